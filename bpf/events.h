@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The wire between bpf/ and userspace/: every record that the BPF programs put into the ring buffer.
+ *
+ * Plain C, compiled by both sides. Each record begins with a dwell_header whose type tells which struct
+ * it is; userspace decodes each record once, in userspace/collect/, and nobody past that sees these
+ * structs. All records are multiples of 8 bytes. Times are CLOCK_MONOTONIC in nanoseconds
+ * (bpf_ktime_get_ns). Sizes are pinned at the end.
+ *
+ * Order: the one ring buffer keeps reservation order. A free is sent at the function's entry, while the
+ * caller still owns the block, and an allocation at its return, when the caller owns it already, so for
+ * any address the order in the ring is the order of ownership, across threads too.
+ */
+#ifndef DWELL_BPF_EVENTS_H
+#define DWELL_BPF_EVENTS_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+enum dwell_record_type {
+  DWELL_STACK = 1,         /* dwell_stack_record: a stack identity seen for the first time */
+  DWELL_ALLOC = 2,         /* dwell_alloc_record: a block now belongs to the caller */
+  DWELL_FREE = 3,          /* dwell_free_record: the caller gives a block back */
+  DWELL_FREE_INNER = 4,    /* the same, from inside another probed function of the same thread */
+  DWELL_REALLOC_BEGIN = 5, /* dwell_free_record: the block is in the hands of realloc until DWELL_REALLOC_END */
+  DWELL_REALLOC_END = 6,   /* dwell_realloc_record: how that realloc ended */
+  DWELL_MAP = 7,           /* dwell_map_record: mmap, mremap or brk gave address space to the program itself */
+  DWELL_UNMAP = 8,         /* dwell_map_record: munmap (or a shrinking brk) took it back */
+  DWELL_FORK = 9,          /* dwell_process_record: the target forked; other_id is the child's tgid */
+  DWELL_EXEC = 10,         /* dwell_process_record: the target replaced its program image */
+  DWELL_EXIT = 11,         /* dwell_process_record: the last thread of the target is gone */
+  DWELL_THREAD_EXIT = 12,  /* dwell_process_record: one thread ended */
+  DWELL_UNMAPPED_PC = 13,  /* dwell_process_record: a stack met a pc (other_id) in no known mapping */
+};
+
+struct dwell_header {
+  __u8 type;    /* dwell_record_type */
+  __u8 process; /* which target: the slot that userspace gave to its tgid */
+  __u16 probe;  /* index of the planned probe that saw it, 0 where there is none */
+  __u32 tid;    /* thread id in the initial PID namespace */
+};
+
+struct dwell_alloc_record {
+  struct dwell_header h;
+  __u64 time_ns;
+  __u64 address;
+  __u64 size;  /* bytes asked for */
+  __u64 stack; /* identity of the caller's stack, 0 if it could not be sent */
+};
+
+struct dwell_free_record {
+  struct dwell_header h;
+  __u64 time_ns;
+  __u64 address;
+};
+
+struct dwell_realloc_record {
+  struct dwell_header h;
+  __u64 time_ns;
+  __u64 old_address; /* 0: the old block was none of ours */
+  __u64 address;     /* what realloc returned */
+  __u64 size;        /* bytes asked for */
+  __u64 stack;
+  /* address 0 and size > 0: failed, the old block stays. address 0 and size 0: freed. */
+};
+
+struct dwell_map_record {
+  struct dwell_header h;
+  __u64 time_ns;
+  __u64 address;
+  __u64 size;        /* bytes, as asked for; userspace rounds to pages */
+  __u64 stack;       /* 0 for DWELL_UNMAP */
+  __u64 old_address; /* mremap: where it was, else 0 */
+  __u64 old_size;    /* mremap: how large it was, else 0 */
+  __u32 protection;  /* PROT_* */
+  __u32 flags;       /* MAP_* */
+};
+
+struct dwell_process_record {
+  struct dwell_header h;
+  __u64 time_ns;
+  __u64 other_id;
+};
+
+/* How a walk ended. Everything but DWELL_STACK_COMPLETE is told in the report. */
+enum dwell_stack_end {
+  DWELL_STACK_COMPLETE = 0,  /* reached a frame whose return address is undefined: _start, clone */
+  DWELL_STACK_TOO_DEEP,      /* more than DWELL_MAX_FRAMES */
+  DWELL_STACK_NO_MAPPING,    /* a pc in no known executable mapping */
+  DWELL_STACK_NO_RULE,       /* no unwind rule, and the frame pointer leads nowhere */
+  DWELL_STACK_UNSUPPORTED,   /* a rule that only a full DWARF expression can say */
+  DWELL_STACK_READ_FAILED,   /* the stack's memory could not be read */
+  DWELL_STACK_NOT_GROWING,   /* the next frame lies below this one: a broken chain */
+  DWELL_STACK_ASYNC,         /* below a signal frame, where only the full table would do */
+  DWELL_STACK_TABLE_PENDING, /* the module arrived a moment ago: its table was not loaded yet */
+  DWELL_STACK_ENDS
+};
+
+#define DWELL_MAX_FRAMES 256
+
+/* Followed by `count` pcs, leaf first, as found: return addresses, but for those whose bit is set in
+ * exact[] (the pc that a signal interrupted). */
+struct dwell_stack_record {
+  struct dwell_header h;
+  __u64 time_ns;
+  __u64 stack;
+  __u32 count;
+  __u32 end; /* dwell_stack_end */
+  __u64 exact[DWELL_MAX_FRAMES / 64];
+  __u64 pcs[];
+};
+
+/* Everything that is lost is counted here, per CPU, and shown. Index of the losses map. */
+enum dwell_loss {
+  DWELL_LOST_ALLOC = 0,   /* ring full (or in the part kept for frees): the block is not tracked at all */
+  DWELL_LOST_FREE,        /* ring full: a block may look retained that is not */
+  DWELL_LOST_STACK,       /* ring full: the allocation counts, its stack is unknown */
+  DWELL_LOST_MAP,
+  DWELL_LOST_PROCESS,
+  DWELL_LOST_THREAD_STATE, /* no memory for a thread's state: its calls are not seen */
+  DWELL_LOST_SCRATCH,      /* no scratch memory to unwind in */
+  DWELL_LOST_KINDS
+};
+
+#if defined(__cplusplus)
+#define DWELL_PIN(type, size) static_assert(sizeof(type) == (size), #type)
+#else
+#define DWELL_PIN(type, size) _Static_assert(sizeof(type) == (size), #type)
+#endif
+DWELL_PIN(struct dwell_header, 8);
+DWELL_PIN(struct dwell_alloc_record, 40);
+DWELL_PIN(struct dwell_free_record, 24);
+DWELL_PIN(struct dwell_realloc_record, 48);
+DWELL_PIN(struct dwell_map_record, 64);
+DWELL_PIN(struct dwell_process_record, 24);
+DWELL_PIN(struct dwell_stack_record, 64);
+
+#endif /* DWELL_BPF_EVENTS_H */

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// ElfFile: one ELF file as dwell needs it: identity, segments, sections, symbols, and the way between the
+// three address spaces. Parsing is libelf's (ELF_C_READ: never a mapping, the file may change under us);
+// nothing in here trusts a number from the file.
+//
+// Not 64-bit little-endian: refused with Exit::kUnsupported.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "userspace/base/result.h"
+
+namespace dwell {
+
+struct ElfSegment {  // PT_LOAD
+  std::uint64_t vaddr, file_offset, file_size, memory_size;
+  bool executable;
+};
+
+struct ElfSection {
+  std::string name;
+  std::uint64_t vaddr, file_offset, size;
+  std::uint32_t type;   // SHT_*
+  std::uint64_t flags;  // SHF_*
+};
+
+struct ElfSymbol {
+  std::string_view name;  // lives as long as the ElfFile; without "@VERSION"
+  std::uint64_t vaddr, size;
+  std::uint8_t type;     // STT_*, STT_GNU_IFUNC included
+  std::uint8_t binding;  // STB_*
+  bool dynamic;          // from .dynsym
+  bool defined;
+};
+
+class ElfFile {
+ public:
+  static Result<ElfFile> open(const std::string& path);
+  // From bytes that we hold (the vDSO, a .gnu_debugdata payload, a fuzzer's input). `name` is for messages.
+  static Result<ElfFile> from_bytes(std::string bytes, std::string name);
+
+  ElfFile(ElfFile&&) noexcept;
+  ElfFile& operator=(ElfFile&&) noexcept;
+  ~ElfFile();
+
+  const std::string& path() const;
+  const std::string& build_id() const;  // lower-case hex of NT_GNU_BUILD_ID, "" if there is none
+  std::uint16_t machine() const;        // EM_*
+  std::uint16_t type() const;           // ET_EXEC, ET_DYN
+  std::uint64_t entry() const;
+  std::span<const ElfSegment> segments() const;
+  std::span<const ElfSection> sections() const;
+  const ElfSection* section(std::string_view name) const;  // null: none
+  bool has_interpreter() const;                            // PT_INTERP
+  std::vector<std::string> needed() const;                 // DT_NEEDED
+
+  // Contents, decompressed if SHF_COMPRESSED; bounded by `limit` bytes.
+  Result<std::string> section_bytes(std::string_view name, std::size_t limit = std::size_t{1} << 30) const;
+  // `size` bytes of the loaded image at vaddr (zeros where memory_size exceeds file_size).
+  Result<std::string> bytes_at(std::uint64_t vaddr, std::size_t size) const;
+
+  // .symtab and .dynsym, functions and objects, in file order. Read once, kept.
+  const std::vector<ElfSymbol>& symbols() const;
+
+  std::optional<std::uint64_t> vaddr_of_offset(std::uint64_t file_offset) const;
+  std::optional<std::uint64_t> offset_of_vaddr(std::uint64_t vaddr) const;
+
+ private:
+  struct Impl;
+  explicit ElfFile(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dwell
