@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ElfFile: one ELF file as dwell needs it: identity, segments, sections, symbols, and the way between the
-// three address spaces. Parsing is libelf's (ELF_C_READ: never a mapping, the file may change under us);
-// nothing in here trusts a number from the file.
+// three address spaces. Read with pread, never a mapping: the file belongs to the target and may change or
+// shrink under us. Nothing in here trusts a number from the file.
 //
 // Not 64-bit little-endian: refused with Exit::kUnsupported.
 #pragma once
@@ -65,7 +65,12 @@ class ElfFile {
   // `size` bytes of the loaded image at vaddr (zeros where memory_size exceeds file_size).
   Result<std::string> bytes_at(std::uint64_t vaddr, std::size_t size) const;
 
-  // .symtab and .dynsym, functions and objects, in file order. Read once, kept.
+  // As many bytes of the file at `file_offset` as `to` holds; a short file is an error.
+  Result<void> read_at(std::uint64_t file_offset, std::span<std::byte> to) const;
+  std::uint64_t file_size() const;
+
+  // .symtab, then .dynsym: functions, objects and untyped labels, in file order. Read once, kept; safe to call
+  // from several threads.
   const std::vector<ElfSymbol>& symbols() const;
 
   std::optional<std::uint64_t> vaddr_of_offset(std::uint64_t file_offset) const;

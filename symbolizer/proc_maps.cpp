@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "symbolizer/proc_maps.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <optional>
+
+#include "userspace/base/files.h"
+#include "userspace/base/text.h"
+#include "userspace/base/unique_fd.h"
+
+namespace dwell {
+
+namespace {
+
+constexpr std::string_view kDeleted = " (deleted)";
+constexpr std::uint64_t kMaxVdso = std::uint64_t{1} << 20;
+
+// Takes a number up to `separator` off the front of `text`; false leaves both useless.
+template <typename T>
+bool take_number(std::string_view& text, int base, char separator, T& value) {
+  const char* end = text.data() + text.size();
+  std::from_chars_result parsed = std::from_chars(text.data(), end, value, base);
+  if (parsed.ec != std::errc() || parsed.ptr == text.data()) return false;
+  if (parsed.ptr != end && *parsed.ptr != separator) return false;
+  text.remove_prefix(parsed.ptr - text.data() + (parsed.ptr != end));
+  return true;
+}
+
+// The kernel writes a newline in a path as "\012", and nothing else is escaped.
+std::string unescape(std::string_view path) {
+  std::string result;
+  for (std::size_t at = 0; at < path.size();) {
+    bool newline = path.substr(at, 4) == "\\012";
+    result += newline ? '\n' : path[at];
+    at += newline ? 4 : 1;
+  }
+  return result;
+}
+
+std::optional<Mapping> parse_line(std::string_view line) {
+  Mapping mapping{};
+  if (!take_number(line, 16, '-', mapping.start) || !take_number(line, 16, ' ', mapping.end)) return std::nullopt;
+  if (mapping.end <= mapping.start || line.size() < 5 || line[4] != ' ') return std::nullopt;
+  mapping.readable = line[0] == 'r';
+  mapping.writable = line[1] == 'w';
+  mapping.executable = line[2] == 'x';
+  mapping.shared = line[3] == 's';
+  line.remove_prefix(5);
+  if (!take_number(line, 16, ' ', mapping.file_offset) || !take_number(line, 16, ':', mapping.device_major) ||
+      !take_number(line, 16, ' ', mapping.device_minor) || !take_number(line, 10, ' ', mapping.inode))
+    return std::nullopt;
+  std::size_t path_at = line.find_first_not_of(' ');
+  std::string_view path = path_at == std::string_view::npos ? std::string_view() : line.substr(path_at);
+  if (mapping.is_file() && path.size() > kDeleted.size() && path.ends_with(kDeleted)) {
+    mapping.deleted = true;
+    path.remove_suffix(kDeleted.size());
+  }
+  mapping.path = unescape(path);
+  return mapping;
+}
+
+Error no_process(pid_t pid, const std::string& doing, int err) {
+  Error error = system_error(doing, err);
+  if (err == ENOENT || err == ESRCH) {
+    error = {fmt::format("{}: no process {}", doing, pid), "", Exit::kNoTarget};
+  } else if (err == EACCES || err == EPERM) {
+    error.hint = "run as root, or grant CAP_SYS_PTRACE";
+  }
+  return error;
+}
+
+Result<struct stat> status_of(const std::string& path) {
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  struct stat status {};
+  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) return system_error("open " + path, errno);
+  return status;
+}
+
+}  // namespace
+
+std::vector<Mapping> parse_maps(std::string_view text, std::size_t* skipped) {
+  std::vector<Mapping> mappings;
+  for (std::string_view line : split(text, '\n')) {
+    if (line.empty()) continue;
+    std::optional<Mapping> mapping = parse_line(line);
+    if (mapping) {
+      mappings.push_back(std::move(*mapping));
+    } else if (skipped) {
+      ++*skipped;
+    }
+  }
+  return mappings;
+}
+
+Result<std::vector<Mapping>> read_maps(pid_t pid) {
+  std::string path = fmt::format("/proc/{}/maps", pid);
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return no_process(pid, "read " + path, errno);
+  Result<std::string> text = read_file(path);
+  // A process that ends between open and read gives ESRCH or an empty file: only kernel threads have none.
+  if (!text) {
+    if (::access(fmt::format("/proc/{}", pid).c_str(), F_OK) != 0) return no_process(pid, "read " + path, ESRCH);
+    return text.error();
+  }
+  return parse_maps(*text);
+}
+
+Result<std::string> path_to_open(pid_t pid, const Mapping& mapping) {
+  if (!mapping.is_file()) {
+    return Error{fmt::format("open the mapping at {:#x} of PID {}: it is not a file", mapping.start, pid), "",
+                 Exit::kBadInput};
+  }
+  std::string by_address = fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, mapping.start, mapping.end);
+  Result<struct stat> direct = status_of(by_address);
+  if (direct && S_ISREG(direct->st_mode)) return by_address;
+
+  std::string by_path = fmt::format("/proc/{}/root{}", pid, mapping.path);
+  Result<struct stat> found = status_of(by_path);
+  std::string why;
+  if (!found) {
+    why = found.error().what;
+  } else if (!S_ISREG(found->st_mode)) {
+    why = by_path + ": not a regular file";
+  } else if (found->st_ino == mapping.inode && major(found->st_dev) == mapping.device_major &&
+             minor(found->st_dev) == mapping.device_minor) {
+    return by_path;
+  } else {
+    why = by_path + ": replaced by another file since it was mapped";
+  }
+  return Error{fmt::format("open {} of PID {}: {}; {}", mapping.path, pid,
+                           direct ? by_address + ": not a regular file" : direct.error().what, why),
+               "run as root, or grant CAP_CHECKPOINT_RESTORE and CAP_SYS_PTRACE", Exit::kFailed};
+}
+
+Result<std::string> read_vdso(pid_t pid, const Mapping& vdso) {
+  std::string path = fmt::format("/proc/{}/mem", pid);
+  std::uint64_t size = vdso.end - vdso.start;
+  if (vdso.end <= vdso.start || size > kMaxVdso) {
+    return Error{fmt::format("read the vDSO of PID {}: {:#x}-{:#x} is no vDSO", pid, vdso.start, vdso.end), "",
+                 Exit::kBadInput};
+  }
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd.valid()) return no_process(pid, "open " + path, errno);
+  std::string bytes(size, '\0');
+  ssize_t n;
+  do {
+    n = ::pread(fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(vdso.start));
+  } while (n < 0 && errno == EINTR);
+  if (n < 0) return no_process(pid, fmt::format("read the vDSO of PID {}", pid), errno);
+  if (static_cast<std::uint64_t>(n) != size)
+    return Error{fmt::format("read the vDSO of PID {}: {} of {} bytes", pid, n, size), "", Exit::kFailed};
+  return bytes;
+}
+
+}  // namespace dwell
