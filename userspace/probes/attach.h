@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attaches BPF programs to user-space instructions in the way that this kernel does best, and detaches
+// them by closing descriptors.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/base/unique_fd.h"
+
+struct bpf_program;
+
+namespace dwell {
+
+enum class AttachMethod : std::uint8_t {
+  kSession,  // uprobe_multi sessions: one program for entry and return, and the entry can refuse the return
+  kMulti,    // uprobe_multi links: one system call for all probes of a file
+  kPerf,     // a perf event for each probe
+};
+const char* attach_method_name(AttachMethod method);  // "uprobe session", "uprobe_multi", "perf uprobe"
+
+// What a BPF program is for. Before an object is loaded, each of its probe programs is given its role, so
+// that the kernel accepts it for the links of that method.
+enum class ProbeRole : std::uint8_t {
+  kEntry,    // sites without return
+  kSession,  // sites with return, both sides of the call; only for AttachMethod::kSession
+  kReturn,   // the return side of sites with return; not for AttachMethod::kSession
+};
+void set_probe_role(bpf_program* program, ProbeRole role, AttachMethod method);
+// Loads only what the method needs: no session program on a kernel without sessions.
+bool role_needed(ProbeRole role, AttachMethod method);
+
+struct ProbePrograms {  // descriptors of the loaded programs; borrowed; -1: none
+  int entry = -1;       // for kMulti and kPerf it serves the entry of sites with return as well
+  int session = -1;
+  int returns = -1;
+};
+
+struct ProbeSite {
+  struct Candidate {
+    std::uint64_t file_offset;
+    std::uint64_t cookie;  // dwell_probe_cookie()
+  };
+  std::string path;                   // opens the file
+  std::string name;                   // for messages: "malloc in /usr/lib/libc.so.6"
+  bool returns = false;
+  std::vector<Candidate> candidates;  // best first; the others are tried if the kernel refuses one
+};
+
+// What became of a site: the index of the candidate in use, or why there is none.
+struct AttachedSite {
+  int candidate = -1;
+  std::string failure;
+};
+
+// The attached probes. Closing is the destructor's; what is attached in one call is closed in one.
+class ProbeLinks {
+ public:
+  ProbeLinks(AttachMethod method, ProbePrograms programs, pid_t pid)
+      : method_(method), programs_(programs), pid_(pid) {}
+  ProbeLinks(ProbeLinks&&) = default;
+  ProbeLinks& operator=(ProbeLinks&&) = default;
+  ~ProbeLinks() { detach(); }
+
+  // One answer for each site, in order. An Error only if no site at all could be attached.
+  // Can be called again for modules that arrive later.
+  Result<std::vector<AttachedSite>> attach(const std::vector<ProbeSite>& sites);
+  void detach();
+  std::size_t link_count() const { return entry_links_.size() + return_links_.size(); }
+
+ private:
+  AttachMethod method_;
+  ProbePrograms programs_;
+  pid_t pid_;
+  std::vector<UniqueFd> entry_links_, return_links_;
+};
+
+// What was found by probing functions of our own; each `why_not` is empty where it works.
+struct ProbeAbilities {
+  std::optional<AttachMethod> best;  // none: nothing works, see why_not_perf
+  std::string why_not_session, why_not_multi, why_not_perf;
+  bool pid_filter_exact = false;     // uprobe_multi hits all threads of the process and no other process
+  bool nop5_is_a_call = false;       // measured
+  bool long_nops_emulated = false;   // measured
+};
+
+// Whether a process under a seccomp filter survives probes, found out on a child of our own.
+enum class SeccompAnswer : std::uint8_t { kSurvives, kKilledByReturns, kKilledByNop5, kUnknown };
+
+// Under what filter a process runs, from /proc/PID/status.
+Result<bool> has_seccomp_filter(pid_t pid);
+
+}  // namespace dwell
