@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+// A recording in memory: facts, not judgements. docs/recording-format.md says how they lie in a file.
+//
+// Everything is named by its index: a tick names series, a series a stack, a stack its locations, a location
+// its module. Times are CLOCK_MONOTONIC nanoseconds of the recorded machine.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "userspace/analyze/memory_tick.h"
+#include "userspace/collect/event.h"
+
+namespace dwell {
+
+struct RecordingInfo {
+  std::string dwell_version;
+  std::string kernel;        // uname -r
+  std::string host;
+  std::string arch;          // "x86_64"
+  std::string command_line;  // of dwell itself
+  std::string container;     // id or name of the target's container, "" if there is none
+  std::uint64_t start_unix_ns = 0;
+  std::uint64_t start_monotonic_ns = 0;
+  std::uint64_t sample_period_bytes = 0;  // 0: every allocation was recorded
+  bool started_by_dwell = false;          // recorded from the first instruction on: nothing is older
+  std::vector<std::pair<std::string, std::string>> extra;  // for people: shown, never interpreted
+  bool operator==(const RecordingInfo&) const = default;
+};
+
+struct ProcessInfo {
+  std::uint32_t pid = 0;
+  std::int32_t parent = -1;  // index of the recorded process that forked it, -1: none
+  std::string name;          // comm
+  std::string command_line;
+  std::uint64_t start_ns = 0;  // when its recording began
+  std::uint64_t end_ns = 0;    // 0: still there when the recording ended
+  bool operator==(const ProcessInfo&) const = default;
+};
+
+enum class ModuleKind : std::uint8_t { kFile = 0, kVdso = 1, kJit = 2, kAnonymous = 3, kKernel = 4 };
+
+struct Module {
+  std::string path;
+  std::string build_id;  // lower-case hex, may be empty
+  std::uint64_t size = 0;  // of the file
+  ModuleKind kind = ModuleKind::kFile;
+  bool operator==(const Module&) const = default;
+};
+
+struct Location {
+  std::int32_t module = -1;   // -1: none, and `offset` is an absolute address
+  std::uint64_t offset = 0;   // file offset in the module
+  bool return_address = true; // the call lies before it: symbolize offset - 1
+  bool operator==(const Location&) const = default;
+};
+
+struct CallStack {
+  std::vector<std::uint32_t> locations;  // leaf first
+  std::uint8_t end = 0;                  // dwell_stack_end of bpf/events.h
+  bool operator==(const CallStack&) const = default;
+};
+
+// One source line of one function; a location has several when calls were inlined there, innermost first.
+struct SymbolFrame {
+  std::string function;     // as shown
+  std::string system_name;  // mangled, may be empty
+  std::string file;         // may be empty
+  std::uint32_t line = 0;   // 0: not known
+  bool operator==(const SymbolFrame&) const = default;
+};
+
+struct LocationSymbol {
+  std::vector<SymbolFrame> frames;  // empty: looked for, no name found
+  bool operator==(const LocationSymbol&) const = default;
+};
+
+// Below kFirstUserspaceLoss: dwell_loss of bpf/events.h.
+enum class LossKind : std::uint8_t {
+  kAlloc = 0, kFree, kStack, kMap, kProcess, kThreadState, kScratch,
+  kFirstUserspaceLoss = 64,
+  kStackTableFull = 64,  // the allocation counts, its stack is not kept
+  kUnresolvedStack,      // its first sight was lost: the events that name it have no stack
+  kUndecodable,          // a record that this dwell does not know
+  kProcessTableFull,     // a child that could not be followed
+};
+
+struct Loss {
+  std::uint64_t time_ns;  // told at that time, met since the time before
+  LossKind kind;
+  std::uint64_t count;
+  bool operator==(const Loss&) const = default;
+};
+
+// Sums since the recording began.
+struct CostSample {
+  std::uint64_t time_ns = 0;
+  std::uint64_t probe_hits = 0;
+  std::uint64_t trap_ns = 0;        // probe hits x calibrated price
+  std::uint64_t bpf_ns = 0;         // run time of the BPF programs, where the kernel counts it
+  std::uint64_t target_cpu_ns = 0;
+  std::uint64_t dwell_cpu_ns = 0;
+  bool operator==(const CostSample&) const = default;
+};
+
+struct Note {  // something a reader of the recording should be told
+  std::uint64_t time_ns = 0;
+  std::string text;
+  bool operator==(const Note&) const = default;
+};
+
+struct LiveSet {
+  std::uint64_t time_ns = 0;
+  std::vector<LiveBlock> blocks;
+  bool operator==(const LiveSet&) const = default;
+};
+
+struct RecordingEnd {
+  std::uint64_t time_ns = 0;
+  std::string reason;  // "interrupted", "the target ended", "the time was over"
+  bool operator==(const RecordingEnd&) const = default;
+};
+
+struct Recording {
+  RecordingInfo info;
+  std::vector<ProcessInfo> processes;  // by ProcessSlot
+  std::vector<Module> modules;
+  std::vector<Location> locations;
+  std::vector<CallStack> stacks;       // by StackId; stack 0 is the unknown one and has no locations
+  std::vector<LocationSymbol> symbols; // by location; shorter than locations: the rest was never looked for
+  std::vector<Series> series;
+  std::vector<MemoryTick> ticks;
+  LiveSet live;                        // the last one that was written: the end, or a checkpoint
+  std::vector<Loss> losses;
+  std::vector<CostSample> costs;
+  std::vector<Note> notes;
+  RecordingEnd end;
+  bool ended = false;                  // the recording was ended, not cut off
+  std::uint64_t skipped_chunks = 0;    // of types that this dwell does not know
+  std::uint64_t file_bytes = 0;
+  std::uint64_t readable_bytes = 0;    // up to the last whole chunk
+
+  std::uint64_t start_ns() const { return info.start_monotonic_ns; }
+  std::uint64_t end_ns() const;        // the end, or the end of the last tick
+  bool sampled() const { return info.sample_period_bytes != 0; }
+};
+
+}  // namespace dwell

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// RecordingWriter: appends facts to a .dwell file, so that it can be read at any moment up to the last whole
+// chunk, whatever happens to the writer.
+//
+//   Result<RecordingWriter> writer = RecordingWriter::create("app.dwell", info);
+//   writer->set_process(0, process);
+//   StackId stack = writer->add_stack(locations, end);   // locations from add_location(), modules from add_module()
+//   writer->write_tick(ledger.take_tick(now), ledger.series());
+//   writer->finish({...});
+//
+// add_*() give the same index for the same thing and only keep it in memory; every write_*() first writes
+// what was added since. The same calls make the same bytes.
+// After an error nothing more is written: each further call returns the first error.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "userspace/base/result.h"
+#include "userspace/recording/model.h"
+
+namespace dwell {
+
+class RecordingWriter {
+ public:
+  // A file that stands at `path` is replaced. Readable and writable by its owner only: it holds command
+  // lines and addresses.
+  static Result<RecordingWriter> create(const std::string& path, const RecordingInfo& info);
+  RecordingWriter(RecordingWriter&&) noexcept;
+  RecordingWriter& operator=(RecordingWriter&&) noexcept;
+  ~RecordingWriter();
+
+  void set_process(ProcessSlot slot, const ProcessInfo& process);  // again when something of it changed
+  std::uint32_t add_module(const Module& module);
+  std::uint32_t add_location(const Location& location);
+  // kUnknown when the table is full; the caller counts that as LossKind::kStackTableFull.
+  StackId add_stack(std::span<const std::uint32_t> locations, std::uint8_t end);
+
+  // `series` are all that the ledger knows; those that are new are written first.
+  Result<void> write_tick(const MemoryTick& tick, std::span<const Series> series);
+  Result<void> write_live(const LiveSet& live, std::span<const Series> series);
+  Result<void> write_losses(std::span<const Loss> losses);
+  Result<void> write_cost(const CostSample& cost);
+  Result<void> write_note(const Note& note);
+  // Symbols of the locations first_location, first_location + 1, ...; a later one replaces an earlier one.
+  Result<void> write_symbols(std::uint32_t first_location, std::span<const LocationSymbol> symbols);
+  // Marks the recording as ended, and syncs it to the disk. Call write_live() and write_symbols() before.
+  Result<void> finish(const RecordingEnd& end);
+
+  std::span<const Module> modules() const;
+  std::span<const Location> locations() const;
+  std::size_t stack_count() const;
+  std::uint64_t bytes_written() const;
+  std::size_t memory_bytes() const;  // what the tables take
+
+ private:
+  struct Impl;
+  explicit RecordingWriter(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Writes to `to` the recording `from` with these symbols (by location) in place of those it had. Everything
+// else is copied as it is, chunks unknown to this dwell too. `to` may be `from`; it is replaced at once or not
+// at all.
+Result<void> rewrite_symbols(const std::string& from, const std::string& to,
+                             std::span<const LocationSymbol> symbols);
+
+}  // namespace dwell

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model of `dwell report`: everything that its text and its JSON say, computed and in order, so that the
+// writers only lay it out. Byte figures of sampled recordings are scaled, and say their standard error.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/recording/model.h"
+#include "userspace/views/memory_view.h"
+
+namespace dwell {
+
+enum class SortKey { kRetained, kBlocks, kGrowth, kAllocated, kAllocations, kTemporary, kPeak, kAge };
+std::optional<SortKey> sort_key_named(std::string_view name);  // "retained", "blocks", "growth", ...
+std::string_view name_of(SortKey key);
+
+enum class GroupBy { kStack, kFunction, kModule };  // function, module: of the frame that called the allocator
+std::optional<GroupBy> group_by_named(std::string_view name);
+
+struct ReportFrame {
+  std::string function;  // never empty: "module+0x12ab", "[jit]" or "[unknown]" where there is no name
+  std::string file;      // may be empty
+  std::uint32_t line = 0;
+  std::string module;    // path, may be empty
+  std::uint64_t offset = 0;  // file offset in the module, or the absolute address
+  bool named = false;
+  bool inlined = false;  // into the frame after it
+  bool operator==(const ReportFrame&) const = default;
+};
+
+struct MemoryFigures {
+  double retained_bytes = 0, retained_blocks = 0;
+  double retained_error = 0;  // bytes, one standard error; 0 if not sampled
+  double allocated_bytes = 0, allocations = 0;
+  double freed_bytes = 0, frees = 0;
+  double temporary_blocks = 0, temporary_bytes = 0;  // of the freed, those younger than filter.temporary_ns
+  double peak_bytes = 0, peak_blocks = 0;            // part of the highest point of its process and kind
+  double inherited_bytes = 0, inherited_blocks = 0;  // came by fork
+  double dropped_bytes = 0, dropped_blocks = 0;      // went with exec, or inherited and gone with the exit
+  // Slope over the range (Theil-Sen), bytes a minute; none where the range is too short to say.
+  std::optional<double> growth_per_minute;
+  double temporary_share() const { return allocations > 0 ? temporary_blocks / allocations : 0; }
+};
+
+struct SiteReport {
+  MemoryKind kind = MemoryKind::kHeap;
+  ProcessSlot process = 0;
+  std::vector<ReportFrame> stack;  // leaf first; one frame if grouped by function or module
+  std::string incomplete;          // why the stack could not be followed to its root; "" if it could
+  MemoryFigures figures;
+  std::optional<std::uint64_t> oldest_age_ns, median_age_ns;  // of what is retained, at the end of the range
+  std::uint32_t stacks = 1;        // how many different stacks this row adds up
+};
+
+struct KindReport {
+  MemoryKind kind = MemoryKind::kHeap;
+  ProcessSlot process = 0;
+  MemoryFigures figures;            // equal to the sum over its sites, those left out included
+  std::uint64_t peak_time_ns = 0;   // since the start of the recording
+};
+
+struct LossReport {
+  std::string name;         // "frees lost"
+  std::uint64_t count = 0;
+  std::uint64_t first_ns = 0, last_ns = 0;  // since the start of the recording
+  std::string consequence;  // "at most 12 blocks (about 3.1 KB) look retained and are not"
+};
+
+struct CostReport {
+  double target_cpu_percent = 0;  // cost of the probes in % of the target's own CPU time
+  std::uint64_t probe_hits = 0, trap_ns = 0, bpf_ns = 0, target_cpu_ns = 0, dwell_cpu_ns = 0;
+};
+
+struct StackQuality {
+  double complete_share = 1;        // of allocations
+  std::vector<std::pair<std::string, double>> incomplete;  // reason, allocations
+  double unnamed_share = 0;         // of the locations in use, those without a function's name
+};
+
+struct MemoryReport {
+  RecordingInfo info;
+  std::vector<ProcessInfo> processes;
+  std::uint64_t from_ns = 0, to_ns = 0;  // the range, since the start of the recording
+  std::uint64_t duration_ns = 0;         // of the whole recording
+  std::vector<std::string> notes;        // what makes the figures uncertain, and what else should be known
+  bool ended = true;                     // false: cut off
+  std::string end_reason;
+  double events = 0;
+  std::vector<KindReport> totals;        // by process and kind
+  std::vector<SiteReport> sites;         // sorted, filtered
+  std::vector<KindReport> left_out;      // by process and kind: what the filters took away, so that sums add up
+  std::size_t sites_left_out = 0;
+  std::vector<LossReport> losses;
+  std::optional<CostReport> cost;
+  StackQuality stacks;
+  Surprises surprises;
+  SortKey sort = SortKey::kRetained;
+};
+
+Result<MemoryReport> memory_report(const Recording& recording, const MemoryFilter& filter,
+                                   SortKey sort = SortKey::kRetained, GroupBy group = GroupBy::kStack);
+
+struct DiffSite {
+  MemoryKind kind = MemoryKind::kHeap;
+  std::vector<ReportFrame> stack;
+  MemoryFigures before, after;
+  bool in_before = false, in_after = false;
+};
+
+struct MemoryDiff {
+  RecordingInfo before, after;
+  std::uint64_t before_duration_ns = 0, after_duration_ns = 0;
+  std::vector<std::string> notes;
+  std::vector<DiffSite> sites;  // by retained growth, largest first; sites that did not change are left out
+  std::vector<DiffSite> totals; // by kind, without a stack
+};
+
+Result<MemoryDiff> memory_diff(const Recording& before, const Recording& after, const MemoryFilter& filter);
+
+}  // namespace dwell
