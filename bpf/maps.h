@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Maps that every tracer shares: the way out, and the count of what did not get through. */
+#ifndef DWELL_BPF_MAPS_H
+#define DWELL_BPF_MAPS_H
+
+#include "bpf/vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include "bpf/events.h"
+
+struct {
+  __uint(type, BPF_MAP_TYPE_RINGBUF);
+  __uint(max_entries, 16 << 20); /* userspace sets its own size before load */
+} events SEC(".maps");
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, DWELL_LOST_KINDS);
+  __type(key, __u32);
+  __type(value, __u64);
+} losses SEC(".maps");
+
+static __always_inline void dwell_count_loss(__u32 kind) {
+  __u64 *count = bpf_map_lookup_elem(&losses, &kind);
+  if (count) __sync_fetch_and_add(count, 1); /* a preempted program on this CPU may count too */
+}
+
+/* A wake-up of the reader costs the target about a microsecond: only every so many bytes is worth one. The
+ * reader polls with a timeout for the rest. */
+#define DWELL_WAKE_BYTES (256 << 10)
+static __always_inline __u64 dwell_wake_flags(void) {
+  return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= DWELL_WAKE_BYTES ? BPF_RB_FORCE_WAKEUP
+                                                                            : BPF_RB_NO_WAKEUP;
+}
+
+#endif /* DWELL_BPF_MAPS_H */

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The walk from a thread's registers to its outermost frame, over the tables of unwind_tables.h. Pure logic:
+ * everything it touches comes through the dwell_env_*() functions, which bpf/unwind.h defines over BPF maps,
+ * and userspace over memory of its own.
+ *
+ * Every pc but an interrupted one is a return address, so a pc is looked up one byte before: in the call.
+ */
+#ifndef DWELL_BPF_UNWIND_WALK_H
+#define DWELL_BPF_UNWIND_WALK_H
+
+#include "bpf/events.h"
+#include "bpf/unwind_tables.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+/* How the first pc is to be understood. Without a flag it is a return address and its frame is recorded. */
+#define DWELL_PC_EXACT 1u /* the thread stands at this pc: a probe, or an interrupted instruction */
+#define DWELL_PC_HIDDEN 2u /* leave the first pc out of the stack: the caller's stack is wanted */
+
+struct dwell_stack_start {
+  __u64 pc, sp, bp;
+  __u32 flags;
+  /* Where the frame is, as the one who placed the probe knows: 0 to find it in the tables, 8 at a function's
+   * entry, more after its pushes. */
+  __s16 cfa_offset; /* cfa = sp + cfa_offset */
+  __s16 bp_offset;  /* the caller's rbp was saved at cfa + bp_offset; 0: rbp is still the caller's */
+};
+
+#define DWELL_WINDOW_WORDS 128
+#define DWELL_MAX_RETURN_PROBES 64 /* the kernel's own limit on how deep they nest */
+#define DWELL_LOST_BP 1ull         /* no frame pointer has this value */
+
+struct dwell_return_probe {
+  __u64 slot;   /* where the hijacked return address lies */
+  __u64 target; /* what lay there before */
+};
+
+/* The walk in progress. It lives in scratch memory: a BPF program has 512 bytes of stack. */
+struct dwell_walk {
+  __u64 pc, sp, bp;
+  __u64 hash;
+  __u32 exact;   /* pc is no return address */
+  __u32 guessed; /* pc was found by frame pointer, without a rule */
+  __u32 end;
+  __u32 space; /* index of the space's first mapping */
+  __u32 mappings;
+  __u32 window_size; /* bytes of the window that are filled */
+  __u64 window_base;
+  __u64 trampoline; /* what a hijacked return address looks like; 0 if this thread has none */
+  __u32 return_probes, next_return_probe;
+  struct dwell_unwind_mapping mapping; /* the one that holds the last pc */
+#ifndef __bpf__
+  void *env;
+#endif
+  __u64 window[DWELL_WINDOW_WORDS];
+  struct dwell_return_probe probes[DWELL_MAX_RETURN_PROBES];
+  __u32 count; /* frames recorded */
+  __u32 unused;
+  /* The dwell_stack_record as it is sent: its head, then the pcs. */
+  __u64 head[sizeof(struct dwell_stack_record) / 8];
+  __u64 pcs[DWELL_MAX_FRAMES];
+};
+
+static __always_inline struct dwell_stack_record *dwell_record(struct dwell_walk *w) {
+  return (struct dwell_stack_record *)w->head;
+}
+
+static const struct dwell_unwind_mapping *dwell_env_mapping(struct dwell_walk *w, __u32 index);
+static const struct dwell_unwind_page *dwell_env_page(struct dwell_walk *w, __u32 index);
+static const struct dwell_unwind_row *dwell_env_row(struct dwell_walk *w, __u32 index);
+static const struct dwell_unwind_rule *dwell_env_rule(struct dwell_walk *w, __u32 index);
+static long dwell_env_read(struct dwell_walk *w, void *to, __u32 size, __u64 from); /* 0: done */
+/* Fills probes[] with the thread's pending return probes, innermost first. */
+static void dwell_env_return_probes(struct dwell_walk *w);
+
+/* ---- identity ---- */
+
+static __always_inline __u64 dwell_mix(__u64 h, __u64 word) {
+  word *= 0x87c37b91114253d5ull;
+  word = (word << 31) | (word >> 33);
+  word *= 0x4cf5ad432745937full;
+  h ^= word;
+  h = (h << 27) | (h >> 37);
+  return h * 5 + 0x52dce729;
+}
+
+static __always_inline __u64 dwell_finish_hash(__u64 h) {
+  h ^= h >> 33;
+  h *= 0xff51afd7ed558ccdull;
+  h ^= h >> 33;
+  h *= 0xc4ceb9fe1a85ec53ull;
+  h ^= h >> 33;
+  return h ? h : 1; /* 0 means that there is no stack */
+}
+
+/* ---- the stack's memory ---- */
+
+/* Fills the window from `from` upward. Near the stack's upper end the whole window would reach past the
+ * mapping: then it takes what is left of the page. */
+static __always_inline int dwell_refill(struct dwell_walk *w, __u64 from) {
+  __u32 size = sizeof(w->window);
+  if (dwell_env_read(w, w->window, sizeof(w->window), from)) {
+    size = 4096 - (from & 4095);
+    if (size >= sizeof(w->window)) return -1;
+    if (size == 0 || dwell_env_read(w, w->window, size, from)) return -1;
+  }
+  w->window_base = from;
+  w->window_size = size;
+  return 0;
+}
+
+static __always_inline int dwell_read_word(struct dwell_walk *w, __u64 address, __u64 *word) {
+  __u64 offset = address - w->window_base;
+  if (offset & 7) return dwell_env_read(w, word, 8, address) ? -1 : 0;
+  if (offset >= w->window_size) {
+    if (address < w->window_base && w->window_size) return dwell_env_read(w, word, 8, address) ? -1 : 0;
+    if (dwell_refill(w, address)) return -1;
+    offset = 0;
+  }
+  *word = w->window[(offset >> 3) & (DWELL_WINDOW_WORDS - 1)];
+  return 0;
+}
+
+/* ---- lookups ---- */
+
+#define DWELL_MAPPING_STEPS 16 /* log2(DWELL_UNWIND_MAX_MAPPINGS) */
+#define DWELL_ROW_STEPS 13     /* log2(rows that a 4 KiB page can have) + 1 */
+
+static __always_inline int dwell_find_mapping(struct dwell_walk *w, __u64 pc) {
+  if (pc - w->mapping.start < w->mapping.end - w->mapping.start) return 0;
+  __u32 base = w->space, n = w->mappings;
+  for (int step = 0; step < DWELL_MAPPING_STEPS && n > 1; step++) {
+    __u32 half = n >> 1;
+    const struct dwell_unwind_mapping *m = dwell_env_mapping(w, base + half);
+    if (!m) return -1;
+    if (m->start <= pc) base += half;
+    n -= half;
+  }
+  const struct dwell_unwind_mapping *m = n ? dwell_env_mapping(w, base) : 0;
+  if (!m || pc < m->start || pc >= m->end) return -1;
+  w->mapping = *m;
+  return 0;
+}
+
+/* Index of the rule that holds at vaddr, 0 (the rule that says NONE) where the module has no row. */
+static __always_inline __u32 dwell_find_rule(struct dwell_walk *w, __u32 pages, __u64 vaddr) {
+  __u64 page_index = (vaddr >> DWELL_UNWIND_PAGE_SHIFT) - w->mapping.first_page;
+  if (page_index >= w->mapping.page_count) return 0;
+  const struct dwell_unwind_page *page = dwell_env_page(w, pages + (__u32)page_index);
+  if (!page) return 0;
+  __u32 base = page->first_row, n = page->rows;
+  for (int step = 0; step < DWELL_ROW_STEPS && n > 1; step++) {
+    __u32 half = n >> 1;
+    const struct dwell_unwind_row *row = dwell_env_row(w, base + half);
+    if (!row) return 0;
+    if (row->pc <= (__u32)vaddr) base += half;
+    n -= half;
+  }
+  const struct dwell_unwind_row *row = n ? dwell_env_row(w, base) : 0;
+  return row && row->pc <= (__u32)vaddr ? row->rule : 0;
+}
+
+/* ---- one frame ---- */
+
+static __always_inline int dwell_stop(struct dwell_walk *w, __u32 end) {
+  w->end = end;
+  return 1;
+}
+
+static __always_inline int dwell_record_pc(struct dwell_walk *w) {
+  __u32 count = w->count;
+  if (count >= DWELL_MAX_FRAMES) return dwell_stop(w, DWELL_STACK_TOO_DEEP);
+  w->pcs[count & (DWELL_MAX_FRAMES - 1)] = w->pc;
+  w->hash = dwell_mix(w->hash, w->pc ^ ((__u64)w->exact << 63));
+  if (w->exact) dwell_record(w)->exact[(count >> 6) & (DWELL_MAX_FRAMES / 64 - 1)] |= 1ull << (count & 63);
+  w->count = count + 1;
+  return 0;
+}
+
+/* A return probe that is still pending has put its trampoline where the return address was. The list and
+ * the stack have the same order; instances that a longjmp left behind are passed over. */
+static __always_inline __u64 dwell_behind_trampoline(struct dwell_walk *w, __u64 slot) {
+  if (!w->return_probes) dwell_env_return_probes(w);
+  __u32 i = w->next_return_probe;
+  for (int step = 0; step < DWELL_MAX_RETURN_PROBES; step++) {
+    if (i >= w->return_probes) break;
+    const struct dwell_return_probe *probe = &w->probes[i & (DWELL_MAX_RETURN_PROBES - 1)];
+    i++;
+    /* More than one probe on the same call: all but the last in the list saw a trampoline themselves. */
+    if (probe->slot == slot && probe->target != w->trampoline) {
+      w->next_return_probe = i;
+      return probe->target;
+    }
+  }
+  return w->trampoline;
+}
+
+/* Goes to the caller, whose frame lies above cfa. bp_address: where its rbp was saved, 0 if rbp is untouched. */
+static __always_inline int dwell_to_caller(struct dwell_walk *w, __u64 cfa, __u64 bp_address) {
+  __u64 pc, bp = w->bp;
+  if (bp_address && dwell_read_word(w, bp_address, &bp)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
+  if (dwell_read_word(w, cfa - 8, &pc)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
+  if (pc == w->trampoline && pc) pc = dwell_behind_trampoline(w, cfa - 8);
+  w->pc = pc;
+  w->sp = cfa;
+  w->bp = bp;
+  w->exact = 0;
+  /* A return address of zero is how hand-made stacks (new contexts, musl's threads) say that they end. */
+  return pc ? 0 : dwell_stop(w, DWELL_STACK_COMPLETE);
+}
+
+/* The kernel put a struct ucontext at sp: rbp, rsp and rip are its general registers 10, 15 and 16. */
+static __always_inline int dwell_to_interrupted(struct dwell_walk *w) {
+  __u64 registers = w->sp + 40, pc, sp, bp;
+  if (dwell_read_word(w, registers + 10 * 8, &bp) || dwell_read_word(w, registers + 15 * 8, &sp) ||
+      dwell_read_word(w, registers + 16 * 8, &pc))
+    return dwell_stop(w, DWELL_STACK_READ_FAILED);
+  w->pc = pc;
+  w->sp = sp; /* may be lower: the handler can have had a stack of its own */
+  w->bp = bp;
+  w->exact = 1;
+  w->guessed = 0;
+  w->window_size = 0;
+  return 0;
+}
+
+/* No rule: push %rbp; mov %rsp,%rbp is the only convention left. */
+static __always_inline int dwell_by_frame_pointer(struct dwell_walk *w) {
+  /* By the ABI the outermost frame has an rbp of zero. */
+  if (w->bp == 0) return dwell_stop(w, w->guessed ? DWELL_STACK_NO_RULE : DWELL_STACK_COMPLETE);
+  if (w->bp < w->sp || (w->bp & 7)) return dwell_stop(w, DWELL_STACK_NO_RULE);
+  w->guessed = 1;
+  return dwell_to_caller(w, w->bp + 16, w->bp);
+}
+
+static __always_inline int dwell_by_rule(struct dwell_walk *w, const struct dwell_unwind_rule *rule) {
+  __u64 cfa, bp_address = 0;
+  switch (rule->cfa) {
+    case DWELL_CFA_SP:
+      cfa = w->sp + (__s64)rule->cfa_offset;
+      break;
+    case DWELL_CFA_BP:
+      cfa = w->bp + (__s64)rule->cfa_offset;
+      break;
+    case DWELL_CFA_DEREF_SP:
+    case DWELL_CFA_DEREF_BP:
+      cfa = (rule->cfa == DWELL_CFA_DEREF_SP ? w->sp : w->bp) + (__s64)(rule->cfa_offset >> 8);
+      if (dwell_read_word(w, cfa, &cfa)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
+      cfa += rule->cfa_offset & 255;
+      break;
+    case DWELL_CFA_PLT:
+      cfa = w->sp + 8 + ((w->pc & 15) >= 11 ? 8 : 0);
+      break;
+    case DWELL_CFA_NONE:
+      return dwell_by_frame_pointer(w);
+    case DWELL_CFA_SIGNAL:
+      return dwell_to_interrupted(w);
+    case DWELL_CFA_END:
+      return dwell_stop(w, DWELL_STACK_COMPLETE);
+    default:
+      return dwell_stop(w, DWELL_STACK_UNSUPPORTED);
+  }
+  w->guessed = 0;
+  if (cfa <= w->sp) return dwell_stop(w, DWELL_STACK_NOT_GROWING);
+  if (rule->bp == DWELL_BP_AT_CFA)
+    bp_address = cfa + (__s64)rule->bp_offset;
+  else if (rule->bp == DWELL_BP_AT_BP)
+    bp_address = w->bp + (__s64)rule->bp_offset;
+  else if (rule->bp == DWELL_BP_LOST)
+    w->bp = DWELL_LOST_BP;
+  return dwell_to_caller(w, cfa, bp_address);
+}
+
+/* Records the frame at pc and goes to its caller. 1: the walk is over. */
+static __always_inline int dwell_walk_step(struct dwell_walk *w) {
+  __u64 pc = w->exact ? w->pc : w->pc - 1;
+  if (dwell_find_mapping(w, pc)) {
+    if (w->guessed) return dwell_stop(w, DWELL_STACK_NO_RULE);
+    if (dwell_record_pc(w)) return 1;
+    return dwell_stop(w, DWELL_STACK_NO_MAPPING);
+  }
+  if (dwell_record_pc(w)) return 1;
+  if (w->mapping.kind == DWELL_MAPPING_NO_TABLE) return dwell_by_frame_pointer(w);
+  if (w->mapping.kind == DWELL_MAPPING_PENDING) return dwell_stop(w, DWELL_STACK_TABLE_PENDING);
+
+  __u32 pages = w->mapping.call_pages;
+  if (w->exact) {
+    if (w->mapping.full_pages == DWELL_NO_PAGES) return dwell_stop(w, DWELL_STACK_ASYNC);
+    pages = w->mapping.full_pages;
+  }
+  const struct dwell_unwind_rule *rule = dwell_env_rule(w, dwell_find_rule(w, pages, pc - w->mapping.bias));
+  if (!rule) return dwell_stop(w, DWELL_STACK_UNSUPPORTED);
+  return dwell_by_rule(w, rule);
+}
+
+/* Sets up the walk. 1: it is over already. */
+static __always_inline int dwell_walk_begin(struct dwell_walk *w, const struct dwell_stack_start *start,
+                                            __u64 seed) {
+  w->pc = start->pc;
+  w->sp = start->sp;
+  w->bp = start->bp;
+  w->hash = seed;
+  w->exact = start->flags & DWELL_PC_EXACT;
+  w->guessed = 0;
+  w->end = DWELL_STACK_TOO_DEEP;
+  w->window_base = 0;
+  w->window_size = 0;
+  w->return_probes = 0;
+  w->next_return_probe = 0;
+  w->mapping.start = 0;
+  w->mapping.end = 0;
+  w->count = 0;
+  for (int i = 0; i < DWELL_MAX_FRAMES / 64; i++) dwell_record(w)->exact[i] = 0;
+  if (!start->cfa_offset) return 0;
+
+  if (!(start->flags & DWELL_PC_HIDDEN) && dwell_record_pc(w)) return 1;
+  __u64 cfa = w->sp + (__s64)start->cfa_offset;
+  return dwell_to_caller(w, cfa, start->bp_offset ? cfa + (__s64)start->bp_offset : 0);
+}
+
+#endif /* DWELL_BPF_UNWIND_WALK_H */

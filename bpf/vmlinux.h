@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel's types as far as our BPF programs look into them. Only the fields that are used are listed:
+ * preserve_access_index lets libbpf find their real places in the running kernel (CO-RE), so neither the
+ * order nor the size of these structs means anything, and a build needs no BTF of the build machine.
+ *
+ * What is part of the kernel's stable interface comes from the distribution's own UAPI headers.
+ */
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+typedef _Bool bool;
+#ifndef NULL
+#define NULL ((void *)0)
+#endif
+#define true 1
+#define false 0
+
+typedef __u8 u8;
+typedef __u16 u16;
+typedef __u32 u32;
+typedef __u64 u64;
+typedef __s32 s32;
+typedef __s64 s64;
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+/* x86-64. The programs get it as their context, so its layout is interface, but relocating does not hurt. */
+struct pt_regs {
+  unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, cs, flags, sp, ss;
+};
+
+/* One pending return probe of a thread, innermost first. */
+struct return_instance {
+  unsigned long stack;          /* where the hijacked return address lies */
+  unsigned long orig_ret_vaddr; /* what lay there before */
+  struct return_instance *next;
+};
+
+struct uprobe_task {
+  struct return_instance *return_instances;
+};
+
+struct xol_area {
+  unsigned long vaddr;
+};
+
+struct uprobes_state {
+  struct xol_area *xol_area;
+};
+
+struct mm_struct {
+  struct uprobes_state uprobes_state;
+};
+
+struct upid {
+  int nr;
+};
+
+struct pid {
+  unsigned int level;
+  struct upid numbers[1];
+};
+
+struct signal_struct {
+  int nr_threads;
+};
+
+struct task_struct {
+  int pid;
+  int tgid;
+  unsigned int __state;
+  unsigned int flags;
+  int exit_code;
+  struct task_struct *real_parent;
+  struct task_struct *group_leader;
+  struct signal_struct *signal;
+  struct mm_struct *mm;
+  struct uprobe_task *utask;
+  struct pid *thread_pid;
+  u64 start_time;
+  u64 start_boottime;
+  u64 utime;
+  u64 stime;
+  unsigned long nvcsw;
+  unsigned long nivcsw;
+  char comm[16];
+};
+
+/* Contexts of trace event programs (SEC("tp/...")). */
+struct trace_entry {
+  unsigned short type;
+  unsigned char flags;
+  unsigned char preempt_count;
+  int pid;
+};
+
+struct trace_event_raw_sys_enter {
+  struct trace_entry ent;
+  long id;
+  unsigned long args[6];
+};
+
+struct trace_event_raw_sys_exit {
+  struct trace_entry ent;
+  long id;
+  long ret;
+};
+
+struct trace_event_raw_sched_process_template {
+  struct trace_entry ent;
+  char comm[16];
+  int pid;
+  int prio;
+};
+
+#pragma clang attribute pop
+
+#endif /* __VMLINUX_H__ */
