@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/probes/planner.h"
+
+#include <Zydis/Zydis.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+namespace dwell {
+
+namespace {
+
+constexpr std::size_t kMaxPrologue = 48;  // instructions; what lies deeper is no longer "at the entry"
+constexpr std::uint64_t kPage = 4096;
+constexpr ZydisRegister kArguments[] = {ZYDIS_REGISTER_RDI, ZYDIS_REGISTER_RSI, ZYDIS_REGISTER_RDX,
+                                        ZYDIS_REGISTER_RCX, ZYDIS_REGISTER_R8,  ZYDIS_REGISTER_R9};
+
+struct Instruction {
+  std::uint64_t vaddr;
+  ZydisDecodedInstruction decoded;
+  ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+
+  std::uint64_t end() const { return vaddr + decoded.length; }
+  // Operands that were written in the assembler's source, not those that are implied.
+  std::span<const ZydisDecodedOperand> visible() const { return {operands, decoded.operand_count_visible}; }
+  std::span<const ZydisDecodedOperand> all() const { return {operands, decoded.operand_count}; }
+};
+
+ZydisRegister whole(ZydisRegister part) {
+  return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, part);
+}
+
+class Disassembler {
+ public:
+  Disassembler() {
+    ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    ZydisFormatterInit(&formatter_, ZYDIS_FORMATTER_STYLE_ATT);
+  }
+  std::optional<Instruction> at(std::span<const std::byte> bytes, std::uint64_t vaddr) const {
+    Instruction result;
+    result.vaddr = vaddr;
+    if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder_, bytes.data(), bytes.size(), &result.decoded, result.operands)))
+      return std::nullopt;
+    return result;
+  }
+  std::string text(const Instruction& instruction) const {
+    char buffer[128];
+    if (!ZYAN_SUCCESS(ZydisFormatterFormatInstruction(
+            &formatter_, &instruction.decoded, instruction.operands, instruction.decoded.operand_count_visible, buffer,
+            sizeof buffer, instruction.vaddr, ZYAN_NULL)))
+      return "?";
+    return buffer;
+  }
+
+ private:
+  ZydisDecoder decoder_;
+  ZydisFormatter formatter_;
+};
+
+bool is_conditional_jump(const Instruction& instruction) {
+  return instruction.decoded.meta.category == ZYDIS_CATEGORY_COND_BR;
+}
+bool is_jump(const Instruction& instruction) {
+  return instruction.decoded.meta.category == ZYDIS_CATEGORY_UNCOND_BR;
+}
+bool is_call(const Instruction& instruction) { return instruction.decoded.meta.category == ZYDIS_CATEGORY_CALL; }
+bool is_return(const Instruction& instruction) { return instruction.decoded.meta.category == ZYDIS_CATEGORY_RET; }
+
+std::optional<std::uint64_t> branch_target(const Instruction& instruction) {
+  if (!is_conditional_jump(instruction) && !is_jump(instruction) && !is_call(instruction)) return std::nullopt;
+  if (instruction.visible().empty()) return std::nullopt;
+  const ZydisDecodedOperand& operand = instruction.operands[0];
+  if (operand.type != ZYDIS_OPERAND_TYPE_IMMEDIATE || !operand.imm.is_relative) return std::nullopt;
+  return instruction.end() + static_cast<std::uint64_t>(operand.imm.value.s);
+}
+
+bool has_prefix(const Instruction& instruction, std::uint8_t prefix) {
+  for (std::uint8_t i = 0; i < instruction.decoded.raw.prefix_count; ++i)
+    if (instruction.decoded.raw.prefixes[i].value == prefix) return true;
+  return false;
+}
+
+// Prefixes that the kernel's probe code refuses wherever they stand, and instructions it has never accepted.
+bool refused_by_kernel(const Instruction& instruction) {
+  for (std::uint8_t prefix : {0xf0, 0x26, 0x2e, 0x36, 0x3e})
+    if (has_prefix(instruction, prefix)) return true;
+  switch (instruction.decoded.meta.category) {
+    case ZYDIS_CATEGORY_INTERRUPT:
+    case ZYDIS_CATEGORY_IO:
+    case ZYDIS_CATEGORY_IOSTRINGOP:
+    case ZYDIS_CATEGORY_SYSTEM:
+    case ZYDIS_CATEGORY_SYSCALL:
+    case ZYDIS_CATEGORY_SYSRET:
+      return true;
+    default:
+      break;
+  }
+  return instruction.decoded.mnemonic == ZYDIS_MNEMONIC_HLT || instruction.decoded.mnemonic == ZYDIS_MNEMONIC_UD2;
+}
+
+bool is_nop5(const Instruction& instruction, std::span<const std::byte> bytes) {
+  static constexpr unsigned char kNop5[] = {0x0f, 0x1f, 0x44, 0x00, 0x00};
+  return instruction.decoded.length == 5 && std::memcmp(bytes.data(), kNop5, 5) == 0;
+}
+
+// The kernel rewrites a nop to a call only where it can do so in one page.
+bool within_page(const Instruction& instruction) {
+  return instruction.vaddr / kPage == (instruction.end() - 1) / kPage;
+}
+
+bool is_emulated(const Instruction& instruction, const TrapAbilities& abilities) {
+  const ZydisDecodedInstruction& decoded = instruction.decoded;
+  if (decoded.mnemonic == ZYDIS_MNEMONIC_NOP)
+    return decoded.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT || abilities.long_nops_emulated;
+  if (has_prefix(instruction, 0x66)) return false;
+  if (decoded.mnemonic == ZYDIS_MNEMONIC_PUSH && decoded.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT &&
+      decoded.opcode >= 0x50 && decoded.opcode <= 0x57)
+    return decoded.length == 1 || (decoded.length == 2 && has_prefix(instruction, 0x41));
+  if (is_call(instruction) || is_jump(instruction)) return branch_target(instruction).has_value();
+  // jcxz and loop are conditional branches too, but not ones that the kernel knows.
+  bool jcc = decoded.opcode_map == ZYDIS_OPCODE_MAP_0F ? (decoded.opcode & 0xf0) == 0x80 : (decoded.opcode & 0xf0) == 0x70;
+  return is_conditional_jump(instruction) && jcc;
+}
+
+TrapClass classify(const Instruction& instruction, std::span<const std::byte> bytes, const TrapAbilities& abilities) {
+  if (abilities.nop5_is_a_call && is_nop5(instruction, bytes) && within_page(instruction)) return TrapClass::kNop5;
+  return is_emulated(instruction, abilities) ? TrapClass::kEmulated : TrapClass::kStepped;
+}
+
+bool writes_register(const Instruction& instruction, ZydisRegister reg) {
+  for (const ZydisDecodedOperand& operand : instruction.all())
+    if (operand.type == ZYDIS_OPERAND_TYPE_REGISTER && (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
+        whole(operand.reg.value) == reg)
+      return true;
+  return false;
+}
+
+bool writes_flags(const Instruction& instruction) {
+  const ZydisAccessedFlags* flags = instruction.decoded.cpu_flags;
+  return flags && (flags->modified | flags->set_0 | flags->set_1 | flags->undefined) != 0;
+}
+
+// How far rsp moves down, or nothing if that cannot be told.
+std::optional<std::int64_t> stack_growth(const Instruction& instruction) {
+  if (!writes_register(instruction, ZYDIS_REGISTER_RSP)) return 0;
+  auto visible = instruction.visible();
+  bool to_rsp = !visible.empty() && visible[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+                visible[0].reg.value == ZYDIS_REGISTER_RSP;
+  switch (instruction.decoded.mnemonic) {
+    case ZYDIS_MNEMONIC_PUSH:
+      if (instruction.decoded.operand_width == 64) return 8;
+      return std::nullopt;
+    case ZYDIS_MNEMONIC_SUB:
+    case ZYDIS_MNEMONIC_ADD:
+      if (to_rsp && visible[1].type == ZYDIS_OPERAND_TYPE_IMMEDIATE)
+        return instruction.decoded.mnemonic == ZYDIS_MNEMONIC_SUB ? visible[1].imm.value.s : -visible[1].imm.value.s;
+      return std::nullopt;
+    case ZYDIS_MNEMONIC_LEA:
+      if (to_rsp && visible[1].mem.base == ZYDIS_REGISTER_RSP && visible[1].mem.index == ZYDIS_REGISTER_NONE)
+        return -visible[1].mem.disp.value;
+      return std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
+bool tests_argument0(const Instruction& instruction) {
+  auto visible = instruction.visible();
+  return instruction.decoded.mnemonic == ZYDIS_MNEMONIC_TEST && visible.size() == 2 &&
+         visible[0].type == ZYDIS_OPERAND_TYPE_REGISTER && visible[0].reg.value == ZYDIS_REGISTER_RDI &&
+         visible[1].type == ZYDIS_OPERAND_TYPE_REGISTER && visible[1].reg.value == ZYDIS_REGISTER_RDI;
+}
+
+// Instructions of the whole function by linear sweep: for the branches that lead back to its start.
+std::vector<std::uint64_t> own_branch_targets(const Disassembler& disassembler, const FunctionCode& code) {
+  std::vector<std::uint64_t> targets;
+  std::size_t offset = 0;
+  while (offset < code.bytes.size()) {
+    std::optional<Instruction> instruction = disassembler.at(code.bytes.subspan(offset), code.vaddr + offset);
+    if (!instruction) {
+      ++offset;
+      continue;
+    }
+    if (std::optional<std::uint64_t> target = branch_target(*instruction)) targets.push_back(*target);
+    offset += instruction->decoded.length;
+  }
+  return targets;
+}
+
+// The state of the straight way from the entry, instruction by instruction.
+struct Walk {
+  std::uint64_t vaddr;
+  std::int64_t cfa_offset = 8;
+  unsigned intact = 0x3f;           // arguments
+  bool flags_are_null_test = false;  // the flags come from `test %rdi,%rdi`, and rdi is what it was
+
+  // Advances past the instruction, to the next one that every call that matters executes. False: there is
+  // none, or what is there cannot be known.
+  bool step(const Instruction& instruction, const PlacementNeed& need) {
+    if (is_call(instruction) || is_return(instruction)) return false;
+    if (is_conditional_jump(instruction)) return step_over_null_check(instruction, need);
+    if (is_jump(instruction)) return false;
+    std::optional<std::int64_t> growth = stack_growth(instruction);
+    if (!growth) return false;
+    cfa_offset += *growth;
+    if (cfa_offset < 8 || cfa_offset > 0xffff) return false;
+    for (unsigned i = 0; i < 6; ++i)
+      if (writes_register(instruction, kArguments[i])) intact &= ~(1u << i);
+    if (writes_flags(instruction)) flags_are_null_test = tests_argument0(instruction) && (intact & 1);
+    vaddr = instruction.end();
+    return true;
+  }
+
+ private:
+  bool step_over_null_check(const Instruction& instruction, const PlacementNeed& need) {
+    if (!need.null_skipped || !flags_are_null_test) return false;
+    std::optional<std::uint64_t> target = branch_target(instruction);
+    if (instruction.decoded.mnemonic == ZYDIS_MNEMONIC_JZ) {
+      vaddr = instruction.end();
+      return true;
+    }
+    // `jne body`: the way of the calls that matter goes on there; only forward, or it might be a loop.
+    if (instruction.decoded.mnemonic == ZYDIS_MNEMONIC_JNZ && target && *target >= instruction.end()) {
+      vaddr = *target;
+      return true;
+    }
+    return false;
+  }
+};
+
+bool fits(const Walk& walk, const PlacementNeed& need) {
+  if (need.returns && walk.cfa_offset != 8) return false;
+  return (walk.intact & need.arguments) == need.arguments;
+}
+
+std::uint32_t first_body_byte(const Disassembler& disassembler, const FunctionCode& code) {
+  std::optional<Instruction> first = disassembler.at(code.bytes, code.vaddr);
+  return first && first->decoded.mnemonic == ZYDIS_MNEMONIC_ENDBR64 ? 4 : 0;
+}
+
+// Whether some branch enters behind the entry and not behind `vaddr`: a loop that executes it again, or a
+// way around it. Calls to the byte behind endbr64 are calls of the function all the same.
+bool entered_between(std::uint64_t body, std::uint64_t vaddr, const std::vector<std::uint64_t>& targets) {
+  return std::any_of(targets.begin(), targets.end(),
+                     [&](std::uint64_t target) { return target > body && target <= vaddr; });
+}
+
+}  // namespace
+
+const char* trap_class_name(TrapClass trap) {
+  switch (trap) {
+    case TrapClass::kNop5:
+      return "nop5";
+    case TrapClass::kEmulated:
+      return "emulated";
+    case TrapClass::kStepped:
+      return "single-stepped";
+  }
+  return "?";
+}
+
+PlacementNeed need_of(dwell_probe_shape shape) {
+  switch (shape) {
+    case DWELL_SHAPE_SIZE_ARG0:
+    case DWELL_SHAPE_BRK:
+    case DWELL_SHAPE_SBRK:
+      return {.returns = true, .arguments = 0b1};
+    case DWELL_SHAPE_SIZE_ARG1:
+      return {.returns = true, .arguments = 0b10};
+    case DWELL_SHAPE_PRODUCT_ARG0_ARG1:
+    case DWELL_SHAPE_REALLOC_ARG0_ARG1:
+    case DWELL_SHAPE_REALLOCF:
+    case DWELL_SHAPE_XALLOCX:
+      return {.returns = true, .arguments = 0b11};
+    case DWELL_SHAPE_PRODUCT_ARG1_ARG2:
+    case DWELL_SHAPE_REALLOC_ARG1_ARG2:
+      return {.returns = true, .arguments = 0b110};
+    case DWELL_SHAPE_MEMALIGN_OUT:
+      return {.returns = true, .arguments = 0b101};
+    case DWELL_SHAPE_REALLOCARRAY:
+      return {.returns = true, .arguments = 0b111};
+    case DWELL_SHAPE_REALLOCARRAY_ARG1:
+      return {.returns = true, .arguments = 0b1110};
+    case DWELL_SHAPE_FREE_ARG0:
+      return {.returns = false, .arguments = 0b1, .null_skipped = true};
+    case DWELL_SHAPE_MMAP:
+      return {.returns = true, .arguments = 0b11111};
+    case DWELL_SHAPE_MUNMAP:
+      return {.returns = false, .arguments = 0b11};
+    case DWELL_SHAPE_MREMAP:
+      return {.returns = true, .arguments = 0b11111};
+    case DWELL_SHAPE_NONE:
+    case DWELL_SHAPES:
+      break;
+  }
+  return {};
+}
+
+std::vector<Placement> plan_placements(const FunctionCode& code, const PlacementNeed& need,
+                                       const TrapAbilities& abilities, const TrapPrices& prices,
+                                       std::span<const std::uint64_t> entered_inside) {
+  Disassembler disassembler;
+  std::vector<std::uint64_t> targets = own_branch_targets(disassembler, code);
+  targets.insert(targets.end(), entered_inside.begin(), entered_inside.end());
+  std::uint64_t body = code.vaddr + first_body_byte(disassembler, code);
+
+  std::vector<Placement> placements;
+  Walk walk{.vaddr = code.vaddr};
+  for (std::size_t count = 0; count < kMaxPrologue; ++count) {
+    std::uint64_t offset = walk.vaddr - code.vaddr;
+    if (offset >= code.bytes.size()) break;
+    // Nothing is known about ways back from code that was not given: then only the entry is safe.
+    if (offset != 0 && !code.complete) break;
+    if (entered_between(body, walk.vaddr, targets)) break;
+    std::span<const std::byte> bytes = code.bytes.subspan(offset);
+    std::optional<Instruction> instruction = disassembler.at(bytes, walk.vaddr);
+    if (!instruction) break;
+    if (fits(walk, need) && !refused_by_kernel(*instruction)) {
+      TrapClass trap = classify(*instruction, bytes, abilities);
+      placements.push_back({.offset = static_cast<std::uint32_t>(offset),
+                            .cfa_offset = static_cast<std::uint32_t>(walk.cfa_offset),
+                            .trap = trap,
+                            .instruction = disassembler.text(*instruction),
+                            .cost_ns = prices.entry_ns[static_cast<int>(trap)] + (need.returns ? prices.return_ns : 0)});
+    }
+    if (!walk.step(*instruction, need)) break;
+  }
+  std::stable_sort(placements.begin(), placements.end(),
+                   [](const Placement& a, const Placement& b) { return a.cost_ns < b.cost_ns; });
+  return placements;
+}
+
+std::vector<std::uint64_t> branch_targets_within(std::span<const std::byte> text, std::uint64_t text_vaddr,
+                                                 std::uint64_t low, std::uint64_t high) {
+  std::vector<std::uint64_t> found;
+  for (std::size_t at = 0; at + 4 <= text.size(); ++at) {
+    std::int32_t distance;
+    std::memcpy(&distance, text.data() + at, 4);
+    std::uint64_t target = text_vaddr + at + 4 + static_cast<std::uint64_t>(static_cast<std::int64_t>(distance));
+    if (target >= low && target < high) found.push_back(target);
+  }
+  return found;
+}
+
+}  // namespace dwell
