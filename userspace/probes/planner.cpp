@@ -325,6 +325,11 @@ std::vector<Placement> plan_placements(const FunctionCode& code, const Placement
                             .cost_ns = prices.entry_ns[static_cast<int>(trap)] + (need.returns ? prices.return_ns : 0)});
     }
     if (!walk.step(*instruction, need)) break;
+    // The one branch that was followed leads here rightly; a second one to the same place would not.
+    if (walk.vaddr != instruction->end()) {
+      auto followed = std::find(targets.begin(), targets.end(), walk.vaddr);
+      if (followed != targets.end()) targets.erase(followed);
+    }
   }
   std::stable_sort(placements.begin(), placements.end(),
                    [](const Placement& a, const Placement& b) { return a.cost_ns < b.cost_ns; });
@@ -332,13 +337,29 @@ std::vector<Placement> plan_placements(const FunctionCode& code, const Placement
 }
 
 std::vector<std::uint64_t> branch_targets_within(std::span<const std::byte> text, std::uint64_t text_vaddr,
-                                                 std::uint64_t low, std::uint64_t high) {
+                                                 std::span<const AddressRange> ranges) {
+  if (ranges.empty()) return {};
+  std::uint64_t low = ~std::uint64_t{0}, high = 0;
+  for (const AddressRange& range : ranges) {
+    low = std::min(low, range.start);
+    high = std::max(high, range.end);
+  }
+  // One bit for each granule of the text that a range touches: it turns nearly every position away.
+  constexpr std::uint64_t kGranule = 64;
+  std::vector<bool> touched((high - low) / kGranule + 1);
+  for (const AddressRange& range : ranges)
+    for (std::uint64_t at = (range.start - low) / kGranule; at <= (range.end - 1 - low) / kGranule; ++at)
+      touched[at] = true;
+
   std::vector<std::uint64_t> found;
   for (std::size_t at = 0; at + 4 <= text.size(); ++at) {
     std::int32_t distance;
     std::memcpy(&distance, text.data() + at, 4);
     std::uint64_t target = text_vaddr + at + 4 + static_cast<std::uint64_t>(static_cast<std::int64_t>(distance));
-    if (target >= low && target < high) found.push_back(target);
+    if (target < low || target >= high || !touched[(target - low) / kGranule]) continue;
+    if (std::any_of(ranges.begin(), ranges.end(),
+                    [&](const AddressRange& range) { return target >= range.start && target < range.end; }))
+      found.push_back(target);
   }
   return found;
 }

@@ -61,9 +61,13 @@ std::vector<Placement> plan_placements(const FunctionCode& code, const Placement
                                        const TrapAbilities& abilities, const TrapPrices& prices,
                                        std::span<const std::uint64_t> entered_inside = {});
 
-// Every 32-bit relative branch of `text` that leads into [low, high): where it leads. Finds each one, as it
-// tries every byte position, and may report one that is no instruction.
+struct AddressRange {
+  std::uint64_t start, end;  // [start, end)
+};
+
+// Where the 32-bit relative branches of `text` lead, as far as that is inside one of the ranges. One pass
+// that tries every byte position: it misses no branch, and may report bytes that are none.
 std::vector<std::uint64_t> branch_targets_within(std::span<const std::byte> text, std::uint64_t text_vaddr,
-                                                 std::uint64_t low, std::uint64_t high);
+                                                 std::span<const AddressRange> ranges);
 
 }  // namespace dwell
