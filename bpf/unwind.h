@@ -78,6 +78,9 @@ static __always_inline long dwell_env_read(struct dwell_walk *w, void *to, __u32
   return bpf_probe_read_user(to, size, (const void *)from);
 }
 
+static __always_inline long dwell_env_loop(__u32 times, long (*step)(__u64, void *), void *context) {
+  return bpf_loop(times, step, context, 0);
+}
 static __always_inline void dwell_env_return_probes(struct dwell_walk *w) {
   struct task_struct *task = (struct task_struct *)bpf_get_current_task();
   struct return_instance *instance = BPF_CORE_READ(task, utask, return_instances);
@@ -172,8 +175,8 @@ static __always_inline __u64 dwell_stack(void *ctx, struct dwell_stack_start sta
     }
   }
   w->trampoline = dwell_trampoline();
-  if (!dwell_walk_begin(w, &start, dwell_mix(process, generation)))
-    bpf_loop(DWELL_MAX_FRAMES + 1, dwell_walk_callback, &scratch, 0);
+  dwell_walk_begin(w, &start, dwell_mix(process, generation));
+  bpf_loop(DWELL_MAX_FRAMES + 1, dwell_walk_callback, &scratch, 0);
   __u64 stack = dwell_send_stack(w, process, tid);
   dwell_release_scratch(scratch);
   return stack;

@@ -18,7 +18,7 @@
 
 /* How the first pc is to be understood. Without a flag it is a return address and its frame is recorded. */
 #define DWELL_PC_EXACT 1u /* the thread stands at this pc: a probe, or an interrupted instruction */
-#define DWELL_PC_HIDDEN 2u /* leave the first pc out of the stack: the caller's stack is wanted */
+#define DWELL_PC_HIDDEN 2u /* with a cfa_offset: leave the first pc out, the caller's stack is wanted */
 
 struct dwell_stack_start {
   __u64 pc, sp, bp;
@@ -43,14 +43,17 @@ struct dwell_walk {
   __u64 pc, sp, bp;
   __u64 hash;
   __u32 exact;   /* pc is no return address */
+  __u32 hide_start;
   __u32 guessed; /* pc was found by frame pointer, without a rule */
   __u32 end;
+  struct dwell_unwind_rule start_rule; /* for the first frame; NONE once it is used */
   __u32 space; /* index of the space's first mapping */
   __u32 mappings;
   __u32 window_size; /* bytes of the window that are filled */
   __u64 window_base;
   __u64 trampoline; /* what a hijacked return address looks like; 0 if this thread has none */
   __u32 return_probes, next_return_probe;
+  __u64 slot; /* of the hijacked return address that is being looked up */
   struct dwell_unwind_mapping mapping; /* the one that holds the last pc */
 #ifndef __bpf__
   void *env;
@@ -58,7 +61,6 @@ struct dwell_walk {
   __u64 window[DWELL_WINDOW_WORDS];
   struct dwell_return_probe probes[DWELL_MAX_RETURN_PROBES];
   __u32 count; /* frames recorded */
-  __u32 unused;
   /* The dwell_stack_record as it is sent: its head, then the pcs. */
   __u64 head[sizeof(struct dwell_stack_record) / 8];
   __u64 pcs[DWELL_MAX_FRAMES];
@@ -73,6 +75,8 @@ static const struct dwell_unwind_page *dwell_env_page(struct dwell_walk *w, __u3
 static const struct dwell_unwind_row *dwell_env_row(struct dwell_walk *w, __u32 index);
 static const struct dwell_unwind_rule *dwell_env_rule(struct dwell_walk *w, __u32 index);
 static long dwell_env_read(struct dwell_walk *w, void *to, __u32 size, __u64 from); /* 0: done */
+/* Calls step(index, context) up to `times` times, until it returns 1. */
+static long dwell_env_loop(__u32 times, long (*step)(__u64, void *), void *context);
 /* Fills probes[] with the thread's pending return probes, innermost first. */
 static void dwell_env_return_probes(struct dwell_walk *w);
 
@@ -160,7 +164,8 @@ static __always_inline __u32 dwell_find_rule(struct dwell_walk *w, __u32 pages, 
     n -= half;
   }
   const struct dwell_unwind_row *row = n ? dwell_env_row(w, base) : 0;
-  return row && row->pc <= (__u32)vaddr ? row->rule : 0;
+  if (!row || row->pc > (__u32)vaddr) return 0;
+  return row->rule;
 }
 
 /* ---- one frame ---- */
@@ -181,81 +186,103 @@ static __always_inline int dwell_record_pc(struct dwell_walk *w) {
 }
 
 /* A return probe that is still pending has put its trampoline where the return address was. The list and
- * the stack have the same order; instances that a longjmp left behind are passed over. */
-static __always_inline __u64 dwell_behind_trampoline(struct dwell_walk *w, __u64 slot) {
-  if (!w->return_probes) dwell_env_return_probes(w);
+ * the stack have the same order; instances that a longjmp left behind are passed over. More than one probe
+ * on the same call: all but the last in the list found a trampoline there themselves. */
+static long dwell_try_return_probe(__u64 step, void *context) {
+  struct dwell_walk *w = *(struct dwell_walk **)context;
   __u32 i = w->next_return_probe;
-  for (int step = 0; step < DWELL_MAX_RETURN_PROBES; step++) {
-    if (i >= w->return_probes) break;
-    const struct dwell_return_probe *probe = &w->probes[i & (DWELL_MAX_RETURN_PROBES - 1)];
-    i++;
-    /* More than one probe on the same call: all but the last in the list saw a trampoline themselves. */
-    if (probe->slot == slot && probe->target != w->trampoline) {
-      w->next_return_probe = i;
-      return probe->target;
-    }
-  }
-  return w->trampoline;
+  if (i >= w->return_probes) return 1;
+  const struct dwell_return_probe *probe = &w->probes[i & (DWELL_MAX_RETURN_PROBES - 1)];
+  w->next_return_probe = i + 1;
+  if (probe->slot != w->slot || probe->target == w->trampoline) return 0;
+  w->pc = probe->target;
+  return 1;
+}
+
+static __always_inline void dwell_look_behind_trampoline(struct dwell_walk *w, __u64 slot) {
+  if (!w->return_probes) dwell_env_return_probes(w);
+  w->slot = slot;
+  dwell_env_loop(DWELL_MAX_RETURN_PROBES, dwell_try_return_probe, &w);
 }
 
 /* Goes to the caller, whose frame lies above cfa. bp_address: where its rbp was saved, 0 if rbp is untouched. */
 static __always_inline int dwell_to_caller(struct dwell_walk *w, __u64 cfa, __u64 bp_address) {
-  __u64 pc, bp = w->bp;
-  if (bp_address && dwell_read_word(w, bp_address, &bp)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
-  if (dwell_read_word(w, cfa - 8, &pc)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
-  if (pc == w->trampoline && pc) pc = dwell_behind_trampoline(w, cfa - 8);
-  w->pc = pc;
+  if (bp_address && dwell_read_word(w, bp_address, &w->bp)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
+  if (dwell_read_word(w, cfa - 8, &w->pc)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
   w->sp = cfa;
-  w->bp = bp;
   w->exact = 0;
   /* A return address of zero is how hand-made stacks (new contexts, musl's threads) say that they end. */
-  return pc ? 0 : dwell_stop(w, DWELL_STACK_COMPLETE);
+  if (w->pc == 0) return dwell_stop(w, DWELL_STACK_COMPLETE);
+  if (w->pc == w->trampoline) dwell_look_behind_trampoline(w, cfa - 8);
+  return 0;
 }
 
 /* The kernel put a struct ucontext at sp: rbp, rsp and rip are its general registers 10, 15 and 16. */
 static __always_inline int dwell_to_interrupted(struct dwell_walk *w) {
-  __u64 registers = w->sp + 40, pc, sp, bp;
-  if (dwell_read_word(w, registers + 10 * 8, &bp) || dwell_read_word(w, registers + 15 * 8, &sp) ||
-      dwell_read_word(w, registers + 16 * 8, &pc))
+  if (dwell_refill(w, w->sp + 40 + 10 * 8) || w->window_size < 7 * 8)
     return dwell_stop(w, DWELL_STACK_READ_FAILED);
-  w->pc = pc;
-  w->sp = sp; /* may be lower: the handler can have had a stack of its own */
-  w->bp = bp;
+  w->bp = w->window[0];
+  w->sp = w->window[5]; /* may be lower: the handler can have had a stack of its own */
+  w->pc = w->window[6];
   w->exact = 1;
   w->guessed = 0;
   w->window_size = 0;
   return 0;
 }
 
-/* No rule: push %rbp; mov %rsp,%rbp is the only convention left. */
-static __always_inline int dwell_by_frame_pointer(struct dwell_walk *w) {
-  /* By the ABI the outermost frame has an rbp of zero. */
-  if (w->bp == 0) return dwell_stop(w, w->guessed ? DWELL_STACK_NO_RULE : DWELL_STACK_COMPLETE);
-  if (w->bp < w->sp || (w->bp & 7)) return dwell_stop(w, DWELL_STACK_NO_RULE);
-  w->guessed = 1;
-  return dwell_to_caller(w, w->bp + 16, w->bp);
+/* What to do at the frame that w->pc lies in; records it. 1: the walk is over. */
+static __always_inline int dwell_rule_here(struct dwell_walk *w, struct dwell_unwind_rule *rule) {
+  __u64 pc = w->exact ? w->pc : w->pc - 1;
+  int unknown = dwell_find_mapping(w, pc);
+  if (unknown && w->guessed) return dwell_stop(w, DWELL_STACK_NO_RULE);
+  if (dwell_record_pc(w)) return 1;
+  if (unknown) return dwell_stop(w, DWELL_STACK_NO_MAPPING);
+  if (w->mapping.kind == DWELL_MAPPING_PENDING) return dwell_stop(w, DWELL_STACK_TABLE_PENDING);
+  if (w->mapping.kind == DWELL_MAPPING_NO_TABLE) return 0;
+
+  __u32 pages = w->exact ? w->mapping.full_pages : w->mapping.call_pages;
+  if (pages == DWELL_NO_PAGES) return dwell_stop(w, DWELL_STACK_ASYNC);
+  const struct dwell_unwind_rule *found = dwell_env_rule(w, dwell_find_rule(w, pages, pc - w->mapping.bias));
+  if (!found) return dwell_stop(w, DWELL_STACK_UNSUPPORTED);
+  *rule = *found;
+  return 0;
 }
 
-static __always_inline int dwell_by_rule(struct dwell_walk *w, const struct dwell_unwind_rule *rule) {
+/* Records the frame at pc and goes to its caller. 1: the walk is over. */
+static __always_inline int dwell_walk_step(struct dwell_walk *w) {
+  struct dwell_unwind_rule rule = w->start_rule;
   __u64 cfa, bp_address = 0;
-  switch (rule->cfa) {
+  if (rule.cfa != DWELL_CFA_NONE) {
+    w->start_rule.cfa = DWELL_CFA_NONE;
+    if (!w->hide_start && dwell_record_pc(w)) return 1;
+  } else if (dwell_rule_here(w, &rule)) {
+    return 1;
+  }
+
+  switch (rule.cfa) {
     case DWELL_CFA_SP:
-      cfa = w->sp + (__s64)rule->cfa_offset;
+      cfa = w->sp + (__s64)rule.cfa_offset;
       break;
     case DWELL_CFA_BP:
-      cfa = w->bp + (__s64)rule->cfa_offset;
+      cfa = w->bp + (__s64)rule.cfa_offset;
       break;
     case DWELL_CFA_DEREF_SP:
     case DWELL_CFA_DEREF_BP:
-      cfa = (rule->cfa == DWELL_CFA_DEREF_SP ? w->sp : w->bp) + (__s64)(rule->cfa_offset >> 8);
+      cfa = (rule.cfa == DWELL_CFA_DEREF_SP ? w->sp : w->bp) + (__s64)(rule.cfa_offset >> 8);
       if (dwell_read_word(w, cfa, &cfa)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
-      cfa += rule->cfa_offset & 255;
+      cfa += rule.cfa_offset & 255;
       break;
     case DWELL_CFA_PLT:
       cfa = w->sp + 8 + ((w->pc & 15) >= 11 ? 8 : 0);
       break;
     case DWELL_CFA_NONE:
-      return dwell_by_frame_pointer(w);
+      /* push %rbp; mov %rsp,%rbp is the only convention left. By the ABI the outermost frame's rbp is 0. */
+      if (w->bp == 0) return dwell_stop(w, DWELL_STACK_COMPLETE);
+      if (w->bp < w->sp || (w->bp & 7)) return dwell_stop(w, DWELL_STACK_NO_RULE);
+      w->guessed = 1;
+      cfa = w->bp + 16;
+      bp_address = w->bp;
+      break;
     case DWELL_CFA_SIGNAL:
       return dwell_to_interrupted(w);
     case DWELL_CFA_END:
@@ -263,47 +290,28 @@ static __always_inline int dwell_by_rule(struct dwell_walk *w, const struct dwel
     default:
       return dwell_stop(w, DWELL_STACK_UNSUPPORTED);
   }
-  w->guessed = 0;
   if (cfa <= w->sp) return dwell_stop(w, DWELL_STACK_NOT_GROWING);
-  if (rule->bp == DWELL_BP_AT_CFA)
-    bp_address = cfa + (__s64)rule->bp_offset;
-  else if (rule->bp == DWELL_BP_AT_BP)
-    bp_address = w->bp + (__s64)rule->bp_offset;
-  else if (rule->bp == DWELL_BP_LOST)
-    w->bp = DWELL_LOST_BP;
+  if (rule.cfa != DWELL_CFA_NONE) {
+    w->guessed = 0;
+    if (rule.bp == DWELL_BP_AT_CFA) bp_address = cfa + (__s64)rule.bp_offset;
+    if (rule.bp == DWELL_BP_AT_BP) bp_address = w->bp + (__s64)rule.bp_offset;
+    if (rule.bp == DWELL_BP_LOST) w->bp = DWELL_LOST_BP;
+  }
   return dwell_to_caller(w, cfa, bp_address);
 }
 
-/* Records the frame at pc and goes to its caller. 1: the walk is over. */
-static __always_inline int dwell_walk_step(struct dwell_walk *w) {
-  __u64 pc = w->exact ? w->pc : w->pc - 1;
-  if (dwell_find_mapping(w, pc)) {
-    if (w->guessed) return dwell_stop(w, DWELL_STACK_NO_RULE);
-    if (dwell_record_pc(w)) return 1;
-    return dwell_stop(w, DWELL_STACK_NO_MAPPING);
-  }
-  if (dwell_record_pc(w)) return 1;
-  if (w->mapping.kind == DWELL_MAPPING_NO_TABLE) return dwell_by_frame_pointer(w);
-  if (w->mapping.kind == DWELL_MAPPING_PENDING) return dwell_stop(w, DWELL_STACK_TABLE_PENDING);
-
-  __u32 pages = w->mapping.call_pages;
-  if (w->exact) {
-    if (w->mapping.full_pages == DWELL_NO_PAGES) return dwell_stop(w, DWELL_STACK_ASYNC);
-    pages = w->mapping.full_pages;
-  }
-  const struct dwell_unwind_rule *rule = dwell_env_rule(w, dwell_find_rule(w, pages, pc - w->mapping.bias));
-  if (!rule) return dwell_stop(w, DWELL_STACK_UNSUPPORTED);
-  return dwell_by_rule(w, rule);
-}
-
-/* Sets up the walk. 1: it is over already. */
-static __always_inline int dwell_walk_begin(struct dwell_walk *w, const struct dwell_stack_start *start,
-                                            __u64 seed) {
+static __always_inline void dwell_walk_begin(struct dwell_walk *w, const struct dwell_stack_start *start,
+                                             __u64 seed) {
   w->pc = start->pc;
   w->sp = start->sp;
   w->bp = start->bp;
   w->hash = seed;
   w->exact = start->flags & DWELL_PC_EXACT;
+  w->hide_start = start->flags & DWELL_PC_HIDDEN;
+  w->start_rule.cfa = start->cfa_offset ? DWELL_CFA_SP : DWELL_CFA_NONE;
+  w->start_rule.cfa_offset = start->cfa_offset;
+  w->start_rule.bp = start->bp_offset ? DWELL_BP_AT_CFA : DWELL_BP_SAME;
+  w->start_rule.bp_offset = start->bp_offset;
   w->guessed = 0;
   w->end = DWELL_STACK_TOO_DEEP;
   w->window_base = 0;
@@ -314,11 +322,6 @@ static __always_inline int dwell_walk_begin(struct dwell_walk *w, const struct d
   w->mapping.end = 0;
   w->count = 0;
   for (int i = 0; i < DWELL_MAX_FRAMES / 64; i++) dwell_record(w)->exact[i] = 0;
-  if (!start->cfa_offset) return 0;
-
-  if (!(start->flags & DWELL_PC_HIDDEN) && dwell_record_pc(w)) return 1;
-  __u64 cfa = w->sp + (__s64)start->cfa_offset;
-  return dwell_to_caller(w, cfa, start->bp_offset ? cfa + (__s64)start->bp_offset : 0);
 }
 
 #endif /* DWELL_BPF_UNWIND_WALK_H */
