@@ -53,6 +53,7 @@ struct uprobes_state {
 };
 
 struct mm_struct {
+  unsigned long brk;
   struct uprobes_state uprobes_state;
 };
 
@@ -65,7 +66,12 @@ struct pid {
   struct upid numbers[1];
 };
 
+typedef struct {
+  int counter;
+} atomic_t;
+
 struct signal_struct {
+  atomic_t live; /* threads that have not begun to exit */
   int nr_threads;
 };
 

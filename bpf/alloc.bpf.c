@@ -1,0 +1,423 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The memory tracer: sees each allocation at its return and each free at its entry, and sends what it saw.
+ *
+ * A call is "outer" when no other probed function of the same thread is under way, and only outer calls
+ * count: operator new calls malloc, malloc calls mmap, and one block is one block. A thread's state
+ * remembers the stack pointer of its outer call. An exception may leave a call without returning, so a
+ * remembered call counts only as long as its return address on the stack still is the kernel's trampoline.
+ *
+ *     calls of thread 42           sp        call.sp    outer?
+ *     operator new(64)             0x7f..60  0x7f..60   yes: sent at its return
+ *       malloc(64)                 0x7f..40  0x7f..60   no: 0x40 < 0x60, and the outer call is alive
+ *     malloc(16)                   0x7f..80  0x7f..80   yes: 0x80 >= 0x60, so the call before is over
+ */
+#include "bpf/vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/events.h"
+#include "bpf/probe_shapes.h"
+#include "bpf/sampling.h"
+#include "bpf/targets.h"
+#include "bpf/unwind.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+extern bool bpf_session_is_return(void) __ksym __weak;
+
+/* Mean bytes between samples; 0: every allocation. */
+const volatile __u64 sample_bytes = 0;
+/* Allocations and stacks are sent only while less than this waits in the ring: the rest is kept for frees. */
+const volatile __u64 ring_limit_bytes = ~0ull;
+
+/* <bits/mman.h>, which the BPF side does not include. */
+#define DWELL_READ_WRITE 0x3
+#define DWELL_PRIVATE_ANONYMOUS 0x22
+
+struct call {
+  __u64 sp;       /* where the return address lies, at the function's entry; 0: no call is under way */
+  __u64 size;     /* bytes asked for */
+  __u64 pointer;  /* realloc, mremap: the old block; posix_memalign: where the result will be; brk: the old end */
+  __u64 old_size; /* mremap */
+  __u32 protection;
+  __u32 flags;
+  __u16 probe;
+  __u8 shape;
+  __u8 sampled;
+};
+
+struct thread_state {
+  struct call call;
+  __s64 until_sample; /* bytes until the next sampled byte; 0: not drawn yet */
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
+  __type(value, struct thread_state);
+} threads SEC(".maps");
+
+/* Sampled blocks that live, so that the many frees of the others are not sent. */
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 1); /* raised before loading, when sampling */
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, struct dwell_block_key);
+  __type(value, __u8);
+} sampled_blocks SEC(".maps");
+
+/* How often each probe was hit: what the recording cost. */
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, DWELL_MAX_PROBES);
+  __type(key, __u32);
+  __type(value, struct dwell_hits);
+} hits SEC(".maps");
+
+static __always_inline void count_hit(__u64 cookie, bool at_return) {
+  __u32 index = dwell_probe_index_of(cookie);
+  struct dwell_hits *counted = bpf_map_lookup_elem(&hits, &index);
+  if (!counted) return;
+  if (at_return)
+    counted->returns++;
+  else
+    counted->entries++;
+}
+
+/* Room for an allocation, or nothing and a counted loss: the last part of the ring is kept for frees. */
+static __always_inline bool room_for(enum dwell_loss loss) {
+  if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) < ring_limit_bytes) return true;
+  dwell_count_loss(loss);
+  return false;
+}
+
+static __always_inline void send_free(struct dwell_target *target, __u8 type, __u16 probe, __u64 address) {
+  struct dwell_free_record record = {
+      .h = header(type, target, probe), .time_ns = bpf_ktime_get_ns(), .address = address};
+  DWELL_SEND(record, DWELL_LOST_FREE);
+}
+
+/* Global, so that the verifier walks through the unwinder once and not once for each caller. */
+__noinline __u64 stack_from(__u64 pc, __u64 sp, __u64 bp, __u32 process) {
+  struct dwell_stack_start start = {.pc = pc, .sp = sp, .bp = bp};
+  return dwell_stack(NULL, start, process, (__u32)bpf_get_current_pid_tgid());
+}
+
+static __always_inline __u64 callers_stack(struct pt_regs *ctx, struct dwell_target *target) {
+  return stack_from(ctx->ip, ctx->sp, ctx->bp, target->slot);
+}
+
+/* ---- sampling ---- */
+
+static __always_inline bool is_sampled(struct thread_state *state, __u64 size) {
+  if (!sample_bytes) return true;
+  if (!state->until_sample) state->until_sample = dwell_next_sample(bpf_get_prandom_u32(), sample_bytes);
+  if (size > (1ull << 62)) size = 1ull << 62;
+  state->until_sample -= size;
+  if (state->until_sample > 0) return false;
+  state->until_sample = dwell_next_sample(bpf_get_prandom_u32(), sample_bytes);
+  return true;
+}
+
+static __always_inline struct dwell_block_key block_key(struct dwell_target *target, __u64 address) {
+  struct dwell_block_key key = {.address = address, .process = target->slot};
+  return key;
+}
+
+/* True if the ledger knows the block: all of them, unless we sample. */
+static __always_inline bool is_tracked(struct dwell_target *target, __u64 address) {
+  if (!sample_bytes) return true;
+  struct dwell_block_key key = block_key(target, address);
+  return bpf_map_lookup_elem(&sampled_blocks, &key) != NULL;
+}
+
+static __always_inline bool forget_block(struct dwell_target *target, __u64 address) {
+  if (!sample_bytes) return true;
+  struct dwell_block_key key = block_key(target, address);
+  return bpf_map_delete_elem(&sampled_blocks, &key) == 0;
+}
+
+/* False if the block can't be remembered: it is then not tracked at all, rather than never freed. */
+static __always_inline bool remember_block(struct dwell_target *target, __u64 address) {
+  if (!sample_bytes) return true;
+  struct dwell_block_key key = block_key(target, address);
+  __u8 present = 1;
+  if (bpf_map_update_elem(&sampled_blocks, &key, &present, BPF_ANY) == 0) return true;
+  dwell_count_loss(DWELL_LOST_ALLOC);
+  return false;
+}
+
+/* ---- entry ---- */
+
+static __always_inline bool call_is_alive(struct call *call) {
+  __u64 return_address = 0;
+  if (bpf_probe_read_user(&return_address, sizeof(return_address), (void *)call->sp)) return false;
+  return return_address == dwell_trampoline();
+}
+
+/* True if an outer call of this thread is under way above a call whose return address lies at sp. */
+static __always_inline bool is_inner(struct thread_state *state, __u64 sp) {
+  return state->call.sp && sp < state->call.sp && call_is_alive(&state->call);
+}
+
+static __always_inline __u64 program_break(void) {
+  struct task_struct *task = bpf_get_current_task_btf();
+  return BPF_CORE_READ(task, mm, brk);
+}
+
+/* count * size, or as much as no allocator has: such a call fails, and must not look like a small one. */
+static __always_inline __u64 product(__u64 count, __u64 size) {
+  __u64 large = count > size ? count : size, small = count > size ? size : count;
+  __u64 high = (large >> 32) * (small & 0xffffffff);
+  if (small >> 32 || high >> 32) return ~0ull;
+  return large * small;
+}
+
+static __always_inline void read_arguments(struct pt_regs *ctx, struct call *call) {
+  __u64 first = ctx->di, second = ctx->si, third = ctx->dx, fourth = ctx->cx;
+  switch (call->shape) {
+    case DWELL_SHAPE_SIZE_ARG0:
+      call->size = first;
+      break;
+    case DWELL_SHAPE_SIZE_ARG1:
+      call->size = second;
+      break;
+    case DWELL_SHAPE_PRODUCT_ARG0_ARG1:
+      call->size = product(first, second);
+      break;
+    case DWELL_SHAPE_PRODUCT_ARG1_ARG2:
+      call->size = product(second, third);
+      break;
+    case DWELL_SHAPE_MEMALIGN_OUT:
+      call->pointer = first;
+      call->size = third;
+      break;
+    case DWELL_SHAPE_REALLOC_ARG0_ARG1:
+    case DWELL_SHAPE_REALLOCF:
+    case DWELL_SHAPE_XALLOCX:
+      call->pointer = first;
+      call->size = second;
+      break;
+    case DWELL_SHAPE_REALLOC_ARG1_ARG2:
+      call->pointer = second;
+      call->size = third;
+      break;
+    case DWELL_SHAPE_REALLOCARRAY:
+      call->pointer = first;
+      call->size = product(second, third);
+      break;
+    case DWELL_SHAPE_REALLOCARRAY_ARG1:
+      call->pointer = second;
+      call->size = product(third, fourth);
+      break;
+    case DWELL_SHAPE_MMAP:
+      call->size = second;
+      call->protection = third;
+      call->flags = fourth;
+      break;
+    case DWELL_SHAPE_MREMAP:
+      call->pointer = first;
+      call->old_size = second;
+      call->size = third;
+      call->protection = DWELL_READ_WRITE;
+      call->flags = DWELL_PRIVATE_ANONYMOUS;
+      break;
+    case DWELL_SHAPE_BRK:
+    case DWELL_SHAPE_SBRK:
+      call->pointer = program_break();
+      break;
+  }
+}
+
+static __always_inline bool is_realloc(__u8 shape) {
+  return shape >= DWELL_SHAPE_REALLOC_ARG0_ARG1 && shape <= DWELL_SHAPE_REALLOCF;
+}
+
+static __always_inline bool is_address_space(__u8 shape) { return shape >= DWELL_SHAPE_MMAP; }
+
+static __always_inline void free_entered(struct pt_regs *ctx, struct dwell_target *target, __u64 cookie) {
+  __u64 address = ctx->di;
+  if (!address || !forget_block(target, address)) return;
+  struct thread_state *state = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, 0);
+  __u64 sp = ctx->sp + dwell_probe_cfa_offset_of(cookie) - 8;
+  bool inner = state && is_inner(state, sp);
+  send_free(target, inner ? DWELL_FREE_INNER : DWELL_FREE, dwell_probe_index_of(cookie), address);
+}
+
+static __always_inline void munmap_entered(struct pt_regs *ctx, struct dwell_target *target, __u64 cookie) {
+  struct dwell_map_record record = {.h = header(DWELL_UNMAP, target, dwell_probe_index_of(cookie)),
+                                    .time_ns = bpf_ktime_get_ns(),
+                                    .address = ctx->di,
+                                    .size = ctx->si};
+  DWELL_SEND(record, DWELL_LOST_MAP);
+}
+
+/* 1: the return of this call is of no interest. */
+static __always_inline int call_entered(struct pt_regs *ctx, struct dwell_target *target, __u64 cookie) {
+  struct thread_state *state = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL,
+                                                    BPF_LOCAL_STORAGE_GET_F_CREATE);
+  if (!state) {
+    dwell_count_loss(DWELL_LOST_THREAD_STATE);
+    return 1;
+  }
+  __u64 sp = ctx->sp;
+  if (is_inner(state, sp)) return 1;
+
+  struct call *call = &state->call;
+  call->shape = dwell_probe_shape_of(cookie);
+  call->probe = dwell_probe_index_of(cookie);
+  call->pointer = 0;
+  call->old_size = 0;
+  read_arguments(ctx, call);
+  call->sampled = is_address_space(call->shape) || is_sampled(state, call->size);
+
+  bool old_block = (is_realloc(call->shape) || call->shape == DWELL_SHAPE_XALLOCX) && call->pointer &&
+                   is_tracked(target, call->pointer);
+  if (!old_block && (is_realloc(call->shape) || call->shape == DWELL_SHAPE_XALLOCX)) call->pointer = 0;
+  if (!call->sampled && !old_block) {
+    call->sp = 0;
+    return 1;
+  }
+  /* xallocx never moves the block, so nobody else can be given its address meanwhile. */
+  if (old_block && call->shape != DWELL_SHAPE_XALLOCX)
+    send_free(target, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
+  call->sp = sp;
+  return 0;
+}
+
+/* ---- return ---- */
+
+static __always_inline void send_alloc(struct pt_regs *ctx, struct dwell_target *target, struct call *call,
+                                       __u64 address) {
+  if (!room_for(DWELL_LOST_ALLOC) || !remember_block(target, address)) return;
+  struct dwell_alloc_record record = {.h = header(DWELL_ALLOC, target, call->probe),
+                                      .address = address,
+                                      .size = call->size,
+                                      .stack = callers_stack(ctx, target)};
+  record.time_ns = bpf_ktime_get_ns();
+  DWELL_SEND(record, DWELL_LOST_ALLOC);
+}
+
+/* The end of a realloc of a block that we know is as important as a free, and has the same priority. */
+static __always_inline void send_realloc_end(struct pt_regs *ctx, struct dwell_target *target,
+                                             struct call *call, __u64 address) {
+  struct dwell_realloc_record record = {.h = header(DWELL_REALLOC_END, target, call->probe),
+                                        .old_address = call->pointer};
+  bool failed = !address && call->size && call->shape != DWELL_SHAPE_REALLOCF;
+  if (failed) {
+    record.size = call->size;
+  } else {
+    forget_block(target, call->pointer);
+    if (address && call->sampled && remember_block(target, address)) {
+      record.address = address;
+      record.size = call->size;
+      record.stack = callers_stack(ctx, target);
+    }
+  }
+  record.time_ns = bpf_ktime_get_ns();
+  DWELL_SEND(record, DWELL_LOST_FREE);
+}
+
+/* xallocx returns the size that the block has now, whether that changed or not. */
+static __always_inline void send_resized(struct pt_regs *ctx, struct dwell_target *target, struct call *call,
+                                         __u64 real_size) {
+  if (!call->pointer || real_size < call->size) return;
+  send_free(target, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
+  send_realloc_end(ctx, target, call, call->pointer);
+}
+
+static __always_inline void send_map(struct pt_regs *ctx, struct dwell_target *target, struct call *call,
+                                     __u64 result) {
+  struct dwell_map_record record = {.h = header(DWELL_MAP, target, call->probe),
+                                    .address = result,
+                                    .size = call->size,
+                                    .old_address = call->pointer,
+                                    .old_size = call->old_size,
+                                    .protection = call->protection,
+                                    .flags = call->flags};
+  if (call->shape == DWELL_SHAPE_BRK || call->shape == DWELL_SHAPE_SBRK) {
+    __u64 before = call->pointer, after = program_break();
+    if (after == before) return;
+    record.old_address = 0;
+    record.address = after > before ? before : after;
+    record.size = after > before ? after - before : before - after;
+    if (after < before) record.h.type = DWELL_UNMAP;
+    record.protection = DWELL_READ_WRITE;
+    record.flags = DWELL_PRIVATE_ANONYMOUS;
+  } else if (result == ~0ull) {
+    return;
+  }
+  if (record.h.type == DWELL_MAP) record.stack = callers_stack(ctx, target);
+  record.time_ns = bpf_ktime_get_ns();
+  DWELL_SEND(record, DWELL_LOST_MAP);
+}
+
+static __always_inline void call_returned(struct pt_regs *ctx, struct dwell_target *target) {
+  struct thread_state *state = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, 0);
+  /* The return address has been popped: it lay 8 below. Another one is an inner call's return probe. */
+  if (!state || state->call.sp + 8 != ctx->sp) return;
+  struct call *call = &state->call;
+  call->sp = 0;
+
+  __u64 result = ctx->ax;
+  if (is_address_space(call->shape)) {
+    send_map(ctx, target, call, result);
+  } else if (call->shape == DWELL_SHAPE_XALLOCX) {
+    send_resized(ctx, target, call, result);
+  } else if (is_realloc(call->shape) && call->pointer) {
+    send_realloc_end(ctx, target, call, result);
+  } else if (call->shape == DWELL_SHAPE_MEMALIGN_OUT) {
+    __u64 block = 0;
+    if ((int)result == 0 && bpf_probe_read_user(&block, sizeof(block), (void *)call->pointer) == 0 && block)
+      send_alloc(ctx, target, call, block);
+  } else if (result) {
+    send_alloc(ctx, target, call, result);
+  }
+}
+
+/* ---- programs ---- */
+
+static __always_inline int entered(struct pt_regs *ctx) {
+  struct dwell_target *target = find_target();
+  if (!target) return 1;
+  __u64 cookie = bpf_get_attach_cookie(ctx);
+  count_hit(cookie, false);
+  switch (dwell_probe_shape_of(cookie)) {
+    case DWELL_SHAPE_FREE_ARG0:
+      free_entered(ctx, target, cookie);
+      return 1;
+    case DWELL_SHAPE_MUNMAP:
+      munmap_entered(ctx, target, cookie);
+      return 1;
+    default:
+      return call_entered(ctx, target, cookie);
+  }
+}
+
+static __always_inline int returned(struct pt_regs *ctx) {
+  struct dwell_target *target = find_target();
+  if (!target) return 0;
+  count_hit(bpf_get_attach_cookie(ctx), true);
+  call_returned(ctx, target);
+  return 0;
+}
+
+/* Entry and return in one, where the kernel has uprobe sessions. */
+SEC("uprobe")
+int on_call(struct pt_regs *ctx) {
+  return bpf_session_is_return() ? returned(ctx) : entered(ctx);
+}
+
+/* What returns nothing of interest, and the entry of everything where there are no sessions. */
+SEC("uprobe")
+int on_entry(struct pt_regs *ctx) {
+  entered(ctx);
+  return 0;
+}
+
+SEC("uprobe")
+int on_return(struct pt_regs *ctx) { return returned(ctx); }

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Life and death of the targets: fork, exec, exit, in the same ring buffer as everything else, so that they
+ * stand in order with what the processes did before and after.
+ */
+#include "bpf/vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/targets.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline void send_process(__u8 type, struct dwell_target *target, __u64 other_id) {
+  struct dwell_process_record record = {
+      .h = header(type, target, 0), .time_ns = bpf_ktime_get_ns(), .other_id = other_id};
+  DWELL_SEND(record, DWELL_LOST_PROCESS);
+}
+
+SEC("raw_tp/sched_process_fork")
+int on_fork(struct bpf_raw_tracepoint_args *ctx) {
+  struct task_struct *child = (struct task_struct *)ctx->args[1];
+  struct dwell_target *target = find_target();
+  if (!target) return 0;
+  __u32 child_tgid = BPF_CORE_READ(child, tgid);
+  if (child_tgid == (__u32)(bpf_get_current_pid_tgid() >> 32)) return 0; /* a thread */
+
+  struct task_struct *parent = bpf_get_current_task_btf();
+  if (BPF_CORE_READ(child, mm) == BPF_CORE_READ(parent, mm)) {
+    /* vfork: until it calls exec, the child works on the parent's own memory. */
+    struct dwell_target borrowed = {.slot = target->slot, .shares_mm = 1};
+    if (bpf_map_update_elem(&targets, &child_tgid, &borrowed, BPF_ANY)) dwell_count_loss(DWELL_LOST_PROCESS);
+    return 0;
+  }
+  send_process(DWELL_FORK, target, child_tgid);
+  return 0;
+}
+
+SEC("raw_tp/sched_process_exec")
+int on_exec(struct bpf_raw_tracepoint_args *ctx) {
+  struct dwell_target *target = find_target();
+  if (!target) return 0;
+  if (target->shares_mm) {
+    __u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    bpf_map_delete_elem(&targets, &tgid);
+    return 0;
+  }
+  send_process(DWELL_EXEC, target, 0);
+  return 0;
+}
+
+SEC("raw_tp/sched_process_exit")
+int on_exit(struct bpf_raw_tracepoint_args *ctx) {
+  struct dwell_target *target = find_target();
+  if (!target) return 0;
+  struct task_struct *task = bpf_get_current_task_btf();
+  bool last_thread = BPF_CORE_READ(task, signal, live.counter) == 0;
+  if (!target->shares_mm) send_process(last_thread ? DWELL_EXIT : DWELL_THREAD_EXIT, target, 0);
+  if (last_thread) {
+    __u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    bpf_map_delete_elem(&targets, &tgid);
+  }
+  return 0;
+}

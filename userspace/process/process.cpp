@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/process/process.h"
+
+#include <fmt/core.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "userspace/base/files.h"
+#include "userspace/base/text.h"
+
+namespace dwell {
+namespace {
+
+// The value of "Name:\t..." in /proc/PID/status.
+std::string status_field(const std::string& status, std::string_view name) {
+  for (std::string_view line : split(status, '\n')) {
+    if (line.substr(0, name.size()) != name || line.substr(name.size(), 1) != ":") continue;
+    std::string_view value = line.substr(name.size() + 1);
+    std::size_t start = value.find_first_not_of(" \t");
+    return start == std::string_view::npos ? "" : std::string(value.substr(start));
+  }
+  return "";
+}
+
+std::vector<pid_t> numbers(const std::string& text) {
+  std::vector<pid_t> result;
+  const char* at = text.data();
+  const char* end = at + text.size();
+  while (at < end) {
+    pid_t number = 0;
+    auto [next, error] = std::from_chars(at, end, number);
+    if (error == std::errc{}) result.push_back(number);
+    at = error == std::errc{} ? next : at + 1;
+  }
+  return result;
+}
+
+std::string read_command_line(pid_t pid) {
+  Result<std::string> text = read_file(fmt::format("/proc/{}/cmdline", pid), 1 << 20);
+  if (!text) return "";
+  while (!text->empty() && text->back() == '\0') text->pop_back();
+  std::replace(text->begin(), text->end(), '\0', ' ');
+  return *text;
+}
+
+bool is_kernel_thread(pid_t pid) {
+  char target[8];
+  return ::readlink(fmt::format("/proc/{}/exe", pid).c_str(), target, sizeof target) < 0 && errno == ENOENT;
+}
+
+}  // namespace
+
+std::string container_in_cgroup(const std::string& cgroup) {
+  std::string found;
+  std::size_t run = 0;
+  for (std::size_t i = 0; i <= cgroup.size(); ++i) {
+    bool digit = i < cgroup.size() && std::string_view("0123456789abcdef").find(cgroup[i]) != std::string_view::npos;
+    if (digit) {
+      ++run;
+      continue;
+    }
+    if (run == 64) found = cgroup.substr(i - run, run);
+    run = 0;
+  }
+  return found;
+}
+
+Result<ProcessFacts> read_process(pid_t pid) {
+  Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid), 1 << 20);
+  if (!status) {
+    return Error{fmt::format("trace PID {}: no such process", pid), "list the candidates: ps -eo pid,rss,args --sort=-rss | head",
+                 Exit::kNoTarget};
+  }
+  std::vector<pid_t> tgid = numbers(status_field(*status, "Tgid"));
+  if (!tgid.empty() && tgid[0] != pid) {
+    return Error{fmt::format("trace PID {}: that is a thread of process {}", pid, tgid[0]),
+                 fmt::format("trace the whole process: -p {}", tgid[0]), Exit::kUsage};
+  }
+  if (status_field(*status, "State").substr(0, 1) == "Z") {
+    return Error{fmt::format("trace PID {}: it has ended and waits for its parent to notice", pid), "",
+                 Exit::kNoTarget};
+  }
+  if (is_kernel_thread(pid)) {
+    return Error{fmt::format("trace PID {}: that is a kernel thread, it has no memory of its own", pid), "",
+                 Exit::kUnsupported};
+  }
+  ProcessFacts facts;
+  facts.pid = pid;
+  facts.name = status_field(*status, "Name");
+  facts.command_line = read_command_line(pid);
+  if (facts.command_line.empty()) facts.command_line = facts.name;
+  facts.namespace_pids = numbers(status_field(*status, "NSpid"));
+  if (Result<std::string> cgroup = read_file(fmt::format("/proc/{}/cgroup", pid), 1 << 20))
+    facts.container = container_in_cgroup(*cgroup);
+  return facts;
+}
+
+std::optional<std::uint64_t> process_cpu_ns(pid_t pid) {
+  Result<std::string> stat = read_file(fmt::format("/proc/{}/stat", pid), 1 << 16);
+  if (!stat) return std::nullopt;
+  // The name, in parentheses, may hold anything: the fields begin behind the last ')'.
+  std::size_t name_end = stat->rfind(')');
+  if (name_end == std::string::npos) return std::nullopt;
+  std::vector<std::string_view> fields = split(std::string_view(*stat).substr(name_end + 2), ' ');
+  if (fields.size() < 13) return std::nullopt;
+  std::uint64_t ticks = 0;
+  for (std::size_t field : {11, 12}) {  // utime, stime: fields 14 and 15 of proc(5)
+    std::uint64_t value = 0;
+    std::from_chars(fields[field].data(), fields[field].data() + fields[field].size(), value);
+    ticks += value;
+  }
+  return ticks * (1'000'000'000ull / ::sysconf(_SC_CLK_TCK));
+}
+
+std::uint64_t own_cpu_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return now.tv_sec * 1'000'000'000ull + now.tv_nsec;
+}
+
+}  // namespace dwell

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+// ProcessFacts: what /proc tells about a process that we are about to trace.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+
+namespace dwell {
+
+struct ProcessFacts {
+  pid_t pid = 0;         // of the whole process, in our PID namespace
+  std::string name;      // comm
+  std::string command_line;
+  std::string container; // id of its container, "" if it is in none
+  std::vector<pid_t> namespace_pids;  // from ours to its innermost namespace
+};
+
+// An Error with Exit::kNoTarget if there is none, kUnsupported for a kernel thread, and what to do if `pid`
+// is a thread and not a process.
+Result<ProcessFacts> read_process(pid_t pid);
+
+// CPU time that the process has used, all its threads, those that ended too. None: it is gone.
+std::optional<std::uint64_t> process_cpu_ns(pid_t pid);
+
+// The same of ourselves.
+std::uint64_t own_cpu_ns();
+
+// Pure: the container's id in the text of /proc/PID/cgroup: the last run of 64 hex digits in a path.
+std::string container_in_cgroup(const std::string& cgroup);
+
+}  // namespace dwell
