@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Counts the hits of probes on functions of dwell's own, so that it is known before a target is touched
+ * which ways to attach work here and what each costs.
+ */
+#include "bpf/vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include "bpf/probe_shapes.h"
+
+#define MAX_PROBES 256
+
+extern bool bpf_session_is_return(void) __ksym __weak;
+
+/* Indexed by the probe index of the cookie. */
+__u64 entries[MAX_PROBES];
+__u64 returns[MAX_PROBES];
+__u64 last_address[MAX_PROBES]; /* argument 0 at the last entry */
+__u64 last_return[MAX_PROBES];  /* return address found by the cookie's CFA offset at the last entry */
+__u64 foreign; /* hits in another process than the one asked for */
+
+const volatile __u32 expected_tgid = 0; /* 0: any */
+
+static int count_entry(struct pt_regs *ctx, __u64 cookie) {
+  __u32 index = dwell_probe_index_of(cookie) % MAX_PROBES;
+  if (expected_tgid && bpf_get_current_pid_tgid() >> 32 != expected_tgid) {
+    __sync_fetch_and_add(&foreign, 1);
+    return 1;
+  }
+  __sync_fetch_and_add(&entries[index], 1);
+  last_address[index] = ctx->di;
+  bpf_probe_read_user(&last_return[index], sizeof(__u64), (void *)(ctx->sp + dwell_probe_cfa_offset_of(cookie) - 8));
+  return dwell_probe_flags_of(cookie) & DWELL_PROBE_RETURNS ? 0 : 1;
+}
+
+static int count_return(__u64 cookie) {
+  __sync_fetch_and_add(&returns[dwell_probe_index_of(cookie) % MAX_PROBES], 1);
+  return 0;
+}
+
+SEC("uprobe")
+int on_entry(struct pt_regs *ctx) {
+  count_entry(ctx, bpf_get_attach_cookie(ctx));
+  return 0;
+}
+
+SEC("uprobe")
+int on_return(struct pt_regs *ctx) { return count_return(bpf_get_attach_cookie(ctx)); }
+
+SEC("uprobe")
+int on_session(struct pt_regs *ctx) {
+  __u64 cookie = bpf_get_attach_cookie(ctx);
+  if (bpf_session_is_return()) return count_return(cookie);
+  return count_entry(ctx, cookie);
+}
+
+/* For prices: what the trap alone costs. */
+SEC("uprobe")
+int empty_entry(struct pt_regs *ctx) { return 0; }
+
+SEC("uprobe")
+int empty_return(struct pt_regs *ctx) { return 0; }
+
+SEC("uprobe")
+int empty_session(struct pt_regs *ctx) {
+  return dwell_probe_flags_of(bpf_get_attach_cookie(ctx)) & DWELL_PROBE_RETURNS ? 0 : 1;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
