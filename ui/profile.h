@@ -54,7 +54,7 @@ struct Profile {
   std::string title;  // "retained memory of redis-server (1234)"
   std::vector<ProfileValueType> sample_types;
   std::size_t default_sample_type = 0;
-  std::vector<ProfileMapping> mappings;
+  std::vector<ProfileMapping> mappings;  // the program itself first: pprof names the profile after it
   std::vector<ProfileLocation> locations;
   std::vector<ProfileSample> samples;
   std::vector<std::string> comments;

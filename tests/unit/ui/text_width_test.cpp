@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ui/text_width.h"
+
+#include <gtest/gtest.h>
+
+namespace dwell {
+namespace {
+
+TEST(TextWidth, CountsColumnsNotBytes) {
+  EXPECT_EQ(display_width("malloc"), 6u);
+  EXPECT_EQ(display_width("größe"), 5u);
+  EXPECT_EQ(display_width("日本語"), 6u);
+  EXPECT_EQ(display_width("e\u0301"), 1u);
+  EXPECT_EQ(display_width("🦀"), 2u);
+}
+
+TEST(TextWidth, CutsAtTheEnd) {
+  EXPECT_EQ(cut_end("abcdef", 6), "abcdef");
+  EXPECT_EQ(cut_end("abcdef", 4), "abc…");
+  EXPECT_EQ(cut_end("abcdef", 0), "");
+}
+
+TEST(TextWidth, CutsInTheMiddle) {
+  EXPECT_EQ(cut_middle("abcdefgh", 8), "abcdefgh");
+  EXPECT_EQ(cut_middle("abcdefgh", 5), "ab…gh");
+  EXPECT_EQ(cut_middle("abcdefgh", 4), "ab…h");
+  EXPECT_EQ(cut_middle("abcdefgh", 1), "…");
+}
+
+// A wide character that does not fit whole is left out, never halved.
+TEST(TextWidth, NeverWiderThanAskedFor) {
+  for (std::size_t columns = 0; columns < 12; ++columns) {
+    for (std::string_view text : {"日本語の関数", "e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301", "🦀x🦀x🦀"}) {
+      EXPECT_LE(display_width(cut_end(text, columns)), columns);
+      EXPECT_LE(display_width(cut_middle(text, columns)), columns);
+      EXPECT_LE(display_width(shorten_name(text, columns)), columns);
+    }
+  }
+}
+
+TEST(TextWidth, NamesLoseTemplateArgumentsFirst) {
+  std::string name = "std::map<int, std::vector<long>>::find(int const&) const";
+  EXPECT_EQ(shorten_name(name, 60), name);
+  EXPECT_EQ(shorten_name(name, 40), "std::map<…>::find(int const&) const");
+  EXPECT_EQ(shorten_name(name, 30), "std::map<…>::find(…) const");
+  EXPECT_EQ(shorten_name(name, 11), "std::…const");
+}
+
+TEST(TextWidth, OperatorsAreNoBrackets) {
+  EXPECT_EQ(shorten_name("bool operator<(Key<int> const&, Key<int> const&)", 44), "bool operator<(Key<…> const&, Key<…> const&)");
+  EXPECT_EQ(shorten_name("Stream<char>& operator<< <char>(Stream<char>&, int)", 40), "Stream<…>& operator<< <…>(…)");
+  EXPECT_EQ(shorten_name("Ref<a, b>::operator->() const", 26), "Ref<…>::operator->() const");
+  EXPECT_EQ(shorten_name("F<aaaa>::operator()(int, int)", 22), "F<…>::operator()(…)");
+}
+
+TEST(TextWidth, UnbalancedNamesAreOnlyCut) {
+  EXPECT_EQ(shorten_name("a>b<cdefghijkl", 7), "a>b…jkl");
+}
+
+TEST(TextWidth, PadsToColumns) {
+  EXPECT_EQ(pad_right("日本", 6), "日本  ");
+  EXPECT_EQ(pad_left("日本", 6), "  日本");
+  EXPECT_EQ(pad_left("abcdef", 3), "abcdef");
+}
+
+}  // namespace
+}  // namespace dwell
