@@ -114,12 +114,13 @@ class ShapeCutter {
     std::size_t frames = 0;
     for (std::size_t i = at.first_narrow; i < children.size(); ++i) {
       const CallNode& child = tree_.nodes[children[i]];
+      if (child.weight == 0) break;  // its changes cancel each other
       shape.value += child.value;
       shape.weight += child.weight;
       frames += frames_below_[children[i]];
     }
+    if (frames == 0) return;
     shapes_.folded_frames += frames;
-    if (shape.weight == 0) return;
     ++shapes_.grey_frames;
     shape.name = fmt::format("({} narrow frame{})", grouped(static_cast<std::int64_t>(frames)), frames == 1 ? "" : "s");
     shape.depth = at.depth;
@@ -298,7 +299,7 @@ class FlameGraphWriter {
     int y = y_of(shape.depth);
     out_ += fmt::format("<g class=\"f{}\"><title>{}, {}</title><rect x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\" rx=\"1\" class=\"{}\"/>",
                         shape.inlined ? " inlined" : "", xml_escape(shape.name), xml_escape(amount(shape)), x, y,
-                        std::max(width - 0.3, 0.3), kRow - 1, colour_class(shape));
+                        width > 2 ? width - 0.6 : width, kRow - 1, colour_class(shape));
     auto room = static_cast<std::size_t>(std::max(0.0, (width - 6) / kCharWidth));
     if (room >= 3) {
       out_ += fmt::format("<text x=\"{:.2f}\" y=\"{}\">{}</text>", x + 3, y + 13,

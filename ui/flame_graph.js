@@ -148,9 +148,9 @@
   const tip = element(HTML, "div", { class: "ui tip" }, tipBox);
 
   const ui = element(HTML, "div", { class: "ui" }, bar);
-  const heading = element(HTML, "h1", {}, ui);
-  heading.textContent = data.title;
-  heading.title = data.subtitle;
+  const head = element(HTML, "div", { class: "head" }, ui);
+  element(HTML, "h1", { title: data.title }, head).textContent = data.title;
+  element(HTML, "span", { class: "about", title: data.subtitle }, head).textContent = data.subtitle;
   const controls = element(HTML, "div", { class: "row" }, ui);
   const input = element(HTML, "input", { type: "search", placeholder: "search: regular expression", "aria-label": "search functions", id: "search" }, controls);
   function button(label, title, action, id) {
@@ -159,10 +159,10 @@
     made.addEventListener("click", action);
     return made;
   }
-  const resetButton = button("Reset zoom", "whole graph (Esc)", () => zoomTo(root), "reset");
   const invertButton = button("Root at bottom", "flame or icicle (i)", invert, "invert");
   const callersButton = button("Callers", "merge from the asking function towards main (c)", toggleCallers, "callers");
   button("?", "keys (?)", help, "help");
+  const resetButton = button("Reset zoom", "whole graph (Esc)", () => zoomTo(root), "reset");
   const matched = element(HTML, "span", { id: "matched", "aria-live": "polite" }, controls);
   const path = element(HTML, "div", { class: "row path", id: "path", "aria-label": "path to the zoomed frame" }, ui);
   let helpBox = null;
@@ -220,7 +220,7 @@
     const frame = element(SVG, "g", { class: "f" + state }, layer);
     frame.node = node;
     byNode.set(node, frame);
-    element(SVG, "rect", { x: x.toFixed(2), y, width: Math.max(w - 0.3, 0.3).toFixed(2), height: ROW - 1, rx: 1, class: colourOf(node) }, frame);
+    element(SVG, "rect", { x: x.toFixed(2), y, width: (w > 2 ? w - 0.6 : w).toFixed(2), height: ROW - 1, rx: 1, class: colourOf(node) }, frame);
     const label = w < 3 * charWidth ? "" : shorten(nameOf(node), Math.floor((w - 6) / charWidth));
     if (label) element(SVG, "text", { x: (x + 3).toFixed(2), y: y + 13 }, frame).textContent = label;
   }
