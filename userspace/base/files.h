@@ -14,6 +14,6 @@ namespace dwell {
 Result<std::string> read_file(const std::string& path, std::size_t limit = std::size_t{64} << 20);
 
 // Writes to a temporary file beside `path`, syncs it, and renames it over `path`.
-Result<void> write_file_atomically(const std::string& path, std::string_view content);
+Result<void> write_file_atomically(const std::string& path, std::string_view content, unsigned mode = 0644);
 
 }  // namespace dwell

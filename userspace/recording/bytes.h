@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The fields of which chunks are made: varints, zigzag varints, texts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "userspace/base/cursor.h"
+
+namespace dwell {
+
+inline void put_uleb(std::string& out, std::uint64_t value) {
+  while (value >= 0x80) {
+    out += static_cast<char>(value | 0x80);
+    value >>= 7;
+  }
+  out += static_cast<char>(value);
+}
+
+// Small differences of either sign, also of unsigned numbers that wrap around: 0, -1, 1, -2 are 0, 1, 2, 3.
+inline void put_difference(std::string& out, std::uint64_t difference) {
+  std::uint64_t sign = difference >> 63;
+  put_uleb(out, difference << 1 ^ (0 - sign));
+}
+inline std::uint64_t get_difference(Cursor& in) {
+  std::uint64_t value = in.uleb();
+  return value >> 1 ^ (0 - (value & 1));
+}
+
+inline void put_text(std::string& out, std::string_view text) {
+  put_uleb(out, text.size());
+  out += text;
+}
+inline std::string_view get_text(Cursor& in) { return in.text(in.uleb()); }
+
+// How many of a thing a chunk can hold, if each takes at least one byte of it: more is a lie.
+inline std::size_t get_count(Cursor& in) {
+  std::uint64_t count = in.uleb();
+  if (count > in.remaining()) in.fail();
+  return in.ok() ? count : 0;
+}
+
+}  // namespace dwell

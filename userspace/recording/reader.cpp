@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/recording/reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "userspace/base/cursor.h"
+#include "userspace/base/mapped_file.h"
+#include "userspace/recording/chunks.h"
+#include "userspace/recording/codec.h"
+
+namespace dwell {
+
+namespace {
+
+// Decoding that spans chunks: what is begun and not yet part of the recording.
+struct Decoder {
+  Recording recording;
+  LiveSet unfinished;
+  std::uint64_t symbol_text = 0;
+
+  std::string decode(std::uint32_t type, Cursor& in) {
+    switch (type) {
+      case kChunkInfo: return decode_info(in, recording);
+      case kChunkProcess: return decode_process(in, recording);
+      case kChunkModules: return decode_modules(in, recording);
+      case kChunkLocations: return decode_locations(in, recording);
+      case kChunkStacks: return decode_stacks(in, recording);
+      case kChunkSeries: return decode_series(in, recording);
+      case kChunkTick: return decode_tick(in, recording);
+      case kChunkLive: return decode_live(in, unfinished, recording);
+      case kChunkLosses: return decode_losses(in, recording);
+      case kChunkCost: return decode_cost(in, recording);
+      case kChunkNote: return decode_note(in, recording);
+      case kChunkSymbols: return decode_symbols(in, symbol_text, recording);
+      case kChunkEnd: return decode_end(in, recording);
+      default: ++recording.skipped_chunks; return "";
+    }
+  }
+};
+
+}  // namespace
+
+std::uint64_t Recording::end_ns() const {
+  std::uint64_t end_of_ticks = ticks.empty() ? info.start_monotonic_ns : ticks.back().end_ns;
+  return std::max({end.time_ns, end_of_ticks, info.start_monotonic_ns});
+}
+
+Result<Recording> parse_recording(std::span<const std::byte> bytes, const std::string& name) {
+  Result<ChunkWalker> walker = ChunkWalker::open(bytes, name);
+  if (!walker) return walker.error();
+  Decoder decoder;
+  decoder.recording.stacks.emplace_back();  // StackId::kUnknown
+  std::string scratch;
+  Chunk chunk;
+  for (bool informed = false;; informed = true) {
+    Result<bool> more = walker->next(chunk);
+    if (!more) return more.error();
+    if (!*more) {
+      if (informed) break;
+      return Error{"read " + name + ": the recording was cut off before anything was written", "", Exit::kBadInput};
+    }
+    if (!informed && chunk.type != kChunkInfo) return walker->damaged(chunk.offset, "it does not begin with INFO");
+    Result<std::span<const std::byte>> content = walker->content(chunk, scratch);
+    if (!content) return content.error();
+    Cursor in(*content);
+    std::string wrong = decoder.decode(chunk.type, in);
+    if (!wrong.empty())
+      return walker->damaged(chunk.offset, "chunk " + chunk_type_name(chunk.type) + ": " + wrong);
+  }
+  decoder.recording.file_bytes = bytes.size();
+  decoder.recording.readable_bytes = walker->readable_bytes();
+  return std::move(decoder.recording);
+}
+
+Result<Recording> read_recording(const std::string& path) {
+  Result<MappedFile> file = MappedFile::open(path);
+  if (!file) return file.error();
+  return parse_recording(file->bytes(), path);
+}
+
+}  // namespace dwell

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/recording/schedule.h"
+
+#include <algorithm>
+
+namespace dwell {
+
+namespace {
+
+constexpr double kSecond = 1e9;
+constexpr double kTenMinutes = 600 * kSecond;
+constexpr double kBudgetBytes = 8e6;             // for the ticks of the first ten minutes
+constexpr double kLongestTick = 600 * kSecond;
+constexpr std::uint64_t kBytesPerLiveBlock = 8;  // in the file, measured
+
+// {up to this age in seconds, a tick lasts so many seconds}
+constexpr struct { double age, length; } kLadder[] = {{60, 1}, {180, 2}, {600, 5}, {1800, 10}, {7200, 30}};
+
+double length_at(double age_ns) {
+  for (const auto& step : kLadder)
+    if (age_ns < step.age * kSecond) return step.length * kSecond;
+  return 60 * kSecond;
+}
+
+}  // namespace
+
+void TickSchedule::ticked(std::uint64_t now_ns, std::uint64_t bytes) {
+  double age = now_ns > start_ns_ ? static_cast<double>(now_ns - start_ns_) : 0;
+  double bytes_per_ns = kBudgetBytes / std::max(age, kTenMinutes);
+  double affordable = static_cast<double>(bytes) / bytes_per_ns;
+  double length = std::min(std::max(length_at(age), affordable), kLongestTick);
+  tick_due_ns_ = now_ns + static_cast<std::uint64_t>(length);
+}
+
+bool TickSchedule::checkpoint_due(std::uint64_t now_ns, std::uint64_t live_blocks, std::uint64_t file_bytes) const {
+  return now_ns >= start_ns_ + checkpoint_age_ns_ && live_blocks * kBytesPerLiveBlock <= file_bytes / 2;
+}
+
+void TickSchedule::checkpointed(std::uint64_t now_ns) {
+  checkpoint_age_ns_ = 2 * std::max(checkpoint_age_ns_, now_ns > start_ns_ ? now_ns - start_ns_ : 0);
+}
+
+}  // namespace dwell
