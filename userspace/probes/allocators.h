@@ -36,6 +36,8 @@ struct AllocName {
 // What a symbol of that name does, NONE if it is no allocation function. Not for prefixed jemalloc builds,
 // which are told by all of a module's names together.
 AllocName alloc_name(std::string_view symbol);
+// The same for jemalloc's functions, whose name is given without the build's prefix.
+dwell_probe_shape jemalloc_shape(std::string_view name);
 
 bool wants_return(dwell_probe_shape shape);
 bool gives_back(dwell_probe_shape shape);
@@ -76,7 +78,15 @@ Result<AllocatorSet> find_allocators(pid_t pid, const std::vector<Mapping>& mapp
 // The same for one more module, mapped later. No functions: it is no allocator.
 Result<AllocModule> find_allocator(pid_t pid, const std::vector<Mapping>& mappings, const Mapping& mapping);
 
-// Pure: the allocation functions that an ELF file defines, one for each address.
-AllocModule allocators_of(const ElfFile& elf);
+// A function that is chosen when the program starts: its symbol is that of the chooser.
+struct IndirectFunction {
+  std::string name;
+  std::uint64_t resolver_vaddr;
+};
+
+// Pure: the allocation functions that an ELF file defines, one for each address. `symbols` is another file
+// for the same code that knows more names, if there is one.
+AllocModule allocators_of(const ElfFile& elf, const ElfFile* symbols = nullptr,
+                          std::vector<IndirectFunction>* indirect = nullptr);
 
 }  // namespace dwell

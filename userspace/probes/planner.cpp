@@ -336,6 +336,13 @@ std::vector<Placement> plan_placements(const FunctionCode& code, const Placement
   return placements;
 }
 
+// Whether a 32-bit displacement at `at` could be that of a branch: call, jmp, or a conditional jump.
+static bool could_be_branch(std::span<const std::byte> text, std::size_t at) {
+  auto byte = [&](std::size_t i) { return std::to_integer<unsigned>(text[i]); };
+  if (at >= 1 && (byte(at - 1) == 0xe8 || byte(at - 1) == 0xe9)) return true;
+  return at >= 2 && byte(at - 2) == 0x0f && (byte(at - 1) & 0xf0) == 0x80;
+}
+
 std::vector<std::uint64_t> branch_targets_within(std::span<const std::byte> text, std::uint64_t text_vaddr,
                                                  std::span<const AddressRange> ranges) {
   if (ranges.empty()) return {};
@@ -356,7 +363,7 @@ std::vector<std::uint64_t> branch_targets_within(std::span<const std::byte> text
     std::int32_t distance;
     std::memcpy(&distance, text.data() + at, 4);
     std::uint64_t target = text_vaddr + at + 4 + static_cast<std::uint64_t>(static_cast<std::int64_t>(distance));
-    if (target < low || target >= high || !touched[(target - low) / kGranule]) continue;
+    if (target < low || target >= high || !touched[(target - low) / kGranule] || !could_be_branch(text, at)) continue;
     if (std::any_of(ranges.begin(), ranges.end(),
                     [&](const AddressRange& range) { return target >= range.start && target < range.end; }))
       found.push_back(target);

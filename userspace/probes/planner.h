@@ -66,7 +66,7 @@ struct AddressRange {
 };
 
 // Where the 32-bit relative branches of `text` lead, as far as that is inside one of the ranges. One pass
-// that tries every byte position: it misses no branch, and may report bytes that are none.
+// that tries every byte position: it misses no branch, and may report bytes that only look like one.
 std::vector<std::uint64_t> branch_targets_within(std::span<const std::byte> text, std::uint64_t text_vaddr,
                                                  std::span<const AddressRange> ranges);
 

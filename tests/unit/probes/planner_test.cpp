@@ -217,6 +217,10 @@ TEST(BranchTargets, AreFoundAtAnyAlignment) {
   const AddressRange kItself[] = {{0x1000, 0x1001}};
   EXPECT_THAT(branch_targets_within(text, 0x1000, kItself), testing::ElementsAre(0x1000));
   EXPECT_TRUE(branch_targets_within(text, 0x1000, {}).empty());
+  // jne +0, and the displacement of an ordinary instruction, which leads nowhere.
+  const unsigned char kMore[] = {0x0f, 0x85, 0, 0, 0, 0, 0x8b, 0x05, 0, 0, 0, 0};
+  const AddressRange kAll[] = {{0x1000, 0x1100}};
+  EXPECT_THAT(branch_targets_within(std::as_bytes(std::span(kMore)), 0x1000, kAll), testing::ElementsAre(0x1006));
 }
 
 }  // namespace

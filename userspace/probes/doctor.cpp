@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/probes/doctor.h"
+
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <fmt/core.h>
+#include <linux/perf_event.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <memory>
+
+#include "userspace/base/files.h"
+
+namespace dwell {
+
+namespace {
+
+struct Capability {
+  int number;
+  const char* name;
+  const char* needed_for;
+};
+constexpr Capability kCapabilities[] = {
+    {39, "CAP_BPF", "BPF programs"},
+    {38, "CAP_PERFMON", "probes and perf events"},
+    {19, "CAP_SYS_PTRACE", "the memory map and files of other users' processes"},
+    {40, "CAP_CHECKPOINT_RESTORE", "files that were deleted or lie in another mount namespace"},
+};
+
+std::vector<MissingPrivilege> missing_privileges() {
+  std::vector<MissingPrivilege> missing;
+  Result<std::string> status = read_file("/proc/self/status");
+  std::size_t at = status ? status->find("CapEff:") : std::string::npos;
+  if (at == std::string::npos) return missing;
+  std::uint64_t held = std::strtoull(status->c_str() + at + 7, nullptr, 16);
+  constexpr int kSysAdmin = 21;
+  if (held >> kSysAdmin & 1) return missing;
+  for (const Capability& capability : kCapabilities)
+    if (!(held >> capability.number & 1))
+      missing.push_back({fmt::format("{} ({})", capability.name, capability.needed_for), ""});
+  if (!missing.empty())
+    missing.front().command =
+        "sudo dwell ..., or once: sudo setcap "
+        "cap_bpf,cap_perfmon,cap_sys_ptrace,cap_checkpoint_restore+ep $(command -v dwell)";
+  return missing;
+}
+
+struct BtfDeleter {
+  void operator()(btf* types) const { btf__free(types); }
+};
+
+KernelFeature map_type(const char* name, bpf_map_type type, bool required, const char* instead) {
+  int answer = libbpf_probe_bpf_map_type(type, nullptr);
+  return {name, answer == 1, required, answer == 1 ? "" : instead};
+}
+
+KernelFeature perf_events() {
+  perf_event_attr attributes{};
+  attributes.size = sizeof attributes;
+  attributes.type = PERF_TYPE_SOFTWARE;
+  attributes.config = PERF_COUNT_SW_DUMMY;
+  attributes.mmap2 = 1;
+  attributes.disabled = 1;
+  int fd = static_cast<int>(syscall(SYS_perf_event_open, &attributes, -1, 0, -1, PERF_FLAG_FD_CLOEXEC));
+  KernelFeature feature{"perf events (libraries that arrive later)", fd >= 0, true, ""};
+  if (fd < 0)
+    feature.detail = system_error("perf_event_open", errno).what + "; sudo sysctl kernel.perf_event_paranoid=1";
+  else
+    close(fd);
+  return feature;
+}
+
+std::vector<KernelFeature> kernel_features(const Calibration& calibration) {
+  const ProbeAbilities& abilities = calibration.abilities;
+  std::vector<KernelFeature> features;
+  std::unique_ptr<btf, BtfDeleter> types(btf__load_vmlinux_btf());
+  features.push_back({"BTF (/sys/kernel/btf/vmlinux)", types != nullptr, true,
+                      types ? "" : "the kernel is built without CONFIG_DEBUG_INFO_BTF; use one that has it"});
+  auto has = [&](const char* name, unsigned kind) {
+    return types && btf__find_by_name_kind(types.get(), name, kind) > 0;
+  };
+  features.push_back(map_type("BPF ring buffer", BPF_MAP_TYPE_RINGBUF, true, "needs Linux 5.8"));
+  features.push_back(map_type("task storage", BPF_MAP_TYPE_TASK_STORAGE, true, "needs Linux 5.11"));
+  bool preempt = has("bpf_preempt_disable", BTF_KIND_FUNC);
+  features.push_back({"preemption control (bpf_preempt_disable)", preempt, false,
+                      preempt ? "" : "needs Linux 6.11; each thread gets scratch memory of its own instead"});
+  bool iterators = has("bpf_iter__task", BTF_KIND_STRUCT);
+  features.push_back({"task iterators", iterators, false, iterators ? "" : "needs Linux 5.8; dwell threads needs them"});
+
+  bool session = abilities.best == AttachMethod::kSession;
+  features.push_back({"uprobe sessions", session, false,
+                      session ? "" : abilities.why_not_session + "; entry and return probes are attached apart"});
+  bool multi = session || abilities.best == AttachMethod::kMulti;
+  features.push_back({"uprobe_multi links", multi, false, multi ? "" : abilities.why_not_multi + "; perf uprobes instead"});
+  features.push_back({"uprobes", abilities.best.has_value(), true, abilities.best ? "" : abilities.why_not_perf});
+  features.push_back({"process filter of probes", abilities.pid_filter_exact, false,
+                      abilities.pid_filter_exact ? "" : "needs Linux 6.10; other processes trap too, and are ignored"});
+  features.push_back({"nop5 probes without trap", abilities.nop5_is_a_call, false,
+                      abilities.nop5_is_a_call ? "" : "needs Linux 6.18"});
+  features.push_back(perf_events());
+  return features;
+}
+
+std::string kernel_name() {
+  utsname name{};
+  if (uname(&name) != 0) return "unknown";
+  return fmt::format("{} {} {}", name.sysname, name.release, name.machine);
+}
+
+std::string program_of(pid_t pid) {
+  char path[4096];
+  ssize_t size = readlink(fmt::format("/proc/{}/exe", pid).c_str(), path, sizeof path);
+  return size < 0 ? std::string("?") : std::string(path, static_cast<std::size_t>(size));
+}
+
+TargetExamination examine_target(pid_t pid, const Calibration& calibration) {
+  TargetExamination target{.pid = pid, .program = program_of(pid), .modules = {}, .probes = {}, .notes = {}, .failure = {}};
+  if (kill(pid, 0) != 0 && errno == ESRCH) {
+    target.failure = Error{fmt::format("look at PID {}: no such process", pid), "", Exit::kNoTarget};
+    return target;
+  }
+  Result<std::vector<Mapping>> mappings = read_maps(pid);
+  if (!mappings) {
+    target.failure = mappings.error();
+    return target;
+  }
+  Result<AllocatorSet> allocators = find_allocators(pid, *mappings);
+  if (!allocators) {
+    target.failure = allocators.error();
+    return target;
+  }
+  target.notes = allocators->notes;
+  Result<bool> filtered = has_seccomp_filter(pid);
+  target.seccomp_filter = filtered && *filtered;
+  PlanOptions options = plan_options_for(pid, calibration, &target.seccomp);
+  target.probes = plan_all(*allocators, calibration, options);
+  target.modules = std::move(allocators->modules);
+  return target;
+}
+
+}  // namespace
+
+PlanOptions plan_options_for(pid_t pid, const Calibration& calibration, SeccompAnswer* answer) {
+  PlanOptions options;
+  Result<bool> filtered = has_seccomp_filter(pid);
+  if (!filtered || !*filtered || !calibration.abilities.best) return options;
+  SeccompAnswer tried = try_seccomp(*calibration.abilities.best);
+  if (answer) *answer = tried;
+  // What could not be found out is taken for dangerous.
+  options.returns_allowed = tried == SeccompAnswer::kSurvives || tried == SeccompAnswer::kKilledByNop5;
+  options.nop5_allowed = tried == SeccompAnswer::kSurvives;
+  return options;
+}
+
+DoctorReport examine(std::optional<pid_t> pid) {
+  DoctorReport report;
+  report.kernel = kernel_name();
+  report.missing = missing_privileges();
+  Result<Calibration> calibration = calibrate();
+  if (calibration)
+    report.calibration = std::move(*calibration);
+  else
+    report.calibration.abilities.why_not_perf = calibration.error().what;
+  report.features = kernel_features(report.calibration);
+  if (pid) report.target = examine_target(*pid, report.calibration);
+  return report;
+}
+
+Exit DoctorReport::exit() const {
+  if (!missing.empty() && !calibration.abilities.best) return Exit::kNotPermitted;
+  for (const KernelFeature& feature : features)
+    if (feature.required && !feature.works) return Exit::kUnsupported;
+  if (target && target->failure) return target->failure->exit;
+  bool any = !target || std::any_of(target->probes.begin(), target->probes.end(),
+                                    [](const PlannedProbe& probe) { return probe.refusal.empty(); });
+  return any ? Exit::kOk : Exit::kUnsupported;
+}
+
+}  // namespace dwell

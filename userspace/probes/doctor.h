@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What this kernel and a process allow, what is refused and why, and what to run to allow it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/probes/plan.h"
+
+namespace dwell {
+
+struct KernelFeature {
+  std::string name;
+  bool works;
+  bool required;      // dwell does nothing without it; else it does with something slower
+  std::string detail; // if it does not work: why, and what is used instead
+};
+
+struct MissingPrivilege {
+  std::string name, command;
+};
+
+struct TargetExamination {
+  pid_t pid;
+  std::string program;
+  bool seccomp_filter = false;
+  SeccompAnswer seccomp = SeccompAnswer::kUnknown;  // asked only if there is a filter
+  std::vector<AllocModule> modules;
+  std::vector<PlannedProbe> probes;
+  std::vector<std::string> notes;
+  std::optional<Error> failure;  // nothing to trace in it, or no way to look
+};
+
+struct DoctorReport {
+  std::string kernel;
+  std::vector<KernelFeature> features;
+  std::vector<MissingPrivilege> missing;
+  Calibration calibration;
+  std::optional<TargetExamination> target;
+
+  // What `dwell record` would end with.
+  Exit exit() const;
+};
+
+DoctorReport examine(std::optional<pid_t> pid);
+
+// What a seccomp filter of the target forbids, for the plan. Tries it on a child of our own if there is one.
+PlanOptions plan_options_for(pid_t pid, const Calibration& calibration, SeccompAnswer* answer = nullptr);
+
+std::string doctor_text(const DoctorReport& report);
+std::string doctor_json(const DoctorReport& report);
+
+}  // namespace dwell

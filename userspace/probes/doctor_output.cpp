@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "userspace/probes/doctor.h"
+
+namespace dwell {
+
+namespace {
+
+const char* seccomp_text(SeccompAnswer answer) {
+  switch (answer) {
+    case SeccompAnswer::kSurvives:
+      return "probes are safe under a filter on this kernel";
+    case SeccompAnswer::kKilledByReturns:
+      return "return probes would kill it on this kernel (fixed in Linux 6.14 and stable kernels of February 2025)";
+    case SeccompAnswer::kKilledByNop5:
+      return "probes on five-byte nops would kill it on this kernel; they are not used";
+    case SeccompAnswer::kUnknown:
+      return "whether probes are safe could not be found out; no return probes";
+  }
+  return "";
+}
+
+std::string file_name(const std::string& path) {
+  std::size_t slash = path.rfind('/');
+  return slash == std::string::npos ? path : path.substr(slash + 1);
+}
+
+void add_probe_table(const TargetExamination& target, std::string& out) {
+  std::size_t name_width = 8, module_width = 6;
+  for (const PlannedProbe& probe : target.probes) {
+    name_width = std::max(name_width, probe.function.name.size());
+    module_width = std::max(module_width, file_name(probe.module).size());
+  }
+  out += fmt::format("\n  {:<{}}  {:<{}}  {:>6}  {:<30}  {:<14}  {:>9}\n", "function", name_width, "module", module_width,
+                     "offset", "instruction", "class", "ns a call");
+  for (const PlannedProbe& probe : target.probes) {
+    out += fmt::format("  {:<{}}  {:<{}}  ", probe.function.name, name_width, file_name(probe.module), module_width);
+    if (!probe.refusal.empty()) {
+      out += fmt::format("refused: {}\n", probe.refusal);
+      continue;
+    }
+    const Placement& place = probe.chosen();
+    out += fmt::format("{:>6}  {:<30}  {:<14}  {:>9.0f}\n", fmt::format("+{:#x}", place.offset), place.instruction,
+                       trap_class_name(place.trap), place.cost_ns);
+  }
+}
+
+void add_target(const TargetExamination& target, std::string& out) {
+  out += fmt::format("\nPID {}: {}\n", target.pid, target.program);
+  if (target.failure) {
+    out += fmt::format("  cannot be traced: {}\n", target.failure->what);
+    if (!target.failure->hint.empty()) out += fmt::format("  hint: {}\n", target.failure->hint);
+    return;
+  }
+  for (const AllocModule& module : target.modules)
+    out += fmt::format("  {} in {}: {} functions\n", module.allocator, module.path, module.functions.size());
+  if (target.seccomp_filter) out += fmt::format("  runs under a seccomp filter: {}\n", seccomp_text(target.seccomp));
+  for (const std::string& note : target.notes) out += fmt::format("  note: {}\n", note);
+  add_probe_table(target, out);
+  bool any = false;
+  for (const AllocModule& module : target.modules)
+    for (const SkippedFunction& skipped : module.skipped) {
+      if (!std::exchange(any, true)) out += "\n  not probed:\n";
+      out += fmt::format("  {} in {}: {}\n", skipped.name, file_name(module.path), skipped.reason);
+    }
+}
+
+nlohmann::json probe_json(const PlannedProbe& probe) {
+  nlohmann::json json = {{"function", probe.function.name},
+                         {"aliases", probe.function.aliases},
+                         {"module", probe.module},
+                         {"shape", shape_text(probe.function.shape)},
+                         {"returns", wants_return(probe.function.shape)}};
+  if (!probe.refusal.empty()) {
+    json["refused"] = probe.refusal;
+    return json;
+  }
+  const Placement& place = probe.chosen();
+  json["file_offset"] = probe.function.file_offset + place.offset;
+  json["offset"] = place.offset;
+  json["cfa_offset"] = place.cfa_offset;
+  json["instruction"] = place.instruction;
+  json["class"] = trap_class_name(place.trap);
+  json["cost_ns"] = place.cost_ns;
+  json["alternatives"] = probe.placements.size() - 1;
+  return json;
+}
+
+}  // namespace
+
+std::string doctor_text(const DoctorReport& report) {
+  std::string out = fmt::format("kernel: {}\n", report.kernel);
+  for (const KernelFeature& feature : report.features) {
+    const char* mark = feature.works ? "yes" : feature.required ? "NO " : "no ";
+    out += fmt::format("  {} {}{}{}\n", mark, feature.name, feature.detail.empty() ? "" : ": ", feature.detail);
+  }
+  for (const MissingPrivilege& privilege : report.missing) out += fmt::format("missing: {}\n", privilege.name);
+  if (!report.missing.empty()) out += fmt::format("hint: {}\n", report.missing.front().command);
+  if (report.calibration.abilities.best) {
+    const TrapPrices& prices = report.calibration.prices;
+    out += fmt::format("\nattach by {}; measured now, ns a hit: nop5 {:.0f}, emulated {:.0f}, single-stepped {:.0f}, "
+                       "return +{:.0f}\n",
+                       attach_method_name(*report.calibration.abilities.best), prices.entry_ns[0], prices.entry_ns[1],
+                       prices.entry_ns[2], prices.return_ns);
+  }
+  if (report.target) add_target(*report.target, out);
+  return out;
+}
+
+std::string doctor_json(const DoctorReport& report) {
+  nlohmann::json json = {{"kernel", report.kernel}, {"exit", static_cast<int>(report.exit())}};
+  for (const KernelFeature& feature : report.features)
+    json["features"].push_back(
+        {{"name", feature.name}, {"works", feature.works}, {"required", feature.required}, {"detail", feature.detail}});
+  json["missing_privileges"] = nlohmann::json::array();
+  for (const MissingPrivilege& privilege : report.missing) json["missing_privileges"].push_back(privilege.name);
+  const TrapPrices& prices = report.calibration.prices;
+  if (report.calibration.abilities.best)
+    json["attach"] = {{"method", attach_method_name(*report.calibration.abilities.best)},
+                      {"ns",
+                       {{"nop5", prices.entry_ns[0]},
+                        {"emulated", prices.entry_ns[1]},
+                        {"single_stepped", prices.entry_ns[2]},
+                        {"return", prices.return_ns}}}};
+  if (report.target) {
+    const TargetExamination& target = *report.target;
+    nlohmann::json& to = json["target"] = {{"pid", target.pid}, {"program", target.program}, {"notes", target.notes}};
+    to["seccomp_filter"] = target.seccomp_filter;
+    if (target.seccomp_filter) to["seccomp"] = seccomp_text(target.seccomp);
+    if (target.failure) to["failure"] = {{"what", target.failure->what}, {"hint", target.failure->hint}};
+    to["probes"] = nlohmann::json::array();
+    for (const PlannedProbe& probe : target.probes) to["probes"].push_back(probe_json(probe));
+    to["not_probed"] = nlohmann::json::array();
+    for (const AllocModule& module : target.modules)
+      for (const SkippedFunction& skipped : module.skipped)
+        to["not_probed"].push_back({{"function", skipped.name}, {"module", module.path}, {"reason", skipped.reason}});
+  }
+  // Paths are bytes of the target's choosing, and JSON is UTF-8.
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace dwell

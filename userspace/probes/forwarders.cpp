@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/probes/forwarders.h"
+
+#include <Zydis/Zydis.h>
+#include <elf.h>
+
+#include <set>
+
+#include "userspace/base/cursor.h"
+#include "userspace/probes/allocators.h"
+
+namespace dwell {
+
+namespace {
+
+constexpr std::size_t kMaxInstructions = 2000;
+constexpr std::size_t kMaxFunctionBytes = 16384;
+
+enum class Direction { kOut, kResize, kBack, kNone };
+
+Direction direction_of(dwell_probe_shape shape) {
+  if (shape == DWELL_SHAPE_NONE || shape >= DWELL_SHAPE_MMAP) return Direction::kNone;
+  if (gives_back(shape)) return Direction::kBack;
+  return shape >= DWELL_SHAPE_REALLOC_ARG0_ARG1 && shape <= DWELL_SHAPE_XALLOCX ? Direction::kResize : Direction::kOut;
+}
+
+bool never_returns(std::string_view name) {
+  return name == "abort" || name == "__cxa_throw" || name == "_ZSt17__throw_bad_allocv" ||
+         name == "__stack_chk_fail" || name == "_ZSt9terminatev";
+}
+
+struct Decoder {
+  ZydisDecoder decoder;
+  Decoder() { ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64); }
+  bool decode(std::string_view bytes, ZydisDecodedInstruction& instruction, ZydisDecodedOperand* operands) const {
+    return ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, bytes.data(), bytes.size(), &instruction, operands));
+  }
+};
+
+// The address in `operand` if it is a memory operand relative to the instruction pointer.
+std::optional<std::uint64_t> rip_relative(const ZydisDecodedOperand& operand, std::uint64_t next_vaddr) {
+  if (operand.type != ZYDIS_OPERAND_TYPE_MEMORY || operand.mem.base != ZYDIS_REGISTER_RIP ||
+      operand.mem.index != ZYDIS_REGISTER_NONE)
+    return std::nullopt;
+  return next_vaddr + static_cast<std::uint64_t>(operand.mem.disp.value);
+}
+
+}  // namespace
+
+CallTargets::CallTargets(const ElfFile& elf) : elf_(elf) {
+  constexpr std::size_t kLimit = std::size_t{64} << 20;
+  Result<std::string> symbols = elf.section_bytes(".dynsym", kLimit);
+  Result<std::string> names = elf.section_bytes(".dynstr", kLimit);
+  if (!symbols || !names) return;
+  for (const char* section : {".rela.plt", ".rela.dyn"}) {
+    Result<std::string> relocations = elf.section_bytes(section, kLimit);
+    if (!relocations) continue;
+    Cursor cursor(*relocations);
+    while (cursor.remaining() >= sizeof(Elf64_Rela)) {
+      Elf64_Rela relocation = cursor.fixed<Elf64_Rela>();
+      std::uint32_t type = ELF64_R_TYPE(relocation.r_info);
+      if (type != R_X86_64_JUMP_SLOT && type != R_X86_64_GLOB_DAT && type != R_X86_64_64) continue;
+      Cursor symbol_cursor(*symbols);
+      symbol_cursor.seek(ELF64_R_SYM(relocation.r_info) * sizeof(Elf64_Sym));
+      Elf64_Sym symbol = symbol_cursor.fixed<Elf64_Sym>();
+      Cursor name_cursor(*names);
+      name_cursor.seek(symbol.st_name);
+      std::string_view name = name_cursor.c_string();
+      if (symbol_cursor.ok() && name_cursor.ok() && !name.empty()) slots_.emplace(relocation.r_offset, name);
+    }
+  }
+}
+
+std::optional<std::string> CallTargets::import_in_slot(std::uint64_t slot_vaddr) const {
+  auto found = slots_.find(slot_vaddr);
+  if (found == slots_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::optional<std::string> CallTargets::import_at(std::uint64_t vaddr) const {
+  Result<std::string> bytes = elf_.bytes_at(vaddr, 16);
+  if (!bytes) return std::nullopt;
+  Decoder decoder;
+  std::string_view rest = *bytes;
+  for (int i = 0; i < 2; ++i) {
+    ZydisDecodedInstruction instruction;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    if (!decoder.decode(rest, instruction, operands)) return std::nullopt;
+    vaddr += instruction.length;
+    rest.remove_prefix(instruction.length);
+    if (instruction.mnemonic == ZYDIS_MNEMONIC_ENDBR64) continue;
+    if (instruction.meta.category != ZYDIS_CATEGORY_UNCOND_BR) return std::nullopt;
+    std::optional<std::uint64_t> slot = rip_relative(operands[0], vaddr);
+    return slot ? import_in_slot(*slot) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+namespace {
+
+// Follows every way through the function; each must meet a call of an allocation function of its kind.
+class ForwardingProof {
+ public:
+  using Allocators = std::unordered_map<std::uint64_t, std::pair<std::string, dwell_probe_shape>>;
+
+  ForwardingProof(const CallTargets& targets, std::uint64_t vaddr, std::string bytes, Direction direction,
+                  const Allocators& allocators)
+      : targets_(targets), vaddr_(vaddr), bytes_(std::move(bytes)), direction_(direction), allocators_(allocators) {}
+
+  std::optional<std::string> prove() {
+    pending_.insert(vaddr_);
+    while (!pending_.empty()) {
+      std::uint64_t at = *pending_.begin();
+      pending_.erase(pending_.begin());
+      if (!follow(at)) return std::nullopt;
+    }
+    if (reached_.empty()) return std::nullopt;
+    return reached_;
+  }
+
+ private:
+  enum class Step { kOn, kEnd, kFail };
+
+  bool follow(std::uint64_t at) {
+    bool null_tested = false;
+    for (;;) {
+      if (!seen_.insert(at).second) return true;
+      if (seen_.size() > kMaxInstructions || at < vaddr_ || at >= vaddr_ + bytes_.size()) return false;
+      ZydisDecodedInstruction instruction;
+      ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+      if (!decoder_.decode(std::string_view(bytes_).substr(at - vaddr_), instruction, operands)) return false;
+      std::uint64_t next = at + instruction.length;
+      switch (instruction.meta.category) {
+        case ZYDIS_CATEGORY_RET:
+          return false;
+        case ZYDIS_CATEGORY_COND_BR:
+          switch (branch(instruction, operands[0], next, null_tested)) {
+            case Step::kFail:
+              return false;
+            case Step::kEnd:
+              return true;
+            case Step::kOn:
+              break;
+          }
+          break;
+        case ZYDIS_CATEGORY_UNCOND_BR: {
+          std::optional<std::uint64_t> target = relative(operands[0], next);
+          if (target && *target > vaddr_ && *target < vaddr_ + bytes_.size()) {
+            pending_.insert(*target);
+            return true;
+          }
+          return go(operands[0], next) == Step::kEnd;
+        }
+        case ZYDIS_CATEGORY_CALL: {
+          Step step = go(operands[0], next);
+          if (step == Step::kEnd) return true;
+          break;
+        }
+        default:
+          if (instruction.mnemonic == ZYDIS_MNEMONIC_UD2 || instruction.mnemonic == ZYDIS_MNEMONIC_HLT) return true;
+      }
+      null_tested = instruction.mnemonic == ZYDIS_MNEMONIC_TEST && operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+                    operands[0].reg.value == ZYDIS_REGISTER_RDI && operands[1].type == ZYDIS_OPERAND_TYPE_REGISTER &&
+                    operands[1].reg.value == ZYDIS_REGISTER_RDI;
+      at = next;
+    }
+  }
+
+  // The way of a null block needs no event, so it need not be followed.
+  Step branch(const ZydisDecodedInstruction& instruction, const ZydisDecodedOperand& operand, std::uint64_t next,
+              bool null_tested) {
+    std::optional<std::uint64_t> target = relative(operand, next);
+    if (!target) return Step::kFail;
+    bool tells_null = direction_ == Direction::kBack && null_tested;
+    if (tells_null && instruction.mnemonic == ZYDIS_MNEMONIC_JZ) return Step::kOn;
+    pending_.insert(*target);
+    return tells_null && instruction.mnemonic == ZYDIS_MNEMONIC_JNZ ? Step::kEnd : Step::kOn;
+  }
+
+  static std::optional<std::uint64_t> relative(const ZydisDecodedOperand& operand, std::uint64_t next) {
+    if (operand.type != ZYDIS_OPERAND_TYPE_IMMEDIATE || !operand.imm.is_relative) return std::nullopt;
+    return next + static_cast<std::uint64_t>(operand.imm.value.s);
+  }
+
+  // A call or a tail jump: the end of this way if it leads to an allocation function, or nowhere back.
+  Step go(const ZydisDecodedOperand& operand, std::uint64_t next) {
+    std::optional<std::string> name;
+    if (std::optional<std::uint64_t> target = relative(operand, next)) {
+      auto own = allocators_.find(*target);
+      if (own != allocators_.end() && *target != vaddr_) return accept(own->second.first, own->second.second);
+      name = targets_.import_at(*target);
+    } else if (std::optional<std::uint64_t> slot = rip_relative(operand, next)) {
+      name = targets_.import_in_slot(*slot);
+    }
+    if (!name) return Step::kFail;
+    if (never_returns(*name)) return Step::kEnd;
+    return accept(*name, alloc_name(*name).shape);
+  }
+
+  Step accept(const std::string& name, dwell_probe_shape shape) {
+    if (direction_of(shape) != direction_) return Step::kFail;
+    reached_ = name;
+    return Step::kEnd;
+  }
+
+  Decoder decoder_;
+  const CallTargets& targets_;
+  std::uint64_t vaddr_;
+  std::string bytes_;
+  Direction direction_;
+  const Allocators& allocators_;
+  std::set<std::uint64_t> pending_, seen_;
+  std::string reached_;
+};
+
+}  // namespace
+
+std::optional<std::string> forwards_to(
+    const ElfFile& elf, const CallTargets& targets, std::uint64_t vaddr, std::uint64_t size, dwell_probe_shape shape,
+    const std::unordered_map<std::uint64_t, std::pair<std::string, dwell_probe_shape>>& allocators) {
+  Direction direction = direction_of(shape);
+  if (direction == Direction::kNone || size == 0 || size > kMaxFunctionBytes) return std::nullopt;
+  Result<std::string> bytes = elf.bytes_at(vaddr, size);
+  if (!bytes) return std::nullopt;
+  return ForwardingProof(targets, vaddr, std::move(*bytes), direction, allocators).prove();
+}
+
+}  // namespace dwell
