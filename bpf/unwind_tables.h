@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Unwind tables as userspace writes them and the BPF programs read them. Plain C, compiled by both sides.
+ * Unwind tables as userspace writes them and the BPF programs read them, and where a walk over them starts.
+ * Plain C, compiled by both sides.
  *
  *   spaces[process] ──▶ mappings[i]      { generation, count }        header of one address space
  *                       mappings[i+1..]  sorted by start
- *                            │ pc in [start, end): vaddr = pc - bias
+ *                            │ pc in [start, end): offset = pc - bias
  *                            ▼
- *                       pages[pages + (vaddr >> 12) - first_page] ──▶ { first_row, rows }
- *                            │ the last row whose pc is <= vaddr
+ *                       pages[call_pages + (offset >> 12)] ──▶ { first_row, rows }
+ *                            │ the last row whose pc is <= offset
  *                            ▼
  *                       rows[k] { pc, rule } ──▶ rules[rule]          one dictionary for all modules
  *
@@ -34,7 +35,7 @@ enum dwell_cfa_kind {
   DWELL_CFA_BP,          /* rbp + cfa_offset */
   DWELL_CFA_DEREF_SP,    /* *(rsp + (cfa_offset >> 8)) + (cfa_offset & 255) */
   DWELL_CFA_DEREF_BP,    /* *(rbp + (cfa_offset >> 8)) + (cfa_offset & 255): realigned frames */
-  DWELL_CFA_PLT,         /* rsp + 8, or + 16 once the entry has pushed its index (11 bytes into 16) */
+  DWELL_CFA_PLT,         /* rsp + 8, or + 16 from byte cfa_offset of the 16-byte entry on */
   DWELL_CFA_SIGNAL,      /* the signal trampoline: everything is in the signal frame at rsp */
   DWELL_CFA_END,         /* return address undefined: the outermost frame */
   DWELL_CFA_UNSUPPORTED, /* says something that none of these can */
@@ -58,7 +59,7 @@ struct dwell_unwind_rule {
 };
 
 struct dwell_unwind_row {
-  __u32 pc; /* virtual address in the module; the row holds up to the next row's pc */
+  __u32 pc; /* offset from the table's base; the row holds up to the next row's pc */
   __u32 rule;
 };
 
@@ -77,13 +78,12 @@ enum dwell_mapping_kind {
 
 struct dwell_unwind_mapping {
   __u64 start, end;
-  __u64 bias;       /* pc - bias is the module's own virtual address */
-  __u32 first_page; /* both page tables begin at this page of the module */
+  __u64 bias; /* pc - bias is the offset from the table's base */
   __u32 page_count;
   __u32 call_pages; /* first page of the table that holds only rows in which a call can lie */
   __u32 full_pages; /* first page of the full table, or DWELL_NO_PAGES until a signal frame needs it */
   __u32 kind;       /* dwell_mapping_kind */
-  __u32 unused;
+  __u32 unused[2];
 };
 
 /* The element in front of a space's mappings, in the same array. */
@@ -92,6 +92,27 @@ struct dwell_unwind_space {
   __u32 count;
   __u32 unused0;
   __u64 unused[4];
+};
+
+/* ---- where a walk starts ---- */
+
+/* How the first pc is to be understood. Without a flag it is a return address and its frame is recorded. */
+#define DWELL_PC_EXACT 1u /* the thread stands at this pc: a probe, or an interrupted instruction */
+#define DWELL_PC_HIDDEN 2u /* with a cfa_offset: leave the first pc out, the caller's stack is wanted */
+
+struct dwell_stack_start {
+  __u64 pc, sp, bp;
+  __u32 flags;
+  /* Where the frame is, as the one who placed the probe knows: 0 to find it in the tables, 8 at a function's
+   * entry, more after its pushes. */
+  __s16 cfa_offset; /* cfa = sp + cfa_offset */
+  __s16 bp_offset;  /* the caller's rbp was saved at cfa + bp_offset; 0: rbp is still the caller's */
+};
+
+/* A pending return probe of the walked thread. */
+struct dwell_return_probe {
+  __u64 slot;   /* where the hijacked return address lies */
+  __u64 target; /* what lay there before */
 };
 
 /* Stack identities that were sent. A set of 8 is one cache line. */

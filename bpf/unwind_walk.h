@@ -16,27 +16,9 @@
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
-/* How the first pc is to be understood. Without a flag it is a return address and its frame is recorded. */
-#define DWELL_PC_EXACT 1u /* the thread stands at this pc: a probe, or an interrupted instruction */
-#define DWELL_PC_HIDDEN 2u /* with a cfa_offset: leave the first pc out, the caller's stack is wanted */
-
-struct dwell_stack_start {
-  __u64 pc, sp, bp;
-  __u32 flags;
-  /* Where the frame is, as the one who placed the probe knows: 0 to find it in the tables, 8 at a function's
-   * entry, more after its pushes. */
-  __s16 cfa_offset; /* cfa = sp + cfa_offset */
-  __s16 bp_offset;  /* the caller's rbp was saved at cfa + bp_offset; 0: rbp is still the caller's */
-};
-
 #define DWELL_WINDOW_WORDS 128
 #define DWELL_MAX_RETURN_PROBES 64 /* the kernel's own limit on how deep they nest */
 #define DWELL_LOST_BP 1ull         /* no frame pointer has this value */
-
-struct dwell_return_probe {
-  __u64 slot;   /* where the hijacked return address lies */
-  __u64 target; /* what lay there before */
-};
 
 /* The walk in progress. It lives in scratch memory: a BPF program has 512 bytes of stack. */
 struct dwell_walk {
@@ -149,9 +131,9 @@ static __always_inline int dwell_find_mapping(struct dwell_walk *w, __u64 pc) {
   return 0;
 }
 
-/* Index of the rule that holds at vaddr, 0 (the rule that says NONE) where the module has no row. */
-static __always_inline __u32 dwell_find_rule(struct dwell_walk *w, __u32 pages, __u64 vaddr) {
-  __u64 page_index = (vaddr >> DWELL_UNWIND_PAGE_SHIFT) - w->mapping.first_page;
+/* Index of the rule that holds at offset, 0 (the rule that says NONE) where the module has no row. */
+static __always_inline __u32 dwell_find_rule(struct dwell_walk *w, __u32 pages, __u64 offset) {
+  __u64 page_index = offset >> DWELL_UNWIND_PAGE_SHIFT;
   if (page_index >= w->mapping.page_count) return 0;
   const struct dwell_unwind_page *page = dwell_env_page(w, pages + (__u32)page_index);
   if (!page) return 0;
@@ -160,11 +142,11 @@ static __always_inline __u32 dwell_find_rule(struct dwell_walk *w, __u32 pages, 
     __u32 half = n >> 1;
     const struct dwell_unwind_row *row = dwell_env_row(w, base + half);
     if (!row) return 0;
-    if (row->pc <= (__u32)vaddr) base += half;
+    if (row->pc <= (__u32)offset) base += half;
     n -= half;
   }
   const struct dwell_unwind_row *row = n ? dwell_env_row(w, base) : 0;
-  if (!row || row->pc > (__u32)vaddr) return 0;
+  if (!row || row->pc > (__u32)offset) return 0;
   return row->rule;
 }
 
@@ -189,6 +171,7 @@ static __always_inline int dwell_record_pc(struct dwell_walk *w) {
  * the stack have the same order; instances that a longjmp left behind are passed over. More than one probe
  * on the same call: all but the last in the list found a trampoline there themselves. */
 static long dwell_try_return_probe(__u64 step, void *context) {
+  (void)step;
   struct dwell_walk *w = *(struct dwell_walk **)context;
   __u32 i = w->next_return_probe;
   if (i >= w->return_probes) return 1;
@@ -273,7 +256,7 @@ static __always_inline int dwell_walk_step(struct dwell_walk *w) {
       cfa += rule.cfa_offset & 255;
       break;
     case DWELL_CFA_PLT:
-      cfa = w->sp + 8 + ((w->pc & 15) >= 11 ? 8 : 0);
+      cfa = w->sp + 8 + ((w->pc & 15) >= (__u32)rule.cfa_offset ? 8 : 0);
       break;
     case DWELL_CFA_NONE:
       /* push %rbp; mov %rsp,%rbp is the only convention left. By the ABI the outermost frame's rbp is 0. */
