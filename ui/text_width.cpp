@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "ui/escape.h"
+#include "userspace/base/text.h"
 
 namespace dwell {
 namespace {
@@ -80,8 +81,9 @@ std::size_t operator_length(std::string_view text) {
   return 0;
 }
 
-// Replaces what stands between outermost brackets by "…"; the text as it is if the brackets do not match.
-std::string empty_brackets(std::string_view text, char open, char close) {
+// Takes out what stands between outermost brackets, and leaves "<…>" there if they are kept; the text as it
+// is if the brackets do not match.
+std::string replace_brackets(std::string_view text, char open, char close, bool keep_brackets) {
   std::string result;
   int depth = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -92,10 +94,10 @@ std::string empty_brackets(std::string_view text, char open, char close) {
     }
     bool arrow = text[i] == '>' && i > 0 && text[i - 1] == '-';
     if (text[i] == open) {
-      if (depth++ == 0) (result += open) += text.substr(i + 1).starts_with(close) ? "" : "…";
+      if (depth++ == 0 && keep_brackets) (result += open) += text.substr(i + 1).starts_with(close) ? "" : "…";
     } else if (text[i] == close && !arrow) {
       if (--depth < 0) return std::string(text);
-      if (depth == 0) result += close;
+      if (depth == 0 && keep_brackets) result += close;
     } else if (depth == 0) {
       result += text[i];
     }
@@ -131,9 +133,38 @@ std::string cut_middle(std::string_view text, std::size_t columns) {
 
 std::string shorten_name(std::string_view name, std::size_t columns) {
   std::string text = printable(name);
-  if (display_width(text) > columns) text = empty_brackets(text, '<', '>');
-  if (display_width(text) > columns) text = empty_brackets(text, '(', ')');
+  if (display_width(text) > columns) text = replace_brackets(text, '<', '>', true);
+  if (display_width(text) > columns) text = replace_brackets(text, '(', ')', true);
   return cut_middle(text, columns);
+}
+
+std::string bare_name(std::string_view name) {
+  constexpr std::string_view kAnonymous = "(anonymous namespace)";
+  std::string text = printable(name);
+  for (std::size_t at; (at = text.find(kAnonymous)) != std::string::npos;) text.replace(at, kAnonymous.size(), "{anonymous}");
+  std::string bare = replace_brackets(replace_brackets(text, '<', '>', false), '(', ')', false);
+  if (bare.empty() || bare.starts_with("::")) return text;  // "<impl Trait for Type>::method" of Rust
+  if (bare.ends_with(" const")) bare.resize(bare.size() - 6);
+  // A C++ name with parameters may begin with the type that it returns.
+  bool returns = text.find('(') != std::string::npos && bare.find("operator") == std::string::npos;
+  return returns ? bare.substr(bare.rfind(' ') + 1) : bare;
+}
+
+std::vector<std::string> wrap(std::string_view text, std::size_t columns, std::size_t indent) {
+  if (columns == 0) return {std::string(text)};
+  std::size_t own_indent = std::min(text.find_first_not_of(' '), text.size());
+  std::vector<std::string> lines{std::string(own_indent, ' ')};
+  std::size_t start = own_indent;  // where the words of the last line begin
+  for (std::string_view word : split(text.substr(own_indent), ' ')) {
+    std::size_t used = display_width(lines.back());
+    if (used > start && used + 1 + display_width(word) > columns) {
+      lines.emplace_back(indent, ' ');
+      used = start = indent;
+    }
+    if (used > start) lines.back() += ' ';
+    lines.back() += cut_middle(word, columns > start ? columns - start : 1);
+  }
+  return lines;
 }
 
 std::string pad_right(std::string_view text, std::size_t columns) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ui/text_width.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace dwell {
@@ -55,6 +56,23 @@ TEST(TextWidth, OperatorsAreNoBrackets) {
 
 TEST(TextWidth, UnbalancedNamesAreOnlyCut) {
   EXPECT_EQ(shorten_name("a>b<cdefghijkl", 7), "a>b…jkl");
+}
+
+TEST(TextWidth, ChainsShowBareNames) {
+  EXPECT_EQ(bare_name("Cache::insert(std::string_view, std::vector<int> const&)"), "Cache::insert");
+  EXPECT_EQ(bare_name("void ns::fill<int, (char)5>(int (*)(int)) const"), "ns::fill");
+  EXPECT_EQ(bare_name("(anonymous namespace)::helper(int)"), "{anonymous}::helper");
+  EXPECT_EQ(bare_name("std::ostream& operator<< <int>(std::ostream&, Box<int> const&)"), "std::ostream& operator<< ");
+  EXPECT_EQ(bare_name("<alloc::vec::Vec<T> as core::ops::Drop>::drop"), "<alloc::vec::Vec<T> as core::ops::Drop>::drop");
+  EXPECT_EQ(bare_name("LazyCompile:*work /srv/app.js:10"), "LazyCompile:*work /srv/app.js:10");
+  EXPECT_EQ(bare_name("[unknown]"), "[unknown]");
+}
+
+TEST(TextWidth, WrapsAtSpaces) {
+  EXPECT_THAT(wrap("one two three", 0, 2), testing::ElementsAre("one two three"));
+  EXPECT_THAT(wrap("one two three", 8, 2), testing::ElementsAre("one two", "  three"));
+  EXPECT_THAT(wrap("  one two", 7, 4), testing::ElementsAre("  one", "    two"));
+  EXPECT_THAT(wrap("abcdefghijklm no", 7, 1), testing::ElementsAre("abc…klm", " no"));
 }
 
 TEST(TextWidth, PadsToColumns) {

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ui/call_site.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "ui/escape.h"
+#include "ui/text_width.h"
+
+namespace dwell {
+namespace {
+
+constexpr std::size_t kNoLimit = 4096;
+constexpr std::string_view kArrow = " ← ";
+
+bool is_plumbing(const ReportFrame& frame) {
+  for (std::string_view start : {"std::", "__gnu_cxx::", "operator new", "void std::", "void* std::", "alloc::",
+                                 "<alloc::", "core::", "hashbrown::", "__rust_", "__rdl_", "__rg_"}) {
+    if (std::string_view(frame.function).starts_with(start)) return true;
+  }
+  return false;
+}
+
+std::string base_name(std::string_view path) {
+  std::size_t slash = path.rfind('/');
+  return printable(slash == std::string_view::npos || slash + 1 == path.size() ? path : path.substr(slash + 1));
+}
+
+// A path that fits keeps its end, which tells files apart.
+std::string where_text(const ReportFrame& frame, std::size_t columns) {
+  if (frame.file.empty()) return cut_middle(base_name(frame.module), columns);
+  std::string line = frame.line ? fmt::format(":{}", frame.line) : "";
+  std::string file = printable(frame.file);
+  if (display_width(file) + line.size() > columns) file = base_name(frame.file);
+  return cut_middle(file, columns > line.size() ? columns - line.size() : 1) + line;
+}
+
+// In a chain of calls parameters tell little, and template arguments less.
+std::string short_function(const ReportFrame& frame) { return bare_name(frame.function); }
+
+}  // namespace
+
+std::size_t asking_frame(const std::vector<ReportFrame>& stack) {
+  auto asks = std::find_if_not(stack.begin(), stack.end(), is_plumbing);
+  return asks == stack.end() ? 0 : static_cast<std::size_t>(asks - stack.begin());
+}
+
+std::string call_site_line(const std::vector<ReportFrame>& stack, std::size_t columns) {
+  constexpr std::size_t kFewestColumnsForAName = 12, kNames = 4;
+  if (stack.empty()) return "[unknown]";
+  std::size_t room = columns ? columns : kNoLimit;
+  std::size_t first = asking_frame(stack);
+  std::string line = cut_middle(short_function(stack[first]), room);
+  std::size_t names = columns ? stack.size() : kNames;
+  for (std::size_t i = first + 1; i < stack.size() && i < first + names; ++i) {
+    std::size_t used = display_width(line) + display_width(kArrow);
+    std::string name = short_function(stack[i]);
+    if (used + std::min(display_width(name), kFewestColumnsForAName) > room) break;
+    line += std::string(kArrow) + cut_middle(name, room - used);
+  }
+  return line;
+}
+
+std::string stack_lines(const std::vector<ReportFrame>& stack, const std::string& incomplete, std::size_t max_frames,
+                        const TextStyle& style) {
+  constexpr std::size_t kIndent = 6, kWhereColumns = 44;
+  const std::string indent(kIndent, ' ');
+  std::string result;
+  if (stack.empty()) return indent + style.paint(Paint::kWarning, "no stack is known for these blocks") + "\n";
+  std::size_t asks = asking_frame(stack);
+  for (std::size_t i = 0; i < stack.size() && i < max_frames; ++i) {
+    const ReportFrame& frame = stack[i];
+    std::string tail = where_text(frame, style.columns ? std::min(kWhereColumns, style.columns / 2) : kNoLimit);
+    if (frame.inlined) tail += tail.empty() ? "(inlined)" : " (inlined)";
+    std::size_t room = kNoLimit;
+    if (style.columns) {
+      std::size_t used = kIndent + 2 + display_width(tail);
+      room = used + 8 < style.columns ? style.columns - used : 8;
+    }
+    result += indent + style.paint(i == asks ? Paint::kStrong : Paint::kPlain, shorten_name(frame.function, room));
+    if (!tail.empty()) result += "  " + style.paint(Paint::kDim, tail);
+    result += '\n';
+  }
+  if (stack.size() > max_frames) {
+    result += indent + style.paint(Paint::kDim, fmt::format("… {} more frames", stack.size() - max_frames)) + "\n";
+  }
+  if (!incomplete.empty()) {
+    result += style.paragraph(Paint::kWarning, indent + "… cut off: " + printable(incomplete), kIndent + 2);
+  }
+  return result;
+}
+
+}  // namespace dwell

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a call site reads in one line, and its stack in several.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "ui/text_style.h"
+#include "userspace/views/memory_report.h"
+
+namespace dwell {
+
+// The frame that a reader means by "who asked for it": the first one above the standard libraries' own
+// containers and allocators; the leaf if there is none.
+std::size_t asking_frame(const std::vector<ReportFrame>& stack);
+
+// "Cache::insert ← Server::handle ← main", from the asking frame on, as far as `columns` reach (0: all of four).
+std::string call_site_line(const std::vector<ReportFrame>& stack, std::size_t columns);
+
+// One line a frame, leaf first, inlined ones marked, and why it ends if it was cut. At most `max_frames`.
+std::string stack_lines(const std::vector<ReportFrame>& stack, const std::string& incomplete,
+                        std::size_t max_frames, const TextStyle& style);
+
+}  // namespace dwell
