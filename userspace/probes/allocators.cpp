@@ -157,7 +157,7 @@ void drop_forwarders(const ElfFile& elf, AllocModule& module) {
     std::optional<std::string> target =
         forwards_to(elf, targets, function.vaddr, function.size, function.shape, own);
     if (target)
-      module.skipped.push_back({function.name, "every call of it goes on to " + *target});
+      module.skipped.push_back({function.name, "every call of it goes on to " + *target, function.aliases, *target});
     else
       kept.push_back(std::move(function));
   }
@@ -296,7 +296,7 @@ void add_indirect(pid_t pid, const Mapping& text, const ElfFile& elf, const std:
   for (const IndirectFunction& function : indirect) {
     std::optional<std::uint64_t> vaddr = resolver.resolve(function);
     if (!vaddr) {
-      module.skipped.push_back({function.name, "chosen at start by code of its own, and not yet bound"});
+      module.skipped.push_back({function.name, "chosen at start by code of its own, and not yet bound", {}, ""});
       continue;
     }
     auto same = std::find_if(module.functions.begin(), module.functions.end(),

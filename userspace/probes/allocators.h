@@ -54,6 +54,8 @@ struct AllocFunction {
 // A function that was found and needs no probe, and why.
 struct SkippedFunction {
   std::string name, reason;
+  std::vector<std::string> aliases;
+  std::string forwards_to;  // the function whose probe sees its calls, if that is why
 };
 
 struct AllocModule {

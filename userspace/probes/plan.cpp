@@ -152,7 +152,7 @@ std::vector<ProbeSite> sites_of(const std::vector<PlannedProbe>& probes) {
   return sites;
 }
 
-void apply(std::vector<PlannedProbe>& probes, const std::vector<AttachedSite>& attached) {
+void note_attached(std::vector<PlannedProbe>& probes, const std::vector<AttachedSite>& attached) {
   std::size_t site = 0;
   for (PlannedProbe& probe : probes) {
     if (!probe.refusal.empty() || site >= attached.size()) continue;

@@ -22,7 +22,7 @@ struct PlannedProbe {
   ProbeSite site;
 
   const Placement& chosen() const { return placements[static_cast<std::size_t>(candidate)]; }
-  int candidate = 0;    // set by apply(): which placement the kernel took
+  int candidate = 0;    // set by note_attached(): which placement the kernel took
 };
 
 struct PlanOptions {
@@ -41,6 +41,6 @@ std::vector<PlannedProbe> plan_all(const AllocatorSet& allocators, const Calibra
 
 // The sites to attach, in the order of the probes that were not refused, and back: what became of them.
 std::vector<ProbeSite> sites_of(const std::vector<PlannedProbe>& probes);
-void apply(std::vector<PlannedProbe>& probes, const std::vector<AttachedSite>& attached);
+void note_attached(std::vector<PlannedProbe>& probes, const std::vector<AttachedSite>& attached);
 
 }  // namespace dwell
