@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "symbolizer/dwarf_functions.h"
+
+#include <dwarf.h>
+
+#include <algorithm>
+
+namespace dwell::dwarf {
+
+namespace {
+
+// Inlining deeper than this is a file that wants our stack frames.
+constexpr std::uint32_t kMaxInlineDepth = 256;
+constexpr std::size_t kMaxScopes = 64;
+
+struct Scope {
+  std::uint32_t function;  // the function around the entries at this depth, kNoParent outside of any
+  std::uint32_t depth;     // how many inlined functions deep
+  std::uint32_t named;     // the namespace or class around them, an index of scopes_
+};
+
+bool is_named_scope(std::uint16_t tag) {
+  return tag == DW_TAG_namespace || tag == DW_TAG_class_type || tag == DW_TAG_structure_type ||
+         tag == DW_TAG_union_type;
+}
+
+// Whether a function is declared here, under a name that does not say where it belongs.
+bool is_unlinked(const AbbrevTable& table, const Abbrev& abbrev) {
+  bool has_name = false;
+  for (std::uint32_t i = 0; i < abbrev.spec_count; ++i) {
+    std::uint16_t attribute = table.specs(abbrev)[i].attribute;
+    if (attribute == DW_AT_linkage_name || attribute == DW_AT_MIPS_linkage_name) return false;
+    has_name |= attribute == DW_AT_name;
+  }
+  return has_name;
+}
+
+}  // namespace
+
+struct FunctionIndex::Walk {
+  const Unit& unit;
+  const std::function<bool(std::uint64_t)>& is_code;
+  FunctionIndex& index;
+
+  // Reads a function's entry; returns the scope of its children.
+  Scope function(const Abbrev& abbrev, std::uint64_t entry_offset, ByteReader& reader, Scope around);
+};
+
+Scope FunctionIndex::Walk::function(const Abbrev& abbrev, std::uint64_t entry_offset, ByteReader& reader,
+                                    Scope around) {
+  Value low, high, ranges_value;
+  std::uint64_t call_file = 0, call_line = 0;
+  const AttributeSpec* specs = unit.abbrevs->specs(abbrev);
+  for (std::uint32_t i = 0; i < abbrev.spec_count; ++i) {
+    switch (specs[i].attribute) {
+      case DW_AT_low_pc: low = read_value(specs[i], reader, unit); break;
+      case DW_AT_high_pc: high = read_value(specs[i], reader, unit); break;
+      case DW_AT_ranges: ranges_value = read_value(specs[i], reader, unit); break;
+      case DW_AT_call_file: call_file = read_value(specs[i], reader, unit).number; break;
+      case DW_AT_call_line: call_line = read_value(specs[i], reader, unit).number; break;
+      default: skip_form(specs[i].form, reader, unit.encoding);
+    }
+  }
+  bool inlined = abbrev.tag == DW_TAG_inlined_subroutine;
+  Scope inside = inlined ? around : Scope{kNoParent, 0, kNoParent};
+  std::vector<Range> ranges;
+  if (ranges_value.form != 0) {
+    ranges = ranges_of(ranges_value, unit);
+  } else if (std::optional<Range> range = pc_range(low, high, unit)) {
+    ranges.push_back(*range);
+  }
+  std::erase_if(ranges, [this](const Range& range) { return !is_code(range.start); });
+  if (ranges.empty() || around.depth >= kMaxInlineDepth) return inside;
+
+  std::uint64_t lowest = ranges[0].start;
+  for (const Range& range : ranges) lowest = std::min(lowest, range.start);
+  std::uint32_t number = static_cast<std::uint32_t>(index.entries_.size());
+  for (const Range& range : ranges) index.map_.add(range.start, range.end, number);
+  index.entries_.push_back({entry_offset, lowest, inlined ? around.function : kNoParent,
+                            static_cast<std::uint32_t>(call_file), static_cast<std::uint32_t>(call_line)});
+  return {number, inlined ? around.depth + 1 : 0, kNoParent};
+}
+
+FunctionIndex FunctionIndex::build(const Unit& unit, const std::function<bool(std::uint64_t)>& is_code) {
+  FunctionIndex index;
+  Walk walk{unit, is_code, index};
+  std::string_view bytes = unit.file->info.view(unit.first_entry, unit.end - unit.first_entry);
+  if (!unit.file->budget->spend(bytes.size())) return index;
+  ByteReader reader(bytes);
+  std::vector<Scope> scopes;
+  Scope current{kNoParent, 0, kNoParent};
+  while (reader.ok() && !reader.at_end()) {
+    std::uint64_t entry_offset = unit.first_entry + reader.offset();
+    std::uint64_t code = reader.uleb();
+    if (code == 0) {
+      if (scopes.empty()) break;
+      current = scopes.back();
+      scopes.pop_back();
+      continue;
+    }
+    const Abbrev* abbrev = unit.abbrevs->find(code);
+    if (!abbrev) break;
+    Scope children = current;
+    if (abbrev->tag == DW_TAG_subprogram || abbrev->tag == DW_TAG_inlined_subroutine) {
+      if (current.named != kNoParent && is_unlinked(*unit.abbrevs, *abbrev))
+        index.unlinked_.push_back({entry_offset, current.named, false});
+      children = walk.function(*abbrev, entry_offset, reader, current);
+    } else {
+      if (is_named_scope(abbrev->tag) && abbrev->has_children) {
+        children.named = static_cast<std::uint32_t>(index.scopes_.size());
+        index.scopes_.push_back({entry_offset, current.named, abbrev->tag == DW_TAG_namespace});
+      }
+      unit.abbrevs->skip(*abbrev, reader, unit.encoding);
+    }
+    if (!abbrev->has_children) continue;
+    scopes.push_back(current);
+    current = children;
+  }
+  index.map_.build();
+  return index;
+}
+
+std::vector<const NamedScope*> FunctionIndex::scopes_around(std::uint64_t entry_offset) const {
+  auto found = std::lower_bound(unlinked_.begin(), unlinked_.end(), entry_offset,
+                                [](const NamedScope& scope, std::uint64_t offset) { return scope.entry_offset < offset; });
+  std::vector<const NamedScope*> result;
+  if (found == unlinked_.end() || found->entry_offset != entry_offset) return result;
+  for (std::uint32_t at = found->parent; at != kNoParent && result.size() < kMaxScopes; at = scopes_[at].parent)
+    result.push_back(&scopes_[at]);
+  std::reverse(result.begin(), result.end());
+  return result;
+}
+
+}  // namespace dwell::dwarf

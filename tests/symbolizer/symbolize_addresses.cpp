@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names addresses of one file, in the form of `llvm-symbolizer`: function and file:line for each frame,
+// innermost first, an empty line behind each address.
+//
+//     symbolize-addresses FILE < addresses                  virtual addresses, one a line, in hexadecimal
+//       --demangle full|short|none   default: none
+//       --no-lines                   symbol tables only
+//       --debug-dir DIR              where to look for debug files first
+//       --quiet                      print nothing but the figures
+//       --stats                      figures to standard error: time, memory, sources
+#include <fmt/core.h>
+#include <sys/resource.h>
+
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <iostream>
+#include <iterator>
+
+#include "symbolizer/symbolizer.h"
+#include "userspace/base/text.h"
+
+namespace {
+
+struct Options {
+  std::string file;
+  dwell::SymbolizerOptions symbolizer;
+  bool quiet = false, stats = false;
+};
+
+bool parse_options(int argc, char** argv, Options& options) {
+  for (int i = 1; i < argc; ++i) {
+    std::string argument = argv[i];
+    bool more = i + 1 < argc;
+    if (argument == "--no-lines") {
+      options.symbolizer.use_debug_info = false;
+    } else if (argument == "--quiet") {
+      options.quiet = true;
+    } else if (argument == "--stats") {
+      options.stats = true;
+    } else if (argument == "--debug-dir" && more) {
+      options.symbolizer.debug_dirs.push_back(argv[++i]);
+    } else if (argument == "--demangle" && more) {
+      std::string width = argv[++i];
+      options.symbolizer.demangle = width == "full"    ? dwell::DemangleWidth::kFull
+                                    : width == "short" ? dwell::DemangleWidth::kShort
+                                                       : dwell::DemangleWidth::kNone;
+    } else if (options.file.empty() && !argument.starts_with("--")) {
+      options.file = argument;
+    } else {
+      return false;
+    }
+  }
+  return !options.file.empty();
+}
+
+std::vector<dwell::AddressQuery> read_addresses(const dwell::ElfFile& elf) {
+  std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+  std::vector<dwell::AddressQuery> queries;
+  for (std::string_view line : dwell::split(text, '\n')) {
+    if (line.starts_with("0x")) line.remove_prefix(2);
+    std::uint64_t address = 0;
+    if (line.empty()) continue;
+    std::from_chars(line.data(), line.data() + line.size(), address, 16);
+    queries.push_back({elf.offset_of_vaddr(address).value_or(~std::uint64_t{0}), false});
+  }
+  return queries;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  options.symbolizer.demangle = dwell::DemangleWidth::kNone;
+  if (!parse_options(argc, argv, options)) {
+    std::fputs("usage: symbolize-addresses [--demangle full|short|none] [--no-lines] [--debug-dir DIR] [--quiet] "
+               "[--stats] FILE < addresses\n",
+               stderr);
+    return 2;
+  }
+  dwell::Result<dwell::ElfFile> elf = dwell::ElfFile::open(options.file);
+  if (!elf) {
+    fmt::print(stderr, "symbolize-addresses: {}\n", elf.error().what);
+    return 1;
+  }
+  std::vector<dwell::AddressQuery> queries = read_addresses(*elf);
+  dwell::Symbolizer symbolizer(options.symbolizer);
+  dwell::ModuleRef module;
+  module.path = options.file;
+  module.open_path = options.file;
+  module.build_id = elf->build_id();
+  auto start = std::chrono::steady_clock::now();
+  dwell::SymbolizedModule result = symbolizer.symbolize(module, queries);
+  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  std::string out;
+  for (std::size_t i = 0; i < queries.size() && !options.quiet; ++i) {
+    for (const dwell::SymbolFrame& frame : result.chain(i)) {
+      out.append(frame.function).append("\n").append(frame.file.empty() ? "??" : frame.file);
+      out.append(":").append(std::to_string(frame.line)).append("\n");
+    }
+    out += '\n';
+  }
+  std::fwrite(out.data(), 1, out.size(), stdout);
+  if (options.stats) {
+    struct rusage usage {};
+    ::getrusage(RUSAGE_SELF, &usage);
+    fmt::print(stderr,
+               "addresses {} frames {} seconds {:.6f} peak_kb {} symbols {} from '{}' debug '{}' read {} problem "
+               "'{}'\n",
+               queries.size(), result.frames.size(), seconds, usage.ru_maxrss, result.report.symbol_count,
+               result.report.symbols_from, result.report.debug_from, result.report.bytes_read,
+               result.report.problem);
+  }
+  return 0;
+}
