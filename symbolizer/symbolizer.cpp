@@ -31,8 +31,8 @@ std::string_view base_name(std::string_view path) {
 
 std::string key_of(const ModuleRef& ref) {
   std::string identity = !ref.build_id.empty() ? ref.build_id : ref.open_path + "|" + ref.path;
-  if (ref.kind == ModuleKind::kJit) identity = std::to_string(ref.pid);
-  if (ref.kind == ModuleKind::kKernel || ref.kind == ModuleKind::kUnknown) identity.clear();
+  if (ref.kind == CodeKind::kJit) identity = std::to_string(ref.pid);
+  if (ref.kind == CodeKind::kKernel || ref.kind == CodeKind::kUnknown) identity.clear();
   return fmt::format("{}|{}", static_cast<int>(ref.kind), identity);
 }
 
@@ -66,10 +66,10 @@ class Symbolizer::Module {
   std::shared_ptr<const ElfFile> separate_debug_file();
   ModuleReport report() const;
 
-  NameSource look_up(const AddressQuery& query, std::vector<SymbolFrame>& frames);
-  NameSource look_up_in_file(std::uint64_t offset, std::vector<SymbolFrame>& frames);
-  NameSource look_up_in_map(std::uint64_t address, std::vector<SymbolFrame>& frames);
-  bool add_debug_frames(std::uint64_t vaddr, const FunctionSymbol* symbol, std::vector<SymbolFrame>& frames);
+  NameSource look_up(const AddressQuery& query, std::vector<ResolvedFrame>& frames);
+  NameSource look_up_in_file(std::uint64_t offset, std::vector<ResolvedFrame>& frames);
+  NameSource look_up_in_map(std::uint64_t address, std::vector<ResolvedFrame>& frames);
+  bool add_debug_frames(std::uint64_t vaddr, const FunctionSymbol* symbol, std::vector<ResolvedFrame>& frames);
   std::optional<std::uint64_t> vaddr_of(std::uint64_t offset) const;
   std::string fallback_name(std::uint64_t offset) const;
 
@@ -134,7 +134,7 @@ SymbolizedModule Symbolizer::Module::symbolize(std::span<const AddressQuery> que
     NameSource source;
   };
   std::vector<Answer> answers(queries.size());
-  std::vector<SymbolFrame> found;
+  std::vector<ResolvedFrame> found;
   found.reserve(queries.size());
   const AddressQuery* last = nullptr;
   Answer answer{};
@@ -191,22 +191,22 @@ void Symbolizer::Module::open() {
   if (opened_) return;
   opened_ = true;
   switch (ref_.kind) {
-    case ModuleKind::kFile:
-    case ModuleKind::kVdso:
+    case CodeKind::kFile:
+    case CodeKind::kVdso:
       open_file();
       open_symbols();
       break;
-    case ModuleKind::kJit:
-    case ModuleKind::kKernel:
+    case CodeKind::kJit:
+    case CodeKind::kKernel:
       open_names();
       break;
-    case ModuleKind::kUnknown:
+    case CodeKind::kUnknown:
       break;
   }
 }
 
 void Symbolizer::Module::open_names() {
-  bool jit = ref_.kind == ModuleKind::kJit;
+  bool jit = ref_.kind == CodeKind::kJit;
   if (jit && ref_.pid == 0) return;
   Result<AddressMap> names = jit ? read_perf_map(ref_.pid) : read_kallsyms();
   if (!names) {
@@ -274,7 +274,7 @@ void Symbolizer::Module::open_symbols() {
   if (elf_) files.push_back(elf_);
   bool has_table = elf_ && elf_->section(".symtab");
   if (has_table) report_.symbols_from = ".symtab";
-  if (!has_table && ref_.kind == ModuleKind::kFile) {
+  if (!has_table && ref_.kind == CodeKind::kFile) {
     std::shared_ptr<const ElfFile> debug = separate_debug_file();
     if (debug && debug->section(".symtab")) {
       files.push_back(debug);
@@ -303,7 +303,7 @@ void Symbolizer::Module::open_symbols() {
 }
 
 void Symbolizer::Module::open_debug_info() {
-  if (debug_opened_ || !options_.use_debug_info || ref_.kind != ModuleKind::kFile) return;
+  if (debug_opened_ || !options_.use_debug_info || ref_.kind != CodeKind::kFile) return;
   debug_opened_ = true;
   std::shared_ptr<const ElfFile> source = elf_ && elf_->section(".debug_info") ? elf_ : separate_debug_file();
   if (!source && !elf_) return;
@@ -347,15 +347,15 @@ std::optional<std::uint64_t> Symbolizer::Module::vaddr_of(std::uint64_t offset) 
 }
 
 std::string Symbolizer::Module::fallback_name(std::uint64_t offset) const {
-  if (ref_.kind == ModuleKind::kJit) return "[jit]";
-  if (ref_.kind == ModuleKind::kUnknown) return "[unknown]";
-  std::string_view name = ref_.kind == ModuleKind::kKernel ? "[kernel]" : base_name(ref_.path);
+  if (ref_.kind == CodeKind::kJit) return "[jit]";
+  if (ref_.kind == CodeKind::kUnknown) return "[unknown]";
+  std::string_view name = ref_.kind == CodeKind::kKernel ? "[kernel]" : base_name(ref_.path);
   return name.empty() ? "[unknown]" : fmt::format("{}+{:#x}", name, offset);
 }
 
-NameSource Symbolizer::Module::look_up(const AddressQuery& query, std::vector<SymbolFrame>& frames) {
+NameSource Symbolizer::Module::look_up(const AddressQuery& query, std::vector<ResolvedFrame>& frames) {
   std::uint64_t offset = query.is_return_address && query.offset != 0 ? query.offset - 1 : query.offset;
-  bool has_file = ref_.kind == ModuleKind::kFile || ref_.kind == ModuleKind::kVdso;
+  bool has_file = ref_.kind == CodeKind::kFile || ref_.kind == CodeKind::kVdso;
   std::size_t before = frames.size();
   NameSource source = has_file ? look_up_in_file(offset, frames) : look_up_in_map(offset, frames);
   if (frames.size() == before) {
@@ -366,15 +366,15 @@ NameSource Symbolizer::Module::look_up(const AddressQuery& query, std::vector<Sy
   return source;
 }
 
-NameSource Symbolizer::Module::look_up_in_map(std::uint64_t address, std::vector<SymbolFrame>& frames) {
+NameSource Symbolizer::Module::look_up_in_map(std::uint64_t address, std::vector<ResolvedFrame>& frames) {
   const AddressMap::Entry* entry = names_.find(address);
   if (!entry) return NameSource::kNone;
   std::string_view name = entry->name;
   frames.push_back({name, name, {}, 0, true, false});
-  return ref_.kind == ModuleKind::kJit ? NameSource::kPerfMap : NameSource::kKallsyms;
+  return ref_.kind == CodeKind::kJit ? NameSource::kPerfMap : NameSource::kKallsyms;
 }
 
-NameSource Symbolizer::Module::look_up_in_file(std::uint64_t offset, std::vector<SymbolFrame>& frames) {
+NameSource Symbolizer::Module::look_up_in_file(std::uint64_t offset, std::vector<ResolvedFrame>& frames) {
   std::optional<std::uint64_t> vaddr = vaddr_of(offset);
   if (!vaddr) return NameSource::kNone;
   const FunctionSymbol* symbol = symbols_.find(*vaddr);
@@ -405,7 +405,7 @@ bool is_better_name(const FunctionSymbol& symbol, const dwarf::Frame& frame) {
 }  // namespace
 
 bool Symbolizer::Module::add_debug_frames(std::uint64_t vaddr, const FunctionSymbol* symbol,
-                                          std::vector<SymbolFrame>& frames) {
+                                          std::vector<ResolvedFrame>& frames) {
   debug_info_->find(vaddr, scratch_);
   if (scratch_.empty()) return false;
   const dwarf::Frame& outermost = scratch_.back();

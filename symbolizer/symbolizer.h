@@ -3,7 +3,7 @@
 //
 //     Symbolizer symbolizer({.demangle = DemangleWidth::kShort});
 //     SymbolizedModule result = symbolizer.symbolize(module, queries);
-//     for (const SymbolFrame& frame : result.chain(i)) ...   // innermost first, never empty
+//     for (const ResolvedFrame& frame : result.chain(i)) ...   // innermost first, never empty
 //
 // It never fails: an address without a name keeps its place as "module+0xoffset", "[jit]" or "[unknown]", and
 // the report says what was missing and how to get it.
@@ -27,7 +27,7 @@
 
 namespace dwell {
 
-enum class ModuleKind : std::uint8_t {
+enum class CodeKind : std::uint8_t {
   kFile,     // a program or a library
   kVdso,     // code that the kernel maps into every process; `image` holds it
   kJit,      // executable memory without a file; offsets are addresses
@@ -36,7 +36,7 @@ enum class ModuleKind : std::uint8_t {
 };
 
 struct ModuleRef {
-  ModuleKind kind = ModuleKind::kFile;
+  CodeKind kind = CodeKind::kFile;
   std::string path;       // as the target's mount namespace sees it
   std::string build_id;   // if known, a file with another one is refused
   std::string open_path;  // opens the very file (path_to_open()); may be empty
@@ -52,7 +52,7 @@ struct AddressQuery {
 };
 
 // Texts live as long as the Symbolizer.
-struct SymbolFrame {
+struct ResolvedFrame {
   std::string_view function;     // as shown; never empty
   std::string_view system_name;  // as in the file, mangled; "" without a name
   std::string_view file;         // "" if not known
@@ -82,12 +82,12 @@ struct SymbolCounters {
 };
 
 struct SymbolizedModule {
-  std::vector<SymbolFrame> frames;
+  std::vector<ResolvedFrame> frames;
   std::vector<std::uint32_t> first;  // of each query, and one behind the last
   ModuleReport report;
   SymbolCounters counters;
 
-  std::span<const SymbolFrame> chain(std::size_t query) const {
+  std::span<const ResolvedFrame> chain(std::size_t query) const {
     return {frames.data() + first[query], first[query + 1] - first[query]};
   }
 };

@@ -95,7 +95,7 @@ int main(int argc, char** argv) {
   double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   std::string out;
   for (std::size_t i = 0; i < queries.size() && !options.quiet; ++i) {
-    for (const dwell::SymbolFrame& frame : result.chain(i)) {
+    for (const dwell::ResolvedFrame& frame : result.chain(i)) {
       out.append(frame.function).append("\n").append(frame.file.empty() ? "??" : frame.file);
       out.append(":").append(std::to_string(frame.line)).append("\n");
     }

@@ -68,7 +68,7 @@ TEST(Symbolizer, NamesACallThatWasInlined) {
   Located located = locate(dwell_symbolizer_test_outer(), true);
   Symbolizer symbolizer;
   SymbolizedModule result = symbolizer.symbolize(located.module, {&located.query, 1});
-  std::span<const SymbolFrame> chain = result.chain(0);
+  std::span<const ResolvedFrame> chain = result.chain(0);
   ASSERT_EQ(chain.size(), 2u) << result.report.problem;
   EXPECT_EQ(chain[0].function, "dwell::(anonymous namespace)::Here::inlined");
   EXPECT_EQ(chain[0].line, static_cast<std::uint32_t>(kInlinedLine - 1));
@@ -112,7 +112,7 @@ TEST(Symbolizer, WithoutDebugInformationTheSymbolTableNamesIt) {
 TEST(Symbolizer, EveryAddressHasAFrame) {
   Symbolizer symbolizer;
   std::vector<AddressQuery> queries = {{0, true}, {~std::uint64_t{0}, false}, {0x123456789, false}};
-  for (ModuleKind kind : {ModuleKind::kFile, ModuleKind::kVdso, ModuleKind::kJit, ModuleKind::kUnknown}) {
+  for (CodeKind kind : {CodeKind::kFile, CodeKind::kVdso, CodeKind::kJit, CodeKind::kUnknown}) {
     ModuleRef module;
     module.kind = kind;
     module.path = "/nonexistent/libgone.so";
@@ -123,14 +123,14 @@ TEST(Symbolizer, EveryAddressHasAFrame) {
       EXPECT_FALSE(result.chain(i)[0].function.empty());
     }
     EXPECT_EQ(result.counters.by_source[static_cast<int>(NameSource::kNone)], 3u);
-    if (kind == ModuleKind::kFile) {
+    if (kind == CodeKind::kFile) {
       EXPECT_EQ(result.chain(2)[0].function, "libgone.so+0x123456789");
       EXPECT_NE(result.report.problem.find("No such file"), std::string::npos);
     }
-    if (kind == ModuleKind::kJit) {
+    if (kind == CodeKind::kJit) {
       EXPECT_EQ(result.chain(0)[0].function, "[jit]");
     }
-    if (kind == ModuleKind::kUnknown) {
+    if (kind == CodeKind::kUnknown) {
       EXPECT_EQ(result.chain(0)[0].function, "[unknown]");
     }
   }
@@ -184,7 +184,7 @@ TEST(Symbolizer, TheVdsoHasNames) {
   for (const Mapping& mapping : *maps) {
     if (mapping.path != "[vdso]") continue;
     ModuleRef module;
-    module.kind = ModuleKind::kVdso;
+    module.kind = CodeKind::kVdso;
     module.path = "[vdso]";
     Result<std::string> image = read_vdso(::getpid(), mapping);
     ASSERT_TRUE(image);
@@ -207,7 +207,7 @@ TEST(Symbolizer, JitCodeIsNamedByThePerfMap) {
   std::string path = "/tmp/perf-" + std::to_string(::getpid()) + ".map";
   ASSERT_TRUE(write_file_atomically(path, "7000 10 LazyCompile:*hot app.js:3\n"));
   ModuleRef module;
-  module.kind = ModuleKind::kJit;
+  module.kind = CodeKind::kJit;
   module.pid = ::getpid();
   std::vector<AddressQuery> queries = {{0x7004, false}, {0x8000, false}};
   Symbolizer symbolizer;
@@ -227,7 +227,7 @@ TEST(Symbolizer, TheKernelHasNames) {
   if (at == std::string::npos) GTEST_SKIP() << "this kernel shows no symbols";
   std::uint64_t address = std::stoull(text->substr(at - 16, 16), nullptr, 16);
   ModuleRef module;
-  module.kind = ModuleKind::kKernel;
+  module.kind = CodeKind::kKernel;
   AddressQuery query{address + 1, false};
   Symbolizer symbolizer;
   SymbolizedModule result = symbolizer.symbolize(module, {&query, 1});
