@@ -15,33 +15,36 @@
 
 namespace dwell {
 
-// The started program. It shares our terminal, stdin, stdout and stderr.
+// The started program. It shares our terminal, stdin, stdout and stderr. All calls must come from the thread
+// that started it: that one is its tracer.
 class LaunchedProgram {
  public:
-  // Starts `command` (looked up in PATH as a shell does) and holds it at its execve(). An Error, with the
-  // message and exit code of a shell (127 not found, 126 not executable) in `shell_exit`, if it cannot run.
+  // Starts `command` (looked up in PATH as a shell does) and holds it at its execve(). An Error if it cannot
+  // run, with the shell's exit code for that (127 not found, 126 not executable) in `shell_exit`.
   static Result<LaunchedProgram> start(const std::vector<std::string>& command, int* shell_exit = nullptr);
 
   LaunchedProgram(LaunchedProgram&& other) noexcept;
   LaunchedProgram& operator=(LaunchedProgram&&) = delete;
-  ~LaunchedProgram();  // still held: it is killed, for it has not run a single instruction of its own
+  ~LaunchedProgram();  // still held: it is killed, for it was never let go
 
   pid_t pid() const { return pid_; }
 
-  // Runs the program's loader. `on_module` is called at the start, for what execve() itself mapped, and
-  // each time another executable mapping has appeared, always with the program stopped. Returns when the
-  // program stands at its entry point, still stopped. The libraries it was linked with are mapped then;
-  // their constructors have run (under glibc and musl, dynamic ones run before the entry point).
+  // Runs the program's loader. `on_module` is called at the start, for what execve() itself mapped, and each
+  // time another executable file has been mapped, always with the program stopped before any code of that
+  // file runs. Returns when the program stands at its entry point, still stopped: the libraries that it is
+  // linked with are mapped, and under glibc their constructors have run, with whatever on_module attached.
   Result<void> run_to_entry(const std::function<Result<void>()>& on_module);
 
   // Lets go for good: no longer traced, running.
   Result<void> release();
 
-  // The exit status as waitpid() gives it, if it has ended. Does not block.
+  // Whether it has ended, and the status as waitpid() gives it. Does not block.
   bool ended(int* status = nullptr);
 
  private:
   explicit LaunchedProgram(pid_t pid) : pid_(pid) {}
+  Result<int> next_stop(int signal);
+
   pid_t pid_ = -1;
   bool held_ = true;
   bool reaped_ = false;
