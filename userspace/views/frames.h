@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// FrameTexts: how each location of a recording reads, with or without symbols.
+//
+// Locations that read the same are the same to every view: a recording gives the same report whether its symbols
+// came with it or later, and two return addresses on one line are one call site.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "userspace/recording/model.h"
+#include "userspace/views/memory_report.h"
+
+namespace dwell {
+
+class FrameTexts {
+ public:
+  explicit FrameTexts(const Recording& recording);
+
+  // The frames of a location, innermost first, at least one.
+  std::vector<ReportFrame> frames(std::uint32_t location) const;
+  // Equal for locations whose frames read the same.
+  std::uint32_t reading(std::uint32_t location) const { return readings_[location]; }
+  std::size_t reading_count() const { return first_location_.size(); }
+  std::vector<ReportFrame> frames_of_reading(std::uint32_t reading) const { return frames(first_location_[reading]); }
+
+ private:
+  const Recording& recording_;
+  std::vector<std::uint32_t> readings_;        // by location
+  std::vector<std::uint32_t> first_location_;  // by reading
+};
+
+// What a location without a name is called: "module+0x12ab", "[jit]" or "[unknown]".
+std::string unnamed(const Recording& recording, const Location& location);
+std::string_view base_name(std::string_view path);
+
+// Why a walk ended before the root of the stack, "" if it did not. `end` is a dwell_stack_end.
+std::string incomplete_because(std::uint8_t end);
+
+// malloc and its relatives, which stand at the leaf of many stacks and are no call site.
+bool is_allocator(std::string_view function);
+
+}  // namespace dwell

@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/views/memory_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "userspace/analyze/sampling.h"
+#include "userspace/views/frames.h"
+#include "userspace/views/growth.h"
+#include "userspace/views/notes.h"
+#include "userspace/views/selection.h"
+#include "userspace/views/series_figures.h"
+#include "userspace/views/sites.h"
+
+namespace dwell {
+
+namespace {
+
+using Account = std::pair<ProcessSlot, MemoryKind>;
+
+MemoryFigures figures_from(const Recording& recording, const SeriesFigures& sums) {
+  auto blocks = [&](const Sum& sum) { return blocks_of(recording, sum.block_units); };
+  MemoryFigures figures;
+  figures.retained_bytes = sums.retained.bytes();
+  figures.retained_blocks = blocks(sums.retained);
+  figures.retained_error = standard_error(sums.retained.variance, recording.info.sample_period_bytes);
+  figures.allocated_bytes = sums.allocated.bytes();
+  figures.allocations = blocks(sums.allocated);
+  figures.freed_bytes = sums.freed.bytes();
+  figures.frees = blocks(sums.freed);
+  figures.temporary_bytes = sums.temporary.bytes();
+  figures.temporary_blocks = blocks(sums.temporary);
+  figures.peak_bytes = sums.peak.bytes();
+  figures.peak_blocks = blocks(sums.peak);
+  figures.inherited_bytes = sums.inherited.bytes();
+  figures.inherited_blocks = blocks(sums.inherited);
+  figures.dropped_bytes = sums.dropped.bytes();
+  figures.dropped_blocks = blocks(sums.dropped);
+  return figures;
+}
+
+bool anything(const SeriesFigures& sums) {
+  for (const Sum* sum : {&sums.before, &sums.retained, &sums.allocated, &sums.freed, &sums.peak, &sums.inherited, &sums.dropped})
+    if (sum->block_units != 0 || sum->byte_units != 0) return true;
+  return false;
+}
+
+// What adds up to one row of the report: sums, live bytes at each moment, and the ages of what is retained.
+struct Row {
+  SeriesFigures sums;
+  std::vector<double> live_at;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> births;  // time, weight
+
+  void add(const RangeFigures& figures, std::size_t series) {
+    sums.add(figures.by_series[series]);
+    live_at.resize(figures.live_at.size());
+    for (std::size_t moment = 0; moment < live_at.size(); ++moment) live_at[moment] += figures.live_at[moment][series];
+  }
+};
+
+double figure_of(SortKey key, const SiteReport& site) {
+  const MemoryFigures& figures = site.figures;
+  switch (key) {
+    case SortKey::kRetained: return figures.retained_bytes;
+    case SortKey::kBlocks: return figures.retained_blocks;
+    case SortKey::kGrowth: return figures.growth_per_minute.value_or(-HUGE_VAL);
+    case SortKey::kAllocated: return figures.allocated_bytes;
+    case SortKey::kAllocations: return figures.allocations;
+    case SortKey::kTemporary: return figures.temporary_blocks;
+    case SortKey::kPeak: return figures.peak_bytes;
+    case SortKey::kAge: return static_cast<double>(site.oldest_age_ns.value_or(0));
+  }
+  return 0;
+}
+
+// What min_bytes is compared with: the figure that is sorted by, where it is one of bytes.
+double bytes_of(SortKey key, const SiteReport& site) {
+  switch (key) {
+    case SortKey::kGrowth: return std::abs(site.figures.growth_per_minute.value_or(0));
+    case SortKey::kAllocated: case SortKey::kAllocations: return site.figures.allocated_bytes;
+    case SortKey::kTemporary: return site.figures.temporary_bytes;
+    case SortKey::kPeak: return site.figures.peak_bytes;
+    default: return site.figures.retained_bytes;
+  }
+}
+
+// Ties are broken by what is read, so that the order depends on nothing else.
+bool before(SortKey key, const SiteReport& a, const SiteReport& b) {
+  double figure_a = figure_of(key, a), figure_b = figure_of(key, b);
+  if (figure_a != figure_b) return figure_a > figure_b;
+  if (a.figures.retained_bytes != b.figures.retained_bytes) return a.figures.retained_bytes > b.figures.retained_bytes;
+  if (a.figures.allocated_bytes != b.figures.allocated_bytes) return a.figures.allocated_bytes > b.figures.allocated_bytes;
+  auto text = [](const ReportFrame& frame) { return std::tie(frame.function, frame.file, frame.line, frame.module, frame.offset); };
+  bool less = std::ranges::lexicographical_compare(a.stack, b.stack, std::ranges::less(), text, text);
+  if (less || std::ranges::lexicographical_compare(b.stack, a.stack, std::ranges::less(), text, text)) return less;
+  return std::tie(a.process, a.kind, a.incomplete) < std::tie(b.process, b.kind, b.incomplete);
+}
+
+class ReportBuilder {
+ public:
+  ReportBuilder(const Recording& recording, const MemoryFilter& filter, SortKey sort, GroupBy group,
+                const FrameTexts& texts)
+      : recording_(recording), filter_(filter), sort_(sort), texts_(texts), sites_(recording, texts, group) {}
+
+  Result<MemoryReport> build() {
+    Result<TickRange> range = tick_range(recording_, filter_);
+    if (!range) return range.error();
+    figures_ = range_figures(recording_, *range, filter_.temporary_ns, !filter_.thread);
+    if (filter_.thread) {
+      Result<std::vector<SeriesFigures>> of_thread = figures_of_thread(recording_, *range, *filter_.thread);
+      if (!of_thread) return of_thread.error();
+      figures_.by_series = std::move(*of_thread);
+    }
+    Result<Selection> selection = select_series(recording_, texts_, filter_);
+    if (!selection) return selection.error();
+
+    add_up(*selection);
+    add_ages(*selection);
+    report_sites();
+    report_totals();
+    report_recording(*range);
+    report_stacks(*selection);
+    return std::move(report_);
+  }
+
+ private:
+  void add_up(const Selection& selection) {
+    rows_.resize(sites_.sites().size());
+    for (std::size_t i = 0; i < recording_.series.size(); ++i) {
+      const Series& series = recording_.series[i];
+      if (!selection.in_scope[i] || !anything(figures_.by_series[i])) continue;
+      Account account(series.process, series.kind);
+      totals_[account].add(figures_, i);
+      if (selection.chosen[i]) {
+        rows_[sites_.site_of(i)].add(figures_, i);
+      } else {
+        left_out_[account].add(figures_, i);
+        if (left_out_sites_.size() <= sites_.site_of(i)) left_out_sites_.resize(rows_.size());
+        left_out_sites_[sites_.site_of(i)] = true;
+      }
+    }
+  }
+
+  void add_ages(const Selection& selection) {
+    if (!live_set_fits(recording_, figures_.range)) return;
+    for (const LiveBlock& block : recording_.live.blocks) {
+      if (!selection.chosen[block.series] || block.part) continue;
+      if (filter_.thread && block.tid != *filter_.thread) continue;
+      rows_[sites_.site_of(block.series)].births.emplace_back(block.birth_ns, sum_of_block(recording_, block).block_units);
+    }
+  }
+
+  std::uint64_t age(std::uint64_t birth_ns) const {
+    return figures_.range.end_ns > birth_ns ? figures_.range.end_ns - birth_ns : 0;
+  }
+
+  void set_ages(SiteReport& site, Row& row) const {
+    if (row.births.empty()) return;
+    std::ranges::sort(row.births);
+    site.oldest_age_ns = age(row.births.front().first);
+    double half = 0;
+    for (const auto& [birth, weight] : row.births) half += static_cast<double>(weight) / 2;
+    for (const auto& [birth, weight] : row.births) {
+      half -= static_cast<double>(weight);
+      site.median_age_ns = age(birth);
+      if (half <= 0) break;
+    }
+  }
+
+  std::optional<double> growth(const Row& row) const {
+    if (row.live_at.empty()) return std::nullopt;
+    return slope_per_minute(figures_.moments_ns, row.live_at);
+  }
+
+  void report_sites() {
+    for (std::size_t i = 0; i < rows_.size(); ++i) {
+      if (!anything(rows_[i].sums)) continue;
+      const Site& site = sites_.sites()[i];
+      SiteReport report;
+      report.kind = site.kind;
+      report.process = site.process;
+      report.figures = figures_from(recording_, rows_[i].sums);
+      report.figures.growth_per_minute = growth(rows_[i]);
+      if (bytes_of(sort_, report) < static_cast<double>(filter_.min_bytes)) {
+        Row& others = left_out_[Account(site.process, site.kind)];
+        others.sums.add(rows_[i].sums);
+        add_moments(others.live_at, rows_[i].live_at);
+        ++report_.sites_left_out;
+        continue;
+      }
+      set_ages(report, rows_[i]);
+      report.stack = site.stack;
+      report.incomplete = site.incomplete;
+      report.stacks = site.stacks;
+      report_.sites.push_back(std::move(report));
+    }
+    for (bool left_out : left_out_sites_) report_.sites_left_out += left_out ? 1 : 0;
+    std::ranges::sort(report_.sites, [this](const SiteReport& a, const SiteReport& b) { return before(sort_, a, b); });
+  }
+
+  static void add_moments(std::vector<double>& to, const std::vector<double>& from) {
+    to.resize(from.size());
+    for (std::size_t i = 0; i < from.size(); ++i) to[i] += from[i];
+  }
+
+  KindReport kind_report(Account account, const Row& row) const {
+    KindReport report;
+    report.process = account.first;
+    report.kind = account.second;
+    report.figures = figures_from(recording_, row.sums);
+    report.figures.growth_per_minute = growth(row);
+    return report;
+  }
+
+  void report_totals() {
+    for (const auto& [account, row] : totals_) {
+      KindReport report = kind_report(account, row);
+      for (const AccountPeak& peak : figures_.peaks) {
+        if (peak.process == account.first && peak.kind == account.second)
+          report.peak_time_ns = peak.time_ns > recording_.start_ns() ? peak.time_ns - recording_.start_ns() : 0;
+      }
+      report_.totals.push_back(std::move(report));
+    }
+    for (const auto& [account, row] : left_out_) report_.left_out.push_back(kind_report(account, row));
+  }
+
+  void report_recording(const TickRange& range) {
+    auto since_start = [&](std::uint64_t time) { return time > recording_.start_ns() ? time - recording_.start_ns() : 0; };
+    report_.info = recording_.info;
+    report_.processes = recording_.processes;
+    report_.from_ns = since_start(range.start_ns);
+    report_.to_ns = since_start(range.end_ns);
+    report_.duration_ns = since_start(recording_.end_ns());
+    report_.notes = notes_of(recording_, range);
+    if (filter_.thread) report_.notes.push_back("of a single thread only what is retained is known");
+    report_.ended = recording_.ended;
+    report_.end_reason = recording_.end.reason;
+    for (std::size_t i = range.first; i < range.last; ++i) report_.events += static_cast<double>(recording_.ticks[i].events);
+    report_.surprises = surprises_in(recording_, range);
+    report_.losses = losses_of(recording_, range, mean_freed_size());
+    report_.sort = sort_;
+    if (!recording_.costs.empty()) report_cost(recording_.costs.back());
+  }
+
+  double mean_freed_size() const {
+    double bytes = 0, blocks = 0;
+    for (const auto& [account, row] : totals_) {
+      bytes += row.sums.freed.bytes();
+      blocks += blocks_of(recording_, row.sums.freed.block_units);
+    }
+    return blocks > 0 ? bytes / blocks : 0;
+  }
+
+  void report_cost(const CostSample& cost) {
+    CostReport report;
+    report.probe_hits = cost.probe_hits;
+    report.trap_ns = cost.trap_ns;
+    report.bpf_ns = cost.bpf_ns;
+    report.target_cpu_ns = cost.target_cpu_ns;
+    report.dwell_cpu_ns = cost.dwell_cpu_ns;
+    double ours = static_cast<double>(cost.trap_ns) + static_cast<double>(cost.bpf_ns);
+    if (cost.target_cpu_ns > 0) report.target_cpu_percent = 100 * ours / static_cast<double>(cost.target_cpu_ns);
+    report_.cost = report;
+  }
+
+  void report_stacks(const Selection& selection) {
+    double all = 0, complete = 0;
+    std::map<std::string, double> incomplete;
+    std::vector<bool> used(recording_.locations.size());
+    for (std::size_t i = 0; i < recording_.series.size(); ++i) {
+      double allocations = blocks_of(recording_, figures_.by_series[i].allocated.block_units);
+      if (!selection.in_scope[i] || allocations <= 0) continue;
+      const CallStack& stack = recording_.stacks[static_cast<std::size_t>(recording_.series[i].stack)];
+      std::string because = stack.locations.empty() ? "no stack" : incomplete_because(stack.end);
+      all += allocations;
+      (because.empty() ? complete : incomplete[because]) += allocations;
+      for (std::uint32_t location : stack.locations) used[location] = true;
+    }
+    StackQuality& quality = report_.stacks;
+    quality.complete_share = all > 0 ? complete / all : 1;
+    quality.incomplete.assign(incomplete.begin(), incomplete.end());
+    quality.unnamed_share = unnamed_share(used);
+  }
+
+  double unnamed_share(const std::vector<bool>& used) const {
+    double all = 0, without_name = 0;
+    for (std::uint32_t i = 0; i < used.size(); ++i) {
+      if (!used[i]) continue;
+      ++all;
+      without_name += texts_.frames(i).front().named ? 0 : 1;
+    }
+    return all > 0 ? without_name / all : 0;
+  }
+
+  const Recording& recording_;
+  const MemoryFilter& filter_;
+  SortKey sort_;
+  const FrameTexts& texts_;
+  SiteTable sites_;
+  RangeFigures figures_;
+  std::vector<Row> rows_;  // by site
+  std::map<Account, Row> totals_, left_out_;
+  std::vector<bool> left_out_sites_;
+  MemoryReport report_;
+};
+
+}  // namespace
+
+Result<MemoryReport> memory_report(const Recording& recording, const MemoryFilter& filter, SortKey sort, GroupBy group) {
+  FrameTexts texts(recording);
+  return ReportBuilder(recording, filter, sort, group, texts).build();
+}
+
+}  // namespace dwell

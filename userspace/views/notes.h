@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a reader of figures must be told besides them: what was lost, and what that makes uncertain.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "userspace/recording/model.h"
+#include "userspace/views/memory_report.h"
+#include "userspace/views/series_figures.h"
+
+namespace dwell {
+
+std::vector<std::string> notes_of(const Recording& recording, const TickRange& range);
+
+// By kind, in the order of LossKind. `mean_freed_size`: what a lost free is about worth.
+std::vector<LossReport> losses_of(const Recording& recording, const TickRange& range, double mean_freed_size);
+
+Surprises surprises_in(const Recording& recording, const TickRange& range);
+
+}  // namespace dwell
