@@ -15,8 +15,9 @@ constexpr std::size_t kNoLimit = 4096;
 constexpr std::string_view kArrow = " ← ";
 
 bool is_plumbing(const ReportFrame& frame) {
-  for (std::string_view start : {"std::", "__gnu_cxx::", "operator new", "void std::", "void* std::", "alloc::",
-                                 "<alloc::", "core::", "hashbrown::", "__rust_", "__rdl_", "__rg_"}) {
+  for (std::string_view start :
+       {"std::", "__gnu_cxx::", "operator new", "void std::", "void* std::", "alloc::", "<alloc::", "core::",
+        "hashbrown::", "__rust_", "__rdl_", "__rg_"}) {
     if (std::string_view(frame.function).starts_with(start)) return true;
   }
   return false;
@@ -24,7 +25,8 @@ bool is_plumbing(const ReportFrame& frame) {
 
 std::string base_name(std::string_view path) {
   std::size_t slash = path.rfind('/');
-  return printable(slash == std::string_view::npos || slash + 1 == path.size() ? path : path.substr(slash + 1));
+  return printable(slash == std::string_view::npos || slash + 1 == path.size() ? path
+                                                                               : path.substr(slash + 1));
 }
 
 // A path that fits keeps its end, which tells files apart.
@@ -62,28 +64,32 @@ std::string call_site_line(const std::vector<ReportFrame>& stack, std::size_t co
   return line;
 }
 
-std::string stack_lines(const std::vector<ReportFrame>& stack, const std::string& incomplete, std::size_t max_frames,
-                        const TextStyle& style) {
+std::string stack_lines(const std::vector<ReportFrame>& stack, const std::string& incomplete,
+                        std::size_t max_frames, const TextStyle& style) {
   constexpr std::size_t kIndent = 6, kWhereColumns = 44;
   const std::string indent(kIndent, ' ');
   std::string result;
-  if (stack.empty()) return indent + style.paint(Paint::kWarning, "no stack is known for these blocks") + "\n";
+  if (stack.empty())
+    return indent + style.paint(Paint::kWarning, "no stack is known for these blocks") + "\n";
   std::size_t asks = asking_frame(stack);
   for (std::size_t i = 0; i < stack.size() && i < max_frames; ++i) {
     const ReportFrame& frame = stack[i];
-    std::string tail = where_text(frame, style.columns ? std::min(kWhereColumns, style.columns / 2) : kNoLimit);
+    std::string tail =
+        where_text(frame, style.columns ? std::min(kWhereColumns, style.columns / 2) : kNoLimit);
     if (frame.inlined) tail += tail.empty() ? "(inlined)" : " (inlined)";
     std::size_t room = kNoLimit;
     if (style.columns) {
       std::size_t used = kIndent + 2 + display_width(tail);
       room = used + 8 < style.columns ? style.columns - used : 8;
     }
-    result += indent + style.paint(i == asks ? Paint::kStrong : Paint::kPlain, shorten_name(frame.function, room));
+    result +=
+        indent + style.paint(i == asks ? Paint::kStrong : Paint::kPlain, shorten_name(frame.function, room));
     if (!tail.empty()) result += "  " + style.paint(Paint::kDim, tail);
     result += '\n';
   }
   if (stack.size() > max_frames) {
-    result += indent + style.paint(Paint::kDim, fmt::format("… {} more frames", stack.size() - max_frames)) + "\n";
+    result +=
+        indent + style.paint(Paint::kDim, fmt::format("… {} more frames", stack.size() - max_frames)) + "\n";
   }
   if (!incomplete.empty()) {
     result += style.paragraph(Paint::kWarning, indent + "… cut off: " + printable(incomplete), kIndent + 2);

@@ -15,7 +15,8 @@ namespace dwell {
 // containers and allocators; the leaf if there is none.
 std::size_t asking_frame(const std::vector<ReportFrame>& stack);
 
-// "Cache::insert ← Server::handle ← main", from the asking frame on, as far as `columns` reach (0: all of four).
+// "Cache::insert ← Server::handle ← main", from the asking frame on, as far as `columns` reach (0: all of
+// four).
 std::string call_site_line(const std::vector<ReportFrame>& stack, std::size_t columns);
 
 // One line a frame, leaf first, inlined ones marked, and why it ends if it was cut. At most `max_frames`.

@@ -13,7 +13,10 @@ namespace {
 class CallTreeBuilder {
  public:
   CallTreeBuilder(const Profile& profile, std::size_t sample_type)
-      : profile_(profile), sample_type_(sample_type), all_({"all", {}, -1, false}), unknown_({"[unknown]", {}, -1, false}) {
+      : profile_(profile),
+        sample_type_(sample_type),
+        all_({"all", {}, -1, false}),
+        unknown_({"[unknown]", {}, -1, false}) {
     tree_.frames.push_back(all_);
     tree_.nodes.emplace_back();
   }

@@ -69,12 +69,23 @@ std::string xml_escape(std::string_view text) {
   std::string result;
   for (char c : printable(text)) {
     switch (c) {
-      case '&': result += "&amp;"; break;
-      case '<': result += "&lt;"; break;
-      case '>': result += "&gt;"; break;
-      case '"': result += "&quot;"; break;
-      case '\'': result += "&#39;"; break;
-      default: result += c;
+      case '&':
+        result += "&amp;";
+        break;
+      case '<':
+        result += "&lt;";
+        break;
+      case '>':
+        result += "&gt;";
+        break;
+      case '"':
+        result += "&quot;";
+        break;
+      case '\'':
+        result += "&#39;";
+        break;
+      default:
+        result += c;
     }
   }
   return result;
@@ -84,12 +95,19 @@ std::string json_quote(std::string_view text) {
   std::string result = "\"";
   for (char c : printable(text)) {
     switch (c) {
-      case '"': result += "\\\""; break;
-      case '\\': result += "\\\\"; break;
+      case '"':
+        result += "\\\"";
+        break;
+      case '\\':
+        result += "\\\\";
+        break;
       case '<':
       case '>':
-      case '&': result += fmt::format("\\u{:04x}", static_cast<unsigned>(c)); break;
-      default: result += c;
+      case '&':
+        result += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+        break;
+      default:
+        result += c;
     }
   }
   return result + '"';

@@ -73,7 +73,8 @@ class ShapeCutter {
 
   void count_frames() {
     frames_below_.assign(tree_.nodes.size(), 1);
-    for (std::size_t i = tree_.nodes.size(); i-- > 1;) frames_below_[tree_.nodes[i].parent] += frames_below_[i];
+    for (std::size_t i = tree_.nodes.size(); i-- > 1;)
+      frames_below_[tree_.nodes[i].parent] += frames_below_[i];
   }
 
   bool is_wide(std::uint32_t index) const {
@@ -122,7 +123,8 @@ class ShapeCutter {
     if (frames == 0) return;
     shapes_.folded_frames += frames;
     ++shapes_.grey_frames;
-    shape.name = fmt::format("({} narrow frame{})", grouped(static_cast<std::int64_t>(frames)), frames == 1 ? "" : "s");
+    shape.name = fmt::format("({} narrow frame{})", grouped(static_cast<std::int64_t>(frames)),
+                             frames == 1 ? "" : "s");
     shape.depth = at.depth;
     shape.self = shape.value;
     shape.start = at.start;
@@ -218,10 +220,10 @@ class FlameGraphWriter {
  public:
   FlameGraphWriter(const Profile& profile, const FlameGraphOptions& options)
       : profile_(profile), options_(options), tree_(call_tree(profile, options.sample_type)) {
-    difference_ = options.difference ||
-                  std::any_of(profile.samples.begin(), profile.samples.end(), [&](const ProfileSample& sample) {
-                    return sample.values[options.sample_type] < 0;
-                  });
+    difference_ = options.difference || std::any_of(profile.samples.begin(), profile.samples.end(),
+                                                    [&](const ProfileSample& sample) {
+                                                      return sample.values[options.sample_type] < 0;
+                                                    });
     shapes_ = ShapeCutter(tree_, options.min_width_px).cut();
     modules_ = colour_modules(profile, shapes_);
     legend_ = difference_ ? difference_legend() : module_legend(modules_);
@@ -230,7 +232,8 @@ class FlameGraphWriter {
   }
 
   std::string write() {
-    int height = kTop + (shapes_.depth + 1) * kRow + 18 * (legend_rows_ + static_cast<int>(notes_.size())) + 26;
+    int height =
+        kTop + (shapes_.depth + 1) * kRow + 18 * (legend_rows_ + static_cast<int>(notes_.size())) + 26;
     out_ = fmt::format(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\">\n"
@@ -247,29 +250,35 @@ class FlameGraphWriter {
 
   void describe() {
     const CallNode& root = tree_.nodes[0];
-    subtitle_ = difference_ ? fmt::format("{}: {} in total, changes of {}", type().type, format_signed(root.value, type().unit),
-                                          format_value(static_cast<std::int64_t>(root.weight), type().unit))
-                            : fmt::format("{}: {} in total", type().type, format_value(root.value, type().unit));
+    subtitle_ = difference_
+                    ? fmt::format("{}: {} in total, changes of {}", type().type,
+                                  format_signed(root.value, type().unit),
+                                  format_value(static_cast<std::int64_t>(root.weight), type().unit))
+                    : fmt::format("{}: {} in total", type().type, format_value(root.value, type().unit));
     if (profile_.time_unix_ns) subtitle_ += ", from " + utc_time(profile_.time_unix_ns);
     if (profile_.duration_ns > 0) {
       subtitle_ += ", for " + format_value(profile_.duration_ns, "nanoseconds");
     }
     if (root.weight == 0) notes_.push_back("Nothing to show: every value of this view is 0.");
     if (shapes_.folded_frames) {
-      notes_.push_back(fmt::format("{} frame{} narrower than {} px at a width of {} px folded into {} grey frame{}; totals are not changed.",
-                                   grouped(static_cast<std::int64_t>(shapes_.folded_frames)),
-                                   shapes_.folded_frames == 1 ? "" : "s", options_.min_width_px, kWidth,
-                                   grouped(static_cast<std::int64_t>(shapes_.grey_frames)),
-                                   shapes_.grey_frames == 1 ? "" : "s"));
+      notes_.push_back(fmt::format(
+          "{} frame{} narrower than {} px at a width of {} px folded into {} grey frame{}; totals are not "
+          "changed.",
+          grouped(static_cast<std::int64_t>(shapes_.folded_frames)), shapes_.folded_frames == 1 ? "" : "s",
+          options_.min_width_px, kWidth, grouped(static_cast<std::int64_t>(shapes_.grey_frames)),
+          shapes_.grey_frames == 1 ? "" : "s"));
     }
     for (const std::string& comment : profile_.comments) notes_.push_back(comment);
   }
 
-  int y_of(int depth) const { return kTop + (options_.root_at_bottom ? shapes_.depth - depth : depth) * kRow; }
+  int y_of(int depth) const {
+    return kTop + (options_.root_at_bottom ? shapes_.depth - depth : depth) * kRow;
+  }
 
   std::string colour_class(const Shape& shape) const {
     if (!difference_) {
-      std::int32_t colour = shape.module < 0 ? kGrey : modules_[static_cast<std::size_t>(shape.module)].colour;
+      std::int32_t colour =
+          shape.module < 0 ? kGrey : modules_[static_cast<std::size_t>(shape.module)].colour;
       return fmt::format("c{} s{}", colour, shade_of(shape.name));
     }
     double ratio = shape.weight ? static_cast<double>(shape.value) / static_cast<double>(shape.weight) : 0;
@@ -279,7 +288,8 @@ class FlameGraphWriter {
 
   void write_picture() {
     out_ += "<g id=\"static\">\n";
-    out_ += fmt::format("<text class=\"title\" x=\"{}\" y=\"22\">{}</text>\n", kMargin, xml_escape(profile_.title));
+    out_ += fmt::format("<text class=\"title\" x=\"{}\" y=\"22\">{}</text>\n", kMargin,
+                        xml_escape(profile_.title));
     out_ += fmt::format("<text class=\"dim\" x=\"{}\" y=\"42\">{}</text>\n", kMargin, xml_escape(subtitle_));
     for (const Shape& shape : shapes_.all) write_shape(shape);
     int y = kTop + (shapes_.depth + 1) * kRow;
@@ -297,9 +307,11 @@ class FlameGraphWriter {
     if (width < kNarrowestShapePx) return;
     double x = kMargin + static_cast<double>(shape.start) * scale;
     int y = y_of(shape.depth);
-    out_ += fmt::format("<g class=\"f{}\"><title>{}, {}</title><rect x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\" rx=\"1\" class=\"{}\"/>",
-                        shape.inlined ? " inlined" : "", xml_escape(shape.name), xml_escape(amount(shape)), x, y,
-                        width > 2 ? width - 0.6 : width, kRow - 1, colour_class(shape));
+    out_ += fmt::format(
+        "<g class=\"f{}\"><title>{}, {}</title><rect x=\"{:.2f}\" y=\"{}\" width=\"{:.2f}\" height=\"{}\" "
+        "rx=\"1\" class=\"{}\"/>",
+        shape.inlined ? " inlined" : "", xml_escape(shape.name), xml_escape(amount(shape)), x, y,
+        width > 2 ? width - 0.6 : width, kRow - 1, colour_class(shape));
     auto room = static_cast<std::size_t>(std::max(0.0, (width - 6) / kCharWidth));
     if (room >= 3) {
       out_ += fmt::format("<text x=\"{:.2f}\" y=\"{}\">{}</text>", x + 3, y + 13,
@@ -309,18 +321,22 @@ class FlameGraphWriter {
   }
 
   std::string amount(const Shape& shape) const {
-    std::string value = difference_ ? format_signed(shape.value, type().unit) : format_value(shape.value, type().unit);
-    return fmt::format("{}, {}", value,
-                       percent(static_cast<double>(shape.weight), static_cast<double>(tree_.nodes[0].weight)));
+    std::string value =
+        difference_ ? format_signed(shape.value, type().unit) : format_value(shape.value, type().unit);
+    return fmt::format(
+        "{}, {}", value,
+        percent(static_cast<double>(shape.weight), static_cast<double>(tree_.nodes[0].weight)));
   }
 
   void write_legend(std::size_t i, int y) {
     constexpr double kColumn = kGraphWidth / kLegendColumns;
     double x = kMargin + kColumn * static_cast<double>(i % kLegendColumns);
     int top = y + 8 + 18 * static_cast<int>(i / kLegendColumns);
-    out_ += fmt::format("<rect class=\"swatch {}\" x=\"{:.0f}\" y=\"{}\" width=\"14\" height=\"12\"/><text x=\"{:.0f}\" y=\"{}\">{}</text>\n",
-                        legend_[i].css_class, x, top, x + 20, top + 11,
-                        xml_escape(shorten_name(legend_[i].name, static_cast<std::size_t>((kColumn - 30) / kCharWidth))));
+    out_ += fmt::format(
+        "<rect class=\"swatch {}\" x=\"{:.0f}\" y=\"{}\" width=\"14\" height=\"12\"/><text x=\"{:.0f}\" "
+        "y=\"{}\">{}</text>\n",
+        legend_[i].css_class, x, top, x + 20, top + 11,
+        xml_escape(shorten_name(legend_[i].name, static_cast<std::size_t>((kColumn - 30) / kCharWidth))));
   }
 
   // What flame_graph.js reads. json_quote() leaves no character that markup could be made of.
@@ -329,8 +345,9 @@ class FlameGraphWriter {
     std::vector<std::string> frames, weights;
     for (const Shape& shape : shapes_.all) {
       std::int64_t file = shape.file.empty() ? -1 : files.number(shape.file);
-      frames.push_back(fmt::format("{},{},{},{},{},{},{},{}", shape.depth, names.number(shape.name), shape.module, file,
-                                   shape.line, shape.value, shape.self, (shape.inlined ? 1 : 0) | (shape.small ? 2 : 0)));
+      frames.push_back(fmt::format("{},{},{},{},{},{},{},{}", shape.depth, names.number(shape.name),
+                                   shape.module, file, shape.line, shape.value, shape.self,
+                                   (shape.inlined ? 1 : 0) | (shape.small ? 2 : 0)));
       weights.push_back(fmt::format("{}", shape.weight));
     }
     std::string shades;
@@ -340,15 +357,17 @@ class FlameGraphWriter {
       modules.push_back(fmt::format("{{\"name\":{},\"colour\":{}}}", json_quote(module.name), module.colour));
     }
     for (const LegendEntry& entry : legend_) {
-      legend.push_back(fmt::format("{{\"name\":{},\"css\":\"{}\"}}", json_quote(entry.name), entry.css_class));
+      legend.push_back(
+          fmt::format("{{\"name\":{},\"css\":\"{}\"}}", json_quote(entry.name), entry.css_class));
     }
     out_ += fmt::format(
-        "<script type=\"application/json\" id=\"data\">{{\n\"title\":{},\n\"subtitle\":{},\n\"type\":{},\n\"unit\":{},\n"
+        "<script type=\"application/json\" "
+        "id=\"data\">{{\n\"title\":{},\n\"subtitle\":{},\n\"type\":{},\n\"unit\":{},\n"
         "\"difference\":{},\n\"rootAtBottom\":{},\n\"modules\":[{}],\n\"legend\":[{}],\n\"notes\":{},\n"
         "\"names\":{},\n\"shades\":\"{}\",\n\"files\":{},\n\"weights\":{},\n\"frames\":[\n{}]}}</script>\n",
-        json_quote(profile_.title), json_quote(subtitle_), json_quote(type().type), json_quote(type().unit), difference_,
-        options_.root_at_bottom, fmt::join(modules, ","), fmt::join(legend, ","), json_list(notes_),
-        json_list(names.texts()), shades, json_list(files.texts()),
+        json_quote(profile_.title), json_quote(subtitle_), json_quote(type().type), json_quote(type().unit),
+        difference_, options_.root_at_bottom, fmt::join(modules, ","), fmt::join(legend, ","),
+        json_list(notes_), json_list(names.texts()), shades, json_list(files.texts()),
         difference_ ? fmt::format("[{}]", fmt::join(weights, ",")) : "null", fmt::join(frames, ",\n"));
   }
 

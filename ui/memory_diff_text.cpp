@@ -17,7 +17,9 @@ namespace {
 
 double change(const DiffSite& site) { return site.after.retained_bytes - site.before.retained_bytes; }
 
-Paint paint_of(double change) { return change > 0 ? Paint::kGrew : change < 0 ? Paint::kShrank : Paint::kPlain; }
+Paint paint_of(double change) {
+  return change > 0 ? Paint::kGrew : change < 0 ? Paint::kShrank : Paint::kPlain;
+}
 
 class DiffTextWriter {
  public:
@@ -27,7 +29,8 @@ class DiffTextWriter {
   std::string write() {
     write_header();
     write_verdicts();
-    for (const std::string& note : diff_.notes) out_ += style_.paragraph(Paint::kWarning, "Note: " + printable(note));
+    for (const std::string& note : diff_.notes)
+      out_ += style_.paragraph(Paint::kWarning, "Note: " + printable(note));
     std::size_t number = 1;
     for (const DiffSite& total : diff_.totals) write_sites(total, number);
     number = 1;
@@ -40,8 +43,9 @@ class DiffTextWriter {
  private:
   void write_header() {
     auto side = [&](const char* name, const RecordingInfo& info, std::uint64_t duration_ns) {
-      std::string text = fmt::format("{}  {}, {}, recorded for {}", name, printable(info.host),
-                                     utc_time(static_cast<std::int64_t>(info.start_unix_ns)), human_duration(duration_ns));
+      std::string text =
+          fmt::format("{}  {}, {}, recorded for {}", name, printable(info.host),
+                      utc_time(static_cast<std::int64_t>(info.start_unix_ns)), human_duration(duration_ns));
       out_ += style_.paragraph(Paint::kDim, text);
     };
     side("before", diff_.before, diff_.before_duration_ns);
@@ -53,9 +57,11 @@ class DiffTextWriter {
     for (const DiffSite& total : diff_.totals) {
       std::string name = kind_title(total.kind);
       double grew = change(total);
-      std::string sides = fmt::format("from {} to {}", bytes_text(total.before.retained_bytes, total.before.retained_error),
-                                      bytes_text(total.after.retained_bytes, total.after.retained_error));
-      std::string text = grew == 0 ? fmt::format("{} retains as much as before, {}.", name, human_bytes(total.after.retained_bytes))
+      std::string sides =
+          fmt::format("from {} to {}", bytes_text(total.before.retained_bytes, total.before.retained_error),
+                      bytes_text(total.after.retained_bytes, total.after.retained_error));
+      std::string text = grew == 0 ? fmt::format("{} retains as much as before, {}.", name,
+                                                 human_bytes(total.after.retained_bytes))
                                    : fmt::format("{} retains {} {}, {}.", name, human_bytes(std::abs(grew)),
                                                  grew > 0 ? "more" : "less", sides);
       out_ += style_.paragraph(paint_of(grew), text);
@@ -86,8 +92,8 @@ class DiffTextWriter {
     return sites;
   }
 
-  static std::vector<TextCell> cells(const std::string& number, const MemoryFigures& before, const MemoryFigures& after,
-                                     const std::string& name) {
+  static std::vector<TextCell> cells(const std::string& number, const MemoryFigures& before,
+                                     const MemoryFigures& after, const std::string& name) {
     double grew = after.retained_bytes - before.retained_bytes;
     return {{number, Paint::kDim},
             {signed_bytes(grew), paint_of(grew)},
@@ -117,7 +123,9 @@ class DiffTextWriter {
         take_away(rest_after, site.after);
       }
       std::size_t hidden = all.size() - shown.size();
-      table.add(cells("", rest_before, rest_after, hidden ? counted(hidden, "call site") + " not shown, and all unchanged" : "all unchanged"));
+      table.add(
+          cells("", rest_before, rest_after,
+                hidden ? counted(hidden, "call site") + " not shown, and all unchanged" : "all unchanged"));
       table.add(cells("", total.before, total.after, "total"));
       return table;
     };
@@ -135,8 +143,9 @@ class DiffTextWriter {
     std::vector<const DiffSite*> shown = shown_of(total.kind);
     for (std::size_t i = 0; i < shown.size() && i < options_.stacks; ++i) {
       const DiffSite& site = *shown[i];
-      std::string text = fmt::format("#{}  {}, from {} to {}", number + i, signed_bytes(change(site)),
-                                     human_bytes(site.before.retained_bytes), human_bytes(site.after.retained_bytes));
+      std::string text =
+          fmt::format("#{}  {}, from {} to {}", number + i, signed_bytes(change(site)),
+                      human_bytes(site.before.retained_bytes), human_bytes(site.after.retained_bytes));
       if (diff_.totals.size() > 1) text += ", " + kind_title(site.kind);
       out_ += "\n" + style_.paragraph(Paint::kStrong, text);
       out_ += stack_lines(site.stack, "", options_.frames, style_);

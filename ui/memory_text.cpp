@@ -25,8 +25,8 @@ struct Section {
 };
 
 bool has_activity(const MemoryFigures& figures) {
-  return figures.retained_blocks != 0 || figures.allocations != 0 || figures.frees != 0 || figures.inherited_blocks != 0 ||
-         figures.retained_bytes != 0;
+  return figures.retained_blocks != 0 || figures.allocations != 0 || figures.frees != 0 ||
+         figures.inherited_blocks != 0 || figures.retained_bytes != 0;
 }
 
 class MemoryTextWriter {
@@ -65,7 +65,9 @@ class MemoryTextWriter {
       if (!has_activity(total.figures)) continue;
       Section section;
       section.total = &total;
-      auto same = [&](const auto& other) { return other.kind == total.kind && other.process == total.process; };
+      auto same = [&](const auto& other) {
+        return other.kind == total.kind && other.process == total.process;
+      };
       auto left_out = std::find_if(report_.left_out.begin(), report_.left_out.end(), same);
       if (left_out != report_.left_out.end()) section.left_out = &*left_out;
       for (const SiteReport& site : report_.sites) {
@@ -98,19 +100,23 @@ class MemoryTextWriter {
       line(Paint::kStrong, fitted(text));
       if (!first.command_line.empty()) line(Paint::kDim, fitted("  " + printable(first.command_line)));
     }
-    std::string where = fmt::format("  {}, Linux {} {}", printable(info.host), printable(info.kernel), printable(info.arch));
+    std::string where =
+        fmt::format("  {}, Linux {} {}", printable(info.host), printable(info.kernel), printable(info.arch));
     if (!info.container.empty()) where += ", container " + printable(info.container);
     line(Paint::kDim, where);
-    std::string when = fmt::format("  {}, recorded for {}", utc_time(static_cast<std::int64_t>(info.start_unix_ns)),
-                                   human_duration(report_.duration_ns));
+    std::string when =
+        fmt::format("  {}, recorded for {}", utc_time(static_cast<std::int64_t>(info.start_unix_ns)),
+                    human_duration(report_.duration_ns));
     if (range_ns() != report_.duration_ns) {
-      when += fmt::format("; this report: from {} to {}", human_duration(report_.from_ns), human_duration(report_.to_ns));
+      when += fmt::format("; this report: from {} to {}", human_duration(report_.from_ns),
+                          human_duration(report_.to_ns));
     }
     if (report_.ended && !report_.end_reason.empty()) when += "; ended: " + printable(report_.end_reason);
     line(Paint::kDim, when);
     if (sampled()) {
-      line(Paint::kDim, fmt::format("  sampled: one in every {} allocated, scaled back; ± is one standard error",
-                                    human_bytes(static_cast<double>(info.sample_period_bytes))));
+      line(Paint::kDim,
+           fmt::format("  sampled: one in every {} allocated, scaled back; ± is one standard error",
+                       human_bytes(static_cast<double>(info.sample_period_bytes))));
     }
     out_ += '\n';
   }
@@ -119,7 +125,8 @@ class MemoryTextWriter {
   void write_verdicts() {
     for (const Section& section : sections_) {
       // Files and reservations take address space, not memory: the totals show them, and that is enough.
-      bool is_memory = section.total->kind == MemoryKind::kHeap || section.total->kind == MemoryKind::kMapping;
+      bool is_memory =
+          section.total->kind == MemoryKind::kHeap || section.total->kind == MemoryKind::kMapping;
       if (!is_memory && sections_.size() > 1) continue;
       double net = net_bytes(section.total->figures);
       Paint paint = net > 0 ? Paint::kGrew : Paint::kShrank;
@@ -132,8 +139,8 @@ class MemoryTextWriter {
     double net = net_bytes(section.total->figures);
     std::string name = section_name(section);
     if (net == 0) return fmt::format("{} neither grew nor shrank in {}.", name, human_duration(range_ns()));
-    std::string text = fmt::format("{} {} {} in {}", name, net > 0 ? "grew" : "shrank", human_bytes(std::abs(net)),
-                                   human_duration(range_ns()));
+    std::string text = fmt::format("{} {} {} in {}", name, net > 0 ? "grew" : "shrank",
+                                   human_bytes(std::abs(net)), human_duration(range_ns()));
     text += trend(section);
     if (net > 0) text += sources(section, net);
     return text + ".";
@@ -144,7 +151,8 @@ class MemoryTextWriter {
     double minutes = static_cast<double>(range_ns()) / 6e10;
     if (!slope || minutes <= 0) return "";
     double average = net_bytes(section.total->figures) / minutes;
-    if (average > 0 && *slope > average / 4) return fmt::format(", steadily by {} a minute", human_bytes(*slope));
+    if (average > 0 && *slope > average / 4)
+      return fmt::format(", steadily by {} a minute", human_bytes(*slope));
     if (average > 0) return ", but not steadily";
     return "";
   }
@@ -157,7 +165,8 @@ class MemoryTextWriter {
     std::sort(growths.begin(), growths.end(), std::greater<>());
     double sum = 0;
     std::size_t count = 0;
-    while (count < growths.size() && count < kFew && growths[count] > 0 && sum < kMost * net) sum += growths[count++];
+    while (count < growths.size() && count < kFew && growths[count] > 0 && sum < kMost * net)
+      sum += growths[count++];
     if (count == 0) return "";
     std::string share = sum >= 0.9995 * net ? "all" : percent(sum, net);
     return fmt::format(", {} of it from {}", share, counted(count, "call site"));
@@ -174,8 +183,17 @@ class MemoryTextWriter {
 
   void write_totals() {
     if (sections_.empty()) return;
-    TextTable table({{"retained"}, {"blocks"}, {"growth/min", 2}, {"allocated", 1}, {"allocations", 5}, {"freed", 1},
-                     {"temporary", 4}, {"peak", 3}, {"inherited", 6}, {"dropped", 7}, {""}});
+    TextTable table({{"retained"},
+                     {"blocks"},
+                     {"growth/min", 2},
+                     {"allocated", 1},
+                     {"allocations", 5},
+                     {"freed", 1},
+                     {"temporary", 4},
+                     {"peak", 3},
+                     {"inherited", 6},
+                     {"dropped", 7},
+                     {""}});
     for (const Section& section : sections_) {
       const MemoryFigures& f = section.total->figures;
       table.add({{bytes_text(f.retained_bytes, f.retained_error), Paint::kStrong},
@@ -203,14 +221,22 @@ class MemoryTextWriter {
 
   static std::string sort_words(SortKey sort) {
     switch (sort) {
-      case SortKey::kRetained: return "retained bytes";
-      case SortKey::kBlocks: return "retained blocks";
-      case SortKey::kGrowth: return "growth";
-      case SortKey::kAllocated: return "allocated bytes";
-      case SortKey::kAllocations: return "allocations";
-      case SortKey::kTemporary: return "temporary blocks";
-      case SortKey::kPeak: return "bytes at the peak";
-      case SortKey::kAge: return "age";
+      case SortKey::kRetained:
+        return "retained bytes";
+      case SortKey::kBlocks:
+        return "retained blocks";
+      case SortKey::kGrowth:
+        return "growth";
+      case SortKey::kAllocated:
+        return "allocated bytes";
+      case SortKey::kAllocations:
+        return "allocations";
+      case SortKey::kTemporary:
+        return "temporary blocks";
+      case SortKey::kPeak:
+        return "bytes at the peak";
+      case SortKey::kAge:
+        return "age";
     }
     return "retained bytes";
   }
@@ -257,8 +283,8 @@ class MemoryTextWriter {
       TextTable table(site_columns());
       for (std::size_t i = 0; i < shown; ++i) {
         const SiteReport& site = *section.sites[i];
-        std::vector<TextCell> cells = site_cells(fmt::format("{}", section.first_number + i), site.figures, section,
-                                                 site_name(site, columns));
+        std::vector<TextCell> cells = site_cells(fmt::format("{}", section.first_number + i), site.figures,
+                                                 section, site_name(site, columns));
         cells[5].text = age_text(site.oldest_age_ns);
         cells[6].text = age_text(site.median_age_ns);
         table.add(std::move(cells));
@@ -266,7 +292,9 @@ class MemoryTextWriter {
       if (shown < section.sites.size()) {
         MemoryFigures rest;
         for (std::size_t i = shown; i < section.sites.size(); ++i) rest = rest + section.sites[i]->figures;
-        table.add(site_cells("", rest, section, fmt::format("{} not shown", counted(section.sites.size() - shown, "call site"))));
+        table.add(
+            site_cells("", rest, section,
+                       fmt::format("{} not shown", counted(section.sites.size() - shown, "call site"))));
       }
       if (section.left_out && has_activity(section.left_out->figures)) {
         table.add(site_cells("", section.left_out->figures, section, "left out by the filter"));
@@ -294,7 +322,8 @@ class MemoryTextWriter {
       if (sections_.size() > 1) text += section_name(section) + ": ";
       text += fmt::format("{} in {}", bytes_text(f.retained_bytes, f.retained_error),
                           f.retained_blocks == 1 ? "1 block" : count_text(f.retained_blocks) + " blocks");
-      if (f.growth_per_minute.value_or(0) != 0) text += fmt::format(", {} a minute", rate_text(f.growth_per_minute));
+      if (f.growth_per_minute.value_or(0) != 0)
+        text += fmt::format(", {} a minute", rate_text(f.growth_per_minute));
       if (site.oldest_age_ns) text += fmt::format(", oldest {}", age_text(site.oldest_age_ns));
       if (site.median_age_ns) text += fmt::format(", half older than {}", age_text(site.median_age_ns));
       heading(text);
@@ -311,9 +340,10 @@ class MemoryTextWriter {
     }
     heading(report_.losses.empty() ? "No event was lost. Also seen:" : "Losses");
     for (const LossReport& loss : report_.losses) {
-      line(Paint::kWarning, fmt::format("  {} {}, from {} to {}: {}", grouped(static_cast<std::int64_t>(loss.count)),
-                                        printable(loss.name), human_duration(loss.first_ns), human_duration(loss.last_ns),
-                                        printable(loss.consequence)));
+      line(Paint::kWarning,
+           fmt::format("  {} {}, from {} to {}: {}", grouped(static_cast<std::int64_t>(loss.count)),
+                       printable(loss.name), human_duration(loss.first_ns), human_duration(loss.last_ns),
+                       printable(loss.consequence)));
     }
     surprise(odd.unknown_frees, "frees of blocks that were there before the recording began");
     surprise(odd.implied_frees, "addresses given out again although no free of them was seen");
@@ -326,26 +356,32 @@ class MemoryTextWriter {
 
   void write_stack_quality() {
     const StackQuality& quality = report_.stacks;
-    std::string text = fmt::format("Stacks: {} of allocations have a complete one", share(quality.complete_share));
-    for (const auto& [reason, count] : quality.incomplete) text += fmt::format("; {}: {}", printable(reason), count_text(count));
-    text += quality.unnamed_share > 0 ? fmt::format(". {} of the code addresses have no name.", share(quality.unnamed_share))
-                                      : ". Every code address has a name.";
+    std::string text =
+        fmt::format("Stacks: {} of allocations have a complete one", share(quality.complete_share));
+    for (const auto& [reason, count] : quality.incomplete)
+      text += fmt::format("; {}: {}", printable(reason), count_text(count));
+    text += quality.unnamed_share > 0
+                ? fmt::format(". {} of the code addresses have no name.", share(quality.unnamed_share))
+                : ". Every code address has a name.";
     line(Paint::kPlain, text);
   }
   // 99.96 % must not read as 100 %: "all" is a promise.
   static std::string share(double part) {
     if (part >= 1) return "100 %";
     if (part <= 0) return "none";
-    return part > 0.999 ? fmt::format("{:.3f} %", std::min(100 * part, 99.999)) : fmt::format("{:.1f} %", 100 * part);
+    return part > 0.999 ? fmt::format("{:.3f} %", std::min(100 * part, 99.999))
+                        : fmt::format("{:.1f} %", 100 * part);
   }
 
   void write_cost() {
     if (!report_.cost) return;
     const CostReport& cost = *report_.cost;
-    line(Paint::kPlain, fmt::format("Cost: {:.1f} % of the target's CPU time: {} probe hits, {} in traps, {} in BPF; dwell itself used {}.",
-                                    cost.target_cpu_percent, grouped(static_cast<std::int64_t>(cost.probe_hits)),
-                                    human_duration(cost.trap_ns), human_duration(cost.bpf_ns),
-                                    human_duration(cost.dwell_cpu_ns)));
+    line(Paint::kPlain,
+         fmt::format("Cost: {:.1f} % of the target's CPU time: {} probe hits, {} in traps, {} in BPF; dwell "
+                     "itself used {}.",
+                     cost.target_cpu_percent, grouped(static_cast<std::int64_t>(cost.probe_hits)),
+                     human_duration(cost.trap_ns), human_duration(cost.bpf_ns),
+                     human_duration(cost.dwell_cpu_ns)));
   }
 
   const MemoryReport& report_;

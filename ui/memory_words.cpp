@@ -13,7 +13,8 @@ namespace dwell {
 
 std::string bytes_text(double bytes, double standard_error) {
   std::string text = human_bytes(bytes);
-  if (standard_error > 0 && bytes != 0) text += fmt::format(" ±{:.0f} %", std::ceil(100 * standard_error / std::abs(bytes)));
+  if (standard_error > 0 && bytes != 0)
+    text += fmt::format(" ±{:.0f} %", std::ceil(100 * standard_error / std::abs(bytes)));
   return text;
 }
 
@@ -27,14 +28,20 @@ std::string rate_text(const std::optional<double>& bytes_per_minute) {
   return bytes_per_minute ? signed_bytes(*bytes_per_minute) : "-";
 }
 
-std::string age_text(const std::optional<std::uint64_t>& age_ns) { return age_ns ? human_duration(*age_ns) : "-"; }
+std::string age_text(const std::optional<std::uint64_t>& age_ns) {
+  return age_ns ? human_duration(*age_ns) : "-";
+}
 
 std::string kind_title(MemoryKind kind) {
   switch (kind) {
-    case MemoryKind::kHeap: return "Heap";
-    case MemoryKind::kMapping: return "Mapped memory";
-    case MemoryKind::kFile: return "Mapped files";
-    case MemoryKind::kReserved: return "Reserved address space";
+    case MemoryKind::kHeap:
+      return "Heap";
+    case MemoryKind::kMapping:
+      return "Mapped memory";
+    case MemoryKind::kFile:
+      return "Mapped files";
+    case MemoryKind::kReserved:
+      return "Reserved address space";
   }
   return "Memory";
 }

@@ -16,7 +16,7 @@ std::string count_text(double count);                             // "1,234"
 std::string signed_count(double count);
 std::string rate_text(const std::optional<double>& bytes_per_minute);  // "+1.2 MB", "-" where there is none
 std::string age_text(const std::optional<std::uint64_t>& age_ns);
-std::string kind_title(MemoryKind kind);  // "Heap", "Mapped memory", ...
+std::string kind_title(MemoryKind kind);                          // "Heap", "Mapped memory", ...
 std::string counted(std::size_t count, const std::string& noun);  // "1 call site", "3 call sites"
 
 // What the range added: allocated and inherited, less freed and dropped.

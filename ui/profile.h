@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Profile: what every view yields and every exporter takes. pprof's own model: sample types × stacks × labels.
+// Profile: what every view yields and every exporter takes. pprof's own model: sample types × stacks ×
+// labels.
 //
 // Source of the model: github.com/google/pprof, proto/profile.proto.
 #pragma once
@@ -20,22 +21,23 @@ struct ProfileMapping {
 
 // One source line of one function. A location has several when calls were inlined there, innermost first.
 struct ProfileLine {
-  std::string function;      // as shown; never empty: "module+0x12ab", "[jit]" or "[unknown]" where there is no name
-  std::string system_name;   // mangled, may be empty
-  std::string file;          // may be empty
-  std::uint32_t line = 0;    // 0: not known
+  std::string
+      function;  // as shown; never empty: "module+0x12ab", "[jit]" or "[unknown]" where there is no name
+  std::string system_name;  // mangled, may be empty
+  std::string file;         // may be empty
+  std::uint32_t line = 0;   // 0: not known
 };
 
 struct ProfileLocation {
-  std::int32_t mapping = -1;  // index into mappings, -1: none
-  std::uint64_t address = 0;  // in the target's address space or the module's file, for display
+  std::int32_t mapping = -1;       // index into mappings, -1: none
+  std::uint64_t address = 0;       // in the target's address space or the module's file, for display
   std::vector<ProfileLine> lines;  // innermost first, at least one
 };
 
 struct ProfileLabel {
   std::string key;
-  std::string text;           // text label if not empty,
-  std::int64_t number = 0;    // else a number with a unit
+  std::string text;         // text label if not empty,
+  std::int64_t number = 0;  // else a number with a unit
   std::string unit;
 };
 

@@ -17,12 +17,18 @@ constexpr std::size_t kNarrowest = 40, kWidest = 1000, kUsual = 80;
 
 const char* escape_of(Paint paint) {
   switch (paint) {
-    case Paint::kPlain: return "";
-    case Paint::kStrong: return "\x1b[1m";
-    case Paint::kDim: return "\x1b[2m";
-    case Paint::kGrew: return "\x1b[31m";
-    case Paint::kShrank: return "\x1b[36m";
-    case Paint::kWarning: return "\x1b[33m";
+    case Paint::kPlain:
+      return "";
+    case Paint::kStrong:
+      return "\x1b[1m";
+    case Paint::kDim:
+      return "\x1b[2m";
+    case Paint::kGrew:
+      return "\x1b[31m";
+    case Paint::kShrank:
+      return "\x1b[36m";
+    case Paint::kWarning:
+      return "\x1b[33m";
   }
   return "";
 }
@@ -67,7 +73,8 @@ TextStyle text_style_of(int fd) {
   winsize window{};
   bool is_terminal = isatty(fd) == 1;
   if (is_terminal && ioctl(fd, TIOCGWINSZ, &window) != 0) window.ws_col = 0;
-  return text_style(is_terminal, window.ws_col, [](const char* name) { return static_cast<const char*>(getenv(name)); });
+  return text_style(is_terminal, window.ws_col,
+                    [](const char* name) { return static_cast<const char*>(getenv(name)); });
 }
 
 }  // namespace dwell

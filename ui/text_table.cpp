@@ -36,8 +36,9 @@ TextTable::Layout TextTable::lay_out(const TextStyle& style) const {
     for (std::size_t i : layout.shown) used += layout.widths[i] + kGap;
     layout.last_width = used < style.columns ? style.columns - used : 1;
     if (layout.last_width >= wanted) return layout;
-    auto goes = std::max_element(layout.shown.begin(), layout.shown.end(),
-                                 [&](std::size_t a, std::size_t b) { return columns_[a].rank < columns_[b].rank; });
+    auto goes = std::max_element(layout.shown.begin(), layout.shown.end(), [&](std::size_t a, std::size_t b) {
+      return columns_[a].rank < columns_[b].rank;
+    });
     if (goes == layout.shown.end() || columns_[*goes].rank == 0) return layout;
     layout.shown.erase(goes);
   }
@@ -54,7 +55,8 @@ std::string TextTable::write(const TextStyle& style) const {
     result += '\n';
   };
   for (std::size_t i : layout.shown) {
-    result += style.paint(Paint::kDim, pad_left(columns_[i].title, layout.widths[i])) + std::string(kGap, ' ');
+    result +=
+        style.paint(Paint::kDim, pad_left(columns_[i].title, layout.widths[i])) + std::string(kGap, ' ');
   }
   finish_line(columns_.back().title, Paint::kDim);
   for (const std::vector<TextCell>& row : rows_) {

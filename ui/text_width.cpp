@@ -16,10 +16,10 @@ struct Range {
 
 // Blocks of combining marks that symbol names and paths really meet; the exact list is Unicode's category M.
 constexpr Range kCombining[] = {
-    {0x0300, 0x036f},   {0x0483, 0x0489},   {0x0591, 0x05bd},   {0x0610, 0x061a},   {0x064b, 0x065f},
-    {0x0900, 0x0902},   {0x093c, 0x093c},   {0x0941, 0x0948},   {0x0e31, 0x0e31},   {0x0e34, 0x0e3a},
-    {0x0e47, 0x0e4e},   {0x1ab0, 0x1aff},   {0x1dc0, 0x1dff},   {0x20d0, 0x20ff},   {0x3099, 0x309a},
-    {0xfe00, 0xfe0f},   {0xfe20, 0xfe2f},   {0x1f3fb, 0x1f3ff},
+    {0x0300, 0x036f}, {0x0483, 0x0489}, {0x0591, 0x05bd},   {0x0610, 0x061a}, {0x064b, 0x065f},
+    {0x0900, 0x0902}, {0x093c, 0x093c}, {0x0941, 0x0948},   {0x0e31, 0x0e31}, {0x0e34, 0x0e3a},
+    {0x0e47, 0x0e4e}, {0x1ab0, 0x1aff}, {0x1dc0, 0x1dff},   {0x20d0, 0x20ff}, {0x3099, 0x309a},
+    {0xfe00, 0xfe0f}, {0xfe20, 0xfe2f}, {0x1f3fb, 0x1f3ff},
 };
 
 // East Asian Width W and F, by block.
@@ -141,7 +141,8 @@ std::string shorten_name(std::string_view name, std::size_t columns) {
 std::string bare_name(std::string_view name) {
   constexpr std::string_view kAnonymous = "(anonymous namespace)";
   std::string text = printable(name);
-  for (std::size_t at; (at = text.find(kAnonymous)) != std::string::npos;) text.replace(at, kAnonymous.size(), "{anonymous}");
+  for (std::size_t at; (at = text.find(kAnonymous)) != std::string::npos;)
+    text.replace(at, kAnonymous.size(), "{anonymous}");
   std::string bare = replace_brackets(replace_brackets(text, '<', '>', false), '(', ')', false);
   if (bare.empty() || bare.starts_with("::")) return text;  // "<impl Trait for Type>::method" of Rust
   if (bare.ends_with(" const")) bare.resize(bare.size() - 6);

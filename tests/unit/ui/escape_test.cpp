@@ -25,13 +25,15 @@ TEST(Escape, TextThatReversesOrHidesIsShown) {
 
 TEST(Escape, BrokenUtf8BecomesBytes) {
   EXPECT_EQ(printable("\xff"), "\\xff");
-  EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf");          // overlong '/'
+  EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf");           // overlong '/'
   EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");  // half of a surrogate pair
-  EXPECT_EQ(printable("\xe6\x97"), "\\xe6\\x97");          // cut short
+  EXPECT_EQ(printable("\xe6\x97"), "\\xe6\\x97");           // cut short
   EXPECT_EQ(printable("\xf5\x80\x80\x80"), "\\xf5\\x80\\x80\\x80");
 }
 
-TEST(Escape, XmlHasNoMarkupLeft) { EXPECT_EQ(xml_escape("<a b=\"c\" d='e'>&"), "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;"); }
+TEST(Escape, XmlHasNoMarkupLeft) {
+  EXPECT_EQ(xml_escape("<a b=\"c\" d='e'>&"), "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;");
+}
 
 TEST(Escape, JsonCannotCloseAScript) {
   EXPECT_EQ(json_quote("</script>\"\\\n"), "\"\\u003c/script\\u003e\\\"\\\\\\\\x0a\"");

@@ -40,10 +40,10 @@ class FlameGraphBrowserTest : public testing::Test {
 
   std::string result_of(const Profile& profile, const FlameGraphOptions& options, const std::string& script) {
     std::string svg = flame_graph(profile, options);
-    std::string test_script =
-        fmt::format("<script><![CDATA[\n{}\ntry {{ {} }} catch (error) {{ see('error', error); }}\n"
-                    "document.documentElement.setAttribute('data-seen', seen.join(' | '));\n]]></script>\n",
-                    kHelpers, script);
+    std::string test_script = fmt::format(
+        "<script><![CDATA[\n{}\ntry {{ {} }} catch (error) {{ see('error', error); }}\n"
+        "document.documentElement.setAttribute('data-seen', seen.join(' | '));\n]]></script>\n",
+        kHelpers, script);
     svg.insert(svg.rfind("</svg>"), test_script);
     std::string file = folder_.write("graph.svg", svg);
     // --no-sandbox: as root, the browser starts only so. It reads nothing but the file written above.
@@ -77,9 +77,11 @@ TEST_F(FlameGraphBrowserTest, ZoomsAndComesBack) {
     click(document.getElementById("reset"));
     see("back", frames().length === before);
   )js");
-  EXPECT_EQ(seen, "log=true | zoomed=true | hidden=true | "
-                  "path=all›__libc_start_main›main›Server::run()›Log::append(std::string_view) 6.0 MB (6,291,456), 13.0 % | "
-                  "parent=true | back=true");
+  EXPECT_EQ(seen,
+            "log=true | zoomed=true | hidden=true | "
+            "path=all›__libc_start_main›main›Server::run()›Log::append(std::string_view) 6.0 MB (6,291,456), "
+            "13.0 % | "
+            "parent=true | back=true");
 }
 
 TEST_F(FlameGraphBrowserTest, SearchMarksAndSumsWithoutCountingTwice) {
@@ -94,8 +96,9 @@ TEST_F(FlameGraphBrowserTest, SearchMarksAndSumsWithoutCountingTwice) {
     press("Escape");
     see("cleared", document.querySelectorAll(".f.faded").length);
   )js");
-  EXPECT_EQ(seen, "share=99.4 % matched: 46.0 MB (48,234,496) in 2 frames | found=2 | none=no match | "
-                  "bad=not a regular expression | cleared=0");
+  EXPECT_EQ(seen,
+            "share=99.4 % matched: 46.0 MB (48,234,496) in 2 frames | found=2 | none=no match | "
+            "bad=not a regular expression | cleared=0");
 }
 
 TEST_F(FlameGraphBrowserTest, HoverTellsWhatTheFrameIs) {
@@ -103,8 +106,10 @@ TEST_F(FlameGraphBrowserTest, HoverTellsWhatTheFrameIs) {
     hover(frame("Cache::insert"));
     see("tip", text(".tip").replace(/\n/g, " / "));
   )js");
-  EXPECT_EQ(seen, "tip=Cache::insertcache.h:41 / server / inlined into its caller / 40.0 MB (41,943,040) inuse_space / "
-                  "86.4 % of all, 100.0 % of its parent");
+  EXPECT_EQ(
+      seen,
+      "tip=Cache::insertcache.h:41 / server / inlined into its caller / 40.0 MB (41,943,040) inuse_space / "
+      "86.4 % of all, 100.0 % of its parent");
 }
 
 TEST_F(FlameGraphBrowserTest, CallersStandBelowWhoAsked) {
@@ -140,8 +145,9 @@ TEST_F(FlameGraphBrowserTest, GrowthIsRedAndShrinkingIsBlue) {
     hover(frame("drop_cache"));
     see("tip", text(".tip div").replace(/\n/g, " / "));
   )js");
-  EXPECT_EQ(seen, "grew=true | shrank=true | both=true | "
-                  "tip=a.c:19 / app / -3.0 MB (-3,145,728) inuse_space / 25.0 % of all, 25.0 % of its parent");
+  EXPECT_EQ(seen,
+            "grew=true | shrank=true | both=true | "
+            "tip=a.c:19 / app / -3.0 MB (-3,145,728) inuse_space / 25.0 % of all, 25.0 % of its parent");
 }
 
 TEST_F(FlameGraphBrowserTest, HostileNamesRunNothing) {

@@ -27,9 +27,13 @@ std::string picture_and_data(const Profile& profile, const FlameGraphOptions& op
   return svg;
 }
 
-TEST(FlameGraph, ColoursByModule) { expect_golden("server.svg", picture_and_data(server_profile(), {.sample_type = 1})); }
+TEST(FlameGraph, ColoursByModule) {
+  expect_golden("server.svg", picture_and_data(server_profile(), {.sample_type = 1}));
+}
 
-TEST(FlameGraph, ColoursByGrowth) { expect_golden("difference.svg", picture_and_data(difference_profile(), {})); }
+TEST(FlameGraph, ColoursByGrowth) {
+  expect_golden("difference.svg", picture_and_data(difference_profile(), {}));
+}
 
 TEST(FlameGraph, HostileNamesAreText) {
   std::string svg = picture_and_data(hostile_profile(), {});
@@ -51,7 +55,8 @@ TEST(FlameGraph, NarrowFramesAreFoldedAndCounted) {
   builder.stack({"main", "big"}, {1'000'000});
   for (int i = 0; i < 30; ++i) builder.stack({"main", fmt::format("small{}", i), "leaf"}, {10});
   std::string svg = picture_and_data(builder.profile, {});
-  EXPECT_THAT(svg, HasSubstr("60 frames narrower than 0.1 px at a width of 1200 px folded into 1 grey frame"));
+  EXPECT_THAT(svg,
+              HasSubstr("60 frames narrower than 0.1 px at a width of 1200 px folded into 1 grey frame"));
   EXPECT_THAT(svg, HasSubstr("\"(60 narrow frames)\""));
   EXPECT_THAT(svg, HasSubstr(",300,300,2]"));
   EXPECT_THAT(picture_and_data(builder.profile, {.min_width_px = 0}), Not(HasSubstr("narrower than")));

@@ -14,7 +14,9 @@ TEST(Folded, RootFirstWithInlinedFrames) {
   expect_golden("server_objects.folded", folded(server_profile(), 0));
 }
 
-TEST(Folded, ADifferenceKeepsItsSignsAndDropsWhatCancels) { expect_golden("difference.folded", folded(difference_profile(), 0)); }
+TEST(Folded, ADifferenceKeepsItsSignsAndDropsWhatCancels) {
+  expect_golden("difference.folded", folded(difference_profile(), 0));
+}
 
 TEST(Folded, NoNameCanForgeAFrameOrALine) { expect_golden("hostile.folded", folded(hostile_profile(), 0)); }
 

@@ -18,7 +18,8 @@ void expect_golden(const std::string& file, std::string_view actual) {
   }
   Result<std::string> expected = read_file(path);
   ASSERT_TRUE(expected) << expected.error().what;
-  EXPECT_EQ(*expected, actual) << "differs from " << path << "; if that is intended, run scripts/update-golden";
+  EXPECT_EQ(*expected, actual) << "differs from " << path
+                               << "; if that is intended, run scripts/update-golden";
 }
 
 }  // namespace dwell

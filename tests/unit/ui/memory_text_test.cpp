@@ -17,15 +17,24 @@ using testing::Not;
 
 MemoryTextOptions wide(std::size_t columns) { return {.style = {.columns = columns}, .sites = 5}; }
 
-TEST(MemoryText, FitsAWideTerminal) { expect_golden("report_140.txt", memory_text(server_report(), wide(140))); }
-TEST(MemoryText, FitsANarrowTerminal) { expect_golden("report_80.txt", memory_text(server_report(), wide(80))); }
-TEST(MemoryText, CutsNothingInAPipe) { expect_golden("report_pipe.txt", memory_text(server_report(), wide(0))); }
-TEST(MemoryText, TellsWhatIsUncertain) { expect_golden("report_troubled.txt", memory_text(troubled_report(), wide(120))); }
+TEST(MemoryText, FitsAWideTerminal) {
+  expect_golden("report_140.txt", memory_text(server_report(), wide(140)));
+}
+TEST(MemoryText, FitsANarrowTerminal) {
+  expect_golden("report_80.txt", memory_text(server_report(), wide(80)));
+}
+TEST(MemoryText, CutsNothingInAPipe) {
+  expect_golden("report_pipe.txt", memory_text(server_report(), wide(0)));
+}
+TEST(MemoryText, TellsWhatIsUncertain) {
+  expect_golden("report_troubled.txt", memory_text(troubled_report(), wide(120)));
+}
 TEST(MemoryText, ShowsWhatGrew) { expect_golden("diff_100.txt", memory_diff_text(server_diff(), wide(100))); }
 
 TEST(MemoryText, NoLineIsWiderThanTheTerminal) {
   for (std::size_t columns : {40, 60, 80, 100, 133, 200}) {
-    std::string text = memory_text(server_report(), wide(columns)) + memory_diff_text(server_diff(), wide(columns)) +
+    std::string text = memory_text(server_report(), wide(columns)) +
+                       memory_diff_text(server_diff(), wide(columns)) +
                        memory_text(troubled_report(), wide(columns));
     for (std::string_view line : split(text, '\n')) EXPECT_LE(display_width(line), columns) << line;
   }
@@ -59,7 +68,9 @@ TEST(MemoryText, AFewRowsAndTheRestStillAddUp) {
   EXPECT_THAT(memory_text(server_report(), options), HasSubstr("7 call sites not shown"));
 }
 
-TEST(MemoryText, NothingIsSaid) { EXPECT_THAT(memory_text(MemoryReport{}, wide(80)), HasSubstr("No memory was allocated or freed.")); }
+TEST(MemoryText, NothingIsSaid) {
+  EXPECT_THAT(memory_text(MemoryReport{}, wide(80)), HasSubstr("No memory was allocated or freed."));
+}
 
 }  // namespace
 }  // namespace dwell

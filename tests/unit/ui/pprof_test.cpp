@@ -54,9 +54,11 @@ TEST_F(PprofTest, SamplesKeepStackValuesAndLabels) {
 }
 
 TEST_F(PprofTest, InlinedLinesAreOneLocationInnermostFirst) {
-  const pprof_wire::LocationProto& location = proto.location(static_cast<int>(proto.sample(0).location_id(2)) - 1);
+  const pprof_wire::LocationProto& location =
+      proto.location(static_cast<int>(proto.sample(0).location_id(2)) - 1);
   ASSERT_EQ(location.line_size(), 2);
-  EXPECT_EQ(text(proto.function(static_cast<int>(location.line(0).function_id()) - 1).name_text()), "Cache::insert");
+  EXPECT_EQ(text(proto.function(static_cast<int>(location.line(0).function_id()) - 1).name_text()),
+            "Cache::insert");
   EXPECT_EQ(location.line(0).line(), 41);
   EXPECT_EQ(location.line(1).line(), 120);
 }
@@ -64,8 +66,10 @@ TEST_F(PprofTest, InlinedLinesAreOneLocationInnermostFirst) {
 // pprof drops samples without a location, and the totals would no longer add up.
 TEST_F(PprofTest, AStackWithoutFramesIsUnknownNotLost) {
   ASSERT_EQ(proto.sample(5).location_id_size(), 1);
-  const pprof_wire::LocationProto& location = proto.location(static_cast<int>(proto.sample(5).location_id(0)) - 1);
-  EXPECT_EQ(text(proto.function(static_cast<int>(location.line(0).function_id()) - 1).name_text()), "[unknown]");
+  const pprof_wire::LocationProto& location =
+      proto.location(static_cast<int>(proto.sample(5).location_id(0)) - 1);
+  EXPECT_EQ(text(proto.function(static_cast<int>(location.line(0).function_id()) - 1).name_text()),
+            "[unknown]");
 }
 
 TEST_F(PprofTest, MappingsHaveBuildIds) {
@@ -87,7 +91,8 @@ TEST(Pprof, EqualProfilesGiveEqualBytes) { EXPECT_EQ(*pprof(server_profile()), *
 
 TEST(Pprof, BrokenNamesBecomeValidText) {
   pprof_wire::ProfileProto proto = decoded(hostile_profile());
-  for (const std::string& text : proto.string_table()) EXPECT_EQ(text.find('\xff'), std::string::npos) << text;
+  for (const std::string& text : proto.string_table())
+    EXPECT_EQ(text.find('\xff'), std::string::npos) << text;
 }
 
 TEST(Pprof, AnEmptyProfileIsAProfile) { EXPECT_EQ(decoded(Profile{}).sample_size(), 0); }

@@ -22,8 +22,9 @@ class PprofToolTest : public testing::Test {
   // pprof looks for binaries and debug files unless it is told where; the profile has all that is needed.
   std::string run(const Profile& profile, const std::string& options) {
     std::string file = folder_.write("profile.pb.gz", *pprof(profile));
-    ToolOutput output = run_tool("cd " + folder_.path() + " && HOME=" + folder_.path() + " PPROF_BINARY_PATH=" +
-                                 folder_.path() + " go tool pprof " + options + " " + file + " 2>&1");
+    ToolOutput output =
+        run_tool("cd " + folder_.path() + " && HOME=" + folder_.path() +
+                 " PPROF_BINARY_PATH=" + folder_.path() + " go tool pprof " + options + " " + file + " 2>&1");
     EXPECT_EQ(output.exit_code, 0) << output.text;
     return output.text;
   }
@@ -65,7 +66,9 @@ TEST_F(PprofToolTest, ADifferenceHasSigns) {
   EXPECT_THAT(top, ContainsRegex(" 7MB .*fill_cache"));
 }
 
-TEST_F(PprofToolTest, HostileNamesAreRead) { EXPECT_THAT(run(hostile_profile(), "-symbolize=none -top"), HasSubstr("日本語の関数")); }
+TEST_F(PprofToolTest, HostileNamesAreRead) {
+  EXPECT_THAT(run(hostile_profile(), "-symbolize=none -top"), HasSubstr("日本語の関数"));
+}
 
 TEST(PprofWire, DecodesWithoutOurDefinition) {
   if (!is_installed("protoc")) GTEST_SKIP() << "protoc is not installed";

@@ -39,7 +39,8 @@ ToolOutput run_tool(const std::string& shell_command) {
   std::FILE* pipe = popen(shell_command.c_str(), "r");
   if (!pipe) return output;
   char buffer[4096];
-  for (std::size_t size; (size = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) output.text.append(buffer, size);
+  for (std::size_t size; (size = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;)
+    output.text.append(buffer, size);
   int status = pclose(pipe);
   output.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   return output;

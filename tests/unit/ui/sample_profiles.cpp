@@ -22,9 +22,12 @@ ProfileLine parse_line(std::string_view text) {
 
 }  // namespace
 
-ProfileBuilder::ProfileBuilder(std::initializer_list<ProfileValueType> types) { profile.sample_types = types; }
+ProfileBuilder::ProfileBuilder(std::initializer_list<ProfileValueType> types) {
+  profile.sample_types = types;
+}
 
-ProfileBuilder& ProfileBuilder::stack(std::initializer_list<std::string> root_first, std::vector<std::int64_t> values) {
+ProfileBuilder& ProfileBuilder::stack(std::initializer_list<std::string> root_first,
+                                      std::vector<std::int64_t> values) {
   ProfileSample sample;
   for (const std::string& text : root_first) sample.stack.push_back(location(text));
   std::reverse(sample.stack.begin(), sample.stack.end());
@@ -66,15 +69,19 @@ Profile server_profile() {
   builder
       .stack({c + "__libc_start_main", exe + "main@server.cpp:12", exe + "Server::run()@server.cpp:80",
               exe + "Cache::insert@cache.h:41+Server::handle(Request const&)@server.cpp:120",
-              cpp + "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> >::reserve(unsigned long)",
+              cpp + "std::__cxx11::basic_string<char, std::char_traits<char>, std::allocator<char> "
+                    ">::reserve(unsigned long)",
               cpp + "operator new(unsigned long)@new_op.cc:50"},
              {640, 41943040})
       .stack({c + "__libc_start_main", exe + "main@server.cpp:12", exe + "Server::run()@server.cpp:81",
               exe + "Log::append(std::string_view)@log.cpp:33"},
              {1200, 6291456})
-      .stack({c + "__libc_start_main", exe + "main@server.cpp:10", exe + "Config::load()@config.cpp:7", c + "strdup"},
+      .stack({c + "__libc_start_main", exe + "main@server.cpp:10", exe + "Config::load()@config.cpp:7",
+              c + "strdup"},
              {90, 4096})
-      .stack({c + "start_thread", "/usr/lib/libssl.so.3!SSL_CTX_new", "/usr/lib/libssl.so.3!libssl.so.3+0x1f20"}, {3, 300000})
+      .stack(
+          {c + "start_thread", "/usr/lib/libssl.so.3!SSL_CTX_new", "/usr/lib/libssl.so.3!libssl.so.3+0x1f20"},
+          {3, 300000})
       .stack({c + "start_thread", "[unknown]"}, {7, 1536})
       .stack({}, {1, 64});
   // '+' separates inlined calls in this notation, so the nameless frame gets its name afterwards.
@@ -107,7 +114,8 @@ Profile difference_profile() {
 
 Profile hostile_profile() {
   ProfileBuilder builder{{"inuse_space", "bytes"}};
-  builder.stack({"</script><script>document.title='owned'</script>", "\"><img src=x onerror=alert(1)>"}, {100})
+  builder
+      .stack({"</script><script>document.title='owned'</script>", "\"><img src=x onerror=alert(1)>"}, {100})
       .stack({"]]>&lt;b", "a;b c 7\nd", "\x1b[2J\x1b]0;owned\x07"}, {50})
       .stack({"\xff\xfe broken", "\u202Egnp.exe", "日本語の関数"}, {25});
   builder.profile.title = "</title><script>document.title='owned'</script>";

@@ -6,8 +6,8 @@
 
 namespace dwell {
 
-MemoryReport server_report();   // two kinds, inlined frames, long C++ names, a cut stack, no losses
-MemoryReport troubled_report(); // sampled, cut off, two processes, losses, hostile names
-MemoryDiff server_diff();       // growth, shrinking, a new and a vanished call site
+MemoryReport server_report();    // two kinds, inlined frames, long C++ names, a cut stack, no losses
+MemoryReport troubled_report();  // sampled, cut off, two processes, losses, hostile names
+MemoryDiff server_diff();        // growth, shrinking, a new and a vanished call site
 
 }  // namespace dwell

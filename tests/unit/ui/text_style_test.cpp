@@ -43,7 +43,8 @@ TEST(TextStyle, APipeHasNoWidthUnlessColumnsSaysSo) {
 
 TextTable table() {
   TextTable made({{"bytes"}, {"blocks", 1}, {"never", 2}, {"share", 3}, {"name"}});
-  made.add({{"12.3 MB"}, {"1,204"}, {"-"}, {"97.1 %"}, {"a name that goes on for quite a while, as names do"}});
+  made.add(
+      {{"12.3 MB"}, {"1,204"}, {"-"}, {"97.1 %"}, {"a name that goes on for quite a while, as names do"}});
   made.add({{"1 B"}, {"1"}, {"-"}, {"0.0 %"}, {"b"}});
   return made;
 }

@@ -31,7 +31,8 @@ TEST(TextWidth, CutsInTheMiddle) {
 // A wide character that does not fit whole is left out, never halved.
 TEST(TextWidth, NeverWiderThanAskedFor) {
   for (std::size_t columns = 0; columns < 12; ++columns) {
-    for (std::string_view text : {"日本語の関数", "e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301", "🦀x🦀x🦀"}) {
+    for (std::string_view text :
+         {"日本語の関数", "e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301", "🦀x🦀x🦀"}) {
       EXPECT_LE(display_width(cut_end(text, columns)), columns);
       EXPECT_LE(display_width(cut_middle(text, columns)), columns);
       EXPECT_LE(display_width(shorten_name(text, columns)), columns);
@@ -48,22 +49,24 @@ TEST(TextWidth, NamesLoseTemplateArgumentsFirst) {
 }
 
 TEST(TextWidth, OperatorsAreNoBrackets) {
-  EXPECT_EQ(shorten_name("bool operator<(Key<int> const&, Key<int> const&)", 44), "bool operator<(Key<…> const&, Key<…> const&)");
-  EXPECT_EQ(shorten_name("Stream<char>& operator<< <char>(Stream<char>&, int)", 40), "Stream<…>& operator<< <…>(…)");
+  EXPECT_EQ(shorten_name("bool operator<(Key<int> const&, Key<int> const&)", 44),
+            "bool operator<(Key<…> const&, Key<…> const&)");
+  EXPECT_EQ(shorten_name("Stream<char>& operator<< <char>(Stream<char>&, int)", 40),
+            "Stream<…>& operator<< <…>(…)");
   EXPECT_EQ(shorten_name("Ref<a, b>::operator->() const", 26), "Ref<…>::operator->() const");
   EXPECT_EQ(shorten_name("F<aaaa>::operator()(int, int)", 22), "F<…>::operator()(…)");
 }
 
-TEST(TextWidth, UnbalancedNamesAreOnlyCut) {
-  EXPECT_EQ(shorten_name("a>b<cdefghijkl", 7), "a>b…jkl");
-}
+TEST(TextWidth, UnbalancedNamesAreOnlyCut) { EXPECT_EQ(shorten_name("a>b<cdefghijkl", 7), "a>b…jkl"); }
 
 TEST(TextWidth, ChainsShowBareNames) {
   EXPECT_EQ(bare_name("Cache::insert(std::string_view, std::vector<int> const&)"), "Cache::insert");
   EXPECT_EQ(bare_name("void ns::fill<int, (char)5>(int (*)(int)) const"), "ns::fill");
   EXPECT_EQ(bare_name("(anonymous namespace)::helper(int)"), "{anonymous}::helper");
-  EXPECT_EQ(bare_name("std::ostream& operator<< <int>(std::ostream&, Box<int> const&)"), "std::ostream& operator<< ");
-  EXPECT_EQ(bare_name("<alloc::vec::Vec<T> as core::ops::Drop>::drop"), "<alloc::vec::Vec<T> as core::ops::Drop>::drop");
+  EXPECT_EQ(bare_name("std::ostream& operator<< <int>(std::ostream&, Box<int> const&)"),
+            "std::ostream& operator<< ");
+  EXPECT_EQ(bare_name("<alloc::vec::Vec<T> as core::ops::Drop>::drop"),
+            "<alloc::vec::Vec<T> as core::ops::Drop>::drop");
   EXPECT_EQ(bare_name("LazyCompile:*work /srv/app.js:10"), "LazyCompile:*work /srv/app.js:10");
   EXPECT_EQ(bare_name("[unknown]"), "[unknown]");
 }

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ui/memory_json.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "ui/escape.h"
+
+namespace dwell {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// Whole numbers stay whole: what was counted exactly must not look estimated.
+Json number(double value) {
+  constexpr double kExactUpTo = 9007199254740992.0;  // 2^53
+  if (value == std::floor(value) && std::abs(value) <= kExactUpTo) return static_cast<std::int64_t>(value);
+  return value;
+}
+
+template <typename T>
+Json optional_number(const std::optional<T>& value) {
+  return value ? number(static_cast<double>(*value)) : Json(nullptr);
+}
+
+const char* kind_word(MemoryKind kind) {
+  switch (kind) {
+    case MemoryKind::kHeap:
+      return "heap";
+    case MemoryKind::kMapping:
+      return "mapping";
+    case MemoryKind::kFile:
+      return "file";
+    case MemoryKind::kReserved:
+      return "reserved";
+  }
+  return "unknown";
+}
+
+const char* sort_word(SortKey sort) {
+  switch (sort) {
+    case SortKey::kRetained:
+      return "retained";
+    case SortKey::kBlocks:
+      return "blocks";
+    case SortKey::kGrowth:
+      return "growth";
+    case SortKey::kAllocated:
+      return "allocated";
+    case SortKey::kAllocations:
+      return "allocations";
+    case SortKey::kTemporary:
+      return "temporary";
+    case SortKey::kPeak:
+      return "peak";
+    case SortKey::kAge:
+      return "age";
+  }
+  return "unknown";
+}
+
+Json figures_json(const MemoryFigures& f) {
+  return {{"retained_bytes", number(f.retained_bytes)},
+          {"retained_blocks", number(f.retained_blocks)},
+          {"retained_bytes_standard_error", number(f.retained_error)},
+          {"growth_bytes_per_minute", optional_number(f.growth_per_minute)},
+          {"allocated_bytes", number(f.allocated_bytes)},
+          {"allocations", number(f.allocations)},
+          {"freed_bytes", number(f.freed_bytes)},
+          {"frees", number(f.frees)},
+          {"temporary_bytes", number(f.temporary_bytes)},
+          {"temporary_blocks", number(f.temporary_blocks)},
+          {"peak_bytes", number(f.peak_bytes)},
+          {"peak_blocks", number(f.peak_blocks)},
+          {"inherited_bytes", number(f.inherited_bytes)},
+          {"inherited_blocks", number(f.inherited_blocks)},
+          {"dropped_bytes", number(f.dropped_bytes)},
+          {"dropped_blocks", number(f.dropped_blocks)}};
+}
+
+Json frame_json(const ReportFrame& frame) {
+  return {{"function", printable(frame.function)},
+          {"file", frame.file.empty() ? Json(nullptr) : Json(printable(frame.file))},
+          {"line", frame.line ? Json(frame.line) : Json(nullptr)},
+          {"module", frame.module.empty() ? Json(nullptr) : Json(printable(frame.module))},
+          {"offset", frame.offset},
+          {"named", frame.named},
+          {"inlined", frame.inlined}};
+}
+
+Json stack_json(const std::vector<ReportFrame>& stack) {
+  Json frames = Json::array();
+  for (const ReportFrame& frame : stack) frames.push_back(frame_json(frame));
+  return frames;
+}
+
+Json recording_json(const RecordingInfo& info, std::uint64_t duration_ns) {
+  Json extra = Json::object();
+  for (const auto& [key, value] : info.extra) extra[printable(key)] = printable(value);
+  return {{"dwell_version", printable(info.dwell_version)},
+          {"host", printable(info.host)},
+          {"kernel", printable(info.kernel)},
+          {"arch", printable(info.arch)},
+          {"container", info.container.empty() ? Json(nullptr) : Json(printable(info.container))},
+          {"command_line", printable(info.command_line)},
+          {"start_unix_ns", info.start_unix_ns},
+          {"duration_ns", duration_ns},
+          {"started_by_dwell", info.started_by_dwell},
+          {"sample_period_bytes", info.sample_period_bytes ? Json(info.sample_period_bytes) : Json(nullptr)},
+          {"extra", std::move(extra)}};
+}
+
+Json process_json(const ProcessInfo& process) {
+  return {{"pid", process.pid},
+          {"parent", process.parent < 0 ? Json(nullptr) : Json(process.parent)},
+          {"name", printable(process.name)},
+          {"command_line", printable(process.command_line)}};
+}
+
+Json kind_json(const KindReport& kind) {
+  return {{"process", kind.process},
+          {"kind", kind_word(kind.kind)},
+          {"peak_time_ns", kind.peak_time_ns},
+          {"figures", figures_json(kind.figures)}};
+}
+
+Json site_json(const SiteReport& site) {
+  return {{"process", site.process},
+          {"kind", kind_word(site.kind)},
+          {"figures", figures_json(site.figures)},
+          {"oldest_age_ns", site.oldest_age_ns ? Json(*site.oldest_age_ns) : Json(nullptr)},
+          {"median_age_ns", site.median_age_ns ? Json(*site.median_age_ns) : Json(nullptr)},
+          {"stacks", site.stacks},
+          {"incomplete", site.incomplete.empty() ? Json(nullptr) : Json(printable(site.incomplete))},
+          {"stack", stack_json(site.stack)}};
+}
+
+Json loss_json(const LossReport& loss) {
+  return {{"name", printable(loss.name)},
+          {"count", loss.count},
+          {"first_ns", loss.first_ns},
+          {"last_ns", loss.last_ns},
+          {"consequence", printable(loss.consequence)}};
+}
+
+Json cost_json(const std::optional<CostReport>& cost) {
+  if (!cost) return nullptr;
+  return {{"target_cpu_percent", cost->target_cpu_percent},
+          {"probe_hits", cost->probe_hits},
+          {"trap_ns", cost->trap_ns},
+          {"bpf_ns", cost->bpf_ns},
+          {"target_cpu_ns", cost->target_cpu_ns},
+          {"dwell_cpu_ns", cost->dwell_cpu_ns}};
+}
+
+Json stacks_json(const StackQuality& quality) {
+  Json incomplete = Json::array();
+  for (const auto& [reason, count] : quality.incomplete) {
+    incomplete.push_back({{"reason", printable(reason)}, {"allocations", number(count)}});
+  }
+  return {{"complete_share", quality.complete_share},
+          {"incomplete", std::move(incomplete)},
+          {"unnamed_share", quality.unnamed_share}};
+}
+
+Json surprises_json(const Surprises& odd) {
+  return {{"unknown_frees", odd.unknown_frees},
+          {"implied_frees", odd.implied_frees},
+          {"orphan_reallocs", odd.orphan_reallocs},
+          {"refused_blocks", odd.refused_blocks}};
+}
+
+template <typename T>
+Json list(const std::vector<T>& items, Json (*one)(const T&)) {
+  Json result = Json::array();
+  for (const T& item : items) result.push_back(one(item));
+  return result;
+}
+
+Json text_json(const std::string& text) { return printable(text); }
+
+Json diff_site_json(const DiffSite& site) {
+  return {{"kind", kind_word(site.kind)},
+          {"retained_bytes_change", number(site.after.retained_bytes - site.before.retained_bytes)},
+          {"retained_blocks_change", number(site.after.retained_blocks - site.before.retained_blocks)},
+          {"before", site.in_before ? figures_json(site.before) : Json(nullptr)},
+          {"after", site.in_after ? figures_json(site.after) : Json(nullptr)},
+          {"stack", stack_json(site.stack)}};
+}
+
+Json diff_total_json(const DiffSite& total) {
+  return {{"kind", kind_word(total.kind)},
+          {"retained_bytes_change", number(total.after.retained_bytes - total.before.retained_bytes)},
+          {"retained_blocks_change", number(total.after.retained_blocks - total.before.retained_blocks)},
+          {"before", figures_json(total.before)},
+          {"after", figures_json(total.after)}};
+}
+
+std::string written(const Json& json) {
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace
+
+std::string memory_json(const MemoryReport& report) {
+  return written(
+      {{"format", "dwell memory report"},
+       {"version", kReportJsonVersion},
+       {"recording", recording_json(report.info, report.duration_ns)},
+       {"processes", list(report.processes, process_json)},
+       {"range", {{"from_ns", report.from_ns}, {"to_ns", report.to_ns}}},
+       {"ended", report.ended},
+       {"end_reason", report.end_reason.empty() ? Json(nullptr) : Json(printable(report.end_reason))},
+       {"notes", list(report.notes, text_json)},
+       {"events", number(report.events)},
+       {"totals", list(report.totals, kind_json)},
+       {"sorted_by", sort_word(report.sort)},
+       {"sites", list(report.sites, site_json)},
+       {"left_out", list(report.left_out, kind_json)},
+       {"sites_left_out", report.sites_left_out},
+       {"losses", list(report.losses, loss_json)},
+       {"surprises", surprises_json(report.surprises)},
+       {"stacks", stacks_json(report.stacks)},
+       {"cost", cost_json(report.cost)}});
+}
+
+std::string memory_diff_json(const MemoryDiff& diff) {
+  return written({{"format", "dwell memory difference"},
+                  {"version", kReportJsonVersion},
+                  {"before", recording_json(diff.before, diff.before_duration_ns)},
+                  {"after", recording_json(diff.after, diff.after_duration_ns)},
+                  {"notes", list(diff.notes, text_json)},
+                  {"totals", list(diff.totals, diff_total_json)},
+                  {"sites", list(diff.sites, diff_site_json)}});
+}
+
+}  // namespace dwell

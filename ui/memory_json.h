@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory report as JSON, for programs: the same model as the text, with every site and every digit.
+// docs/report-json.md is its contract.
+#pragma once
+
+#include <string>
+
+#include "userspace/views/memory_report.h"
+
+namespace dwell {
+
+inline constexpr int kReportJsonVersion = 1;  // raised when a field changes its meaning or goes away
+
+std::string memory_json(const MemoryReport& report);
+std::string memory_diff_json(const MemoryDiff& diff);
+
+}  // namespace dwell
