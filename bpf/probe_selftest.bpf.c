@@ -17,10 +17,38 @@ extern bool bpf_session_is_return(void) __ksym __weak;
 __u64 entries[MAX_PROBES];
 __u64 returns[MAX_PROBES];
 __u64 last_address[MAX_PROBES]; /* argument 0 at the last entry */
+__u64 last_size[MAX_PROBES];    /* what the shape says is asked for; 0 where it has no size */
 __u64 last_return[MAX_PROBES];  /* return address found by the cookie's CFA offset at the last entry */
 __u64 foreign; /* hits in another process than the one asked for */
 
 const volatile __u32 expected_tgid = 0; /* 0: any */
+
+static __u64 size_by_shape(struct pt_regs *ctx, unsigned shape) {
+  switch (shape) {
+    case DWELL_SHAPE_SIZE_ARG0:
+      return ctx->di;
+    case DWELL_SHAPE_SIZE_ARG1:
+    case DWELL_SHAPE_REALLOC_ARG0_ARG1:
+    case DWELL_SHAPE_REALLOCF:
+    case DWELL_SHAPE_XALLOCX:
+    case DWELL_SHAPE_MMAP:
+    case DWELL_SHAPE_MUNMAP:
+      return ctx->si;
+    case DWELL_SHAPE_MEMALIGN_OUT:
+    case DWELL_SHAPE_REALLOC_ARG1_ARG2:
+    case DWELL_SHAPE_MREMAP:
+      return ctx->dx;
+    case DWELL_SHAPE_PRODUCT_ARG0_ARG1:
+      return ctx->di * ctx->si;
+    case DWELL_SHAPE_PRODUCT_ARG1_ARG2:
+    case DWELL_SHAPE_REALLOCARRAY:
+      return ctx->si * ctx->dx;
+    case DWELL_SHAPE_REALLOCARRAY_ARG1:
+      return ctx->dx * ctx->cx;
+    default:
+      return 0;
+  }
+}
 
 static int count_entry(struct pt_regs *ctx, __u64 cookie) {
   __u32 index = dwell_probe_index_of(cookie) % MAX_PROBES;
@@ -30,6 +58,7 @@ static int count_entry(struct pt_regs *ctx, __u64 cookie) {
   }
   __sync_fetch_and_add(&entries[index], 1);
   last_address[index] = ctx->di;
+  last_size[index] = size_by_shape(ctx, dwell_probe_shape_of(cookie));
   bpf_probe_read_user(&last_return[index], sizeof(__u64), (void *)(ctx->sp + dwell_probe_cfa_offset_of(cookie) - 8));
   return dwell_probe_flags_of(cookie) & DWELL_PROBE_RETURNS ? 0 : 1;
 }

@@ -73,7 +73,7 @@ ProbeSite make_site(const AllocModule& module, const PlannedProbe& probe) {
                  .candidates = {}};
   for (const Placement& placement : probe.placements)
     site.candidates.push_back({probe.function.file_offset + placement.offset,
-                               dwell_probe_cookie(probe.function.shape, probe.index, placement.cfa_offset,
+                               dwell_probe_cookie(placement.shape, probe.index, placement.cfa_offset,
                                                   site.returns ? DWELL_PROBE_RETURNS : 0)});
   return site;
 }

@@ -36,6 +36,11 @@ class Disassembler {
   Disassembler() {
     ZydisDecoderInit(&decoder_, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     ZydisFormatterInit(&formatter_, ZYDIS_FORMATTER_STYLE_ATT);
+    ZydisFormatterSetProperty(&formatter_, ZYDIS_FORMATTER_PROP_HEX_UPPERCASE, ZYAN_FALSE);
+    for (ZydisFormatterProperty padding :
+         {ZYDIS_FORMATTER_PROP_ADDR_PADDING_ABSOLUTE, ZYDIS_FORMATTER_PROP_ADDR_PADDING_RELATIVE,
+          ZYDIS_FORMATTER_PROP_DISP_PADDING, ZYDIS_FORMATTER_PROP_IMM_PADDING})
+      ZydisFormatterSetProperty(&formatter_, padding, ZYDIS_PADDING_DISABLED);
   }
   std::optional<Instruction> at(std::span<const std::byte> bytes, std::uint64_t vaddr) const {
     Instruction result;
@@ -188,12 +193,42 @@ std::vector<std::uint64_t> own_branch_targets(const Disassembler& disassembler, 
   return targets;
 }
 
+// Which argument each argument register holds.
+class ArgumentRegisters {
+ public:
+  void execute(const Instruction& instruction) {
+    std::optional<std::pair<int, int>> moved = move_between(instruction);
+    int value = moved ? holds_[moved->second] : kOther;
+    for (int i = 0; i < 6; ++i)
+      if (writes_register(instruction, kArguments[i])) holds_[i] = kOther;
+    if (moved) holds_[moved->first] = value;
+  }
+  bool holds(int reg, int argument) const { return holds_[reg] == argument; }
+
+ private:
+  static constexpr int kOther = -1;
+
+  static int index_of(const ZydisDecodedOperand& operand) {
+    for (int i = 0; i < 6; ++i)
+      if (operand.type == ZYDIS_OPERAND_TYPE_REGISTER && operand.reg.value == kArguments[i]) return i;
+    return -1;
+  }
+  static std::optional<std::pair<int, int>> move_between(const Instruction& instruction) {
+    if (instruction.decoded.mnemonic != ZYDIS_MNEMONIC_MOV) return std::nullopt;
+    int to = index_of(instruction.operands[0]), from = index_of(instruction.operands[1]);
+    if (to < 0 || from < 0) return std::nullopt;
+    return std::pair(to, from);
+  }
+
+  int holds_[6] = {0, 1, 2, 3, 4, 5};
+};
+
 // The state of the straight way from the entry, instruction by instruction.
 struct Walk {
-  std::uint64_t vaddr;
+  std::uint64_t vaddr = 0;
   std::int64_t cfa_offset = 8;
-  unsigned intact = 0x3f;           // arguments
-  bool flags_are_null_test = false;  // the flags come from `test %rdi,%rdi`, and rdi is what it was
+  ArgumentRegisters arguments;
+  bool flags_are_null_test = false;  // the flags come from `test %rdi,%rdi`, and rdi is argument 0
 
   // Advances past the instruction, to the next one that every call that matters executes. False: there is
   // none, or what is there cannot be known.
@@ -205,9 +240,8 @@ struct Walk {
     if (!growth) return false;
     cfa_offset += *growth;
     if (cfa_offset < 8 || cfa_offset > 0xffff) return false;
-    for (unsigned i = 0; i < 6; ++i)
-      if (writes_register(instruction, kArguments[i])) intact &= ~(1u << i);
-    if (writes_flags(instruction)) flags_are_null_test = tests_argument0(instruction) && (intact & 1);
+    if (writes_flags(instruction)) flags_are_null_test = tests_argument0(instruction) && arguments.holds(0, 0);
+    arguments.execute(instruction);
     vaddr = instruction.end();
     return true;
   }
@@ -229,9 +263,30 @@ struct Walk {
   }
 };
 
-bool fits(const Walk& walk, const PlacementNeed& need) {
-  if (need.returns && walk.cfa_offset != 8) return false;
-  return (walk.intact & need.arguments) == need.arguments;
+// Shapes that say the same of other registers.
+constexpr dwell_probe_shape kSameElsewhere[][2] = {
+    {DWELL_SHAPE_SIZE_ARG0, DWELL_SHAPE_SIZE_ARG1},
+    {DWELL_SHAPE_PRODUCT_ARG0_ARG1, DWELL_SHAPE_PRODUCT_ARG1_ARG2},
+    {DWELL_SHAPE_REALLOC_ARG0_ARG1, DWELL_SHAPE_REALLOC_ARG1_ARG2},
+    {DWELL_SHAPE_REALLOCARRAY, DWELL_SHAPE_REALLOCARRAY_ARG1},
+};
+
+bool reads_right(const ArgumentRegisters& registers, dwell_probe_shape shape, const PlacementNeed& need) {
+  std::vector<int> read = need_of(shape).arguments;
+  for (std::size_t i = 0; i < need.arguments.size(); ++i)
+    if (!registers.holds(read[i], need.arguments[i])) return false;
+  return true;
+}
+
+// The shape to read the arguments by at this point, if they are still all there.
+std::optional<dwell_probe_shape> fitting_shape(const Walk& walk, const PlacementNeed& need) {
+  if (need.returns && walk.cfa_offset != 8) return std::nullopt;
+  if (reads_right(walk.arguments, need.shape, need)) return need.shape;
+  for (const auto& [one, other] : kSameElsewhere) {
+    if (need.shape == one && reads_right(walk.arguments, other, need)) return other;
+    if (need.shape == other && reads_right(walk.arguments, one, need)) return one;
+  }
+  return std::nullopt;
 }
 
 std::uint32_t first_body_byte(const Disassembler& disassembler, const FunctionCode& code) {
@@ -261,40 +316,51 @@ const char* trap_class_name(TrapClass trap) {
 }
 
 PlacementNeed need_of(dwell_probe_shape shape) {
+  PlacementNeed need{.shape = shape, .returns = true, .arguments = {}, .null_skipped = false};
   switch (shape) {
     case DWELL_SHAPE_SIZE_ARG0:
     case DWELL_SHAPE_BRK:
     case DWELL_SHAPE_SBRK:
-      return {.returns = true, .arguments = 0b1};
+      need.arguments = {0};
+      break;
     case DWELL_SHAPE_SIZE_ARG1:
-      return {.returns = true, .arguments = 0b10};
+      need.arguments = {1};
+      break;
     case DWELL_SHAPE_PRODUCT_ARG0_ARG1:
     case DWELL_SHAPE_REALLOC_ARG0_ARG1:
     case DWELL_SHAPE_REALLOCF:
     case DWELL_SHAPE_XALLOCX:
-      return {.returns = true, .arguments = 0b11};
+      need.arguments = {0, 1};
+      break;
     case DWELL_SHAPE_PRODUCT_ARG1_ARG2:
     case DWELL_SHAPE_REALLOC_ARG1_ARG2:
-      return {.returns = true, .arguments = 0b110};
+      need.arguments = {1, 2};
+      break;
     case DWELL_SHAPE_MEMALIGN_OUT:
-      return {.returns = true, .arguments = 0b101};
+      need.arguments = {0, 2};
+      break;
     case DWELL_SHAPE_REALLOCARRAY:
-      return {.returns = true, .arguments = 0b111};
+      need.arguments = {0, 1, 2};
+      break;
     case DWELL_SHAPE_REALLOCARRAY_ARG1:
-      return {.returns = true, .arguments = 0b1110};
-    case DWELL_SHAPE_FREE_ARG0:
-      return {.returns = false, .arguments = 0b1, .null_skipped = true};
+      need.arguments = {1, 2, 3};
+      break;
     case DWELL_SHAPE_MMAP:
-      return {.returns = true, .arguments = 0b11111};
-    case DWELL_SHAPE_MUNMAP:
-      return {.returns = false, .arguments = 0b11};
     case DWELL_SHAPE_MREMAP:
-      return {.returns = true, .arguments = 0b11111};
+      need.arguments = {0, 1, 2, 3, 4};
+      break;
+    case DWELL_SHAPE_FREE_ARG0:
+      need = {.shape = shape, .returns = false, .arguments = {0}, .null_skipped = true};
+      break;
+    case DWELL_SHAPE_MUNMAP:
+      need = {.shape = shape, .returns = false, .arguments = {0, 1}, .null_skipped = false};
+      break;
     case DWELL_SHAPE_NONE:
     case DWELL_SHAPES:
+      need.returns = false;
       break;
   }
-  return {};
+  return need;
 }
 
 std::vector<Placement> plan_placements(const FunctionCode& code, const PlacementNeed& need,
@@ -306,7 +372,8 @@ std::vector<Placement> plan_placements(const FunctionCode& code, const Placement
   std::uint64_t body = code.vaddr + first_body_byte(disassembler, code);
 
   std::vector<Placement> placements;
-  Walk walk{.vaddr = code.vaddr};
+  Walk walk;
+  walk.vaddr = code.vaddr;
   for (std::size_t count = 0; count < kMaxPrologue; ++count) {
     std::uint64_t offset = walk.vaddr - code.vaddr;
     if (offset >= code.bytes.size()) break;
@@ -316,9 +383,11 @@ std::vector<Placement> plan_placements(const FunctionCode& code, const Placement
     std::span<const std::byte> bytes = code.bytes.subspan(offset);
     std::optional<Instruction> instruction = disassembler.at(bytes, walk.vaddr);
     if (!instruction) break;
-    if (fits(walk, need) && !refused_by_kernel(*instruction)) {
+    std::optional<dwell_probe_shape> shape = fitting_shape(walk, need);
+    if (shape && !refused_by_kernel(*instruction)) {
       TrapClass trap = classify(*instruction, bytes, abilities);
-      placements.push_back({.offset = static_cast<std::uint32_t>(offset),
+      placements.push_back({.shape = *shape,
+                            .offset = static_cast<std::uint32_t>(offset),
                             .cfa_offset = static_cast<std::uint32_t>(walk.cfa_offset),
                             .trap = trap,
                             .instruction = disassembler.text(*instruction),

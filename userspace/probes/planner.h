@@ -41,13 +41,15 @@ struct FunctionCode {
 };
 
 struct PlacementNeed {
-  bool returns = false;      // the return address must be at rsp
-  unsigned arguments = 0;    // bit n: argument n must still be in its register
-  bool null_skipped = false; // calls whose argument 0 is null do not matter: free(NULL)
+  dwell_probe_shape shape;
+  bool returns;               // the return address must be at rsp
+  std::vector<int> arguments; // these, in the order that the shape uses them, must be in registers it can read
+  bool null_skipped;          // calls whose argument 0 is null do not matter: free(NULL)
 };
 PlacementNeed need_of(dwell_probe_shape shape);
 
 struct Placement {
+  dwell_probe_shape shape;   // as seen from there: a size moved from rdi to rsi makes it SIZE_ARG1
   std::uint32_t offset;      // from the function's entry
   std::uint32_t cfa_offset;  // CFA - rsp there
   TrapClass trap;

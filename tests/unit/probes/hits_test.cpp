@@ -76,6 +76,22 @@ const char* operation_of(dwell_probe_shape shape) {
   return kOperations.at(shape);
 }
 
+// As call_target.c does it.
+std::uint64_t asked_for(dwell_probe_shape shape) {
+  switch (shape) {
+    case DWELL_SHAPE_FREE_ARG0:
+    case DWELL_SHAPE_BRK:
+    case DWELL_SHAPE_SBRK:
+      return 0;
+    case DWELL_SHAPE_MMAP:
+    case DWELL_SHAPE_MUNMAP:
+    case DWELL_SHAPE_MREMAP:
+      return 8192;
+    default:
+      return 128;
+  }
+}
+
 struct SkeletonDeleter {
   void operator()(probe_selftest* skeleton) const { probe_selftest__destroy(skeleton); }
 };
@@ -171,6 +187,7 @@ class Hits : public testing::TestWithParam<Case> {
       std::uint64_t return_address = skeleton_->bss->last_return[probe->index];
       EXPECT_GE(return_address, program_.start) << function << " " << probe->chosen().instruction;
       EXPECT_LT(return_address, program_.end) << function << " " << probe->chosen().instruction;
+      EXPECT_EQ(skeleton_->bss->last_size[probe->index], asked_for(shape)) << function << " " << probe->chosen().instruction;
     }
     ++tested_;
   }

@@ -37,6 +37,12 @@ CODE(memalign_glibc, "cmpb $0, 0x140201(%rip)\n push %r12\n mov %rdx, %r12\n pus
 CODE(memalign_clobbers, "mov %rdx, %rax\n xor %edx, %edx\n push %rbx\n pop %rbx\n ret")
 CODE(loop_to_second, "mov %rdi, %rax\n 1: push %rbx\n pop %rbx\n dec %rax\n jne 1b\n ret")
 CODE(free_frame, "mov 8(%rdi), %rax\n sub $0x88, %rsp\n jmp 1f\n 1: add $0x88, %rsp\n ret")
+// malloc() of mimalloc: the size has moved when the first cheap instruction comes.
+CODE(malloc_mimalloc,
+     "mov 0x1000(%rip), %rax\n mov %rdi, %rsi\n mov %fs:(%rax), %rdi\n cmp $1024, %rsi\n ja 1f\n lea 7(%rsi), %rax\n"
+     "ret\n 1: xor %ecx, %ecx\n ret")
+CODE(swapped, "mov %rdi, %rax\n mov %rsi, %rdi\n mov %rax, %rsi\n push %rbx\n pop %rbx\n ret")
+CODE(halved, "mov %edi, %esi\n push %rbx\n pop %rbx\n xor %edi, %edi\n ret")
 CODE(locked, "lock incl 0(%rdi)\n push %rbx\n pop %rbx\n ret")
 CODE(aligned_stack, "mov %rsp, %rax\n and $-16, %rsp\n push %rbx\n ret")
 CODE(null_test_forgotten, "test %rdi, %rdi\n cmp $1, %rsi\n je 1f\n push %rbx\n pop %rbx\n 1: ret")
@@ -153,6 +159,20 @@ TEST(Planner, OnlyTheArgumentsThatAreNeededMustBeIntact) {
   EXPECT_EQ(best(AT(memalign_glibc), need_of(DWELL_SHAPE_MEMALIGN_OUT)).offset, 7u);
   EXPECT_EQ(best(AT(memalign_clobbers), need_of(DWELL_SHAPE_MEMALIGN_OUT)).trap, TrapClass::kStepped);
   EXPECT_EQ(best(AT(memalign_clobbers), need_of(DWELL_SHAPE_SIZE_ARG1)).trap, TrapClass::kEmulated);
+}
+
+TEST(Planner, AnArgumentIsFollowedToAnotherRegister) {
+  Placement placement = best(AT(malloc_mimalloc), kMalloc);
+  EXPECT_THAT(placement.instruction, HasSubstr("jnbe"));
+  EXPECT_EQ(placement.shape, DWELL_SHAPE_SIZE_ARG1);
+  for (const Placement& place : plan_placements(AT(malloc_mimalloc), kMalloc, {}, kPrices))
+    EXPECT_EQ(place.shape, place.offset <= 10 ? DWELL_SHAPE_SIZE_ARG0 : DWELL_SHAPE_SIZE_ARG1);
+  // Through a register that carries no argument it is lost sight of.
+  for (const Placement& place : plan_placements(AT(swapped), need_of(DWELL_SHAPE_SIZE_ARG0), {}, kPrices))
+    EXPECT_LE(place.offset, 3u);
+  EXPECT_EQ(best(AT(swapped), need_of(DWELL_SHAPE_SIZE_ARG1)).shape, DWELL_SHAPE_SIZE_ARG0);
+  // Half of it is not it, but the whole is still where it was.
+  EXPECT_EQ(best(AT(halved), kMalloc).shape, DWELL_SHAPE_SIZE_ARG0);
 }
 
 TEST(Planner, WhatALoopExecutesAgainIsNoPlace) {
