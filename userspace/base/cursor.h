@@ -49,6 +49,9 @@ class Cursor {
 
   // LEB128, as in DWARF and protobuf. More than 64 bits of value fails the cursor.
   std::uint64_t uleb() {
+    // Most numbers are small, and columns of millions of them are read.
+    if (offset_ < bytes_.size() && std::to_integer<std::uint8_t>(bytes_[offset_]) < 0x80)
+      return std::to_integer<std::uint64_t>(bytes_[offset_++]);
     std::uint64_t value = 0;
     for (unsigned shift = 0; ok_; shift += 7) {
       std::uint8_t byte = u8();

@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kSecond = 1e9;
 constexpr double kTenMinutes = 600 * kSecond;
-constexpr double kBudgetBytes = 8e6;             // for the ticks of the first ten minutes
+constexpr double kBudgetBytes = 5e6;             // for the ticks of the first ten minutes
 constexpr double kLongestTick = 600 * kSecond;
 constexpr std::uint64_t kBytesPerLiveBlock = 8;  // in the file, measured
 
