@@ -10,7 +10,7 @@ namespace {
 constexpr double kSecond = 1e9;
 constexpr double kTenMinutes = 600 * kSecond;
 constexpr double kBudgetBytes = 5e6;             // for the ticks of the first ten minutes
-constexpr double kLongestTick = 600 * kSecond;
+constexpr double kLongestTick = 1800 * kSecond;
 constexpr std::uint64_t kBytesPerLiveBlock = 8;  // in the file, measured
 
 // {up to this age in seconds, a tick lasts so many seconds}
