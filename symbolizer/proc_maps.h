@@ -26,6 +26,8 @@ struct Mapping {
   std::string path;  // as the target's mount namespace sees it; "[vdso]", "[stack]", "" for anonymous
 
   bool is_file() const { return inode != 0; }
+  // Names the device in one number; with the inode, the file.
+  std::uint64_t device() const { return std::uint64_t{device_major} << 32 | device_minor; }
 };
 
 // Pure: lines that do not parse are skipped; `skipped` counts them if given.

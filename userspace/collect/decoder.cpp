@@ -20,6 +20,8 @@ void Decoder::learn_stack(const void* data, std::size_t size) {
     bool exact = record->exact[i / 64] >> (i % 64) & 1;
     locations[i] = writer_.add_location(space.locate(record->pcs[i], !exact));
   }
+  if (record->end == DWELL_STACK_ASYNC && record->count)
+    sink_.full_table_wanted(record->h.process, record->pcs[record->count - 1]);
   stacks_.learn(record->stack, std::move(locations), record->end);
 }
 

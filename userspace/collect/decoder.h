@@ -27,6 +27,8 @@ class Decoder {
  public:
   struct Sink {
     std::function<void(const ProcessNews&)> process;
+    // A walk stopped at this pc: below a signal frame, where a full table would have helped.
+    std::function<void(ProcessSlot, std::uint64_t pc)> full_table_wanted;
     // The code of a process, as it is known now.
     std::function<const AddressSpace&(ProcessSlot)> address_space;
   };

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/collect/address_space.h"
+
+#include <gtest/gtest.h>
+
+namespace dwell {
+namespace {
+
+AddressSpace two_modules() {
+  AddressSpace space;
+  space.replace({{0x7000, 0x8000, 0x1000, 1}, {0x4000, 0x5000, 0x0, 0}});
+  return space;
+}
+
+TEST(AddressSpace, AnAddressBecomesAModuleAndAFileOffset) {
+  EXPECT_EQ(two_modules().locate(0x7010, false), (Location{1, 0x1010, false}));
+  EXPECT_EQ(two_modules().locate(0x4fff, false), (Location{0, 0xfff, false}));
+}
+
+TEST(AddressSpace, WhatNoMappingHoldsKeepsItsAddress) {
+  EXPECT_EQ(two_modules().locate(0x6000, true), (Location{-1, 0x6000, true}));
+  EXPECT_EQ(two_modules().locate(0, true), (Location{-1, 0, true}));
+}
+
+TEST(AddressSpace, ACallAtTheVeryEndOfAMappingBelongsToIt) {
+  EXPECT_EQ(two_modules().locate(0x5000, true), (Location{0, 0x1000, true}));
+  EXPECT_EQ(two_modules().locate(0x5000, false), (Location{-1, 0x5000, false}));
+}
+
+}  // namespace
+}  // namespace dwell

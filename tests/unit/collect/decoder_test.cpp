@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/collect/decoder.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <cstring>
+#include <filesystem>
+#include <vector>
+
+namespace dwell {
+namespace {
+
+constexpr std::uint64_t kIdentity = 0xabcdef;
+
+class DecoderTest : public testing::Test {
+ protected:
+  DecoderTest() {
+    space_.replace({{0x4000, 0x5000, 0x0, module_}});
+    stacks_.set_probe(3, {static_cast<std::int32_t>(module_), 0x700, false});
+  }
+  ~DecoderTest() override { std::filesystem::remove(path_); }
+
+  void decode(const void* data, std::size_t size) {
+    decoder_.decode(data, size, [this](const auto& event) { events_.push_back(event); });
+  }
+  template <typename Record>
+  void decode(const Record& record) {
+    decode(&record, sizeof record);
+  }
+  void send_stack(std::vector<std::uint64_t> pcs, std::uint64_t exact = 0) {
+    dwell_stack_record record{};
+    record.h.type = DWELL_STACK;
+    record.stack = kIdentity;
+    record.count = static_cast<std::uint32_t>(pcs.size());
+    record.exact[0] = exact;
+    std::vector<std::byte> bytes(sizeof record + pcs.size() * 8);
+    std::memcpy(bytes.data(), &record, sizeof record);
+    std::memcpy(bytes.data() + sizeof record, pcs.data(), pcs.size() * 8);
+    decode(bytes.data(), bytes.size());
+  }
+  static dwell_alloc_record alloc(std::uint64_t stack) {
+    dwell_alloc_record record{};
+    record.h = {DWELL_ALLOC, 0, 3, 42};
+    record.address = 0x1000;
+    record.size = 64;
+    record.stack = stack;
+    return record;
+  }
+
+  std::string path_ = testing::TempDir() + "decoder-" + testing::UnitTest::GetInstance()->current_test_info()->name();
+  RecordingWriter writer_ = std::move(*RecordingWriter::create(path_, {}));
+  std::uint32_t module_ = writer_.add_module({"/bin/app", "", 0, ModuleKind::kFile});
+  StackTable stacks_{writer_};
+  AddressSpace space_;
+  std::vector<ProcessNews> news_;
+  std::vector<Event> events_;
+  Decoder decoder_{stacks_, writer_,
+                   {[this](const ProcessNews& news) { news_.push_back(news); }, [](ProcessSlot, std::uint64_t) {},
+                    [this](ProcessSlot) -> const AddressSpace& { return space_; }}};
+};
+
+TEST_F(DecoderTest, TheProbedFunctionStandsOnTopOfItsCallersStack) {
+  send_stack({0x4010, 0x4020});
+  decode(alloc(kIdentity));
+  ASSERT_EQ(events_.size(), 1u);
+  const auto& event = std::get<Alloc>(events_[0]);
+  EXPECT_EQ(event.address, 0x1000u);
+  EXPECT_EQ(event.tid, 42u);
+  EXPECT_NE(event.stack, StackId::kUnknown);
+  std::vector<Location> expected{{0, 0x700, false}, {0, 0x10, true}, {0, 0x20, true}};
+  EXPECT_TRUE(std::equal(expected.begin(), expected.end(), writer_.locations().begin()));
+}
+
+TEST_F(DecoderTest, APcWhereASignalStruckIsNoReturnAddress) {
+  send_stack({0x4010, 0x4020, 0x4030}, 0b010);
+  decode(alloc(kIdentity));
+  EXPECT_FALSE(writer_.locations()[2].return_address);
+  EXPECT_TRUE(writer_.locations()[3].return_address);
+}
+
+TEST_F(DecoderTest, AnAllocationWhoseStackWasLostStillCounts) {
+  decode(alloc(kIdentity));
+  decode(alloc(0));
+  ASSERT_EQ(events_.size(), 2u);
+  EXPECT_EQ(std::get<Alloc>(events_[0]).stack, StackId::kUnknown);
+  EXPECT_EQ(stacks_.unresolved(), 1u) << "a stack that was sent and never arrived; one that was not sent is "
+                                         "counted where it was not";
+}
+
+TEST_F(DecoderTest, TheKindOfAMappingFollowsFromItsFlags) {
+  dwell_map_record record{};
+  record.h.type = DWELL_MAP;
+  record.protection = PROT_READ | PROT_WRITE;
+  record.flags = MAP_PRIVATE | MAP_ANONYMOUS;
+  decode(record);
+  record.protection = PROT_NONE;
+  decode(record);
+  record.flags = MAP_PRIVATE;
+  decode(record);
+  EXPECT_EQ(std::get<Map>(events_[0]).kind, MemoryKind::kMapping);
+  EXPECT_EQ(std::get<Map>(events_[1]).kind, MemoryKind::kReserved);
+  EXPECT_EQ(std::get<Map>(events_[2]).kind, MemoryKind::kFile);
+}
+
+TEST_F(DecoderTest, AnExecEmptiesTheLedgerAndTellsTheRecorder) {
+  dwell_process_record record{};
+  record.h.type = DWELL_EXEC;
+  decode(record);
+  EXPECT_TRUE(std::holds_alternative<Exec>(events_.at(0)));
+  EXPECT_EQ(news_.at(0).kind, ProcessNews::Kind::kExecuted);
+}
+
+TEST_F(DecoderTest, WhatIsTooShortOrUnknownIsCountedAndSkipped) {
+  dwell_alloc_record whole = alloc(0);
+  decode(&whole, sizeof whole - 8);
+  decode(&whole, 4);
+  dwell_header unknown{200, 0, 0, 0};
+  decode(unknown);
+  send_stack({});  // no frames is short, and right
+  dwell_stack_record lying{};
+  lying.h.type = DWELL_STACK;
+  lying.count = 100;
+  decode(lying);
+  EXPECT_TRUE(events_.empty());
+  EXPECT_EQ(decoder_.undecodable(), 4u);
+}
+
+}  // namespace
+}  // namespace dwell

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// One function for each command: does it, writes its output, and says how it went.
+#pragma once
+
+#include "userspace/base/result.h"
+#include "userspace/commands/options.h"
+
+namespace dwell {
+
+Result<Exit> run(const RecordCommand& command);
+Result<Exit> run(const ReportCommand& command);
+Result<Exit> run(const ExportCommand& command);
+Result<Exit> run(const DiffCommand& command);
+Result<Exit> run(const SymbolizeCommand& command);
+Result<Exit> run(const DoctorCommand& command);
+Result<Exit> run(const PrintAndExit& command);
+
+}  // namespace dwell

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include "ui/memory_json.h"
+#include "ui/memory_text.h"
+#include "ui/text_style.h"
+#include "userspace/commands/commands.h"
+#include "userspace/commands/output.h"
+#include "userspace/recording/reader.h"
+
+namespace dwell {
+namespace {
+
+Result<std::string> as_table(const DiffCommand& command, const Recording& before, const Recording& after) {
+  Result<MemoryDiff> diff = memory_diff(before, after, command.filter);
+  if (!diff) return diff.error();
+  if (command.format == "json") return memory_diff_json(*diff);
+  TextStyle style = command.output.empty() ? text_style_of(STDOUT_FILENO) : TextStyle{};
+  return memory_diff_text(*diff, {.style = style, .sites = command.sites});
+}
+
+Result<std::string> as_profile(const DiffCommand& command, const Recording& before, const Recording& after) {
+  Result<ExportFormat> format = choose_format(command.format, command.output);
+  if (!format) return format.error();
+  Result<Profile> profile = memory_diff_profile(before, after, command.view, command.filter);
+  if (!profile) return profile.error();
+  ExportOptions how;
+  how.difference = true;
+  return export_profile(*profile, *format, how);
+}
+
+}  // namespace
+
+Result<Exit> run(const DiffCommand& command) {
+  Result<Recording> before = read_recording(command.before);
+  if (!before) return before.error();
+  Result<Recording> after = read_recording(command.after);
+  if (!after) return after.error();
+  bool table = command.format == "text" || command.format == "json";
+  Result<std::string> content = table ? as_table(command, *before, *after) : as_profile(command, *before, *after);
+  if (!content) return content.error();
+  if (Result<void> written = write_output(command.output, *content); !written) return written.error();
+  return Exit::kOk;
+}
+
+}  // namespace dwell

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include "userspace/commands/commands.h"
+#include "userspace/commands/output.h"
+#include "userspace/recording/reader.h"
+
+namespace dwell {
+
+Result<Exit> run(const ExportCommand& command) {
+  Result<ExportFormat> format = choose_format(command.format, command.output);
+  if (!format) return format.error();
+  Result<Recording> recording = read_recording(command.path);
+  if (!recording) return recording.error();
+  Result<Profile> profile = memory_profile(*recording, command.view, command.filter);
+  if (!profile) return profile.error();
+  ExportOptions how;
+  how.sample_type = command.sample_type;
+  how.root_at_bottom = command.root_at_bottom;
+  how.difference = command.view == MemoryView::kGrowing;
+  Result<std::string> content = export_profile(*profile, *format, how);
+  if (!content) return content.error();
+  if (Result<void> written = write_output(command.output, *content); !written) return written.error();
+  return Exit::kOk;
+}
+
+Result<Exit> run(const PrintAndExit& command) {
+  bool mistake = command.exit != 0;
+  if (::write(mistake ? STDERR_FILENO : STDOUT_FILENO, command.text.data(), command.text.size()) < 0)
+    return Exit::kOutput;
+  return static_cast<Exit>(command.exit);
+}
+
+}  // namespace dwell

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/commands/options.h"
+
+#include <CLI/CLI.hpp>
+#include <sstream>
+
+namespace dwell {
+namespace {
+
+constexpr const char* kExamples = R"(
+EXAMPLES
+  dwell record -p 1234 -d 60         watch PID 1234 for a minute, write NAME.dwell
+  dwell record -- ./server --port 0  start a program and see its every allocation
+  dwell report server.dwell          what stays, by call site
+)";
+
+// Turns the text of an option into its value, or says what would be one.
+template <typename T, typename Parse>
+auto value_of(T& value, Parse parse, const char* what) {
+  return [&value, parse, what](const std::string& text) {
+    auto parsed = parse(text);
+    if (!parsed) throw CLI::ValidationError("'" + text + "' is not " + what);
+    value = *parsed;
+  };
+}
+
+void add_filter(CLI::App& app, MemoryFilter& filter) {
+  const char* kGroup = "Filters";
+  app.add_option_function<std::string>("--from", value_of(filter.from_ns, parse_duration, "a time like 90, 1.5s, 10m"),
+                                       "only from this time on, since the start of the recording")
+      ->type_name("TIME")
+      ->group(kGroup);
+  app.add_option_function<std::string>("--to", value_of(filter.to_ns, parse_duration, "a time like 90, 1.5s, 10m"),
+                                       "only up to this time")
+      ->type_name("TIME")
+      ->group(kGroup);
+  app.add_option("--site", filter.site, "only stacks with a function, file or module that matches this expression")
+      ->type_name("REGEX")
+      ->group(kGroup);
+  app.add_option("--module", filter.module, "only stacks through a module whose path contains this")
+      ->type_name("TEXT")
+      ->group(kGroup);
+  app.add_option_function<std::string>(
+         "--kind", value_of(filter.kind, [](const std::string& s) { return memory_kind_named(s); },
+                            "heap, mapping, file or reserved"),
+         "only this kind of memory: heap, mapping, file, reserved")
+      ->type_name("KIND")
+      ->group(kGroup);
+  app.add_option_function<std::uint32_t>("--thread", [&filter](std::uint32_t tid) { filter.thread = tid; },
+                                         "only blocks that this thread asked for and that are still there")
+      ->type_name("TID")
+      ->group(kGroup);
+  app.add_option_function<std::string>("--min", value_of(filter.min_bytes, parse_size, "a size like 4096, 64K, 1.5M"),
+                                       "only sites with at least this much")
+      ->type_name("SIZE")
+      ->group(kGroup);
+  app.add_option_function<std::string>(
+         "--temporary", value_of(filter.temporary_ns, parse_duration, "a time like 1ms"),
+         "a block freed before this age is temporary (default: 1ms)")
+      ->type_name("TIME")
+      ->group(kGroup);
+}
+
+void add_view(CLI::App& app, MemoryView& view) {
+  auto named = [](const std::string& text) {
+    constexpr std::string_view kPrefix = "memory:";
+    bool prefixed = text.compare(0, kPrefix.size(), kPrefix) == 0;
+    return memory_view_named(prefixed ? text.substr(kPrefix.size()) : text);
+  };
+  app.add_option_function<std::string>(
+         "--view", value_of(view, named, "retained, growing, allocated, temporary, peak or all"),
+         "retained (default), growing, allocated, temporary, peak, all")
+      ->type_name("VIEW");
+}
+
+void add_record(CLI::App& app, RecordCommand& command) {
+  RecordOptions& options = command.options;
+  auto* pid = app.add_option_function<pid_t>("-p,--pid", [&options](pid_t p) { options.pid = p; }, "attach to this process")
+                  ->type_name("PID");
+  app.add_option("-o,--output", options.output, "the recording (default: NAME.dwell); one that stands there becomes FILE.old")
+      ->type_name("FILE");
+  app.add_option_function<std::string>(
+         "-d,--duration", value_of(options.duration_ns, parse_duration, "a time like 90, 1.5s, 10m"),
+         "end after this time (default: at Ctrl-C, or when the target ends)")
+      ->type_name("TIME");
+  app.add_option_function<std::string>(
+         "--sample-bytes", value_of(options.sample_bytes, parse_size, "a size like 4096, 512K, 1M"),
+         "look at one allocation in this many bytes, by chance; figures are scaled, and state their error (default: all)")
+      ->type_name("SIZE");
+  app.add_flag("--follow-forks", options.follow_forks, "record the processes that it forks too");
+  app.add_flag("!--no-mappings", options.mappings, "leave out mmap and brk, record the heap only");
+  app.add_flag("!--no-symbols", options.symbols, "leave names to 'dwell symbolize', here or elsewhere");
+  app.add_flag("-q,--quiet", command.quiet, "no live line, no summary");
+  const char* kDebug = "Options for debugging dwell";
+  app.add_option_function<std::string>("--buffer", value_of(options.ring_bytes, parse_size, "a size like 64M"),
+                                       "of the ring buffer from the kernel (default: 64M)")
+      ->type_name("SIZE")
+      ->group(kDebug);
+  app.add_option_function<std::string>(
+         "--attach-method",
+         value_of(options.attach_method,
+                  [](const std::string& name) -> std::optional<AttachMethod> {
+                    if (name == "session") return AttachMethod::kSession;
+                    if (name == "multi") return AttachMethod::kMulti;
+                    if (name == "perf") return AttachMethod::kPerf;
+                    return std::nullopt;
+                  },
+                  "session, multi or perf"),
+         "session, multi or perf (default: the best that works)")
+      ->type_name("METHOD")
+      ->group(kDebug);
+  app.add_flag("-v,--verbose", command.verbose, "show what libbpf says")->group(kDebug);
+  auto* program = app.add_option("COMMAND", options.command, "after --: start this program, held until the probes are in place");
+  program->excludes(pid);
+  app.positionals_at_end();
+}
+
+void add_report(CLI::App& app, ReportCommand& command) {
+  app.add_option("FILE", command.path, "a recording")->required();
+  app.add_option_function<std::string>(
+         "--sort", value_of(command.sort, [](const std::string& s) { return sort_key_named(s); },
+                            "retained, blocks, growth, allocated, allocations, temporary, peak or age"),
+         "retained (default), blocks, growth, allocated, allocations, temporary, peak, age")
+      ->type_name("KEY");
+  app.add_option_function<std::string>(
+         "--group", value_of(command.group, [](const std::string& s) { return group_by_named(s); },
+                             "stack, function or module"),
+         "stack (default), function or module of the caller")
+      ->type_name("BY");
+  app.add_option("-n,--sites", command.sites, "how many call sites (default: 20)")->type_name("N");
+  app.add_option("--stacks", command.stacks, "how many of them with their stack (default: 5)")->type_name("N");
+  app.add_flag("--json", command.json, "everything, as JSON: docs/report-json.md");
+  add_filter(app, command.filter);
+}
+
+void add_export(CLI::App& app, ExportCommand& command) {
+  app.add_option("FILE", command.path, "a recording")->required();
+  app.add_option("-f,--format", command.format, "svg, folded, pprof or speedscope (default: by FILE's ending)")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"svg", "folded", "pprof", "speedscope"}));
+  app.add_option("-o,--output", command.output, "default: standard output")->type_name("FILE");
+  app.add_option("--sample-type", command.sample_type,
+                 "what svg and folded show, by its name in pprof: inuse_space, alloc_objects, ...")
+      ->type_name("NAME");
+  app.add_flag("--root-at-bottom", command.root_at_bottom, "svg: flames upwards");
+  add_view(app, command.view);
+  add_filter(app, command.filter);
+}
+
+void add_diff(CLI::App& app, DiffCommand& command) {
+  app.add_option("BEFORE", command.before, "a recording")->required();
+  app.add_option("AFTER", command.after, "a later one")->required();
+  app.add_option("-f,--format", command.format, "text (default), json, svg, folded, pprof or speedscope")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json", "svg", "folded", "pprof", "speedscope"}));
+  app.add_option("-o,--output", command.output, "default: standard output")->type_name("FILE");
+  app.add_option("-n,--sites", command.sites, "how many call sites (default: 20)")->type_name("N");
+  add_view(app, command.view);
+  add_filter(app, command.filter);
+}
+
+void add_symbolize(CLI::App& app, SymbolizeCommand& command) {
+  app.add_option("FILE", command.path, "a recording")->required();
+  app.add_option("-o,--output", command.output, "default: the recording itself")->type_name("FILE");
+  app.add_option("--debug-dir", command.debug_dirs, "where debug files are (default: /usr/lib/debug)")->type_name("DIR");
+  app.add_option("--sysroot", command.sysroot, "where the recorded machine's files are")->type_name("DIR");
+  app.add_option("--demangle", command.demangle, "short (default), full or none")
+      ->type_name("STYLE")
+      ->check(CLI::IsMember({"full", "short", "none"}));
+  app.add_flag("--debuginfod", command.debuginfod, "ask the servers of DEBUGINFOD_URLS for what is missing");
+  app.add_flag("-v,--verbose", command.verbose, "tell the source of each module's names");
+}
+
+void add_doctor(CLI::App& app, DoctorCommand& command) {
+  app.add_option_function<pid_t>("-p,--pid", [&command](pid_t p) { command.pid = p; }, "what can be seen of this process")
+      ->type_name("PID");
+  app.add_flag("--json", command.json, "as JSON");
+}
+
+}  // namespace
+
+Command parse_command_line(int argc, char** argv) {
+  CLI::App app{"dwell shows what stays in a running process: retained memory, by the call site that asked for it.\n"
+               "It attaches with eBPF: nothing is changed, stopped or restarted."};
+  app.name("dwell");
+  app.set_version_flag("--version", std::string("dwell ") + DWELL_VERSION);
+  app.footer(kExamples);
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(28);
+
+  RecordCommand record;
+  ReportCommand report;
+  ExportCommand export_;
+  DiffCommand diff;
+  SymbolizeCommand symbolize;
+  DoctorCommand doctor;
+  CLI::App* record_app = app.add_subcommand("record", "attach to a process, or start one, and write a recording");
+  CLI::App* report_app = app.add_subcommand("report", "what stays, by call site");
+  CLI::App* export_app = app.add_subcommand("export", "flame graph, pprof, folded stacks, speedscope");
+  CLI::App* diff_app = app.add_subcommand("diff", "what grew between two recordings");
+  CLI::App* symbolize_app = app.add_subcommand("symbolize", "fill in names, on any machine with the debug files");
+  CLI::App* doctor_app = app.add_subcommand("doctor", "what this kernel and a process allow, and what it costs");
+  add_record(*record_app, record);
+  add_report(*report_app, report);
+  add_export(*export_app, export_);
+  add_diff(*diff_app, diff);
+  add_symbolize(*symbolize_app, symbolize);
+  add_doctor(*doctor_app, doctor);
+
+  try {
+    app.parse(argc, argv);
+    if (*record_app && !record.options.pid && record.options.command.empty())
+      throw CLI::ValidationError("record: which process? Give -p PID, or -- COMMAND ARGUMENTS");
+  } catch (const CLI::ParseError& error) {
+    std::ostringstream out, err;
+    int code = app.exit(error, out, err);
+    return PrintAndExit{code ? err.str() : out.str(), code ? static_cast<int>(Exit::kUsage) : 0};
+  }
+  if (*record_app) {
+    for (int i = 0; i < argc; ++i) record.options.command_line += (i ? " " : "") + std::string(argv[i]);
+    return record;
+  }
+  if (*report_app) return report;
+  if (*export_app) return export_;
+  if (*diff_app) return diff;
+  if (*symbolize_app) return symbolize;
+  return doctor;
+}
+
+}  // namespace dwell

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line: what was asked for, as plain data. Knows CLI11, and nothing of what the commands do.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "userspace/record/record.h"
+#include "userspace/views/memory_report.h"
+#include "userspace/views/memory_view.h"
+
+namespace dwell {
+
+struct RecordCommand {
+  RecordOptions options;
+  bool quiet = false;
+  bool verbose = false;
+};
+
+struct ReportCommand {
+  std::string path;
+  MemoryFilter filter;
+  SortKey sort = SortKey::kRetained;
+  GroupBy group = GroupBy::kStack;
+  std::size_t sites = 20;
+  std::size_t stacks = 5;
+  bool json = false;
+};
+
+struct ExportCommand {
+  std::string path;
+  std::string output;  // "": standard output
+  std::string format;  // "": by the ending of the output's name
+  std::string sample_type;  // for formats that show one; "": bytes
+  bool root_at_bottom = false;
+  MemoryView view = MemoryView::kRetained;
+  MemoryFilter filter;
+};
+
+struct DiffCommand {
+  std::string before, after;
+  std::string output;
+  std::string format = "text";
+  MemoryView view = MemoryView::kRetained;
+  MemoryFilter filter;
+  std::size_t sites = 20;
+};
+
+struct SymbolizeCommand {
+  std::string path;
+  std::string output;  // "": in place
+  std::vector<std::string> debug_dirs;
+  std::string sysroot;
+  std::string demangle = "short";
+  bool debuginfod = false;
+  bool verbose = false;
+};
+
+struct DoctorCommand {
+  std::optional<pid_t> pid;
+  bool json = false;
+};
+
+struct PrintAndExit {  // --help, --version, or a mistake on the command line
+  std::string text;
+  int exit = 0;
+};
+
+using Command = std::variant<RecordCommand, ReportCommand, ExportCommand, DiffCommand, SymbolizeCommand,
+                             DoctorCommand, PrintAndExit>;
+
+Command parse_command_line(int argc, char** argv);
+
+// "64K", "1.5M", "2G", "123": bytes. None if it is no such thing.
+std::optional<std::uint64_t> parse_size(const std::string& text);
+// "90", "1.5s", "10m", "2h", "250ms": nanoseconds; a plain number is seconds.
+std::optional<std::uint64_t> parse_duration(const std::string& text);
+
+}  // namespace dwell

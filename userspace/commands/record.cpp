@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "ui/live_line.h"
+#include "ui/memory_text.h"
+#include "ui/text_style.h"
+#include "userspace/collect/bpf_log.h"
+#include "userspace/commands/commands.h"
+#include "userspace/commands/output.h"
+#include "userspace/recording/reader.h"
+
+namespace dwell {
+namespace {
+
+constexpr std::size_t kSummarySites = 10, kSummaryStacks = 3;
+
+LiveFigures figures_of(const RecordProgress& progress) {
+  LiveFigures figures;
+  figures.elapsed_ns = progress.elapsed_ns;
+  figures.live_bytes = progress.live_bytes;
+  figures.growth_per_minute = progress.growth_bytes_per_minute;
+  figures.events_per_second = progress.events_per_second;
+  figures.cost_percent = progress.cost_percent;
+  figures.losses = progress.lost;
+  return figures;
+}
+
+// A command that we started ends us as it ended, as `time` and `perf record` do.
+Exit exit_of(const RecordOutcome& outcome) {
+  if (!outcome.child_status) return Exit::kOk;
+  int status = *outcome.child_status;
+  return static_cast<Exit>(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+Result<void> print_summary(const std::string& path) {
+  Result<Recording> recording = read_recording(path);
+  if (!recording) return recording.error();
+  Result<MemoryReport> report = memory_report(*recording, {});
+  if (!report) return report.error();
+  std::string text = memory_text(
+      *report, {.style = text_style_of(STDOUT_FILENO), .sites = kSummarySites, .stacks = kSummaryStacks});
+  text += fmt::format("\n{} written. More: dwell report {}; a picture: dwell export {} -f svg -o {}.svg\n", path, path,
+                      path, path);
+  return write_output("", text);
+}
+
+}  // namespace
+
+Result<Exit> run(const RecordCommand& command) {
+  if (command.verbose) listen_to_libbpf(true);
+  LiveLine line(STDERR_FILENO);
+  RecordCallbacks callbacks;
+  if (!command.quiet) {
+    callbacks.started = [&](const std::string& message) { fmt::print(stderr, "{}; Ctrl-C ends it\n", message); };
+    callbacks.note = [&](const std::string& note) {
+      line.clear();
+      fmt::print(stderr, "note: {}\n", note);
+    };
+    callbacks.progress = [&](const RecordProgress& progress) { line.show(figures_of(progress)); };
+  }
+  Result<RecordOutcome> outcome = record(command.options, callbacks);
+  line.clear();
+  if (!outcome) return outcome.error();
+  if (!command.quiet) {
+    if (Result<void> printed = print_summary(outcome->path); !printed) return printed.error();
+  }
+  return exit_of(*outcome);
+}
+
+}  // namespace dwell

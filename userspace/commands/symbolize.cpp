@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
+
+#include "userspace/commands/commands.h"
+#include "userspace/record/symbols.h"
+#include "userspace/recording/reader.h"
+#include "userspace/recording/writer.h"
+
+namespace dwell {
+namespace {
+
+DemangleWidth width_named(const std::string& name) {
+  if (name == "none") return DemangleWidth::kNone;
+  return name == "full" ? DemangleWidth::kFull : DemangleWidth::kShort;
+}
+
+void tell_module(const ModuleNames& names, bool verbose) {
+  const ModuleReport& report = names.report;
+  std::uint64_t unnamed = names.counters.by_source[static_cast<int>(NameSource::kNone)];
+  if (verbose && !report.symbols_from.empty())
+    fmt::print("{}: names from {}{}{}\n", names.module.path, report.symbols_from,
+               report.debug_from.empty() ? "" : ", lines from ", report.debug_from);
+  if (!unnamed && report.problem.empty()) return;
+  fmt::print("{}{}{}: {} of {} addresses have no name{}{}\n", names.module.path,
+             names.module.build_id.empty() ? "" : ", build id ", names.module.build_id, unnamed,
+             names.counters.addresses, report.problem.empty() ? "" : ": ", report.problem);
+  if (!report.hint.empty()) fmt::print("  hint: {}\n", report.hint);
+}
+
+}  // namespace
+
+Result<Exit> run(const SymbolizeCommand& command) {
+  Result<Recording> recording = read_recording(command.path);
+  if (!recording) return recording.error();
+  SymbolizerOptions options;
+  options.demangle = width_named(command.demangle);
+  options.debug_dirs = command.debug_dirs;
+  options.sysroot = command.sysroot;
+  options.debuginfod = command.debuginfod;
+  Symbolizer symbolizer(options);
+  auto by_path = [](const Module& module) {
+    ModuleRef ref;
+    ref.path = module.path;
+    ref.build_id = module.build_id;
+    return ref;
+  };
+  // Code without a file got its names where it ran; nothing here could do better.
+  auto has_file = [](const Module& module) { return module.kind == ModuleKind::kFile; };
+  ResolvedSymbols resolved = resolve_symbols(recording->modules, recording->locations, recording->symbols, by_path,
+                                             symbolizer, has_file);
+  const std::string& output = command.output.empty() ? command.path : command.output;
+  if (Result<void> written = rewrite_symbols(command.path, output, resolved.symbols); !written)
+    return written.error();
+  for (const ModuleNames& names : resolved.modules) tell_module(names, command.verbose);
+  return Exit::kOk;
+}
+
+}  // namespace dwell

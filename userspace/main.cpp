@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// dwell: reads the command line, runs the command, prints the one error, picks the exit code.
+#include <fmt/core.h>
+
+#include <cstdio>
+
+#include "userspace/commands/commands.h"
+#include "userspace/commands/options.h"
+
+int main(int argc, char** argv) {
+  dwell::Command command = dwell::parse_command_line(argc, argv);
+  dwell::Result<dwell::Exit> result =
+      std::visit([](const auto& asked) -> dwell::Result<dwell::Exit> { return dwell::run(asked); }, command);
+  if (result) return static_cast<int>(*result);
+  fmt::print(stderr, "dwell: {}\n", result.error().what);
+  if (!result.error().hint.empty()) fmt::print(stderr, "hint: {}\n", result.error().hint);
+  return static_cast<int>(result.error().exit);
+}

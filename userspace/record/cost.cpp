@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/record/cost.h"
+
+namespace dwell {
+
+void CostMeter::set_probe(std::uint16_t probe, TrapClass trap) {
+  if (probe >= traps_.size()) traps_.resize(probe + 1, TrapClass::kEmulated);
+  traps_[probe] = trap;
+}
+
+void CostMeter::update(std::span<const dwell_hits> hits, std::uint64_t counted_runs, std::uint64_t counted_ns) {
+  std::uint64_t runs = 0;
+  double trap_ns = 0;
+  probe_hits_ = 0;
+  for (std::size_t probe = 0; probe < hits.size() && probe < traps_.size(); ++probe) {
+    trap_ns += hits[probe].entries * prices_.entry_ns[static_cast<int>(traps_[probe])];
+    trap_ns += hits[probe].returns * prices_.return_ns;
+    probe_hits_ += hits[probe].entries;
+    runs += hits[probe].entries + hits[probe].returns;
+  }
+  trap_ns_ = static_cast<std::uint64_t>(trap_ns);
+  if (counted_runs) bpf_ns_ = static_cast<std::uint64_t>(static_cast<double>(counted_ns) / counted_runs * runs);
+}
+
+}  // namespace dwell

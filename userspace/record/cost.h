@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// CostMeter: what the recording costs its target. Hits times the calibrated price of each trap, and the time
+// that our BPF programs run, which is measured in windows and extended to all runs.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "bpf/tracer.h"
+#include "userspace/probes/planner.h"
+
+namespace dwell {
+
+class CostMeter {
+ public:
+  explicit CostMeter(const TrapPrices& prices) : prices_(prices) {}
+
+  void set_probe(std::uint16_t probe, TrapClass trap);
+
+  // `hits` are sums since the start, by probe; `runs` and `run_ns` what the kernel counted in windows so far.
+  void update(std::span<const dwell_hits> hits, std::uint64_t counted_runs, std::uint64_t counted_ns);
+
+  std::uint64_t probe_hits() const { return probe_hits_; }
+  std::uint64_t trap_ns() const { return trap_ns_; }
+  std::uint64_t bpf_ns() const { return bpf_ns_; }
+
+ private:
+  TrapPrices prices_;
+  std::vector<TrapClass> traps_;
+  std::uint64_t probe_hits_ = 0, trap_ns_ = 0, bpf_ns_ = 0;
+};
+
+}  // namespace dwell

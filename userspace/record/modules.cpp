@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/record/modules.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include "symbolizer/elf_file.h"
+
+namespace dwell {
+
+std::vector<CodeRange> ModuleTable::code_of(pid_t pid, const std::vector<Mapping>& mappings) {
+  std::vector<CodeRange> ranges;
+  for (const Mapping& mapping : mappings) {
+    if (!mapping.executable) continue;
+    bool from_file = mapping.is_file() || mapping.path == "[vdso]";
+    ranges.push_back({mapping.start, mapping.end, from_file ? mapping.file_offset : mapping.start,
+                      module_of(pid, mapping)});
+  }
+  return ranges;
+}
+
+std::int32_t ModuleTable::find(std::uint64_t device, std::uint64_t inode) const {
+  auto found = files_.find({device, inode});
+  return found == files_.end() ? -1 : static_cast<std::int32_t>(found->second);
+}
+
+ModuleRef ModuleTable::source_of(std::uint32_t module) const {
+  const Module& described = writer_.modules()[module];
+  ModuleRef ref;
+  ref.path = described.path;
+  ref.build_id = described.build_id;
+  if (described.kind == ModuleKind::kVdso) ref.kind = CodeKind::kVdso;
+  if (described.kind == ModuleKind::kJit) ref.kind = CodeKind::kJit;
+  auto source = sources_.find(module);
+  if (source == sources_.end()) return ref;
+  ref.pid = source->second.pid;
+  ref.image = source->second.vdso_image;
+  if (source->second.file.valid()) ref.open_path = fmt::format("/proc/self/fd/{}", source->second.file.get());
+  return ref;
+}
+
+std::uint32_t ModuleTable::add(Module module, Source source) {
+  std::uint32_t index = writer_.add_module(module);
+  sources_.try_emplace(index, std::move(source));
+  return index;
+}
+
+std::uint32_t ModuleTable::module_of(pid_t pid, const Mapping& mapping) {
+  if (!mapping.is_file()) {
+    auto [module, source] = read_image(pid, mapping);
+    return add(std::move(module), std::move(source));
+  }
+  FileKey key{mapping.device(), mapping.inode};
+  auto known = files_.find(key);
+  if (known != files_.end()) return known->second;
+  auto [module, source] = open_file(pid, mapping);
+  return files_[key] = add(std::move(module), std::move(source));
+}
+
+std::pair<Module, ModuleTable::Source> ModuleTable::open_file(pid_t pid, const Mapping& mapping) const {
+  Module module;
+  module.path = mapping.path;
+  Source source{pid, {}, {}};
+  Result<std::string> path = path_to_open(pid, mapping);
+  if (!path) return {module, std::move(source)};
+  source.file.reset(::open(path->c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat st {};
+  if (source.file.valid() && ::fstat(source.file.get(), &st) == 0) module.size = st.st_size;
+  if (Result<ElfFile> elf = ElfFile::open(*path)) module.build_id = elf->build_id();
+  return {module, std::move(source)};
+}
+
+std::pair<Module, ModuleTable::Source> ModuleTable::read_image(pid_t pid, const Mapping& mapping) const {
+  Module module;
+  module.path = mapping.path;
+  Source source{pid, {}, {}};
+  if (mapping.path == "[vdso]") {
+    module.kind = ModuleKind::kVdso;
+    if (Result<std::string> image = read_vdso(pid, mapping)) source.vdso_image = std::move(*image);
+    if (Result<ElfFile> elf = ElfFile::from_bytes(source.vdso_image, "[vdso]")) module.build_id = elf->build_id();
+    return {module, std::move(source)};
+  }
+  // Code without a file was made at run time; a runtime that says what it made leaves /tmp/perf-PID.map.
+  module.kind = ModuleKind::kJit;
+  if (module.path.empty()) module.path = fmt::format("[jit of {}]", pid);
+  return {module, std::move(source)};
+}
+
+}  // namespace dwell

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/record/record.h"
+
+#include <fmt/core.h>
+
+#include "userspace/collect/launch.h"
+#include "userspace/probes/calibrate.h"
+#include "userspace/process/process.h"
+#include "userspace/record/recorder.h"
+#include "userspace/record/signals.h"
+
+namespace dwell {
+namespace {
+
+Result<Calibration> calibrate_for(const ProcessFacts& target, const RecordOptions& options) {
+  Result<Calibration> calibration = calibrate(options.attach_method);
+  if (!calibration) return calibration;
+  const ProbeAbilities& able = calibration->abilities;
+  if (!able.best) {
+    return Error{"attach a probe to a function of our own: " + able.why_not_perf,
+                 "see what is missing: dwell doctor", Exit::kNotPermitted};
+  }
+  Result<bool> filtered = has_seccomp_filter(target.pid);
+  if (filtered && *filtered && try_seccomp(*able.best) == SeccompAnswer::kKilledByReturns) {
+    return Error{fmt::format("trace PID {}: it runs under a seccomp filter, and this kernel kills such a process "
+                             "at its first return probe",
+                             target.pid),
+                 "use a kernel with the fix (6.14, 6.13.3, 6.12.14 or newer), or run the target without the filter",
+                 Exit::kUnsupported};
+  }
+  return calibration;
+}
+
+// A started program has nothing mapped yet but itself and its loader; room is made for what will come.
+Result<std::vector<Mapping>> mappings_of(const ProcessFacts& target) {
+  Result<std::vector<Mapping>> mappings = read_maps(target.pid);
+  if (mappings && mappings->empty())
+    return Error{fmt::format("trace PID {}: it has no memory: it is ending", target.pid), "", Exit::kNoTarget};
+  return mappings;
+}
+
+}  // namespace
+
+Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks& callbacks) {
+  // A command is started and held before its first instruction.
+  std::optional<LaunchedProgram> launched;
+  if (!options.command.empty()) {
+    Result<LaunchedProgram> program = LaunchedProgram::start(options.command);
+    if (!program) return program.error();
+    launched.emplace(std::move(*program));
+  }
+  Result<ProcessFacts> target = read_process(launched ? launched->pid() : *options.pid);
+  if (!target) return target.error();
+
+  // What this kernel can do, and at what price, is tried out on ourselves.
+  Result<Calibration> calibration = calibrate_for(*target, options);
+  if (!calibration) return calibration.error();
+  Result<std::vector<Mapping>> mappings = mappings_of(*target);
+  if (!mappings) return mappings.error();
+  Result<std::unique_ptr<Recorder>> recorder = Recorder::open(options, callbacks, *target, *calibration, *mappings);
+  if (!recorder) return recorder.error();
+
+  // From here on the target is traced, and a signal ends the recording, not us.
+  Result<StopSignals> signals = StopSignals::catch_them();
+  if (!signals) return signals.error();
+  Result<void> attached = launched ? (*recorder)->attach(*launched, *target) : (*recorder)->attach(*target);
+  if (!attached) return (*recorder)->abandon(attached.error());
+  if (callbacks.started) {
+    callbacks.started(fmt::format("recording {} ({}) into {}", target->name, target->pid, (*recorder)->path()));
+  }
+  if (Result<void> watched = (*recorder)->watch(*signals); !watched) return watched.error();
+
+  // A second signal now ends us at once; the file is whole up to its last chunk.
+  signals->let_go();
+  if (Result<void> finished = (*recorder)->finish(); !finished) return finished.error();
+  RecordOutcome outcome{(*recorder)->path(), (*recorder)->end_reason(), std::nullopt};
+  if (int status = 0; launched && launched->ended(&status)) outcome.child_status = status;
+  return outcome;
+}
+
+}  // namespace dwell

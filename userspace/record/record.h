@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recording a process: from its PID, or a command to start, to a finished .dwell file.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/probes/attach.h"
+#include "userspace/recording/model.h"
+
+namespace dwell {
+
+struct RecordOptions {
+  std::optional<pid_t> pid;          // attach to this process,
+  std::vector<std::string> command;  // or start this one
+  std::string output;                // "": NAME.dwell in the current folder
+  std::optional<std::uint64_t> duration_ns;
+  std::uint64_t sample_bytes = 0;    // mean bytes between samples, 0: every allocation
+  std::uint64_t ring_bytes = 64ull << 20;
+  bool symbols = true;
+  bool mappings = true;              // mmap and its relatives, besides the heap
+  bool follow_forks = false;
+  std::optional<AttachMethod> attach_method;  // only this one, instead of the best that works
+  std::string command_line;          // of dwell itself, for the recording
+};
+
+// How the recording goes on, told about four times a second.
+struct RecordProgress {
+  std::uint64_t elapsed_ns = 0;
+  std::uint64_t live_bytes = 0, live_blocks = 0;  // of the heap; scaled if sampled
+  double growth_bytes_per_minute = 0;             // since the recording began
+  double events_per_second = 0;                   // since the last time
+  double cost_percent = 0;                        // of the target's CPU time
+  std::uint64_t lost = 0;                         // events, all kinds
+};
+
+struct RecordOutcome {
+  std::string path;
+  std::string end_reason;
+  std::optional<int> child_status;  // of a started command, as waitpid() has it
+};
+
+struct RecordCallbacks {
+  std::function<void(const std::string& message)> started;  // "recording redis-server (1234) into ..."
+  std::function<void(const RecordProgress&)> progress;
+  std::function<void(const std::string& note)> note;        // something the user should know at once
+};
+
+// Runs until the time is over, the target has ended, or SIGINT or SIGTERM arrives; a second one ends dwell
+// itself at once.
+Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks& callbacks);
+
+}  // namespace dwell

@@ -1,0 +1,486 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/record/recorder.h"
+
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <set>
+
+#include "userspace/record/symbols.h"
+
+namespace dwell {
+namespace {
+
+constexpr const char* kOldSuffix = ".old";
+constexpr std::uint64_t kMillisecond = 1'000'000;
+constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::size_t kCaughtUp = 4096;  // fewer records than that at once: nothing has piled up
+constexpr std::uint64_t kPollNs = 50 * kMillisecond;
+constexpr std::uint64_t kProgressNs = 250 * kMillisecond;
+// The kernel counts the run time of BPF programs for a moment now and then: it makes each run dearer.
+constexpr std::uint64_t kRunTimeWindowNs = 200 * kMillisecond;
+constexpr std::uint64_t kRunTimeEveryNs = 10 * kSecond;
+
+std::uint64_t monotonic_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * kSecond + now.tv_nsec;
+}
+
+std::uint64_t unix_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec * kSecond + now.tv_nsec;
+}
+
+RecordingInfo describe(const RecordOptions& options, const ProcessFacts& target) {
+  utsname system{};
+  ::uname(&system);
+  RecordingInfo info;
+  info.dwell_version = DWELL_VERSION;
+  info.kernel = system.release;
+  info.host = system.nodename;
+  info.arch = system.machine;
+  info.command_line = options.command_line;
+  info.container = target.container;
+  info.start_unix_ns = unix_ns();
+  info.start_monotonic_ns = monotonic_ns();
+  info.sample_period_bytes = options.sample_bytes;
+  info.started_by_dwell = !options.command.empty();
+  return info;
+}
+
+std::string file_name_for(const ProcessFacts& target) {
+  std::string name = target.name.empty() ? "recording" : target.name;
+  std::replace_if(name.begin(), name.end(), [](unsigned char c) { return c <= ' ' || c == '/' || c >= 127; }, '_');
+  return name + ".dwell";
+}
+
+// A good recording that stands there is kept beside, as perf does.
+void set_aside(const std::string& path) {
+  struct stat st {};
+  if (::stat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode)) ::rename(path.c_str(), (path + kOldSuffix).c_str());
+}
+
+// Frees first and what gives out memory last: a block whose allocation is seen is freed under our eyes too.
+int attach_order(const PlannedProbe& probe) {
+  if (!wants_return(probe.function.shape)) return 0;
+  return gives_back(probe.function.shape) ? 1 : 2;
+}
+
+}  // namespace
+
+struct Recorder::Process {
+  ProcessSlot slot;
+  ProcessInfo info;
+  AddressSpace code;
+  std::unique_ptr<ProbeLinks> links;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> inspected;  // files: device and inode
+  UniqueFd pidfd;
+  std::uint64_t cpu_at_start_ns = 0, cpu_ns = 0;
+  bool ended = false;
+};
+
+Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callbacks, const Calibration& calibration,
+                   std::string path, MemoryTracer tracer, UnwindTables unwind, MmapWatch mmap_watch,
+                   RecordingWriter writer, std::uint64_t start_ns)
+    : options_(options),
+      callbacks_(callbacks),
+      calibration_(calibration),
+      path_(std::move(path)),
+      start_ns_(start_ns),
+      tracer_(std::move(tracer)),
+      unwind_(std::move(unwind)),
+      mmap_watch_(std::move(mmap_watch)),
+      writer_(std::move(writer)),
+      modules_(writer_),
+      stacks_(writer_),
+      decoder_(stacks_, writer_,
+               {[this](const ProcessNews& news) { handle(news); },
+                [this](ProcessSlot slot, std::uint64_t pc) { (void)unwind_.load_full(slot, pc); },
+                [this](ProcessSlot slot) -> const AddressSpace& {
+                  static const AddressSpace nowhere;
+                  return slot < processes_.size() ? processes_[slot]->code : nowhere;
+                }}),
+      ledger_(start_ns, options.sample_bytes),
+      schedule_(start_ns),
+      cost_(calibration.prices),
+      told_losses_(256) {
+  tracer_.set_handler([this](const void* data, std::size_t size) {
+    decoder_.decode(data, size, [this](const auto& event) { ledger_.apply(event); });
+  });
+}
+
+Recorder::~Recorder() = default;
+
+Result<std::unique_ptr<Recorder>> Recorder::open(const RecordOptions& options, const RecordCallbacks& callbacks,
+                                                 const ProcessFacts& target, const Calibration& calibration,
+                                                 const std::vector<Mapping>& mappings) {
+  Result<MmapWatch> mmap_watch = MmapWatch::open();
+  if (!mmap_watch) return mmap_watch.error();
+
+  UnwindTables unwind;
+  unwind.sync(target.pid, ProcessSlot{0}, mappings);
+  TracerSettings settings{options.sample_bytes, options.ring_bytes, *calibration.abilities.best,
+                          unwind.sizes_to_load()};
+  Result<MemoryTracer> tracer = MemoryTracer::load(settings);
+  if (!tracer) return tracer.error();
+  if (Result<void> bound = unwind.bind(tracer->unwind_maps(), settings.unwind_sizes); !bound) return bound.error();
+
+  std::string path = options.output.empty() ? file_name_for(target) : options.output;
+  set_aside(path);
+  RecordingInfo info = describe(options, target);
+  Result<RecordingWriter> writer = RecordingWriter::create(path, info);
+  if (!writer) return writer.error();
+  return std::unique_ptr<Recorder>(new Recorder(options, callbacks, calibration, path, std::move(*tracer),
+                                                std::move(unwind), std::move(*mmap_watch), std::move(*writer),
+                                                info.start_monotonic_ns));
+}
+
+// ---- processes ----
+
+Result<Recorder::Process*> Recorder::add_process(const ProcessFacts& facts, std::int32_t parent) {
+  auto process = std::make_unique<Process>();
+  process->slot = static_cast<ProcessSlot>(processes_.size());
+  process->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, facts.pid, 0)));
+  if (!process->pidfd.valid()) {
+    Error error = system_error(fmt::format("follow PID {}", facts.pid), errno);
+    if (errno == ESRCH) error.exit = Exit::kNoTarget;
+    return error;
+  }
+  process->cpu_at_start_ns = process->cpu_ns = process_cpu_ns(facts.pid).value_or(0);
+  process->info.pid = facts.pid;
+  process->info.parent = parent;
+  process->info.name = facts.name;
+  process->info.command_line = facts.command_line;
+  process->info.start_ns = monotonic_ns();
+  process->links = std::make_unique<ProbeLinks>(*calibration_.abilities.best, tracer_.programs(), facts.pid);
+  processes_.push_back(std::move(process));
+  Process& added = *processes_.back();
+  writer_.set_process(added.slot, added.info);
+  mmap_watch_.watch(facts.pid);
+  if (Result<void> marked = tracer_.add_target(facts.pid, added.slot); !marked) return marked.error();
+  return &added;
+}
+
+Result<void> Recorder::attach(const ProcessFacts& facts) {
+  Result<Process*> process = add_process(facts, -1);
+  if (!process) return process.error();
+  if (Result<void> synced = sync(**process); !synced) return synced;
+  if (!probes_.empty()) return {};
+  Result<std::vector<Mapping>> mappings = read_maps(facts.pid);
+  if (!mappings) return mappings.error();
+  Result<AllocatorSet> none = find_allocators(facts.pid, *mappings);
+  return none ? Error{fmt::format("trace PID {}: none of its allocation functions could be probed", facts.pid),
+                      fmt::format("see why: dwell doctor -p {}", facts.pid), Exit::kUnsupported}
+              : none.error();
+}
+
+Result<void> Recorder::attach(LaunchedProgram& program, const ProcessFacts& facts) {
+  Result<Process*> process = add_process(facts, -1);
+  if (!process) return process.error();
+  if (Result<void> ran = program.run_to_entry([&] { return sync(**process); }); !ran) return ran;
+  if (probes_.empty()) note("no allocator was found before the program's first instruction");
+  return program.release();
+}
+
+Result<void> Recorder::sync(Process& process) {
+  Result<std::vector<Mapping>> mappings = read_maps(process.info.pid);
+  if (!mappings) return mappings.error();
+  process.code.replace(modules_.code_of(process.info.pid, *mappings));
+  for (const UnwindProblem& problem : unwind_.sync(process.info.pid, process.slot, *mappings).problems)
+    note_once(fmt::format("no unwind tables for {}: {}", problem.path, problem.reason));
+  return probe(process, *mappings);
+}
+
+Result<void> Recorder::probe(Process& process, const std::vector<Mapping>& mappings) {
+  std::vector<std::pair<PlannedProbe*, std::string>> wanted;  // and the path that opens its file here
+  for (const Mapping& mapping : mappings) {
+    if (!mapping.executable || !mapping.is_file()) continue;
+    std::pair<std::uint64_t, std::uint64_t> file{mapping.device(), mapping.inode};
+    if (!process.inspected.insert(file).second) continue;
+    Result<AllocModule> module = find_allocator(process.info.pid, mappings, mapping);
+    if (!module) {
+      note(module.error().what);
+      continue;
+    }
+    for (PlannedProbe* probe : plan(*module)) wanted.emplace_back(probe, module->open_path);
+  }
+  for (int step = 0; step < 3; ++step) {
+    std::vector<ProbeSite> sites;
+    std::vector<PlannedProbe*> probes;
+    for (auto& [probe, path] : wanted) {
+      if (probe->placements.empty() || attach_order(*probe) != step) continue;
+      sites.push_back(probe->site);
+      sites.back().path = path;
+      probes.push_back(probe);
+    }
+    if (sites.empty()) continue;
+    Result<std::vector<AttachedSite>> attached = process.links->attach(sites);
+    if (!attached) return attached.error();
+    for (std::size_t i = 0; i < probes.size(); ++i) {
+      if ((*attached)[i].candidate < 0) {
+        note(fmt::format("{} could not be probed: {}", sites[i].name, (*attached)[i].failure));
+        continue;
+      }
+      probes[i]->candidate = (*attached)[i].candidate;
+      placed(*probes[i]);
+    }
+  }
+  return {};
+}
+
+std::vector<PlannedProbe*> Recorder::plan(const AllocModule& module) {
+  auto [known, fresh] = plans_.try_emplace({module.device, module.inode});
+  if (!fresh || module.functions.empty()) return known->second;
+  PlanOptions how;
+  how.mappings = options_.mappings;
+  how.first_index = static_cast<std::uint16_t>(probes_.size() + 1);
+  for (PlannedProbe& probe : plan_module(module, calibration_, how)) {
+    if (!probe.refusal.empty()) note(fmt::format("{} in {} is not probed: {}", probe.function.name, module.path, probe.refusal));
+    probes_.push_back(std::make_unique<PlannedProbe>(std::move(probe)));
+    known->second.push_back(probes_.back().get());
+    std::int32_t index = modules_.find(module.device, module.inode);
+    const PlannedProbe& planned = *probes_.back();
+    if (index >= 0) stacks_.set_probe(planned.index, {index, planned.function.file_offset, false});
+  }
+  return known->second;
+}
+
+void Recorder::placed(PlannedProbe& probe) { cost_.set_probe(probe.index, probe.chosen().trap); }
+
+Error Recorder::abandon(const Error& cause) {
+  ::unlink(path_.c_str());
+  ::rename((path_ + kOldSuffix).c_str(), path_.c_str());
+  if (processes_.empty() || !all_ended()) return cause;
+  return {fmt::format("trace PID {}: it ended before anything was recorded", processes_[0]->info.pid), "",
+          Exit::kNoTarget};
+}
+
+// ---- while it runs ----
+
+Result<void> Recorder::watch(StopSignals& signals) {
+  UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  for (int fd : {signals.fd(), tracer_.ring_fd(), mmap_watch_.fd()}) {
+    epoll_event interest{};
+    interest.events = EPOLLIN;
+    interest.data.fd = fd;
+    if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &interest)) return system_error("wait for events", errno);
+  }
+  std::uint64_t last_progress_ns = 0;
+  while (end_.reason.empty()) {
+    epoll_event ready[4];
+    ::epoll_wait(epoll.get(), ready, 4, kPollNs / kMillisecond);
+    // Mappings first: a stack may already lead into code that arrived a moment ago.
+    handle(mmap_watch_.take());
+    if (Result<std::size_t> drained = tracer_.consume(); !drained) return drained.error();
+    std::uint64_t now_ns = monotonic_ns();
+    count_run_time(now_ns);
+    if (schedule_.tick_due(now_ns)) {
+      if (Result<void> ticked = tick(now_ns); !ticked) return ticked;
+    }
+    if (now_ns - last_progress_ns >= kProgressNs) {
+      tell_progress(now_ns);
+      last_progress_ns = now_ns;
+    }
+    if (signals.arrived()) end_.reason = "interrupted";
+    if (options_.duration_ns && now_ns - start_ns_ >= *options_.duration_ns) end_.reason = "the time was over";
+    if (all_ended()) end_.reason = "the target ended";
+  }
+  return {};
+}
+
+void Recorder::handle(const ProcessNews& news) {
+  if (news.process >= processes_.size()) return;
+  Process& process = *processes_[news.process];
+  switch (news.kind) {
+    case ProcessNews::Kind::kForked:
+      if (options_.follow_forks) follow(process, news);
+      break;
+    case ProcessNews::Kind::kExecuted:
+      process.inspected.clear();
+      if (Result<void> synced = sync(process); !synced) note(synced.error().what);
+      break;
+    case ProcessNews::Kind::kExited:
+      ended(process, news.time_ns);
+      break;
+    case ProcessNews::Kind::kUnmappedPc:
+      if (Result<void> synced = sync(process); !synced) note(synced.error().what);
+      break;
+    case ProcessNews::Kind::kThreadExited:
+      break;
+  }
+}
+
+void Recorder::handle(const MappingNews& news) {
+  std::set<pid_t> changed;
+  for (const NewMapping& mapping : news.mappings) changed.insert(mapping.pid);
+  for (auto& process : processes_) {
+    bool due = news.lost || changed.count(process->info.pid);
+    if (process->ended || !due) continue;
+    if (Result<void> synced = sync(*process); !synced) note(synced.error().what);
+  }
+}
+
+void Recorder::follow(Process& parent, const ProcessNews& news) {
+  if (processes_.size() > 255) {
+    Loss loss{news.time_ns, LossKind::kProcessTableFull, 1};
+    (void)writer_.write_losses(std::span(&loss, 1));
+    return;
+  }
+  Result<ProcessFacts> facts = read_process(static_cast<pid_t>(news.other_id));
+  if (!facts) return;  // it has ended already
+  Result<Process*> child = add_process(*facts, parent.slot);
+  if (!child) return;
+  ledger_.apply(Fork{news.time_ns, parent.slot, (*child)->slot});
+  Result<void> synced = sync(**child);
+  std::uint64_t late_ns = monotonic_ns() - news.time_ns;
+  note(synced ? fmt::format("process {} was forked by {}: its first {:.1f} ms were not recorded", facts->pid,
+                            parent.info.pid, late_ns / 1e6)
+              : fmt::format("process {} was forked by {} and could not be followed: {}", facts->pid,
+                            parent.info.pid, synced.error().what));
+}
+
+void Recorder::ended(Process& process, std::uint64_t time_ns) {
+  process.ended = true;
+  process.info.end_ns = time_ns;
+  process.links->detach();
+  unwind_.drop(process.slot);
+  mmap_watch_.forget(process.info.pid);
+  writer_.set_process(process.slot, process.info);
+}
+
+bool Recorder::all_ended() const {
+  return std::all_of(processes_.begin(), processes_.end(), [](const auto& process) {
+    pollfd gone{process->pidfd.get(), POLLIN, 0};
+    return process->ended || ::poll(&gone, 1, 0) > 0;
+  });
+}
+
+// ---- ticks ----
+
+Result<void> Recorder::tick(std::uint64_t now_ns) {
+  std::uint64_t before = writer_.bytes_written();
+  if (Result<void> written = writer_.write_tick(ledger_.take_tick(now_ns), ledger_.series()); !written) return written;
+  if (Result<void> written = write_losses(now_ns); !written) return written;
+  if (Result<void> written = write_cost(now_ns); !written) return written;
+  for (const Note& one : std::exchange(notes_, {}))
+    if (Result<void> written = writer_.write_note(one); !written) return written;
+  schedule_.ticked(now_ns, writer_.bytes_written() - before);
+  if (!schedule_.checkpoint_due(now_ns, ledger_.block_count(), writer_.bytes_written())) return {};
+  schedule_.checkpointed(now_ns);
+  return writer_.write_live({now_ns, ledger_.live_blocks()}, ledger_.series());
+}
+
+Result<void> Recorder::write_losses(std::uint64_t now_ns) {
+  std::vector<std::uint64_t> sums = tracer_.losses();
+  sums.resize(told_losses_.size());
+  sums[static_cast<std::size_t>(LossKind::kStackTableFull)] = stacks_.refused();
+  sums[static_cast<std::size_t>(LossKind::kUnresolvedStack)] = stacks_.unresolved();
+  sums[static_cast<std::size_t>(LossKind::kUndecodable)] = decoder_.undecodable();
+  std::vector<Loss> fresh;
+  for (std::size_t kind = 0; kind < sums.size(); ++kind) {
+    if (sums[kind] > told_losses_[kind])
+      fresh.push_back({now_ns, static_cast<LossKind>(kind), sums[kind] - told_losses_[kind]});
+  }
+  told_losses_ = std::move(sums);
+  return fresh.empty() ? Result<void>{} : writer_.write_losses(fresh);
+}
+
+Result<void> Recorder::write_cost(std::uint64_t now_ns) {
+  MemoryTracer::RunTime counted = tracer_.run_time();
+  cost_.update(tracer_.hits(probes_.size() + 1), counted.runs, counted.ns);
+  CostSample sample;
+  sample.time_ns = now_ns;
+  sample.probe_hits = cost_.probe_hits();
+  sample.trap_ns = cost_.trap_ns();
+  sample.bpf_ns = cost_.bpf_ns();
+  sample.dwell_cpu_ns = own_cpu_ns();
+  for (auto& process : processes_) {
+    if (!process->ended) process->cpu_ns = process_cpu_ns(process->info.pid).value_or(process->cpu_ns);
+    sample.target_cpu_ns += process->cpu_ns - std::min(process->cpu_ns, process->cpu_at_start_ns);
+  }
+  return writer_.write_cost(sample);
+}
+
+void Recorder::count_run_time(std::uint64_t now_ns) {
+  if (now_ns < run_time_until_ns_) return;
+  bool was_window = run_time_until_ns_ && run_time_window_;
+  run_time_window_ = !was_window;
+  if (!tracer_.count_run_time(run_time_window_)) run_time_window_ = false;
+  run_time_until_ns_ = now_ns + (run_time_window_ ? kRunTimeWindowNs : kRunTimeEveryNs);
+}
+
+void Recorder::tell_progress(std::uint64_t now_ns) {
+  if (!callbacks_.progress) return;
+  LiveTotal live = ledger_.live(MemoryKind::kHeap);
+  RecordProgress progress;
+  progress.elapsed_ns = now_ns - start_ns_;
+  progress.live_bytes = live.bytes;
+  progress.live_blocks = options_.sample_bytes ? live.blocks / kScaledBlock : live.blocks;
+  progress.growth_bytes_per_minute = live.bytes * 60e9 / std::max<std::uint64_t>(progress.elapsed_ns, 1);
+  if (told_ns_) progress.events_per_second = (decoder_.events() - told_events_) * 1e9 / (now_ns - told_ns_);
+  told_events_ = decoder_.events();
+  told_ns_ = now_ns;
+  std::uint64_t target_cpu_ns = 0;
+  for (auto& process : processes_) {
+    std::uint64_t cpu_ns = process_cpu_ns(process->info.pid).value_or(process->cpu_ns);
+    target_cpu_ns += cpu_ns - std::min(cpu_ns, process->cpu_at_start_ns);
+  }
+  MemoryTracer::RunTime counted = tracer_.run_time();
+  cost_.update(tracer_.hits(probes_.size() + 1), counted.runs, counted.ns);
+  if (target_cpu_ns) progress.cost_percent = 100.0 * (cost_.trap_ns() + cost_.bpf_ns()) / target_cpu_ns;
+  for (std::uint64_t count : tracer_.losses()) progress.lost += count;
+  callbacks_.progress(progress);
+}
+
+void Recorder::note_once(const std::string& text) {
+  if (said_.insert(text).second) note(text);
+}
+
+void Recorder::note(const std::string& text) {
+  notes_.push_back({monotonic_ns(), text});
+  if (callbacks_.note) callbacks_.note(text);
+}
+
+// ---- the end ----
+
+Result<void> Recorder::finish() {
+  // What waits in the ring belongs to the recording; what comes while the probes go away does not.
+  for (std::size_t waiting = kCaughtUp; waiting >= kCaughtUp;) {
+    Result<std::size_t> drained = tracer_.consume();
+    if (!drained) return drained.error();
+    waiting = *drained;
+  }
+  end_.time_ns = monotonic_ns();
+  if (Result<void> ticked = tick(end_.time_ns); !ticked) return ticked;
+  for (auto& process : processes_) process->links->detach();
+  if (Result<void> live = writer_.write_live({end_.time_ns, ledger_.live_blocks()}, ledger_.series()); !live)
+    return live;
+  if (Result<void> symbols = write_symbols(); !symbols) return symbols;
+  return writer_.finish(end_);
+}
+
+Result<void> Recorder::write_symbols() {
+  SymbolizerOptions how;
+  how.demangle = DemangleWidth::kShort;
+  Symbolizer symbolizer(how);
+  std::span<const Module> modules = writer_.modules();
+  auto opener = [&](const Module& module) {
+    return modules_.source_of(static_cast<std::uint32_t>(&module - modules.data()));
+  };
+  // What was made at run time can be named here and now, or never.
+  auto wanted = [&](const Module& module) { return options_.symbols || module.kind != ModuleKind::kFile; };
+  ResolvedSymbols resolved = resolve_symbols(modules, writer_.locations(), {}, opener, symbolizer, wanted);
+  return writer_.write_symbols(0, resolved.symbols);
+}
+
+}  // namespace dwell

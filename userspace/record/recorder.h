@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// Recorder: a recording in progress. Owns the tracer, the ledger, the file, and the processes that it follows.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "userspace/analyze/memory_ledger.h"
+#include "userspace/base/unique_fd.h"
+#include "userspace/collect/decoder.h"
+#include "userspace/collect/launch.h"
+#include "userspace/collect/memory_tracer.h"
+#include "userspace/collect/mmap_watch.h"
+#include "userspace/collect/stack_table.h"
+#include "userspace/probes/plan.h"
+#include "userspace/process/process.h"
+#include "userspace/record/cost.h"
+#include "userspace/record/modules.h"
+#include "userspace/record/record.h"
+#include "userspace/record/signals.h"
+#include "userspace/recording/schedule.h"
+#include "userspace/recording/writer.h"
+#include "userspace/unwind/unwind_tables.h"
+
+namespace dwell {
+
+class Recorder {
+ public:
+  // Loads the BPF programs, with room for the unwind tables of `mappings`, and creates the recording.
+  static Result<std::unique_ptr<Recorder>> open(const RecordOptions& options, const RecordCallbacks& callbacks,
+                                                const ProcessFacts& target, const Calibration& calibration,
+                                                const std::vector<Mapping>& mappings);
+  ~Recorder();
+
+  // Begins to follow a process: its code, its unwind tables, its allocators.
+  Result<void> attach(const ProcessFacts& facts);
+  // The same for a program that is held at its start; on return it runs.
+  Result<void> attach(LaunchedProgram& program, const ProcessFacts& facts);
+
+  // After a failed attach(): takes the file away again. The error, or that the target is gone if it is.
+  Error abandon(const Error& cause);
+
+  // Until the time is over, the target has ended, or a signal says stop. What ended it stands in end_reason().
+  Result<void> watch(StopSignals& signals);
+  const std::string& end_reason() const { return end_.reason; }
+
+  // Detaches, and completes the file. `path()` is a whole recording then.
+  Result<void> finish();
+  const std::string& path() const { return path_; }
+
+ private:
+  struct Process;
+
+  Recorder(const RecordOptions& options, const RecordCallbacks& callbacks, const Calibration& calibration,
+           std::string path, MemoryTracer tracer, UnwindTables unwind, MmapWatch mmap_watch, RecordingWriter writer,
+           std::uint64_t start_ns);
+
+  Result<Process*> add_process(const ProcessFacts& facts, std::int32_t parent);
+  Result<void> sync(Process& process);  // to what the process has mapped now
+  Result<void> probe(Process& process, const std::vector<Mapping>& mappings);
+  std::vector<PlannedProbe*> plan(const AllocModule& module);
+  void placed(PlannedProbe& probe);
+
+  void handle(const ProcessNews& news);
+  void handle(const MappingNews& news);
+  void follow(Process& parent, const ProcessNews& news);
+  void ended(Process& process, std::uint64_t time_ns);
+  bool all_ended() const;
+
+  Result<void> tick(std::uint64_t now_ns);
+  Result<void> write_losses(std::uint64_t now_ns);
+  Result<void> write_cost(std::uint64_t now_ns);
+  void count_run_time(std::uint64_t now_ns);
+  void tell_progress(std::uint64_t now_ns);
+  void note(const std::string& text);
+  void note_once(const std::string& text);
+  Result<void> write_symbols();
+
+  const RecordOptions& options_;
+  const RecordCallbacks& callbacks_;
+  Calibration calibration_;
+  std::string path_;
+  std::uint64_t start_ns_;
+  MemoryTracer tracer_;
+  UnwindTables unwind_;
+  MmapWatch mmap_watch_;
+  RecordingWriter writer_;
+  ModuleTable modules_;
+  StackTable stacks_;
+  Decoder decoder_;
+  MemoryLedger ledger_;
+  TickSchedule schedule_;
+  CostMeter cost_;
+  // Probes by index - 1; a module that several processes have mapped is planned once.
+  std::vector<std::unique_ptr<PlannedProbe>> probes_;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::vector<PlannedProbe*>> plans_;  // by device and inode
+  std::vector<std::unique_ptr<Process>> processes_;  // by slot
+  std::vector<std::uint64_t> told_losses_;           // by LossKind
+  std::vector<Note> notes_;
+  std::set<std::string> said_;
+  std::uint64_t run_time_until_ns_ = 0;
+  bool run_time_window_ = false;
+  std::uint64_t told_events_ = 0, told_ns_ = 0;
+  RecordingEnd end_;
+};
+
+}  // namespace dwell

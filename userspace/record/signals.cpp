@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/record/signals.h"
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace dwell {
+
+Result<StopSignals> StopSignals::catch_them() {
+  sigset_t wanted, before;
+  sigemptyset(&wanted);
+  sigaddset(&wanted, SIGINT);
+  sigaddset(&wanted, SIGTERM);
+  sigprocmask(SIG_BLOCK, &wanted, &before);
+  UniqueFd fd(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd.valid()) return system_error("wait for signals", errno);
+  return StopSignals(std::move(fd), before);
+}
+
+bool StopSignals::arrived() {
+  signalfd_siginfo info;
+  bool any = false;
+  while (fd_.valid() && ::read(fd_.get(), &info, sizeof info) == sizeof info) any = true;
+  return any;
+}
+
+void StopSignals::let_go() {
+  if (!fd_.valid()) return;
+  fd_.reset();
+  sigprocmask(SIG_SETMASK, &before_, nullptr);
+}
+
+}  // namespace dwell
