@@ -409,6 +409,21 @@ void UnwindTables::drop(ProcessSlot slot) {
   spaces_[slot] = nullptr;
 }
 
+UnwindRule UnwindTables::call_rule_at(ProcessSlot slot, std::uint64_t return_address) const {
+  if (!spaces_[slot]) return kNoRule;
+  std::uint64_t pc = return_address - 1;
+  for (const Placed& placed : spaces_[slot]->placed) {
+    if (pc < placed.mapping.start || pc >= placed.mapping.end) continue;
+    if (!placed.module || placed.module->kind != DWELL_MAPPING_TABLE) return kNoRule;
+    const RowsAt& at = placed.module->calls;
+    std::span<const dwell_unwind_row> rows(memory_.rows.data() + at.first_row, at.row_count);
+    auto after = std::upper_bound(rows.begin(), rows.end(), pc - placed.bias,
+                                  [](std::uint64_t wanted, const dwell_unwind_row& row) { return wanted < row.pc; });
+    return after == rows.begin() ? kNoRule : memory_.rules.data()[std::prev(after)->rule];
+  }
+  return kNoRule;
+}
+
 Result<bool> UnwindTables::load_full(ProcessSlot slot, std::uint64_t pc) {
   Space* space = spaces_[slot].get();
   if (!space) return Error{fmt::format("full unwind rows for process slot {}: it has no tables", slot), ""};

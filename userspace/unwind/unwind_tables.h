@@ -63,6 +63,9 @@ class UnwindTables {
   // them already.
   Result<bool> load_full(ProcessSlot slot, std::uint64_t pc);
 
+  // The rule for a return address, as a walk would find it; kNoRule where only frame pointers lead on.
+  UnwindRule call_rule_at(ProcessSlot slot, std::uint64_t return_address) const;
+
   // What is needed now, and room for what comes.
   UnwindMapSizes sizes_to_load() const;
   Result<void> bind(const UnwindMapFds& fds, const UnwindMapSizes& sizes);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# Run inside gdb: attaches to $PID, and at each of $STOPS stops by SIGSTOP writes what gdb takes the stopped
+# Run inside gdb: attaches to $PID, and at each of $STOPS stops by signal 40 writes what gdb takes the stopped
 # thread's stack for to $OUT, one line a stop: thread id, then program counters, innermost first. Frames
 # that are not on the stack (inlined, tail calls) are left out.
 import os
@@ -15,7 +15,7 @@ for command in (
     "set backtrace limit 300",
     "set print thread-events off",
     "handle all nostop noprint pass",
-    "handle SIGSTOP stop print nopass",
+    "handle SIG40 stop print nopass",
     "attach " + pid,
 ):
     gdb.execute(command, to_string=True)

@@ -9,6 +9,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 const volatile __u32 process = 1;
 volatile __u32 stop_every = 0; /* stop the thread at every n-th hit; 0: never */
+volatile __u32 stop_limit = 0;
 __u32 hits_until_stop = 0;
 
 struct {
@@ -60,7 +61,9 @@ static __always_inline void stop_now_and_then(__u64 stack, __u32 tid) {
   if (!stop_every || (__u32)__sync_fetch_and_add(&hits_until_stop, 1) % stop_every != stop_every - 1) return;
   __u32 index = __sync_fetch_and_add(&stop_count, 1);
   struct stop stop = {.stack = stack, .tid = tid};
-  if (bpf_map_update_elem(&stops, &index, &stop, BPF_ANY) == 0) bpf_send_signal_thread(19 /* SIGSTOP */);
+  if (index >= stop_limit) return;
+  /* A real-time signal, for those queue: gdb stops the other threads by SIGSTOP, and two of them make one. */
+  if (bpf_map_update_elem(&stops, &index, &stop, BPF_ANY) == 0) bpf_send_signal_thread(40);
 }
 
 static __always_inline int take_stack(struct pt_regs *ctx, struct dwell_stack_start start) {
