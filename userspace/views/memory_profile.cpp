@@ -21,7 +21,9 @@ class ProfileBuilder {
  public:
   ProfileBuilder(const Recording& recording, const FrameTexts& texts)
       : recording_(recording), texts_(texts), locations_(recording.locations.size(), kUnused),
-        mappings_(recording.modules.size(), -1) {}
+        mappings_(recording.modules.size(), -1) {
+    add_program();
+  }
 
   std::vector<std::uint32_t> stack(StackId id) {
     const CallStack& stack = recording_.stacks[static_cast<std::size_t>(id)];
@@ -42,6 +44,17 @@ class ProfileBuilder {
     auto [it, added] = artificial_.try_emplace(name, static_cast<std::uint32_t>(profile.locations.size()));
     if (added) profile.locations.push_back({-1, 0, {{name, "", "", 0}}});
     return it->second;
+  }
+
+  // pprof names a profile after its first mapping, so the program stands before its libraries. The kernel
+  // cuts a process's name, so it may be only the beginning of the file's.
+  void add_program() {
+    if (recording_.processes.empty() || recording_.processes.front().name.empty()) return;
+    for (std::size_t i = 0; i < recording_.modules.size(); ++i) {
+      if (!base_name(recording_.modules[i].path).starts_with(recording_.processes.front().name)) continue;
+      mapping(static_cast<std::int32_t>(i));
+      return;
+    }
   }
 
   // Modules are laid out one behind the other, so that an address names its module and its offset in the file,

@@ -70,6 +70,15 @@ TEST(MemoryProfile, PeakIsWhatWasThereAtTheHighestPoint) {
             (std::map<std::string, Values>{{"keep", {2, 150}}, {"early", {1, 20}}, {"pass", {1, 700}}}));
 }
 
+TEST(MemoryProfile, TheProgramStandsBeforeItsLibraries) {
+  StoryRecording story;
+  StackId stack = story.stack({"strdup@/usr/lib/libc.so.6", "main@/usr/bin/app"});
+  story.at(1000).alloc(0x10, 100, stack);
+  Profile profile = profile_of(story.end(kSecond), MemoryView::kRetained);
+  ASSERT_EQ(profile.mappings.size(), 2u);
+  EXPECT_EQ(profile.mappings[0].path, "/usr/bin/app");
+}
+
 TEST(MemoryProfile, AllHasTheFourTypesOfPprof) {
   Profile profile = profile_of(two_seconds(), MemoryView::kAll);
   std::vector<std::string> types;
