@@ -23,42 +23,6 @@ Json optional_number(const std::optional<T>& value) {
   return value ? number(static_cast<double>(*value)) : Json(nullptr);
 }
 
-const char* kind_word(MemoryKind kind) {
-  switch (kind) {
-    case MemoryKind::kHeap:
-      return "heap";
-    case MemoryKind::kMapping:
-      return "mapping";
-    case MemoryKind::kFile:
-      return "file";
-    case MemoryKind::kReserved:
-      return "reserved";
-  }
-  return "unknown";
-}
-
-const char* sort_word(SortKey sort) {
-  switch (sort) {
-    case SortKey::kRetained:
-      return "retained";
-    case SortKey::kBlocks:
-      return "blocks";
-    case SortKey::kGrowth:
-      return "growth";
-    case SortKey::kAllocated:
-      return "allocated";
-    case SortKey::kAllocations:
-      return "allocations";
-    case SortKey::kTemporary:
-      return "temporary";
-    case SortKey::kPeak:
-      return "peak";
-    case SortKey::kAge:
-      return "age";
-  }
-  return "unknown";
-}
-
 Json figures_json(const MemoryFigures& f) {
   return {{"retained_bytes", number(f.retained_bytes)},
           {"retained_blocks", number(f.retained_blocks)},
@@ -119,14 +83,14 @@ Json process_json(const ProcessInfo& process) {
 
 Json kind_json(const KindReport& kind) {
   return {{"process", kind.process},
-          {"kind", kind_word(kind.kind)},
+          {"kind", name_of(kind.kind)},
           {"peak_time_ns", kind.peak_time_ns},
           {"figures", figures_json(kind.figures)}};
 }
 
 Json site_json(const SiteReport& site) {
   return {{"process", site.process},
-          {"kind", kind_word(site.kind)},
+          {"kind", name_of(site.kind)},
           {"figures", figures_json(site.figures)},
           {"oldest_age_ns", site.oldest_age_ns ? Json(*site.oldest_age_ns) : Json(nullptr)},
           {"median_age_ns", site.median_age_ns ? Json(*site.median_age_ns) : Json(nullptr)},
@@ -180,7 +144,7 @@ Json list(const std::vector<T>& items, Json (*one)(const T&)) {
 Json text_json(const std::string& text) { return printable(text); }
 
 Json diff_site_json(const DiffSite& site) {
-  return {{"kind", kind_word(site.kind)},
+  return {{"kind", name_of(site.kind)},
           {"retained_bytes_change", number(site.after.retained_bytes - site.before.retained_bytes)},
           {"retained_blocks_change", number(site.after.retained_blocks - site.before.retained_blocks)},
           {"before", site.in_before ? figures_json(site.before) : Json(nullptr)},
@@ -189,7 +153,7 @@ Json diff_site_json(const DiffSite& site) {
 }
 
 Json diff_total_json(const DiffSite& total) {
-  return {{"kind", kind_word(total.kind)},
+  return {{"kind", name_of(total.kind)},
           {"retained_bytes_change", number(total.after.retained_bytes - total.before.retained_bytes)},
           {"retained_blocks_change", number(total.after.retained_blocks - total.before.retained_blocks)},
           {"before", figures_json(total.before)},
@@ -214,7 +178,7 @@ std::string memory_json(const MemoryReport& report) {
        {"notes", list(report.notes, text_json)},
        {"events", number(report.events)},
        {"totals", list(report.totals, kind_json)},
-       {"sorted_by", sort_word(report.sort)},
+       {"sorted_by", name_of(report.sort)},
        {"sites", list(report.sites, site_json)},
        {"left_out", list(report.left_out, kind_json)},
        {"sites_left_out", report.sites_left_out},
