@@ -248,10 +248,10 @@ Result<std::vector<AttachedSite>> ProbeLinks::attach(const std::vector<ProbeSite
 }
 
 void ProbeLinks::detach() {
-  // Entries first, so that no call is begun that nobody will see return. Each close of a perf uprobe waits
-  // for a grace period of its own; from several threads they wait together.
-  auto close_all = [this](std::vector<UniqueFd>& links) {
-    if (method_ != AttachMethod::kPerf || links.size() < 2) {
+  // Entries first, so that no call is begun that nobody will see return. Each close waits for a grace period
+  // of its own; from several threads they wait together.
+  auto close_all = [](std::vector<UniqueFd>& links) {
+    if (links.size() < 2) {
       links.clear();
       return;
     }

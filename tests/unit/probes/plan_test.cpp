@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/probes/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "bpf/probe_shapes.h"
+
+namespace dwell {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+AllocModule module_of(const std::string& path) {
+  Result<ElfFile> elf = ElfFile::open(path);
+  EXPECT_TRUE(elf) << elf.error().what;
+  AllocModule module = elf ? allocators_of(*elf) : AllocModule{};
+  module.path = module.open_path = path;
+  return module;
+}
+
+std::map<std::string, PlannedProbe> by_name(const std::vector<PlannedProbe>& probes) {
+  std::map<std::string, PlannedProbe> result;
+  for (const PlannedProbe& probe : probes) result.emplace(probe.function.name, probe);
+  return result;
+}
+
+TEST(Plan, TheCookieSaysWhatThePlacementSays) {
+  AllocModule module = module_of(OWN_LIBRARY);
+  std::vector<PlannedProbe> probes = plan_module(module, {}, {.first_index = 40});
+  ASSERT_THAT(probes, Not(IsEmpty()));
+  std::set<unsigned> indexes;
+  for (const PlannedProbe& probe : probes) {
+    EXPECT_TRUE(indexes.insert(probe.index).second);
+    EXPECT_GE(probe.index, 40);
+    ASSERT_EQ(probe.site.candidates.size(), probe.placements.size());
+    EXPECT_EQ(probe.site.returns, wants_return(probe.function.shape));
+    for (std::size_t i = 0; i < probe.placements.size(); ++i) {
+      std::uint64_t cookie = probe.site.candidates[i].cookie;
+      EXPECT_EQ(dwell_probe_index_of(cookie), probe.index);
+      EXPECT_EQ(dwell_probe_shape_of(cookie), static_cast<unsigned>(probe.placements[i].shape));
+      EXPECT_EQ(dwell_probe_cfa_offset_of(cookie), probe.placements[i].cfa_offset);
+      EXPECT_EQ(dwell_probe_flags_of(cookie), probe.site.returns ? unsigned{DWELL_PROBE_RETURNS} : 0u);
+      EXPECT_EQ(probe.site.candidates[i].file_offset, probe.function.file_offset + probe.placements[i].offset);
+    }
+  }
+}
+
+TEST(Plan, UnderAFilterThatKillsThereAreNoReturnProbes) {
+  auto probes = by_name(plan_module(module_of(OWN_LIBRARY), {}, {.returns_allowed = false}));
+  EXPECT_THAT(probes.at("malloc").refusal, HasSubstr("seccomp"));
+  EXPECT_EQ(probes.at("free").refusal, "");
+  EXPECT_EQ(sites_of({probes.at("malloc"), probes.at("free")}).size(), 1u);
+}
+
+TEST(Plan, GoCodeGetsNoReturnProbeAndCCodeBesideItDoes) {
+  auto probes = by_name(plan_module(module_of(GO_LIKE_LIBRARY), {}, {}));
+  EXPECT_THAT(probes.at("tc_malloc").refusal, HasSubstr("Go"));
+  EXPECT_EQ(probes.at("tc_free").refusal, "");
+  EXPECT_EQ(probes.at("malloc").refusal, "");
+}
+
+TEST(Plan, WhatTheKernelTookIsNoted) {
+  std::vector<PlannedProbe> probes = plan_module(module_of(OWN_LIBRARY), {}, {});
+  ASSERT_GE(probes.size(), 3u);
+  probes[0].refusal = "refused before";
+  std::vector<AttachedSite> answers(sites_of(probes).size());
+  ASSERT_EQ(answers.size(), probes.size() - 1);
+  for (AttachedSite& answer : answers) answer.candidate = 0;
+  answers[0].candidate = 1;
+  answers[1] = {-1, "attach it: no"};
+  note_attached(probes, answers);
+  EXPECT_EQ(probes[0].refusal, "refused before");
+  EXPECT_EQ(probes[1].candidate, 1);
+  EXPECT_EQ(probes[2].refusal, "attach it: no");
+}
+
+TEST(Plan, AModuleThatIsGoneIsRefusedWithTheReason) {
+  AllocModule module = module_of(OWN_LIBRARY);
+  module.open_path = "/no/such/library.so";
+  for (const PlannedProbe& probe : plan_module(module, {}, {})) EXPECT_THAT(probe.refusal, HasSubstr("/no/such/library.so"));
+}
+
+}  // namespace
+}  // namespace dwell
