@@ -123,7 +123,7 @@ class ShapeCutter {
     if (frames == 0) return;
     shapes_.folded_frames += frames;
     ++shapes_.grey_frames;
-    shape.name = fmt::format("({} narrow frame{})", grouped(static_cast<std::int64_t>(frames)),
+    shape.name = fmt::format("… {} narrow frame{}", grouped(static_cast<std::int64_t>(frames)),
                              frames == 1 ? "" : "s");
     shape.depth = at.depth;
     shape.self = shape.value;

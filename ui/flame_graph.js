@@ -211,7 +211,7 @@
     drawPath();
     invertButton.setAttribute("aria-pressed", bottom);
     callersButton.setAttribute("aria-pressed", root === trees.callers);
-    resetButton.style.visibility = zoom === root ? "hidden" : "visible";
+    resetButton.style.display = zoom === root ? "none" : "";
   }
   function drawFrame(node, x, w, above) {
     const y = rowY(node.depth);
@@ -326,8 +326,8 @@
   }
   function hideTip() { tipBox.setAttribute("visibility", "hidden"); }
 
-  const KEYS = "/        search\nEnter    zoom into the focused frame\nBackspace  zoom out by one\nEsc      close, clear the search, reset the zoom\n" +
-    "arrows   move the focus\nn        zoom to the next match\ni        root at the bottom or at the top\nc        callers of the asking functions";
+  const KEYS = "/          search\nEnter      zoom into the focused frame\nBackspace  zoom out by one\nEsc        close, clear the search, reset the zoom\n" +
+    "arrows     move the focus\nn          zoom to the next match\ni          root at the bottom or at the top\nc          callers of the asking functions";
   function help() {
     if (helpBox) { helpBox.remove(); helpBox = null; return; }
     helpBox = element(SVG, "foreignObject", { x: MARGIN + 40, y: TOP + 6, width: 480, height: 190 }, svg);

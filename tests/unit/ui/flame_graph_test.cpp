@@ -57,7 +57,7 @@ TEST(FlameGraph, NarrowFramesAreFoldedAndCounted) {
   std::string svg = picture_and_data(builder.profile, {});
   EXPECT_THAT(svg,
               HasSubstr("60 frames narrower than 0.1 px at a width of 1200 px folded into 1 grey frame"));
-  EXPECT_THAT(svg, HasSubstr("\"(60 narrow frames)\""));
+  EXPECT_THAT(svg, HasSubstr("\"… 60 narrow frames\""));
   EXPECT_THAT(svg, HasSubstr(",300,300,2]"));
   EXPECT_THAT(picture_and_data(builder.profile, {.min_width_px = 0}), Not(HasSubstr("narrower than")));
 }
