@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "userspace/views/frames.h"
 #include "userspace/views/memory_view.h"
@@ -117,7 +118,7 @@ class ProfileBuilder {
   std::uint64_t next_start_ = 0x10000;
 };
 
-std::int64_t rounded(double value) { return static_cast<std::int64_t>(value < 0 ? value - 0.5 : value + 0.5); }
+std::int64_t rounded(double value) { return std::llround(std::clamp(value, -9e18, 9e18)); }
 
 void append(std::vector<std::int64_t>& values, const Recording& recording, const Sum& sum) {
   values.push_back(rounded(blocks_of(recording, sum.block_units)));

@@ -77,7 +77,11 @@ class Merger {
       result_.samples.push_back(std::move(merged));
     }
     std::vector<std::int64_t>& values = result_.samples[it->second].values;
-    for (std::size_t i = 0; i < values.size(); ++i) values[i] += sign * sample.values[i];
+    // As unsigned numbers: a file may hold any value, and must not make us overflow.
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      values[i] = static_cast<std::int64_t>(static_cast<std::uint64_t>(values[i]) +
+                                            static_cast<std::uint64_t>(sign) * static_cast<std::uint64_t>(sample.values[i]));
+    }
   }
 
   Profile& result_;

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/fuzz/chunk_script.h"
+
+#include <algorithm>
+#include <array>
+
+#include "userspace/base/cursor.h"
+#include "userspace/recording/chunks.h"
+#include "userspace/recording/codec.h"
+
+namespace dwell {
+
+namespace {
+
+constexpr std::array kChunkTypes = {kChunkInfo,   kChunkProcess, kChunkModules, kChunkLocations, kChunkStacks,
+                                    kChunkSeries, kChunkTick,    kChunkLive,    kChunkLosses,    kChunkCost,
+                                    kChunkNote,   kChunkSymbols, kChunkEnd,     chunk_type("NEW ")};
+
+}  // namespace
+
+std::string file_from_script(std::span<const std::byte> script) {
+  std::string file = file_header();
+  std::uint32_t sequence = 0;
+  Cursor in(script);
+  while (!in.at_end()) {
+    std::uint32_t type = kChunkTypes[in.u8() % kChunkTypes.size()];
+    std::size_t length = std::min<std::size_t>(in.u16(), in.remaining());
+    std::string_view content = in.text(length);
+    if (sequence == 0 && type != kChunkInfo) file += make_chunk(kChunkInfo, sequence++, {});
+    file += make_chunk(type, sequence++, content);
+  }
+  return file;
+}
+
+std::string script_from_file(std::span<const std::byte> file) {
+  std::string script, scratch;
+  Result<ChunkWalker> walker = ChunkWalker::open(file, "corpus");
+  if (!walker) return script;
+  for (Chunk chunk;;) {
+    Result<bool> more = walker->next(chunk);
+    if (!more || !*more) return script;
+    Result<std::span<const std::byte>> content = walker->content(chunk, scratch);
+    auto type = std::ranges::find(kChunkTypes, chunk.type);
+    if (!content || content->size() > 0xffff || type == kChunkTypes.end()) continue;
+    script += static_cast<char>(type - kChunkTypes.begin());
+    script += static_cast<char>(content->size() & 0xff);
+    script += static_cast<char>(content->size() >> 8);
+    script.append(reinterpret_cast<const char*>(content->data()), content->size());
+  }
+}
+
+}  // namespace dwell

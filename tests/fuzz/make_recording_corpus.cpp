@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//   make_recording_corpus FOLDER
+#include <cstdio>
+#include <string>
+
+#include "tests/fuzz/chunk_script.h"
+#include "userspace/analyze/memory_ledger.h"
+#include "userspace/base/files.h"
+#include "userspace/recording/writer.h"
+
+namespace dwell {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+
+// A short story that makes chunks of every type.
+Result<void> record(const std::string& path, std::uint64_t sample_period) {
+  RecordingInfo info{"0", "6", "h", "x86_64", "dwell", "", 1, 0, sample_period, sample_period == 0, {{"k", "v"}}};
+  Result<RecordingWriter> writer = RecordingWriter::create(path, info);
+  if (!writer) return writer.error();
+  writer->set_process(0, {7, -1, "app", "app -x", 0, 0});
+  writer->set_process(1, {8, 0, "app", "app -x", 1, 2});
+  auto app = static_cast<std::int32_t>(writer->add_module({"/bin/app", "aa", 8192, ModuleKind::kFile}));
+  auto jit = static_cast<std::int32_t>(writer->add_module({"", "", 0, ModuleKind::kJit}));
+  std::vector<std::uint32_t> frames = {writer->add_location({app, 16, true}), writer->add_location({app, 32, true})};
+  StackId main_stack = writer->add_stack(frames, 0);
+  frames.front() = writer->add_location({jit, 0x7000, false});
+  StackId jit_stack = writer->add_stack(frames, 3);
+
+  MemoryLedger ledger(0, sample_period);
+  Result<void> ok;
+  for (std::uint64_t second = 1; second <= 8 && ok; ++second) {
+    std::uint64_t now = second * kSecond;
+    ledger.apply(Alloc{now - 9, 64 * second, 40 + second, main_stack, 7, 0});
+    ledger.apply(Alloc{now - 8, 6400, 100, jit_stack, 7, 0});
+    ledger.apply(Free{now - 7, 6400, 7, 0, false});
+    ledger.apply(Map{now - 6, 4096 * second, 8192, 0, 0, MemoryKind::kMapping, StackId::kUnknown, 7, 0});
+    if (second == 5) ledger.apply(Fork{now - 5, 0, 1});
+    if (second == 7) ledger.apply(ProcessExit{now - 4, 1});
+    ok = writer->write_tick(ledger.take_tick(now), ledger.series());
+  }
+  std::vector<Loss> losses = {{kSecond, LossKind::kFree, 3}};
+  if (ok) ok = writer->write_losses(losses);
+  if (ok) ok = writer->write_cost({kSecond, 10, 20, 30, 40, 50});
+  if (ok) ok = writer->write_note({kSecond, "note"});
+  if (ok) ok = writer->write_live({8 * kSecond, ledger.live_blocks()}, ledger.series());
+  std::vector<LocationSymbol> symbols = {{{{"malloc", "", "", 0}}}, {{{"f<int>", "_Z1f", "f.cpp", 9}, {"main", "", "f.cpp", 12}}}};
+  if (ok) ok = writer->write_symbols(0, symbols);
+  if (ok) ok = writer->finish({8 * kSecond, "done"});
+  return ok;
+}
+
+Result<void> make_corpus(const std::string& folder) {
+  for (std::uint64_t period : {0, 4096}) {
+    std::string name = folder + (period ? "/sampled" : "/whole"), file = name + ".file";
+    Result<void> ok = record(file, period);
+    if (!ok) return ok;
+    Result<std::string> bytes = read_file(file);
+    if (!bytes) return bytes.error();
+    ok = write_file_atomically(file, "F" + *bytes);
+    if (ok) ok = write_file_atomically(name + ".script", "S" + script_from_file(std::as_bytes(std::span(*bytes))));
+    if (!ok) return ok;
+  }
+  return {};
+}
+
+}  // namespace
+}  // namespace dwell
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::fprintf(stderr, "usage: make_recording_corpus FOLDER\n");
+    return 2;
+  }
+  dwell::Result<void> made = dwell::make_corpus(argv[1]);
+  if (!made) std::fprintf(stderr, "make_recording_corpus: %s\n", made.error().what.c_str());
+  return made ? 0 : 1;
+}
