@@ -43,6 +43,13 @@ TEST(Format, EveryNumberSurvives) {
   expect_same(*read, recording);
 }
 
+// Made once by the first dwell, and kept: what it recorded is read for ever.
+TEST(Format, ARecordingOfTheFirstVersionIsStillRead) {
+  Result<Recording> read = read_recording(std::string(GOLDEN_FOLDER) + "/version-1.dwell");
+  ASSERT_TRUE(read) << read.error().what;
+  expect_same(*read, sample_recording(65536));
+}
+
 TEST(Format, ManyLiveBlocksSpanSeveralChunks) {
   Recording recording = sample_recording();
   recording.live.blocks.clear();
