@@ -14,7 +14,20 @@ namespace {
 constexpr std::size_t kNoLimit = 4096;
 constexpr std::string_view kArrow = " ← ";
 
+// The probed function itself, which is the leaf of every stack.
+bool is_allocator(std::string_view function) {
+  for (std::string_view prefix : {"je_", "mi_", "tc_"})
+    if (function.starts_with(prefix)) return true;
+  for (std::string_view name :
+       {"malloc", "calloc", "realloc", "reallocarray", "reallocf", "posix_memalign", "aligned_alloc", "memalign",
+        "valloc", "pvalloc", "mallocx", "rallocx", "xallocx", "mmap", "mmap64", "mremap", "brk", "sbrk"}) {
+    if (function == name) return true;
+  }
+  return false;
+}
+
 bool is_plumbing(const ReportFrame& frame) {
+  if (is_allocator(frame.function)) return true;
   for (std::string_view start :
        {"std::", "__gnu_cxx::", "operator new", "void std::", "void* std::", "alloc::", "<alloc::", "core::",
         "hashbrown::", "__rust_", "__rdl_", "__rg_"}) {
@@ -38,6 +51,12 @@ std::string where_text(const ReportFrame& frame, std::size_t columns) {
   return cut_middle(file, columns > line.size() ? columns - line.size() : 1) + line;
 }
 
+// Two calls in one function are two call sites: " (cache.cpp:33)".
+std::string at_line(const ReportFrame& frame) {
+  if (frame.file.empty() || !frame.line) return "";
+  return fmt::format(" ({}:{})", base_name(frame.file), frame.line);
+}
+
 // In a chain of calls parameters tell little, and template arguments less.
 std::string short_function(const ReportFrame& frame) { return bare_name(frame.function); }
 
@@ -53,7 +72,7 @@ std::string call_site_line(const std::vector<ReportFrame>& stack, std::size_t co
   if (stack.empty()) return "[unknown]";
   std::size_t room = columns ? columns : kNoLimit;
   std::size_t first = asking_frame(stack);
-  std::string line = cut_middle(short_function(stack[first]), room);
+  std::string line = cut_middle(short_function(stack[first]) + at_line(stack[first]), room);
   std::size_t names = columns ? stack.size() : kNames;
   for (std::size_t i = first + 1; i < stack.size() && i < first + names; ++i) {
     std::size_t used = display_width(line) + display_width(kArrow);
