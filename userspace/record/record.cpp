@@ -45,8 +45,13 @@ Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks
   // A command is started and held before its first instruction.
   std::optional<LaunchedProgram> launched;
   if (!options.command.empty()) {
-    Result<LaunchedProgram> program = LaunchedProgram::start(options.command);
-    if (!program) return program.error();
+    int shell_exit = 0;
+    Result<LaunchedProgram> program = LaunchedProgram::start(options.command, &shell_exit);
+    if (!program) {
+      Error error = program.error();
+      if (shell_exit) error.exit = static_cast<Exit>(shell_exit);
+      return error;
+    }
     launched.emplace(std::move(*program));
   }
   Result<ProcessFacts> target = read_process(launched ? launched->pid() : *options.pid);
