@@ -24,8 +24,19 @@ namespace {
 
 constexpr std::size_t kMaxDebugData = std::size_t{256} << 20;
 constexpr std::size_t kMaxPrefixes = 16;
+constexpr std::size_t kMaxFunctions = 512;  // of one module; no allocator has a quarter of that
 
-// All function names of a module, with where they are.
+// Whether a symbol may be an allocation function, of a jemalloc under some prefix too, or tells what its
+// module is. All others, of which a browser has a million, are not kept.
+bool may_matter(std::string_view name) {
+  if (alloc_name(name).shape != DWELL_SHAPE_NONE || name == "__libc_start_main") return true;
+  for (std::string_view end : {"mallocx", "rallocx", "xallocx", "dallocx", "mallctl", "malloc", "calloc", "realloc", "free",
+                               "memalign", "aligned_alloc", "valloc", "reallocarray"})
+    if (name.ends_with(end)) return true;
+  return false;
+}
+
+// The functions of a module that may matter, with where they are.
 class NamedFunctions {
  public:
   void add(const ElfFile& elf) {
@@ -33,6 +44,7 @@ class NamedFunctions {
     for (const ElfSymbol& symbol : elf.symbols()) {
       if (!symbol.defined || symbol.vaddr == 0) continue;
       if (symbol.type != STT_FUNC && symbol.type != STT_GNU_IFUNC) continue;
+      if (!may_matter(symbol.name)) continue;
       // A file-local "free" of some program is its own business; in a static one all can be local.
       bool local = symbol.binding == STB_LOCAL && !alone;
       functions_.emplace(std::string(symbol.name), Function{symbol.vaddr, symbol.size, local, symbol.type == STT_GNU_IFUNC});
@@ -114,9 +126,10 @@ std::vector<Candidate> candidates_in(const NamedFunctions& names) {
 
 // Plain names first, then the C++ ones, then an allocator's own: the name that a reader expects to see.
 int rank(const Candidate& candidate) {
-  if (candidate.what.family == AllocFamily::kC) return candidate.name.starts_with("__") ? 3 : 0;
+  if (candidate.what.family == AllocFamily::kC) return candidate.name.starts_with("__") ? 4 : 0;
+  if (candidate.name.starts_with("_Zna") || candidate.name.starts_with("_Zda")) return 2;  // new before new[]
   if (candidate.what.family == AllocFamily::kCxx || candidate.what.family == AllocFamily::kMapping) return 1;
-  return 2;
+  return 3;
 }
 
 std::vector<AllocFunction> one_for_each_address(std::vector<Candidate> candidates, const ElfFile& elf) {
@@ -133,7 +146,7 @@ std::vector<AllocFunction> one_for_each_address(std::vector<Candidate> candidate
       continue;
     }
     std::optional<std::uint64_t> offset = elf.offset_of_vaddr(candidate.function.vaddr);
-    if (!offset) {
+    if (!offset || functions.size() >= kMaxFunctions) {
       by_address.erase(at);
       continue;
     }

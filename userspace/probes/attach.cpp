@@ -273,7 +273,7 @@ Result<bool> has_seccomp_filter(pid_t pid) {
   if (!status) return status.error();
   std::size_t at = status->find("\nSeccomp:");
   if (at == std::string::npos) return false;
-  return std::strtol(status->c_str() + at + 9, nullptr, 10) == 2;
+  return std::strtol(status->c_str() + at + 9, nullptr, 10) != 0;  // 1: strict mode, which filters still more
 }
 
 }  // namespace dwell

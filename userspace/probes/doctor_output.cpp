@@ -2,8 +2,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
+#include "symbolizer/demangle.h"
 #include "userspace/probes/doctor.h"
 
 namespace dwell {
@@ -29,24 +31,45 @@ std::string file_name(const std::string& path) {
   return slash == std::string::npos ? path : path.substr(slash + 1);
 }
 
+std::string readable(const std::string& function) { return demangle(function, DemangleWidth::kFull); }
+
 void add_probe_table(const TargetExamination& target, std::string& out) {
-  std::size_t name_width = 8, module_width = 6;
+  std::size_t name_width = 8, module_width = 6, text_width = 11;
   for (const PlannedProbe& probe : target.probes) {
-    name_width = std::max(name_width, probe.function.name.size());
+    name_width = std::max(name_width, readable(probe.function.name).size());
     module_width = std::max(module_width, file_name(probe.module).size());
+    if (probe.refusal.empty()) text_width = std::max(text_width, probe.chosen().instruction.size());
   }
-  out += fmt::format("\n  {:<{}}  {:<{}}  {:>6}  {:<30}  {:<14}  {:>9}\n", "function", name_width, "module", module_width,
-                     "offset", "instruction", "class", "ns a call");
+  out += fmt::format("\n  {:<{}}  {:<{}}  {:>6}  {:<{}}  {:<14}  {:>9}\n", "function", name_width, "module", module_width,
+                     "offset", "instruction", text_width, "class", "ns a call");
   for (const PlannedProbe& probe : target.probes) {
-    out += fmt::format("  {:<{}}  {:<{}}  ", probe.function.name, name_width, file_name(probe.module), module_width);
+    out += fmt::format("  {:<{}}  {:<{}}  ", readable(probe.function.name), name_width, file_name(probe.module), module_width);
     if (!probe.refusal.empty()) {
       out += fmt::format("refused: {}\n", probe.refusal);
       continue;
     }
     const Placement& place = probe.chosen();
-    out += fmt::format("{:>6}  {:<30}  {:<14}  {:>9.0f}\n", fmt::format("+{:#x}", place.offset), place.instruction,
+    out += fmt::format("{:>6}  {:<{}}  {:<14}  {:>9.0f}\n", fmt::format("+{:#x}", place.offset), place.instruction, text_width,
                        trap_class_name(place.trap), place.cost_ns);
   }
+}
+
+// Forwarders as one line a module: a C++ runtime has twenty.
+void add_skipped(const TargetExamination& target, std::string& out) {
+  std::string lines;
+  for (const AllocModule& module : target.modules) {
+    std::size_t forwarders = 0;
+    for (const SkippedFunction& skipped : module.skipped) {
+      if (skipped.forwards_to.empty())
+        lines += fmt::format("  {} in {}: {}\n", readable(skipped.name), file_name(module.path), skipped.reason);
+      else
+        ++forwarders;
+    }
+    if (forwarders > 0)
+      lines += fmt::format("  {}: {} function{} that only call{} another that is probed (--json lists them)\n",
+                           file_name(module.path), forwarders, forwarders == 1 ? "" : "s", forwarders == 1 ? "s" : "");
+  }
+  if (!lines.empty()) out += "\n  not probed:\n" + lines;
 }
 
 void add_target(const TargetExamination& target, std::string& out) {
@@ -61,12 +84,7 @@ void add_target(const TargetExamination& target, std::string& out) {
   if (target.seccomp_filter) out += fmt::format("  runs under a seccomp filter: {}\n", seccomp_text(target.seccomp));
   for (const std::string& note : target.notes) out += fmt::format("  note: {}\n", note);
   add_probe_table(target, out);
-  bool any = false;
-  for (const AllocModule& module : target.modules)
-    for (const SkippedFunction& skipped : module.skipped) {
-      if (!std::exchange(any, true)) out += "\n  not probed:\n";
-      out += fmt::format("  {} in {}: {}\n", skipped.name, file_name(module.path), skipped.reason);
-    }
+  add_skipped(target, out);
 }
 
 nlohmann::json probe_json(const PlannedProbe& probe) {

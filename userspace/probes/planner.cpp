@@ -193,6 +193,32 @@ std::vector<std::uint64_t> own_branch_targets(const Disassembler& disassembler, 
   return targets;
 }
 
+bool enters_kernel(const Instruction& instruction) {
+  return instruction.decoded.meta.category == ZYDIS_CATEGORY_SYSCALL ||
+         instruction.decoded.meta.category == ZYDIS_CATEGORY_INTERRUPT;
+}
+
+bool takes_back(dwell_probe_shape shape) {
+  return shape == DWELL_SHAPE_FREE_ARG0 || shape == DWELL_SHAPE_MUNMAP || shape == DWELL_SHAPE_MREMAP ||
+         (shape >= DWELL_SHAPE_REALLOC_ARG0_ARG1 && shape <= DWELL_SHAPE_REALLOCF);
+}
+
+bool writes_shared_memory(const Instruction& instruction) {
+  for (const ZydisDecodedOperand& operand : instruction.all())
+    if (operand.type == ZYDIS_OPERAND_TYPE_MEMORY && (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
+        operand.mem.base != ZYDIS_REGISTER_RSP)
+      return true;
+  return false;
+}
+
+bool writes_below_stack(const Instruction& instruction) {
+  for (const ZydisDecodedOperand& operand : instruction.visible())
+    if (operand.type == ZYDIS_OPERAND_TYPE_MEMORY && (operand.actions & ZYDIS_OPERAND_ACTION_MASK_WRITE) &&
+        operand.mem.base == ZYDIS_REGISTER_RSP && operand.mem.disp.value < 0)
+      return true;
+  return false;
+}
+
 // Which argument each argument register holds.
 class ArgumentRegisters {
  public:
@@ -229,6 +255,7 @@ struct Walk {
   std::int64_t cfa_offset = 8;
   ArgumentRegisters arguments;
   bool flags_are_null_test = false;  // the flags come from `test %rdi,%rdi`, and rdi is argument 0
+  bool uses_red_zone = false;        // something may have been stored below rsp
 
   // Advances past the instruction, to the next one that every call that matters executes. False: there is
   // none, or what is there cannot be known.
@@ -236,10 +263,15 @@ struct Walk {
     if (is_call(instruction) || is_return(instruction)) return false;
     if (is_conditional_jump(instruction)) return step_over_null_check(instruction, need);
     if (is_jump(instruction)) return false;
+    // Behind a system call the mapping is gone, and behind a store the block may be on a free list, where
+    // another thread finds it: too late to be the first to tell.
+    if (enters_kernel(instruction) || (takes_back(need.shape) && writes_shared_memory(instruction)))
+      return false;
     std::optional<std::int64_t> growth = stack_growth(instruction);
     if (!growth) return false;
     cfa_offset += *growth;
     if (cfa_offset < 8 || cfa_offset > 0xffff) return false;
+    uses_red_zone = uses_red_zone || writes_below_stack(instruction);
     if (writes_flags(instruction)) flags_are_null_test = tests_argument0(instruction) && arguments.holds(0, 0);
     arguments.execute(instruction);
     vaddr = instruction.end();
@@ -384,8 +416,10 @@ std::vector<Placement> plan_placements(const FunctionCode& code, const Placement
     std::optional<Instruction> instruction = disassembler.at(bytes, walk.vaddr);
     if (!instruction) break;
     std::optional<dwell_probe_shape> shape = fitting_shape(walk, need);
-    if (shape && !refused_by_kernel(*instruction)) {
-      TrapClass trap = classify(*instruction, bytes, abilities);
+    TrapClass trap = classify(*instruction, bytes, abilities);
+    // The call that takes the place of a nop pushes its return address just there.
+    bool overwrites = trap == TrapClass::kNop5 && walk.uses_red_zone;
+    if (shape && !overwrites && !refused_by_kernel(*instruction)) {
       placements.push_back({.shape = *shape,
                             .offset = static_cast<std::uint32_t>(offset),
                             .cfa_offset = static_cast<std::uint32_t>(walk.cfa_offset),

@@ -32,6 +32,10 @@ CODE(new_jemalloc, "cmp $4096, %rdi\n ja 1f\n lea 7(%rdi), %rax\n mov %rdi, %rdx
 CODE(malloc_tail_jump, "jmp *0(%rip)")
 CODE(malloc_relative_jump, "jmp malloc_glibc_begin")
 CODE(free_patchable, ".byte 0x0f, 0x1f, 0x44, 0, 0\n push %rbp\n mov %rdi, %rbp\n pop %rbp\n ret")
+CODE(free_red_zone, "mov %rdi, -8(%rsp)\n .byte 0x0f, 0x1f, 0x44, 0, 0\n mov -8(%rsp), %rax\n ret")
+CODE(free_late_nop, "mov %rdi, 8(%rsp)\n .byte 0x0f, 0x1f, 0x44, 0, 0\n ret")
+CODE(munmap_glibc, "mov $11, %eax\n syscall\n cmp $-4095, %rax\n jae 1f\n ret\n 1: ret")
+CODE(free_list, "mov 0x1000(%rip), %rax\n mov %rax, (%rdi)\n mov %rdi, 0x1000(%rip)\n push %rbx\n pop %rbx\n ret")
 // posix_memalign of glibc: the first push comes after an instruction that must be single-stepped.
 CODE(memalign_glibc, "cmpb $0, 0x140201(%rip)\n push %r12\n mov %rdx, %r12\n push %rbp\n pop %rbp\n pop %r12\n ret")
 CODE(memalign_clobbers, "mov %rdx, %rax\n xor %edx, %edx\n push %rbx\n pop %rbx\n ret")
@@ -43,7 +47,7 @@ CODE(malloc_mimalloc,
      "ret\n 1: xor %ecx, %ecx\n ret")
 CODE(swapped, "mov %rdi, %rax\n mov %rsi, %rdi\n mov %rax, %rsi\n push %rbx\n pop %rbx\n ret")
 CODE(halved, "mov %edi, %esi\n push %rbx\n pop %rbx\n xor %edi, %edi\n ret")
-CODE(locked, "lock incl 0(%rdi)\n push %rbx\n pop %rbx\n ret")
+CODE(locked, "lock incl -64(%rsp)\n push %rbx\n pop %rbx\n ret")
 CODE(aligned_stack, "mov %rsp, %rax\n and $-16, %rsp\n push %rbx\n ret")
 CODE(null_test_forgotten, "test %rdi, %rdi\n cmp $1, %rsi\n je 1f\n push %rbx\n pop %rbx\n 1: ret")
 CODE(free_of_changed, "test %rdi, %rdi\n mov 8(%rdi), %rdi\n je 1f\n push %rbx\n pop %rbx\n 1: ret")
@@ -153,6 +157,19 @@ TEST(Planner, ANopIsBestWhereTheKernelMakesItACall) {
   // Across two pages it cannot be rewritten.
   FunctionCode crossing = code_of(free_patchable_begin, free_patchable_end, 0x9affd);
   EXPECT_EQ(best(crossing, kFree, {.nop5_is_a_call = true}).trap, TrapClass::kEmulated);
+}
+
+TEST(Planner, WhatIsGivenBackIsToldBeforeOthersCanHaveIt) {
+  for (const Placement& place : plan_placements(AT(munmap_glibc), need_of(DWELL_SHAPE_MUNMAP), {}, kPrices))
+    EXPECT_LE(place.offset, 5u);  // the system call itself at the latest
+  for (const Placement& place : plan_placements(AT(free_list), kFree, {}, kPrices))
+    EXPECT_THAT(place.instruction, testing::Not(HasSubstr("push")));
+}
+
+TEST(Planner, ANopBecomesNoCallAboveUsedMemory) {
+  for (const Placement& place : plan_placements(AT(free_red_zone), kFree, {.nop5_is_a_call = true}, kPrices))
+    EXPECT_NE(place.trap, TrapClass::kNop5);
+  EXPECT_EQ(best(AT(free_late_nop), kFree, {.nop5_is_a_call = true}).trap, TrapClass::kNop5);
 }
 
 TEST(Planner, OnlyTheArgumentsThatAreNeededMustBeIntact) {
