@@ -27,7 +27,7 @@ inline std::span<const std::byte> bytes_of(const std::string& content) { return 
 
 inline Recording sample_recording(std::uint64_t sample_period = 0) {
   Recording r;
-  r.info = {"0.1.0", "6.18.5", "farm", "x86_64", "dwell record -p 4711", "pod-7", 1'700'000'000'000'000'000, 5'000'000'000,
+  r.info = {"0.1.0", "6.18.5", "box", "x86_64", "dwell record -p 4711", "pod-7", 1'700'000'000'000'000'000, 5'000'000'000,
             sample_period, true, {{"cpus", "2"}, {"note", "of the morning"}}};
   r.processes = {{4711, -1, "redis-server", "redis-server *:6379", 5'000'000'000, 0},
                  {4712, 0, "redis-server", "redis-server *:6379", 6'000'000'000, 8'000'000'000}};
