@@ -125,6 +125,8 @@ bool is_mangled(std::string_view name) {
   return name.starts_with("_Z") || name.starts_with("_R") || name.starts_with("__Z");
 }
 
+std::string_view without_clone_suffix(std::string_view name) { return name.substr(0, clone_suffix_at(name)); }
+
 std::string without_template_arguments(std::string_view name) {
   static constexpr std::string_view kOperator = "operator";
   std::string result;

@@ -18,6 +18,9 @@ enum class DemangleWidth {
 // `dots_are_clones` is false for Go, where a dot is a part of the name.
 std::string demangle(std::string_view name, DemangleWidth width, bool dots_are_clones = true);
 
+// "parse.part.0.cold" -> "parse".
+std::string_view without_clone_suffix(std::string_view name);
+
 bool is_mangled(std::string_view name);
 
 // Removes template and generic arguments: "a<b>::c" -> "a::c". Operators and "<T as Trait>" keep theirs.

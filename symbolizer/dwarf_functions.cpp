@@ -72,11 +72,9 @@ Scope FunctionIndex::Walk::function(const Abbrev& abbrev, std::uint64_t entry_of
   std::erase_if(ranges, [this](const Range& range) { return !is_code(range.start); });
   if (ranges.empty() || around.depth >= kMaxInlineDepth) return inside;
 
-  std::uint64_t lowest = ranges[0].start;
-  for (const Range& range : ranges) lowest = std::min(lowest, range.start);
   std::uint32_t number = static_cast<std::uint32_t>(index.entries_.size());
   for (const Range& range : ranges) index.map_.add(range.start, range.end, number);
-  index.entries_.push_back({entry_offset, lowest, inlined ? around.function : kNoParent,
+  index.entries_.push_back({entry_offset, inlined ? around.function : kNoParent,
                             static_cast<std::uint32_t>(call_file), static_cast<std::uint32_t>(call_line)});
   return {number, inlined ? around.depth + 1 : 0, kNoParent};
 }

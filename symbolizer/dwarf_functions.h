@@ -13,7 +13,6 @@ namespace dwell::dwarf {
 
 struct FunctionEntry {
   std::uint64_t entry_offset;  // in the unit's .debug_info, for the name
-  std::uint64_t low_pc;        // lowest address that belongs to it
   std::uint32_t parent;        // index of the function it was inlined into; kNoParent for one of its own
   std::uint32_t call_file, call_line;
 };

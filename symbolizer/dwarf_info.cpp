@@ -156,6 +156,13 @@ void DwarfInfo::find(std::uint64_t address, std::vector<Frame>& frames) {
   if (state) find_in(*state, address, frames);
 }
 
+const FunctionEntry* DwarfInfo::outermost_function(std::uint64_t address) {
+  UnitState* state = budget_.exhausted() ? nullptr : state_at(address);
+  const FunctionEntry* entry = state ? state->functions.find(address) : nullptr;
+  while (entry && entry->parent != kNoParent) entry = state->functions.parent(*entry);
+  return entry;
+}
+
 bool DwarfInfo::find_in(UnitState& state, std::uint64_t address, std::vector<Frame>& frames) {
   const LineRow* row = state.lines.find(address);
   std::string_view file = row ? path_of(state, row->file) : std::string_view();
@@ -164,11 +171,11 @@ bool DwarfInfo::find_in(UnitState& state, std::uint64_t address, std::vector<Fra
   for (; entry && frames.size() < kMaxFrames; entry = state.functions.parent(*entry)) {
     bool inlined = entry->parent != kNoParent;
     FunctionName name = state.bulk->file->function_name(entry->entry_offset);
-    frames.push_back({name, qualified_name(state, name), entry->low_pc, file, line, inlined});
+    frames.push_back({name, qualified_name(state, name), entry, file, line, inlined});
     file = path_of(state, entry->call_file);
     line = entry->call_line;
   }
-  if (frames.empty() && row) frames.push_back({{}, {}, 0, file, line, false});
+  if (frames.empty() && row) frames.push_back({{}, {}, nullptr, file, line, false});
   return !frames.empty();
 }
 

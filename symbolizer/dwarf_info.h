@@ -20,7 +20,7 @@ namespace dwell::dwarf {
 struct Frame {
   FunctionName name;
   std::string_view qualified;  // "a::b::f" for a function in namespaces or classes without a linkage name
-  std::uint64_t function_low_pc = 0;
+  const FunctionEntry* function = nullptr;
   std::string_view file;
   std::uint32_t line = 0;
   bool inlined = false;
@@ -42,6 +42,9 @@ class DwarfInfo {
 
   // Frames at the address, innermost first; nothing if no unit covers it. Views live as long as this object.
   void find(std::uint64_t address, std::vector<Frame>& frames);
+
+  // The function around the address that is not inlined into any other; null if there is none.
+  const FunctionEntry* outermost_function(std::uint64_t address);
 
   // The file made us read more than any honest file does; what it says after that is not looked at.
   bool gave_up() const { return budget_.exhausted(); }

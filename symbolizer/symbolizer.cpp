@@ -77,6 +77,7 @@ class Symbolizer::Module {
   std::string_view keep_path(std::string_view path);
   const Text& text_of(const FunctionSymbol& symbol);
   const Text& text_of(const dwarf::Frame& frame);
+  const Text& text_of_whole(const FunctionSymbol& symbol);
   Text make_text(std::string_view name, bool resolver);
   void let_go_of_debug_info();
   void note_problem(std::string problem, std::string hint = {});
@@ -98,6 +99,7 @@ class Symbolizer::Module {
   std::deque<std::string> kept_;
   std::vector<Text> symbol_texts_;  // by number of the symbol, made when first shown
   absl::flat_hash_map<const char*, Text> debug_texts_;
+  absl::flat_hash_map<const char*, Text> whole_texts_;
   absl::flat_hash_map<const char*, std::string_view> paths_;
   absl::flat_hash_map<std::string, std::string_view> kept_paths_;
 };
@@ -394,7 +396,7 @@ namespace {
 // Whether a function's symbol says more than its debug information.
 bool is_better_name(const FunctionSymbol& symbol, const dwarf::Frame& frame) {
   bool mangled = is_mangled(symbol.name);
-  if (symbol.resolver || is_mangled(frame.name.linkage)) return false;
+  if (symbol.resolver || is_mangled(frame.name.linkage) || !frame.function) return false;
   // Of the names of one function, the exported one is the one that people call.
   if (symbol.exported && !mangled) return true;
   // Functions with internal linkage have no linkage name, but a symbol. One that is the plain name itself says
@@ -416,11 +418,11 @@ bool Symbolizer::Module::add_debug_frames(std::uint64_t vaddr, const FunctionSym
     Text text;
     if (named) text = text_of(frame);
     bool outer = &frame == &outermost;
-    bool renamed = outer && symbol && symbol->start == frame.function_low_pc && is_better_name(*symbol, frame);
-    if (outer && symbol && (renamed || !named)) {
-      text = text_of(*symbol);
-      named = true;
-    }
+    bool renamed = outer && symbol && is_better_name(*symbol, frame) &&
+                   debug_info_->outermost_function(symbol->start) == frame.function;
+    if (renamed) text = text_of_whole(*symbol);
+    if (outer && symbol && !named) text = text_of(*symbol);
+    named |= outer && symbol;
     if (!named && !outer) text.function = "[inlined]";
     frames.push_back({text.function, text.system_name, keep_path(frame.file), frame.line, named, frame.inlined});
   }
@@ -448,6 +450,15 @@ Symbolizer::Module::Text Symbolizer::Module::make_text(std::string_view name, bo
 const Symbolizer::Module::Text& Symbolizer::Module::text_of(const FunctionSymbol& symbol) {
   Text& text = symbol_texts_[symbols_.index_of(&symbol)];
   if (text.function.empty()) text = make_text(symbol.name, symbol.resolver);
+  return text;
+}
+
+// Debug information says which function a cold part or a clone belongs to: it goes by that function's name.
+const Symbolizer::Module::Text& Symbolizer::Module::text_of_whole(const FunctionSymbol& symbol) {
+  std::string_view name = is_go_ ? symbol.name : without_clone_suffix(symbol.name);
+  if (name.size() == symbol.name.size()) return text_of(symbol);
+  Text& text = whole_texts_[symbol.name.data()];
+  if (text.function.empty()) text = make_text(name, false);
   return text;
 }
 
