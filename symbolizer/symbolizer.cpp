@@ -382,13 +382,15 @@ NameSource Symbolizer::Module::look_up_in_file(std::uint64_t offset, std::vector
   const FunctionSymbol* symbol = symbols_.find(*vaddr);
   open_debug_info();
   if (debug_info_ && add_debug_frames(*vaddr, symbol, frames)) return NameSource::kDwarf;
-  if (!symbol) return NameSource::kNone;
-  const Text& text = text_of(*symbol);
   // What the line table says about code that no function's entry describes.
-  std::string_view file = scratch_.empty() ? std::string_view() : keep_path(scratch_.back().file);
-  std::uint32_t line = scratch_.empty() ? 0 : scratch_.back().line;
-  frames.push_back({text.function, text.system_name, file, line, true, false});
-  return NameSource::kSymbols;
+  bool has_line = debug_info_ && !scratch_.empty();
+  if (!symbol && !has_line) return NameSource::kNone;
+  std::string_view file = has_line ? keep_path(scratch_.back().file) : std::string_view();
+  std::uint32_t line = has_line ? scratch_.back().line : 0;
+  Text text;
+  if (symbol) text = text_of(*symbol);
+  frames.push_back({text.function, text.system_name, file, line, symbol != nullptr, false});
+  return symbol ? NameSource::kSymbols : NameSource::kNone;
 }
 
 namespace {
