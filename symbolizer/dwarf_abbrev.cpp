@@ -105,10 +105,12 @@ AbbrevTable AbbrevTable::parse(std::string_view bytes, Encoding encoding) {
       std::int64_t implicit = form == DW_FORM_implicit_const ? reader.sleb() : 0;
       if (!reader.ok() || (attribute == 0 && form == 0)) break;
       if (attribute > 0xffff || form > 0xffff) return table;
-      table.specs_.push_back({static_cast<std::uint16_t>(attribute), static_cast<std::uint16_t>(form), implicit});
+      std::uint16_t short_form = static_cast<std::uint16_t>(form);
+      table.specs_.push_back({static_cast<std::uint16_t>(attribute), short_form,
+                              static_cast<std::int8_t>(fixed_form_size(short_form, encoding)), implicit});
     }
     abbrev.spec_count = static_cast<std::uint32_t>(table.specs_.size()) - abbrev.first_spec;
-    table.add_steps(abbrev, encoding);
+    table.add_steps(abbrev);
     if (abbrev.code != table.abbrevs_.size() + 1) table.sparse_.emplace(abbrev.code, table.abbrevs_.size());
     table.abbrevs_.push_back(abbrev);
   }
@@ -117,17 +119,16 @@ AbbrevTable AbbrevTable::parse(std::string_view bytes, Encoding encoding) {
   return table;
 }
 
-void AbbrevTable::add_steps(Abbrev& abbrev, Encoding encoding) {
+void AbbrevTable::add_steps(Abbrev& abbrev) {
   abbrev.first_step = static_cast<std::uint32_t>(steps_.size());
   SkipStep step{0, 0};
   for (std::uint32_t i = 0; i < abbrev.spec_count; ++i) {
-    std::uint16_t form = specs_[abbrev.first_spec + i].form;
-    int size = fixed_form_size(form, encoding);
-    if (size >= 0) {
-      step.bytes += size;
+    const AttributeSpec& spec = specs_[abbrev.first_spec + i];
+    if (spec.size >= 0) {
+      step.bytes += spec.size;
       continue;
     }
-    step.form = form;
+    step.form = spec.form;
     steps_.push_back(step);
     step = {0, 0};
   }

@@ -18,8 +18,9 @@ struct Encoding {
 };
 
 struct AttributeSpec {
-  std::uint16_t attribute, form;
-  std::int64_t implicit;  // the value of DW_FORM_implicit_const
+  std::uint16_t attribute = 0, form = 0;
+  std::int8_t size = -1;      // fixed_form_size()
+  std::int64_t implicit = 0;  // the value of DW_FORM_implicit_const
 };
 
 // Bytes to skip, and then one value of a form whose length must be read. The last step has form 0.
@@ -53,7 +54,7 @@ class AbbrevTable {
 
  private:
   const Abbrev* find_sparse(std::uint64_t code) const;
-  void add_steps(Abbrev& abbrev, Encoding encoding);
+  void add_steps(Abbrev& abbrev);
 
   std::vector<Abbrev> abbrevs_;  // position code - 1 in what compilers write
   std::unordered_map<std::uint64_t, std::size_t> sparse_;  // for all others
@@ -67,5 +68,9 @@ class AbbrevTable {
 int fixed_form_size(std::uint16_t form, Encoding encoding);
 // Moves over one value; an unknown form fails the reader, because nothing behind it can be read.
 void skip_form(std::uint16_t form, ByteReader& reader, Encoding encoding);
+inline void skip_value(const AttributeSpec& spec, ByteReader& reader, Encoding encoding) {
+  if (spec.size >= 0) return reader.skip(spec.size);
+  skip_form(spec.form, reader, encoding);
+}
 
 }  // namespace dwell::dwarf

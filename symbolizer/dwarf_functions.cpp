@@ -39,8 +39,9 @@ bool is_unlinked(const AbbrevTable& table, const Abbrev& abbrev) {
 
 struct FunctionIndex::Walk {
   const Unit& unit;
-  const std::function<bool(std::uint64_t)>& is_code;
+  const CodeRanges& code;
   FunctionIndex& index;
+  std::vector<Range> ranges;  // of the function at hand; kept for its memory
 
   // Reads a function's entry; returns the scope of its children.
   Scope function(const Abbrev& abbrev, std::uint64_t entry_offset, ByteReader& reader, Scope around);
@@ -48,7 +49,7 @@ struct FunctionIndex::Walk {
 
 Scope FunctionIndex::Walk::function(const Abbrev& abbrev, std::uint64_t entry_offset, ByteReader& reader,
                                     Scope around) {
-  Value low, high, ranges_value;
+  Value low, high, ranges_value, origin;
   std::uint64_t call_file = 0, call_line = 0;
   const AttributeSpec* specs = unit.abbrevs->specs(abbrev);
   for (std::uint32_t i = 0; i < abbrev.spec_count; ++i) {
@@ -58,30 +59,35 @@ Scope FunctionIndex::Walk::function(const Abbrev& abbrev, std::uint64_t entry_of
       case DW_AT_ranges: ranges_value = read_value(specs[i], reader, unit); break;
       case DW_AT_call_file: call_file = read_value(specs[i], reader, unit).number; break;
       case DW_AT_call_line: call_line = read_value(specs[i], reader, unit).number; break;
-      default: skip_form(specs[i].form, reader, unit.encoding);
+      case DW_AT_abstract_origin: origin = read_value(specs[i], reader, unit); break;
+      default: skip_value(specs[i], reader, unit.encoding);
     }
   }
   bool inlined = abbrev.tag == DW_TAG_inlined_subroutine;
   Scope inside = inlined ? around : Scope{kNoParent, 0, kNoParent};
-  std::vector<Range> ranges;
+  if ((ranges_value.form == 0 && low.form == 0) || around.depth >= kMaxInlineDepth) return inside;
+  ranges.clear();
   if (ranges_value.form != 0) {
-    ranges = ranges_of(ranges_value, unit);
+    add_ranges(ranges_value, unit, ranges);
   } else if (std::optional<Range> range = pc_range(low, high, unit)) {
     ranges.push_back(*range);
   }
-  std::erase_if(ranges, [this](const Range& range) { return !is_code(range.start); });
-  if (ranges.empty() || around.depth >= kMaxInlineDepth) return inside;
+  std::erase_if(ranges, [this](const Range& range) { return !code.contains(range.start); });
+  if (ranges.empty()) return inside;
 
+  // What is inlined has no name of its own, and the same origin as its neighbours: look there at once.
+  std::optional<EntryReference> target = inlined ? reference_of(origin, unit) : std::nullopt;
+  std::uint64_t named_by = target && target->file == unit.file ? target->offset : entry_offset;
   std::uint32_t number = static_cast<std::uint32_t>(index.entries_.size());
   for (const Range& range : ranges) index.map_.add(range.start, range.end, number);
-  index.entries_.push_back({entry_offset, inlined ? around.function : kNoParent,
+  index.entries_.push_back({named_by, inlined ? around.function : kNoParent,
                             static_cast<std::uint32_t>(call_file), static_cast<std::uint32_t>(call_line)});
   return {number, inlined ? around.depth + 1 : 0, kNoParent};
 }
 
-FunctionIndex FunctionIndex::build(const Unit& unit, const std::function<bool(std::uint64_t)>& is_code) {
+FunctionIndex FunctionIndex::build(const Unit& unit, const CodeRanges& code) {
   FunctionIndex index;
-  Walk walk{unit, is_code, index};
+  Walk walk{unit, code, index, {}};
   std::string_view bytes = unit.file->info.view(unit.first_entry, unit.end - unit.first_entry);
   if (!unit.file->budget->spend(bytes.size())) return index;
   ByteReader reader(bytes);
@@ -89,14 +95,14 @@ FunctionIndex FunctionIndex::build(const Unit& unit, const std::function<bool(st
   Scope current{kNoParent, 0, kNoParent};
   while (reader.ok() && !reader.at_end()) {
     std::uint64_t entry_offset = unit.first_entry + reader.offset();
-    std::uint64_t code = reader.uleb();
-    if (code == 0) {
+    std::uint64_t kind = reader.uleb();
+    if (kind == 0) {
       if (scopes.empty()) break;
       current = scopes.back();
       scopes.pop_back();
       continue;
     }
-    const Abbrev* abbrev = unit.abbrevs->find(code);
+    const Abbrev* abbrev = unit.abbrevs->find(kind);
     if (!abbrev) break;
     Scope children = current;
     if (abbrev->tag == DW_TAG_subprogram || abbrev->tag == DW_TAG_inlined_subroutine) {

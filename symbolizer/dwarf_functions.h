@@ -12,7 +12,7 @@
 namespace dwell::dwarf {
 
 struct FunctionEntry {
-  std::uint64_t entry_offset;  // in the unit's .debug_info, for the name
+  std::uint64_t named_by;      // entry in the unit's .debug_info that leads to the name: its own, or its origin
   std::uint32_t parent;        // index of the function it was inlined into; kNoParent for one of its own
   std::uint32_t call_file, call_line;
 };
@@ -29,7 +29,7 @@ inline constexpr std::uint32_t kNoParent = ~std::uint32_t{0};
 
 class FunctionIndex {
  public:
-  static FunctionIndex build(const Unit& unit, const std::function<bool(std::uint64_t)>& is_code);
+  static FunctionIndex build(const Unit& unit, const CodeRanges& code);
 
   // The innermost function around the address; null if there is none.
   const FunctionEntry* find(std::uint64_t address) const {
@@ -41,7 +41,10 @@ class FunctionIndex {
   }
   // The scopes around a function, outermost first; none for a function at the top or with a linkage name.
   std::vector<const NamedScope*> scopes_around(std::uint64_t entry_offset) const;
-  std::size_t size() const { return entries_.size(); }
+  std::size_t memory() const {
+    return entries_.size() * sizeof(FunctionEntry) + map_.size() * 12 +
+           (scopes_.size() + unlinked_.size()) * sizeof(NamedScope);
+  }
 
  private:
   struct Walk;

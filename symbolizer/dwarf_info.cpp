@@ -15,6 +15,7 @@ constexpr std::uint64_t kReadsPerByte = 8;
 constexpr std::uint64_t kLeastBudget = std::uint64_t{64} << 20;
 constexpr std::size_t kMaxFrames = 300;
 constexpr std::size_t kMaxProblems = 8;
+constexpr std::uint64_t kMaxStateMemory = std::uint64_t{24} << 20;
 
 enum DwarfSection : std::uint32_t {  // column kinds of .debug_cu_index
   kInfo = 1,
@@ -38,9 +39,7 @@ std::unique_ptr<DwarfInfo> DwarfInfo::open(std::shared_ptr<const ElfFile> debug,
   std::unique_ptr<DwarfInfo> result(new DwarfInfo(kLeastBudget + total * kReadsPerByte));
   result->main_ = DwarfFile::open(debug, false, &result->budget_);
   if (result->main_->info.empty()) return nullptr;
-  result->code_ = std::move(code);
-  std::sort(result->code_.begin(), result->code_.end(),
-            [](const Range& a, const Range& b) { return a.start < b.start; });
+  result->code_ = CodeRanges(std::move(code));
   result->companions_ = std::move(companions);
   DwarfInfo* self = result.get();
   result->main_->supplementary = [self]() -> DwarfFile* {
@@ -61,12 +60,6 @@ std::uint64_t DwarfInfo::loaded() const {
   if (supplementary_) total += supplementary_->loaded();
   if (package_) total += package_->loaded();
   return total;
-}
-
-bool DwarfInfo::is_code(std::uint64_t address) const {
-  auto next = std::upper_bound(code_.begin(), code_.end(), address,
-                               [](std::uint64_t a, const Range& range) { return a < range.start; });
-  return next != code_.begin() && address < std::prev(next)->end;
 }
 
 void DwarfInfo::read_aranges() {
@@ -91,7 +84,7 @@ void DwarfInfo::read_aranges() {
       while (reader.ok() && reader.offset() + 16 <= end) {
         std::uint64_t address = reader.u64(), size = reader.u64();
         if (address == 0 && size == 0) break;
-        if (is_code(address)) from_aranges_.add(address, address + size, number);
+        if (code_.contains(address)) from_aranges_.add(address, address + size, number);
       }
     }
     if (reader.ok()) reader.seek(end);
@@ -119,7 +112,7 @@ void DwarfInfo::scan_units() {
     std::uint32_t number = static_cast<std::uint32_t>(unit_offsets_.size());
     unit_offsets_.push_back(offset);
     for (const Range& range : ranges) {
-      if (is_code(range.start)) from_units_.add(range.start, range.end, number);
+      if (code_.contains(range.start)) from_units_.add(range.start, range.end, number);
     }
   }
   from_units_.build();
@@ -132,18 +125,21 @@ DwarfInfo::UnitState* DwarfInfo::state_of(Unit* unit) {
   state = std::make_unique<UnitState>();
   state->unit = unit;
   state->bulk = unit->dwo_name.empty() ? unit : split_unit_of(*unit);
-  auto code = [this](std::uint64_t address) { return is_code(address); };
-  state->lines = LineTable::parse(*unit, code);
-  if (state->bulk) state->functions = FunctionIndex::build(*state->bulk, code);
+  state->lines = LineTable::parse(*unit, code_);
+  if (state->bulk) state->functions = FunctionIndex::build(*state->bulk, code_);
+  state_memory_ += state->lines.memory() + state->functions.memory();
   return state.get();
 }
 
-DwarfInfo::UnitState* DwarfInfo::state_at(std::uint64_t address) {
+std::uint32_t DwarfInfo::unit_number(std::uint64_t address) {
   std::uint32_t number = from_aranges_.find(address);
-  if (number == IntervalMap::kNone) {
-    if (!scanned_) scan_units();
-    number = from_units_.find(address);
-  }
+  if (number != IntervalMap::kNone) return number;
+  if (!scanned_) scan_units();
+  return from_units_.find(address);
+}
+
+DwarfInfo::UnitState* DwarfInfo::state_at(std::uint64_t address) {
+  std::uint32_t number = unit_number(address);
   if (number == IntervalMap::kNone) return nullptr;
   Unit* unit = main_->unit_at(unit_offsets_[number]);
   return unit ? state_of(unit) : nullptr;
@@ -152,6 +148,11 @@ DwarfInfo::UnitState* DwarfInfo::state_at(std::uint64_t address) {
 void DwarfInfo::find(std::uint64_t address, std::vector<Frame>& frames) {
   frames.clear();
   if (budget_.exhausted()) return;
+  // A batch that is sorted by unit comes back to few of them.
+  if (state_memory_ > kMaxStateMemory) {
+    states_.clear();
+    state_memory_ = 0;
+  }
   UnitState* state = state_at(address);
   if (state) find_in(*state, address, frames);
 }
@@ -170,7 +171,7 @@ bool DwarfInfo::find_in(UnitState& state, std::uint64_t address, std::vector<Fra
   const FunctionEntry* entry = state.functions.find(address);
   for (; entry && frames.size() < kMaxFrames; entry = state.functions.parent(*entry)) {
     bool inlined = entry->parent != kNoParent;
-    FunctionName name = state.bulk->file->function_name(entry->entry_offset);
+    FunctionName name = state.bulk->file->function_name(entry->named_by);
     frames.push_back({name, qualified_name(state, name), entry, file, line, inlined});
     file = path_of(state, entry->call_file);
     line = entry->call_line;
@@ -195,7 +196,7 @@ std::string_view DwarfInfo::intern(std::string text) {
 
 std::string_view DwarfInfo::qualified_name(UnitState& state, const FunctionName& name) {
   // Scopes are known for the unit that was walked; a function of another unit keeps its plain name.
-  if (!name.linkage.empty() || name.plain_file != state.bulk->file) return {};
+  if (!companions_.qualify_names || !name.linkage.empty() || name.plain_file != state.bulk->file) return {};
   auto [known, fresh] = state.qualified.try_emplace(name.plain_entry);
   if (!fresh) return known->second;
   std::string text;

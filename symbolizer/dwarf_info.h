@@ -31,6 +31,7 @@ struct Companions {
   std::function<std::shared_ptr<const ElfFile>()> supplementary;  // dwz
   std::function<std::shared_ptr<const ElfFile>(std::string_view name, std::string_view directory)> split_unit;
   std::function<std::shared_ptr<const ElfFile>()> split_package;
+  bool qualify_names = true;  // whether anybody looks at Frame::qualified
 };
 
 class DwarfInfo {
@@ -42,6 +43,9 @@ class DwarfInfo {
 
   // Frames at the address, innermost first; nothing if no unit covers it. Views live as long as this object.
   void find(std::uint64_t address, std::vector<Frame>& frames);
+
+  // Addresses of one unit are best asked for in a row: this is what to sort them by.
+  std::uint32_t unit_number(std::uint64_t address);
 
   // The function around the address that is not inlined into any other; null if there is none.
   const FunctionEntry* outermost_function(std::uint64_t address);
@@ -63,7 +67,6 @@ class DwarfInfo {
   };
 
   explicit DwarfInfo(std::uint64_t budget) : budget_(budget) {}
-  bool is_code(std::uint64_t address) const;
   void read_aranges();
   void scan_units();
   UnitState* state_at(std::uint64_t address);
@@ -76,7 +79,7 @@ class DwarfInfo {
   std::string_view intern(std::string text);
 
   Budget budget_;
-  std::vector<Range> code_;
+  CodeRanges code_;
   Companions companions_;
   std::unique_ptr<DwarfFile> main_;
   std::unique_ptr<DwarfFile> supplementary_, package_;
@@ -87,7 +90,7 @@ class DwarfInfo {
   IntervalMap from_aranges_, from_units_;        // address to index in unit_offsets_
   std::vector<std::uint64_t> unit_offsets_;
   bool scanned_ = false;
-  UnitState* last_ = nullptr;
+  std::uint64_t state_memory_ = 0;
   absl::flat_hash_map<std::uint64_t, std::unique_ptr<UnitState>> states_;
   absl::flat_hash_map<std::string, std::unique_ptr<std::string>> interned_;
   std::vector<std::string> problems_;

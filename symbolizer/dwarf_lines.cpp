@@ -14,7 +14,7 @@ struct LineTable::Header {
   std::vector<std::uint8_t> operand_counts;
 };
 
-LineTable LineTable::parse(const Unit& unit, const std::function<bool(std::uint64_t)>& is_code) {
+LineTable LineTable::parse(const Unit& unit, const CodeRanges& code) {
   LineTable table;
   if (!unit.line_offset) return table;
   LazyBytes& section = unit.file->line;
@@ -37,7 +37,7 @@ LineTable LineTable::parse(const Unit& unit, const std::function<bool(std::uint6
   header.encoding_of_table.file = unit.file;
   header.encoding_of_table.encoding.offset_size = before == 12 ? 8 : 4;
   header.encoding_of_table.str_offsets_base = unit.str_offsets_base;
-  if (table.parse_header(reader, unit, header)) table.run_program(reader, unit, header, is_code);
+  if (table.parse_header(reader, unit, header)) table.run_program(reader, unit, header, code);
   std::sort(table.sequences_.begin(), table.sequences_.end(),
             [](const LineSequence& a, const LineSequence& b) { return a.start < b.start; });
   return table;
@@ -96,7 +96,9 @@ bool LineTable::parse_names_v5(ByteReader& reader, const Unit& own, bool files) 
   for (int i = 0; i < columns; ++i) {
     std::uint64_t content = reader.uleb(), form = reader.uleb();
     if (!reader.ok() || content > 0xffff || form > 0xffff) return false;
-    format.push_back({static_cast<std::uint16_t>(content), static_cast<std::uint16_t>(form), 0});
+    std::uint16_t short_form = static_cast<std::uint16_t>(form);
+    format.push_back({static_cast<std::uint16_t>(content), short_form,
+                      static_cast<std::int8_t>(fixed_form_size(short_form, own.encoding)), 0});
   }
   std::uint64_t count = reader.uleb();
   // Each row takes at least a byte in any table that names something.
@@ -119,13 +121,13 @@ bool LineTable::parse_names_v5(ByteReader& reader, const Unit& own, bool files) 
 }
 
 void LineTable::finish_sequence(std::uint64_t end, std::size_t first_row,
-                                const std::function<bool(std::uint64_t)>& is_code) {
+                                const CodeRanges& code) {
   if (first_row == rows_.size()) return;
   auto by_address = [](const LineRow& a, const LineRow& b) { return a.address < b.address; };
   if (!std::is_sorted(rows_.begin() + first_row, rows_.end(), by_address))
     std::stable_sort(rows_.begin() + first_row, rows_.end(), by_address);
   std::uint64_t start = rows_[first_row].address;
-  if (end <= start || !is_code(start)) {
+  if (end <= start || !code.contains(start)) {
     rows_.resize(first_row);
     return;
   }
@@ -134,7 +136,7 @@ void LineTable::finish_sequence(std::uint64_t end, std::size_t first_row,
 }
 
 void LineTable::run_program(ByteReader& reader, const Unit& unit, const Header& header,
-                            const std::function<bool(std::uint64_t)>& is_code) {
+                            const CodeRanges& code) {
   std::uint64_t address = 0;
   std::uint64_t file = 1;
   std::uint32_t line = 1;
@@ -152,7 +154,7 @@ void LineTable::run_program(ByteReader& reader, const Unit& unit, const Header& 
     if (length == 0) return;
     switch (reader.u8()) {
       case DW_LNE_end_sequence:
-        finish_sequence(address, first_row, is_code);
+        finish_sequence(address, first_row, code);
         reset();
         break;
       case DW_LNE_set_address:

@@ -30,15 +30,15 @@ struct LineFile {
 
 class LineTable {
  public:
-  // `is_code` tells whether an address can be code; sequences of functions that the linker dropped start at 0.
-  static LineTable parse(const Unit& unit, const std::function<bool(std::uint64_t)>& is_code);
+  // Sequences that do not start in `code` are those of functions that the linker dropped.
+  static LineTable parse(const Unit& unit, const CodeRanges& code);
 
   const LineRow* find(std::uint64_t address) const;
   // The path of a file number, directories put in front; "" if there is none.
   std::string path(std::uint64_t file, std::string_view unit_directory) const;
   // Addresses that the table says something about.
   std::vector<Range> covered() const;
-  std::size_t rows() const { return rows_.size(); }
+  std::size_t memory() const { return rows_.size() * sizeof(LineRow) + files_.size() * sizeof(LineFile); }
 
  private:
   struct Header;
@@ -46,8 +46,8 @@ class LineTable {
   bool parse_names_v2(ByteReader& reader);
   bool parse_names_v5(ByteReader& reader, const Unit& unit, bool files);
   void run_program(ByteReader& reader, const Unit& unit, const Header& header,
-                   const std::function<bool(std::uint64_t)>& is_code);
-  void finish_sequence(std::uint64_t end, std::size_t first_row, const std::function<bool(std::uint64_t)>& is_code);
+                   const CodeRanges& code);
+  void finish_sequence(std::uint64_t end, std::size_t first_row, const CodeRanges& code);
 
   std::uint16_t version_ = 0;
   std::vector<std::string_view> directories_;

@@ -136,7 +136,7 @@ bool DwarfFile::read_unit_entry(Unit& unit) {
   unit.dwo_name = string_of(dwo_name, unit);
   unit.low_pc = address_of(low, unit);
   if (ranges_value.form != 0) {
-    unit.ranges = ranges_of(ranges_value, unit);
+    add_ranges(ranges_value, unit, unit.ranges);
   } else if (std::optional<Range> range = pc_range(low, high, unit)) {
     unit.ranges.push_back(*range);
   }
@@ -201,19 +201,20 @@ FunctionName DwarfFile::function_name(std::uint64_t entry_offset, int hops) {
   ByteReader reader(info.up_to(entry_offset, std::min(unit->end - entry_offset, kMaxEntry)));
   const Abbrev* found = unit->abbrevs->find(reader.uleb());
   std::optional<EntryReference> origin;
-  for (std::uint32_t i = 0; found && i < found->spec_count; ++i) {
+  for (std::uint32_t i = 0; found && i < found->spec_count && reader.ok(); ++i) {
     const AttributeSpec& spec = unit->abbrevs->specs(*found)[i];
-    Value value = read_value(spec, reader, *unit);
-    if (!reader.ok()) break;
-    if (spec.attribute == DW_AT_linkage_name || spec.attribute == DW_AT_MIPS_linkage_name)
-      result.linkage = string_of(value, *unit);
-    if (spec.attribute == DW_AT_name) {
-      result.plain = string_of(value, *unit);
-      result.plain_file = this;
-      result.plain_entry = entry_offset;
+    switch (spec.attribute) {
+      case DW_AT_linkage_name:
+      case DW_AT_MIPS_linkage_name: result.linkage = string_of(read_value(spec, reader, *unit), *unit); break;
+      case DW_AT_name:
+        result.plain = string_of(read_value(spec, reader, *unit), *unit);
+        result.plain_file = this;
+        result.plain_entry = entry_offset;
+        break;
+      case DW_AT_abstract_origin:
+      case DW_AT_specification: origin = reference_of(read_value(spec, reader, *unit), *unit); break;
+      default: skip_value(spec, reader, unit->encoding);
     }
-    if (spec.attribute == DW_AT_abstract_origin || spec.attribute == DW_AT_specification)
-      origin = reference_of(value, *unit);
   }
   if (origin && (result.linkage.empty() || result.plain.empty())) {
     FunctionName inherited = origin->file->function_name(origin->offset, hops + 1);
@@ -241,7 +242,7 @@ std::string_view DwarfFile::plain_name(std::uint64_t entry_offset) {
   return {};
 }
 
-Value read_value(const AttributeSpec& spec, ByteReader& reader, const Unit& unit) {
+Value read_value_slowly(const AttributeSpec& spec, ByteReader& reader, const Unit& unit) {
   Value value{spec.form, 0, {}};
   if (value.form == DW_FORM_indirect) {
     std::uint64_t actual = reader.uleb();
@@ -428,11 +429,10 @@ void read_list(std::uint64_t offset, const Unit& unit, std::vector<Range>& resul
 
 }  // namespace
 
-std::vector<Range> ranges_of(const Value& value, const Unit& unit) {
-  std::vector<Range> result;
+void add_ranges(const Value& value, const Unit& unit, std::vector<Range>& result) {
   if (value.form == DW_FORM_rnglistx) {
     std::uint64_t size = unit.encoding.offset_size;
-    if (value.number > unit.file->rnglists.size()) return result;
+    if (value.number > unit.file->rnglists.size()) return;
     ByteReader reader(unit.file->rnglists.view(unit.rnglists_base + value.number * size, size));
     std::uint64_t offset = read_offset(reader, unit.encoding);
     if (reader.ok()) read_list(unit.rnglists_base + offset, unit, result);
@@ -445,7 +445,6 @@ std::vector<Range> ranges_of(const Value& value, const Unit& unit) {
       read_pairs(base + value.number, unit, result);
     }
   }
-  return result;
 }
 
 }  // namespace dwell::dwarf

@@ -26,6 +26,22 @@ struct Range {
   std::uint64_t start, end;  // [start, end)
 };
 
+// Where code is; sorted. Few: a program has a handful of executable sections.
+class CodeRanges {
+ public:
+  CodeRanges() = default;
+  explicit CodeRanges(std::vector<Range> ranges) : ranges_(std::move(ranges)) {}
+  bool contains(std::uint64_t address) const {
+    for (const Range& range : ranges_) {
+      if (address - range.start < range.end - range.start) return true;
+    }
+    return false;
+  }
+
+ private:
+  std::vector<Range> ranges_;
+};
+
 // What a file may cost us, in bytes read and entries produced. Sections can be made to refer to one another so
 // that reading them never ends; honest files stay far below.
 class Budget {
@@ -126,14 +142,23 @@ struct DwarfFile {
   absl::flat_hash_map<std::uint64_t, FunctionName> names_;
 };
 
-Value read_value(const AttributeSpec& spec, ByteReader& reader, const Unit& unit);
+Value read_value_slowly(const AttributeSpec& spec, ByteReader& reader, const Unit& unit);
+inline Value read_value(const AttributeSpec& spec, ByteReader& reader, const Unit& unit) {
+  switch (spec.size) {  // what nearly all values are
+    case 1: return {spec.form, reader.u8(), {}};
+    case 2: return {spec.form, reader.u16(), {}};
+    case 4: return {spec.form, reader.u32(), {}};
+    case 8: return {spec.form, reader.u64(), {}};
+    default: return read_value_slowly(spec, reader, unit);
+  }
+}
 std::string_view string_of(const Value& value, const Unit& unit);
 std::optional<std::uint64_t> address_of(const Value& value, const Unit& unit);
 std::optional<EntryReference> reference_of(const Value& value, const Unit& unit);
 // The address at `index` of the unit's part of .debug_addr.
 std::optional<std::uint64_t> indexed_address(std::uint64_t index, const Unit& unit);
-// What DW_AT_ranges stands for.
-std::vector<Range> ranges_of(const Value& value, const Unit& unit);
+// Appends what DW_AT_ranges stands for.
+void add_ranges(const Value& value, const Unit& unit, std::vector<Range>& result);
 // DW_AT_low_pc with DW_AT_high_pc, which is an address or a length.
 std::optional<Range> pc_range(const Value& low, const Value& high, const Unit& unit);
 

@@ -6,9 +6,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <compare>
 #include <deque>
-#include <numeric>
 #include <optional>
+#include <tuple>
 
 #include "symbolizer/debug_files.h"
 #include "symbolizer/decompress.h"
@@ -27,6 +28,10 @@ constexpr std::uint64_t kKeepLoaded = std::uint64_t{256} << 20;
 std::string_view base_name(std::string_view path) {
   std::size_t slash = path.rfind('/');
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
+}
+
+std::uint64_t lookup_offset(const AddressQuery& query) {
+  return query.is_return_address && query.offset != 0 ? query.offset - 1 : query.offset;
 }
 
 std::string key_of(const ModuleRef& ref) {
@@ -56,6 +61,7 @@ class Symbolizer::Module {
     std::string_view function, system_name;
   };
 
+  std::vector<std::uint32_t> best_order(std::span<const AddressQuery> queries);
   void open();
   void open_file();
   void open_symbols();
@@ -124,42 +130,25 @@ SymbolizedModule Symbolizer::Module::symbolize(std::span<const AddressQuery> que
   std::lock_guard lock(mutex_);
   open();
   SymbolizedModule result;
-  // In order of address the same unit serves many in a row; the answers go back in the caller's order.
-  std::vector<std::uint32_t> order(queries.size());
-  std::iota(order.begin(), order.end(), 0u);
-  std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) {
-    if (queries[a].offset != queries[b].offset) return queries[a].offset < queries[b].offset;
-    return queries[a].is_return_address < queries[b].is_return_address;
-  });
-  struct Answer {
-    std::uint32_t first, end;
-    NameSource source;
-  };
-  std::vector<Answer> answers(queries.size());
-  std::vector<ResolvedFrame> found;
-  found.reserve(queries.size());
+  std::vector<std::uint32_t> order = best_order(queries);
+  result.chains.resize(queries.size());
+  result.frames.reserve(queries.size());
   const AddressQuery* last = nullptr;
-  Answer answer{};
+  SymbolizedModule::Chain chain{};
+  NameSource source = NameSource::kNone;
   for (std::uint32_t number : order) {
     const AddressQuery& query = queries[number];
     if (!last || query.offset != last->offset || query.is_return_address != last->is_return_address) {
-      answer.first = static_cast<std::uint32_t>(found.size());
-      answer.source = look_up(query, found);
-      answer.end = static_cast<std::uint32_t>(found.size());
+      chain.first = static_cast<std::uint32_t>(result.frames.size());
+      source = look_up(query, result.frames);
+      chain.count = static_cast<std::uint32_t>(result.frames.size()) - chain.first;
     }
     last = &query;
-    answers[number] = answer;
+    result.chains[number] = chain;
+    result.counters.by_source[static_cast<int>(source)]++;
+    result.counters.with_line += result.frames[chain.first].line != 0;
+    result.counters.inlined_frames += chain.count - 1;
   }
-  result.frames.reserve(found.size());
-  result.first.reserve(queries.size() + 1);
-  for (const Answer& each : answers) {
-    result.first.push_back(static_cast<std::uint32_t>(result.frames.size()));
-    result.frames.insert(result.frames.end(), found.begin() + each.first, found.begin() + each.end);
-    result.counters.by_source[static_cast<int>(each.source)]++;
-    result.counters.with_line += found[each.first].line != 0;
-    result.counters.inlined_frames += each.end - each.first - 1;
-  }
-  result.first.push_back(static_cast<std::uint32_t>(result.frames.size()));
   result.counters.addresses = queries.size();
   if (debug_info_ && debug_info_->gave_up()) {
     note_problem(fmt::format("{}: its debug information leads in circles and was not read to its end",
@@ -168,6 +157,30 @@ SymbolizedModule Symbolizer::Module::symbolize(std::span<const AddressQuery> que
   result.report = report();
   if (debug_info_ && debug_info_->loaded() > kKeepLoaded) let_go_of_debug_info();
   return result;
+}
+
+// Each unit of debug information serves its addresses in a row, and each address stands beside its equals.
+std::vector<std::uint32_t> Symbolizer::Module::best_order(std::span<const AddressQuery> queries) {
+  struct Key {
+    std::uint32_t unit, number;
+    std::uint64_t offset;
+    bool is_return_address;
+    auto operator<=>(const Key& other) const {
+      return std::tie(unit, offset, is_return_address) <=>
+             std::tie(other.unit, other.offset, other.is_return_address);
+    }
+  };
+  open_debug_info();
+  std::vector<Key> keys(queries.size());
+  for (std::uint32_t i = 0; i < queries.size(); ++i) {
+    keys[i] = {0, i, queries[i].offset, queries[i].is_return_address};
+    std::optional<std::uint64_t> vaddr = debug_info_ ? vaddr_of(lookup_offset(queries[i])) : std::nullopt;
+    if (vaddr) keys[i].unit = debug_info_->unit_number(*vaddr);
+  }
+  std::sort(keys.begin(), keys.end(), [](const Key& a, const Key& b) { return a < b; });
+  std::vector<std::uint32_t> order(queries.size());
+  for (std::size_t i = 0; i < keys.size(); ++i) order[i] = keys[i].number;
+  return order;
 }
 
 void Symbolizer::Module::note_problem(std::string problem, std::string hint) {
@@ -319,6 +332,7 @@ void Symbolizer::Module::open_debug_info() {
   std::vector<dwarf::Range> code;
   for (const AddressRange& range : code_ranges(elf_ ? *elf_ : *source)) code.push_back({range.start, range.end});
   dwarf::Companions companions;
+  companions.qualify_names = options_.demangle != DemangleWidth::kNone;
   companions.supplementary = [this, source] {
     DebugFile found = find_supplementary(*source, ref_.path, search());
     if (!found.elf && !found.problem.empty()) note_problem(found.problem);
@@ -356,7 +370,7 @@ std::string Symbolizer::Module::fallback_name(std::uint64_t offset) const {
 }
 
 NameSource Symbolizer::Module::look_up(const AddressQuery& query, std::vector<ResolvedFrame>& frames) {
-  std::uint64_t offset = query.is_return_address && query.offset != 0 ? query.offset - 1 : query.offset;
+  std::uint64_t offset = lookup_offset(query);
   bool has_file = ref_.kind == CodeKind::kFile || ref_.kind == CodeKind::kVdso;
   std::size_t before = frames.size();
   NameSource source = has_file ? look_up_in_file(offset, frames) : look_up_in_map(offset, frames);

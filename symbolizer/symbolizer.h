@@ -82,13 +82,16 @@ struct SymbolCounters {
 };
 
 struct SymbolizedModule {
-  std::vector<ResolvedFrame> frames;
-  std::vector<std::uint32_t> first;  // of each query, and one behind the last
+  struct Chain {
+    std::uint32_t first, count;
+  };
+  std::vector<ResolvedFrame> frames;  // of each distinct address once
+  std::vector<Chain> chains;        // where those of each query stand
   ModuleReport report;
   SymbolCounters counters;
 
   std::span<const ResolvedFrame> chain(std::size_t query) const {
-    return {frames.data() + first[query], first[query + 1] - first[query]};
+    return {frames.data() + chains[query].first, chains[query].count};
   }
 };
 
