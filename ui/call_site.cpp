@@ -7,6 +7,7 @@
 
 #include "ui/escape.h"
 #include "ui/text_width.h"
+#include "userspace/views/frames.h"
 
 namespace dwell {
 namespace {
@@ -14,47 +15,28 @@ namespace {
 constexpr std::size_t kNoLimit = 4096;
 constexpr std::string_view kArrow = " ← ";
 
-// The probed function itself, which is the leaf of every stack.
-bool is_allocator(std::string_view function) {
-  for (std::string_view prefix : {"je_", "mi_", "tc_"})
-    if (function.starts_with(prefix)) return true;
-  for (std::string_view name :
-       {"malloc", "calloc", "realloc", "reallocarray", "reallocf", "posix_memalign", "aligned_alloc", "memalign",
-        "valloc", "pvalloc", "mallocx", "rallocx", "xallocx", "mmap", "mmap64", "mremap", "brk", "sbrk"}) {
-    if (function == name) return true;
-  }
-  return false;
-}
-
-bool is_plumbing(const ReportFrame& frame) {
-  if (is_allocator(frame.function)) return true;
-  for (std::string_view start :
-       {"std::", "__gnu_cxx::", "operator new", "void std::", "void* std::", "alloc::", "<alloc::", "core::",
-        "hashbrown::", "__rust_", "__rdl_", "__rg_"}) {
+// The standard libraries' own containers, strings and smart pointers.
+bool is_library_internal(const ReportFrame& frame) {
+  for (std::string_view start : {"std::", "__gnu_cxx::", "void std::", "void* std::", "alloc::", "<alloc::",
+                                 "core::", "hashbrown::", "__rust_", "__rdl_", "__rg_"}) {
     if (std::string_view(frame.function).starts_with(start)) return true;
   }
   return false;
 }
 
-std::string base_name(std::string_view path) {
-  std::size_t slash = path.rfind('/');
-  return printable(slash == std::string_view::npos || slash + 1 == path.size() ? path
-                                                                               : path.substr(slash + 1));
-}
-
 // A path that fits keeps its end, which tells files apart.
 std::string where_text(const ReportFrame& frame, std::size_t columns) {
-  if (frame.file.empty()) return cut_middle(base_name(frame.module), columns);
+  if (frame.file.empty()) return cut_middle(printable(base_name(frame.module)), columns);
   std::string line = frame.line ? fmt::format(":{}", frame.line) : "";
   std::string file = printable(frame.file);
-  if (display_width(file) + line.size() > columns) file = base_name(frame.file);
+  if (display_width(file) + line.size() > columns) file = printable(base_name(frame.file));
   return cut_middle(file, columns > line.size() ? columns - line.size() : 1) + line;
 }
 
 // Two calls in one function are two call sites: " (cache.cpp:33)".
 std::string at_line(const ReportFrame& frame) {
   if (frame.file.empty() || !frame.line) return "";
-  return fmt::format(" ({}:{})", base_name(frame.file), frame.line);
+  return fmt::format(" ({}:{})", printable(base_name(frame.file)), frame.line);
 }
 
 // In a chain of calls parameters tell little, and template arguments less.
@@ -63,8 +45,13 @@ std::string short_function(const ReportFrame& frame) { return bare_name(frame.fu
 }  // namespace
 
 std::size_t asking_frame(const std::vector<ReportFrame>& stack) {
-  auto asks = std::find_if_not(stack.begin(), stack.end(), is_plumbing);
-  return asks == stack.end() ? 0 : static_cast<std::size_t>(asks - stack.begin());
+  auto above_allocator = std::find_if_not(
+      stack.begin(), stack.end(), [](const ReportFrame& frame) { return is_allocator(frame.function); });
+  if (above_allocator == stack.end()) return 0;
+  auto asks = std::find_if(above_allocator, stack.end(), [](const ReportFrame& frame) {
+    return !is_library_internal(frame) && !is_allocator(frame.function);
+  });
+  return static_cast<std::size_t>((asks == stack.end() ? above_allocator : asks) - stack.begin());
 }
 
 std::string call_site_line(const std::vector<ReportFrame>& stack, std::size_t columns) {

@@ -11,8 +11,8 @@
 
 namespace dwell {
 
-// The frame that a reader means by "who asked for it": the first one above the standard libraries' own
-// containers and allocators; the leaf if there is none.
+// The frame that a reader means by "who asked for it": the first one above the allocator and the standard
+// libraries' own containers; if there is none, the one above the allocator.
 std::size_t asking_frame(const std::vector<ReportFrame>& stack);
 
 // "Cache::insert ← Server::handle ← main", from the asking frame on, as far as `columns` reach (0: all of

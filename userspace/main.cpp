@@ -4,6 +4,7 @@
 
 #include <cstdio>
 
+#include "ui/escape.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/options.h"
 
@@ -12,7 +13,8 @@ int main(int argc, char** argv) {
   dwell::Result<dwell::Exit> result =
       std::visit([](const auto& asked) -> dwell::Result<dwell::Exit> { return dwell::run(asked); }, command);
   if (result) return static_cast<int>(*result);
-  fmt::print(stderr, "dwell: {}\n", result.error().what);
-  if (!result.error().hint.empty()) fmt::print(stderr, "hint: {}\n", result.error().hint);
+  // What failed may be a file that the target has named.
+  fmt::print(stderr, "dwell: {}\n", dwell::printable(result.error().what));
+  if (!result.error().hint.empty()) fmt::print(stderr, "hint: {}\n", dwell::printable(result.error().hint));
   return static_cast<int>(result.error().exit);
 }

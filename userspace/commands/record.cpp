@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "ui/escape.h"
 #include "ui/live_line.h"
 #include "ui/memory_text.h"
 #include "ui/text_style.h"
@@ -55,10 +56,10 @@ Result<Exit> run(const RecordCommand& command) {
   LiveLine line(STDERR_FILENO);
   RecordCallbacks callbacks;
   if (!command.quiet) {
-    callbacks.started = [&](const std::string& message) { fmt::print(stderr, "{}; Ctrl-C ends it\n", message); };
+    callbacks.started = [&](const std::string& message) { fmt::print(stderr, "{}; Ctrl-C ends it\n", printable(message)); };
     callbacks.note = [&](const std::string& note) {
       line.clear();
-      fmt::print(stderr, "note: {}\n", note);
+      fmt::print(stderr, "note: {}\n", printable(note));
     };
     callbacks.progress = [&](const RecordProgress& progress) { line.show(figures_of(progress)); };
   }

@@ -92,7 +92,9 @@ bool is_allocator(std::string_view function) {
       "__libc_malloc", "__libc_calloc", "__libc_realloc", "__libc_memalign", "__mmap", "__mremap"};
   if (kNames.contains(function)) return true;
   for (std::string_view prefix : {"operator new", "tc_malloc", "tc_calloc", "tc_realloc", "tc_new", "tc_memalign",
-                                  "mi_malloc", "mi_calloc", "mi_realloc", "mi_new", "je_malloc", "je_calloc", "je_realloc"})
+                                  "tc_posix_memalign", "mi_malloc", "mi_calloc", "mi_zalloc", "mi_realloc", "mi_recalloc",
+                                  "mi_aligned", "mi_heap_", "mi_new", "je_malloc", "je_calloc", "je_realloc", "je_rallocx",
+                                  "je_aligned", "je_memalign", "je_posix_memalign"})
     if (function.substr(0, prefix.size()) == prefix) return true;
   return false;
 }

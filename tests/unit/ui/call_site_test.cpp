@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ui/call_site.h"
+
+#include <gtest/gtest.h>
+
+namespace dwell {
+namespace {
+
+std::vector<ReportFrame> stack(std::initializer_list<const char*> functions) {
+  std::vector<ReportFrame> frames;
+  for (const char* function : functions) frames.push_back({function, "", 0, "", 0, true, false});
+  return frames;
+}
+
+TEST(CallSite, IsAboveTheAllocatorAndTheContainers) {
+  EXPECT_EQ(call_site_line(stack({"malloc", "operator new(unsigned long)",
+                                  "std::vector<int>::push_back(int&&)", "Log::append(int)", "main"}),
+                           0),
+            "Log::append ← main");
+  EXPECT_EQ(call_site_line(
+                stack({"malloc", "alloc::raw_vec::RawVec<T,A>::grow_one", "app::serve", "app::main"}), 0),
+            "app::serve ← app::main");
+}
+
+TEST(CallSite, TwoLinesOfOneFunctionAreTwoCallSites) {
+  std::vector<ReportFrame> frames = stack({"malloc", "Log::append(int)", "main"});
+  frames[1].file = "/src/app/log.cpp";
+  frames[1].line = 33;
+  EXPECT_EQ(call_site_line(frames, 0), "Log::append (log.cpp:33) ← main");
+  frames[1].file = "/src/\x1b[31m.cpp";
+  EXPECT_EQ(call_site_line(frames, 0), "Log::append (\\x1b[31m.cpp:33) ← main");
+}
+
+TEST(CallSite, LibraryFunctionsThatAskForAUserAreNamed) {
+  EXPECT_EQ(call_site_line(stack({"malloc", "strdup", "Config::load()"}), 0), "strdup ← Config::load");
+}
+
+TEST(CallSite, WithoutAnythingElseItIsWhoeverCalledTheAllocator) {
+  EXPECT_EQ(
+      call_site_line(stack({"malloc", "operator new(unsigned long)", "std::locale::_S_initialize()"}), 0),
+      "std::locale::_S_initialize");
+  EXPECT_EQ(call_site_line(stack({"malloc"}), 0), "malloc");
+  EXPECT_EQ(call_site_line({}, 0), "[unknown]");
+}
+
+TEST(CallSite, TheChainGoesAsFarAsThereIsRoom) {
+  std::vector<ReportFrame> frames =
+      stack({"malloc", "zmalloc", "sdsnewlen", "createObject", "setCommand", "call", "main"});
+  EXPECT_EQ(call_site_line(frames, 0), "zmalloc ← sdsnewlen ← createObject ← setCommand");
+  EXPECT_EQ(call_site_line(frames, 35), "zmalloc ← sdsnewlen ← createObject");
+  EXPECT_EQ(call_site_line(frames, 22), "zmalloc ← sdsnewlen");
+  EXPECT_EQ(call_site_line(frames, 5), "zm…oc");
+}
+
+}  // namespace
+}  // namespace dwell
