@@ -159,9 +159,10 @@ static __always_inline bool call_is_alive(struct call *call) {
   return return_address == dwell_trampoline();
 }
 
-/* True if an outer call of this thread is under way above a call whose return address lies at sp. */
+/* True if an outer call of this thread is under way above a call whose return address lies at sp. The same sp
+ * is a tail call: reallocarray ends in a jump to realloc. */
 static __always_inline bool is_inner(struct thread_state *state, __u64 sp) {
-  return state->call.sp && sp < state->call.sp && call_is_alive(&state->call);
+  return state->call.sp && sp <= state->call.sp && call_is_alive(&state->call);
 }
 
 static __always_inline __u64 program_break(void) {

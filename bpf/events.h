@@ -31,7 +31,6 @@ enum dwell_record_type {
   DWELL_EXEC = 10,         /* dwell_process_record: the target replaced its program image */
   DWELL_EXIT = 11,         /* dwell_process_record: the last thread of the target is gone */
   DWELL_THREAD_EXIT = 12,  /* dwell_process_record: one thread ended */
-  DWELL_UNMAPPED_PC = 13,  /* dwell_process_record: a stack met a pc (other_id) in no known mapping */
 };
 
 struct dwell_header {

@@ -10,13 +10,32 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/targets.h"
+#include "bpf/unwind_tables.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/* The tracer's own map: see bpf/unwind.h. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, DWELL_UNWIND_SPACES);
+  __type(key, __u32);
+  __type(value, __u64);
+} unwind_spaces SEC(".maps");
+
+/* Wakes the reader: what a new program does before its code is known has no stacks. */
 static __always_inline void send_process(__u8 type, struct dwell_target *target, __u64 other_id) {
   struct dwell_process_record record = {
       .h = header(type, target, 0), .time_ns = bpf_ktime_get_ns(), .other_id = other_id};
-  DWELL_SEND(record, DWELL_LOST_PROCESS);
+  if (bpf_ringbuf_output(&events, &record, sizeof(record), BPF_RB_FORCE_WAKEUP))
+    dwell_count_loss(DWELL_LOST_PROCESS);
+}
+
+/* The tables of the program before would lead the walk astray. */
+static __always_inline void forget_code(struct dwell_target *target) {
+  __u32 key = target->slot;
+  __u64 *space = bpf_map_lookup_elem(&unwind_spaces, &key);
+  if (space) *space = 0;
 }
 
 SEC("raw_tp/sched_process_fork")
@@ -47,6 +66,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx) {
     bpf_map_delete_elem(&targets, &tgid);
     return 0;
   }
+  forget_code(target);
   send_process(DWELL_EXEC, target, 0);
   return 0;
 }

@@ -219,7 +219,7 @@ static __always_inline int dwell_rule_here(struct dwell_walk *w, struct dwell_un
   int unknown = dwell_find_mapping(w, pc);
   if (unknown && w->guessed) return dwell_stop(w, DWELL_STACK_NO_RULE);
   if (dwell_record_pc(w)) return 1;
-  if (unknown) return dwell_stop(w, DWELL_STACK_NO_MAPPING);
+  if (unknown) return dwell_stop(w, w->mappings ? DWELL_STACK_NO_MAPPING : DWELL_STACK_TABLE_PENDING);
   if (w->mapping.kind == DWELL_MAPPING_PENDING) return dwell_stop(w, DWELL_STACK_TABLE_PENDING);
   if (w->mapping.kind == DWELL_MAPPING_NO_TABLE) return 0;
 

@@ -20,8 +20,9 @@ void Decoder::learn_stack(const void* data, std::size_t size) {
     bool exact = record->exact[i / 64] >> (i % 64) & 1;
     locations[i] = writer_.add_location(space.locate(record->pcs[i], !exact));
   }
-  if (record->end == DWELL_STACK_ASYNC && record->count)
-    sink_.full_table_wanted(record->h.process, record->pcs[record->count - 1]);
+  auto end = static_cast<dwell_stack_end>(record->end);
+  bool curable = end == DWELL_STACK_ASYNC || end == DWELL_STACK_NO_MAPPING || end == DWELL_STACK_TABLE_PENDING;
+  if (curable && record->count) sink_.stack_cut(record->h.process, end, record->pcs[record->count - 1]);
   stacks_.learn(record->stack, std::move(locations), record->end);
 }
 
@@ -37,9 +38,6 @@ void Decoder::tell_process(const dwell_process_record& record) {
       break;
     case DWELL_EXIT:
       kind = Kind::kExited;
-      break;
-    case DWELL_UNMAPPED_PC:
-      kind = Kind::kUnmappedPc;
       break;
   }
   sink_.process({kind, record.h.process, record.h.tid, record.other_id, record.time_ns});

@@ -16,10 +16,10 @@ namespace dwell {
 
 // What the recorder has to act upon, and no ledger wants to know.
 struct ProcessNews {
-  enum class Kind { kForked, kExecuted, kExited, kThreadExited, kUnmappedPc } kind;
+  enum class Kind { kForked, kExecuted, kExited, kThreadExited } kind;
   ProcessSlot process;
   Tid tid;
-  std::uint64_t other_id;  // kForked: the child's tgid; kUnmappedPc: the address
+  std::uint64_t other_id;  // kForked: the child's tgid
   std::uint64_t time_ns;
 };
 
@@ -27,8 +27,8 @@ class Decoder {
  public:
   struct Sink {
     std::function<void(const ProcessNews&)> process;
-    // A walk stopped at this pc: below a signal frame, where a full table would have helped.
-    std::function<void(ProcessSlot, std::uint64_t pc)> full_table_wanted;
+    // A walk stopped early at this pc, for want of something that userspace could bring.
+    std::function<void(ProcessSlot, dwell_stack_end, std::uint64_t pc)> stack_cut;
     // The code of a process, as it is known now.
     std::function<const AddressSpace&(ProcessSlot)> address_space;
   };
@@ -113,7 +113,6 @@ void Decoder::decode(const void* data, std::size_t size, Apply&& apply) {
       return;
     case DWELL_FORK:  // the recorder decides whether the child is followed, and tells the ledger
     case DWELL_THREAD_EXIT:
-    case DWELL_UNMAPPED_PC:
       if (auto* r = as(dwell_process_record{})) tell_process(*r);
       return;
     default:

@@ -99,6 +99,7 @@ Result<MemoryTracer> MemoryTracer::load(const TracerSettings& settings) {
   bpf_map__reuse_fd(lifecycle.maps.events, bpf_map__fd(alloc.maps.events));
   bpf_map__reuse_fd(lifecycle.maps.losses, bpf_map__fd(alloc.maps.losses));
   bpf_map__reuse_fd(lifecycle.maps.targets, bpf_map__fd(alloc.maps.targets));
+  bpf_map__reuse_fd(lifecycle.maps.unwind_spaces, bpf_map__fd(alloc.maps.unwind_spaces));
   if (int err = lifecycle__load(&lifecycle)) return load_error("process life", -err);
   for (bpf_program* program : {lifecycle.progs.on_fork, lifecycle.progs.on_exec, lifecycle.progs.on_exit}) {
     bpf_link* link = bpf_program__attach(program);

@@ -88,8 +88,10 @@ void add_record(CLI::App& app, RecordCommand& command) {
          "look at one allocation in this many bytes, by chance; figures are scaled, and state their error (default: all)")
       ->type_name("SIZE");
   app.add_flag("--follow-forks", options.follow_forks, "record the processes that it forks too");
-  app.add_flag("!--no-mappings", options.mappings, "leave out mmap and brk, record the heap only");
-  app.add_flag("!--no-symbols", options.symbols, "leave names to 'dwell symbolize', here or elsewhere");
+  app.add_flag_callback("--no-mappings", [&options] { options.mappings = false; },
+                        "leave out mmap and brk, record the heap only");
+  app.add_flag_callback("--no-symbols", [&options] { options.symbols = false; },
+                        "leave names to 'dwell symbolize', here or elsewhere");
   app.add_flag("-q,--quiet", command.quiet, "no live line, no summary");
   const char* kDebug = "Options for debugging dwell";
   app.add_option_function<std::string>("--buffer", value_of(options.ring_bytes, parse_size, "a size like 64M"),

@@ -86,6 +86,7 @@ struct Recorder::Process {
   std::set<std::pair<std::uint64_t, std::uint64_t>> inspected;  // files: device and inode
   UniqueFd pidfd;
   std::uint64_t cpu_at_start_ns = 0, cpu_ns = 0;
+  std::uint64_t synced_ns = 0;
   bool ended = false;
 };
 
@@ -105,7 +106,7 @@ Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callback
       stacks_(writer_),
       decoder_(stacks_, writer_,
                {[this](const ProcessNews& news) { handle(news); },
-                [this](ProcessSlot slot, std::uint64_t pc) { (void)unwind_.load_full(slot, pc); },
+                [this](ProcessSlot slot, dwell_stack_end end, std::uint64_t pc) { cure(slot, end, pc); },
                 [this](ProcessSlot slot) -> const AddressSpace& {
                   static const AddressSpace nowhere;
                   return slot < processes_.size() ? processes_[slot]->code : nowhere;
@@ -195,6 +196,7 @@ Result<void> Recorder::attach(LaunchedProgram& program, const ProcessFacts& fact
 Result<void> Recorder::sync(Process& process) {
   Result<std::vector<Mapping>> mappings = read_maps(process.info.pid);
   if (!mappings) return mappings.error();
+  process.synced_ns = monotonic_ns();
   process.code.replace(modules_.code_of(process.info.pid, *mappings));
   for (const UnwindProblem& problem : unwind_.sync(process.info.pid, process.slot, *mappings).problems)
     note_once(fmt::format("no unwind tables for {}: {}", problem.path, problem.reason));
@@ -312,9 +314,6 @@ void Recorder::handle(const ProcessNews& news) {
     case ProcessNews::Kind::kExited:
       ended(process, news.time_ns);
       break;
-    case ProcessNews::Kind::kUnmappedPc:
-      if (Result<void> synced = sync(process); !synced) note(synced.error().what);
-      break;
     case ProcessNews::Kind::kThreadExited:
       break;
   }
@@ -328,6 +327,18 @@ void Recorder::handle(const MappingNews& news) {
     if (process->ended || !due) continue;
     if (Result<void> synced = sync(*process); !synced) note(synced.error().what);
   }
+}
+
+// A table that was left out is loaded; code that came by mprotect, as a JIT's does, is found by looking again.
+void Recorder::cure(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc) {
+  if (slot >= processes_.size() || processes_[slot]->ended) return;
+  if (end == DWELL_STACK_ASYNC) {
+    (void)unwind_.load_full(slot, pc);
+    return;
+  }
+  Process& process = *processes_[slot];
+  if (monotonic_ns() - process.synced_ns < kSecond) return;  // reading maps takes the target's mmap lock
+  if (Result<void> synced = sync(process); !synced) note_once(synced.error().what);
 }
 
 void Recorder::follow(Process& parent, const ProcessNews& news) {

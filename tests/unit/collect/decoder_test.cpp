@@ -56,7 +56,7 @@ class DecoderTest : public testing::Test {
   std::vector<ProcessNews> news_;
   std::vector<Event> events_;
   Decoder decoder_{stacks_, writer_,
-                   {[this](const ProcessNews& news) { news_.push_back(news); }, [](ProcessSlot, std::uint64_t) {},
+                   {[this](const ProcessNews& news) { news_.push_back(news); }, [](ProcessSlot, dwell_stack_end, std::uint64_t) {},
                     [this](ProcessSlot) -> const AddressSpace& { return space_; }}};
 };
 
