@@ -308,7 +308,7 @@ void Recorder::handle(const ProcessNews& news) {
       if (options_.follow_forks) follow(process, news);
       break;
     case ProcessNews::Kind::kExecuted:
-      process.inspected.clear();
+      // The probes in files that the new program maps too are still in place: they are the process's, by file.
       if (Result<void> synced = sync(process); !synced) note(synced.error().what);
       break;
     case ProcessNews::Kind::kExited:
