@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# The manual page and the completion against what the program really takes.
+#   manual_test.sh DWELL MANUAL COMPLETION
+set -u
+dwell=$1 manual=$2 completion=$3
+failures=0
+fail() {
+  echo "FAILED: $*"
+  failures=$((failures + 1))
+}
+
+commands="record report export diff symbolize doctor"
+plain=$(sed 's/\\-/-/g' "$manual")
+
+for command in $commands; do
+  "$dwell" "$command" --help >/dev/null || fail "dwell $command --help"
+  for option in $("$dwell" "$command" --help | sed -nE 's/^  (-[a-zA-Z],)?(--[a-z-]+).*/\2/p' | grep -v -e --help); do
+    grep -q -e "$option" <<<"$plain" || fail "$option of dwell $command is not in the manual"
+  done
+done
+
+# Options that are gone from the program must go from the manual.
+all_help=$(for command in $commands; do "$dwell" "$command" --help; done)
+for option in $(grep -oE -e '--[a-z][a-z-]+' <<<"$plain" | sort -u); do
+  [[ $option == --port ]] && continue # of the example's server
+  grep -q -e "$option" <<<"$all_help" || fail "the manual has $option, and dwell has not"
+done
+
+if command -v groff >/dev/null; then
+  warnings=$(groff -man -Tutf8 -ww "$manual" 2>&1 >/dev/null)
+  [[ -z $warnings ]] || fail "groff: $warnings"
+fi
+
+# shellcheck disable=SC1090
+source "$completion"
+expect_completion() { # what must be offered, then the words so far
+  local wanted=$1
+  shift
+  COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+  _dwell
+  [[ " ${COMPREPLY[*]} " == *" $wanted "* ]] || fail "'$*' does not offer '$wanted', but: ${COMPREPLY[*]}"
+}
+
+expect_completion export "$dwell" exp
+expect_completion --follow-forks "$dwell" record --f
+expect_completion --sample-type "$dwell" export --s
+expect_completion speedscope "$dwell" export -f s
+expect_completion json "$dwell" diff -f j
+expect_completion growing "$dwell" export --view g
+expect_completion allocations "$dwell" report --sort alloc
+expect_completion mapping "$dwell" report --kind m
+expect_completion $$ "$dwell" record -p $$
+expect_completion bash "$dwell" record -- bas
+cd "$(mktemp -d)" || exit 1
+touch app.dwell app.txt
+expect_completion app.dwell "$dwell" report a
+[[ " ${COMPREPLY[*]} " != *app.txt* ]] || fail "a file that is no recording is offered"
+rm -f app.dwell app.txt
+rmdir "$PWD"
+
+# Each value that completion offers for an option is one that the program accepts.
+for pair in report:--sort report:--group report:--kind export:--view symbolize:--demangle record:--attach-method; do
+  command=${pair%%:*} option=${pair##*:}
+  COMP_WORDS=("$dwell" "$command" "$option" "") COMP_CWORD=3 COMPREPLY=()
+  _dwell
+  ((${#COMPREPLY[@]} > 1)) || fail "$option offers nothing"
+  for value in "${COMPREPLY[@]}"; do
+    message=$("$dwell" "$command" "$option" "$value" 2>&1)
+    grep -q -e "$option: " -e "'$value'" <<<"$message" && fail "$option $value is offered and refused: $message"
+  done
+done
+
+((failures == 0)) && echo "manual and completion agree with the program"
+exit $((failures != 0))

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+# Completion of dwell's command line in bash. Options are read from --help, so that they are never out of date.
+
+_dwell_options() {
+  "$1" ${2:+"$2"} --help 2>/dev/null | sed -nE 's/^  (-[a-zA-Z]),(--[a-z-]+).*/\1 \2/p; s/^  (--[a-z-]+).*/\1/p'
+}
+
+_dwell_processes() {
+  local folder
+  for folder in /proc/[0-9]*; do printf '%s\n' "${folder#/proc/}"; done
+}
+
+_dwell_complete() {
+  local word
+  COMPREPLY=()
+  while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen "$@" -- "$current")
+}
+
+_dwell() {
+  local current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
+  local program=${COMP_WORDS[0]} command='' i
+  for ((i = 1; i < COMP_CWORD; i++)); do
+    case ${COMP_WORDS[i]} in
+      --)
+        if ((i == COMP_CWORD - 1)); then _dwell_complete -c; else _dwell_complete -f; fi
+        return
+        ;;
+      record | report | export | diff | symbolize | doctor)
+        command=${COMP_WORDS[i]}
+        ((i == 1)) && continue
+        ;;
+    esac
+  done
+  if [[ -z $command ]]; then
+    _dwell_complete -W "record report export diff symbolize doctor --help --version"
+    return
+  fi
+  case $previous in
+    -p | --pid) _dwell_complete -W "$(_dwell_processes)" ;;
+    -f | --format)
+      if [[ $command == diff ]]; then
+        _dwell_complete -W "text json svg folded pprof speedscope"
+      else
+        _dwell_complete -W "svg folded pprof speedscope"
+      fi
+      ;;
+    --view) _dwell_complete -W "retained growing allocated temporary peak all" ;;
+    --sort) _dwell_complete -W "retained blocks growth allocated allocations temporary peak age" ;;
+    --group) _dwell_complete -W "stack function module" ;;
+    --kind) _dwell_complete -W "heap mapping file reserved" ;;
+    --demangle) _dwell_complete -W "full short none" ;;
+    --sample-type) _dwell_complete -W "inuse_space inuse_objects alloc_space alloc_objects temporary_space temporary_objects" ;;
+    --attach-method) _dwell_complete -W "session multi perf" ;;
+    -o | --output) _dwell_complete -f ;;
+    --debug-dir | --sysroot) _dwell_complete -d ;;
+    -d | --duration | --from | --to | --temporary | --min | --sample-bytes | --buffer | --thread | --site | --module | -n | --sites | --stacks)
+      COMPREPLY=()
+      ;;
+    *)
+      if [[ $current == -* ]]; then
+        _dwell_complete -W "$(_dwell_options "$program" "$command")"
+      elif [[ $command != record && $command != doctor ]]; then
+        _dwell_complete -f -X '!*.dwell*'
+        local recordings=("${COMPREPLY[@]}")
+        _dwell_complete -d
+        COMPREPLY+=("${recordings[@]}")
+      fi
+      ;;
+  esac
+}
+
+complete -o filenames -F _dwell dwell
