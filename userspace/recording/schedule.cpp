@@ -8,8 +8,8 @@ namespace dwell {
 namespace {
 
 constexpr double kSecond = 1e9;
-constexpr double kTenMinutes = 600 * kSecond;
-constexpr double kBudgetBytes = 5e6;             // for the ticks of the first ten minutes
+constexpr double kMinute = 60 * kSecond;
+constexpr double kBudgetBytes = 3e6;             // for the ticks of the first minute
 constexpr double kLongestTick = 1800 * kSecond;
 constexpr std::uint64_t kBytesPerLiveBlock = 8;  // in the file, measured
 
@@ -26,7 +26,7 @@ double length_at(double age_ns) {
 
 void TickSchedule::ticked(std::uint64_t now_ns, std::uint64_t bytes) {
   double age = now_ns > start_ns_ ? static_cast<double>(now_ns - start_ns_) : 0;
-  double bytes_per_ns = kBudgetBytes / std::max(age, kTenMinutes);
+  double bytes_per_ns = kBudgetBytes / std::max(age, kMinute);
   double affordable = static_cast<double>(bytes) / bytes_per_ns;
   double length = std::min(std::max(length_at(age), affordable), kLongestTick);
   tick_due_ns_ = now_ns + static_cast<std::uint64_t>(length);
