@@ -47,6 +47,15 @@ struct {
   __type(value, struct dwell_seen_set);
 } unwind_seen SEC(".maps");
 
+/* Rules by return address: what walks meet, they meet over and over. One word an entry, so that no reader
+ * ever sees half of one. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 65536);
+  __type(key, __u32);
+  __type(value, __u64);
+} unwind_cache SEC(".maps");
+
 /* A uprobe's program can be preempted, and the next task on the CPU can run one too, so scratch memory is
  * claimed, not assumed. More than this many half-done walks on one CPU: the stack is lost, and counted. */
 #define DWELL_SCRATCH_SLOTS 6
@@ -74,6 +83,9 @@ static __always_inline const struct dwell_unwind_row *dwell_env_row(struct dwell
 static __always_inline const struct dwell_unwind_rule *dwell_env_rule(struct dwell_walk *w, __u32 index) {
   return bpf_map_lookup_elem(&unwind_rules, &index);
 }
+static __always_inline __u64 *dwell_env_cached(struct dwell_walk *w, __u32 index) {
+  return bpf_map_lookup_elem(&unwind_cache, &index);
+}
 static __always_inline long dwell_env_read(struct dwell_walk *w, void *to, __u32 size, __u64 from) {
   return bpf_probe_read_user(to, size, (const void *)from);
 }
@@ -95,11 +107,12 @@ static __always_inline void dwell_env_return_probes(struct dwell_walk *w) {
   w->return_probes = n;
 }
 
-/* Where this thread's hijacked return addresses point to; 0 if none of its returns is probed. */
+/* Where this thread's hijacked return addresses point to; 0 if none of its returns is probed. Plain loads
+ * through the kernel's type information: no helper call in the common case. */
 static __always_inline __u64 dwell_trampoline(void) {
-  struct task_struct *task = (struct task_struct *)bpf_get_current_task();
-  struct uprobe_task *utask = BPF_CORE_READ(task, utask);
-  if (!utask || !BPF_CORE_READ(utask, return_instances)) return 0;
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct uprobe_task *utask = task->utask;
+  if (!utask || !utask->return_instances) return 0;
   return BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
 }
 
@@ -165,12 +178,14 @@ static __always_inline __u64 dwell_stack(void *ctx, struct dwell_stack_start sta
   __u64 *header_index = bpf_map_lookup_elem(&unwind_spaces, &key);
   w->space = 0;
   w->mappings = 0;
+  w->publication = 0;
   if (header_index && *header_index) {
     __u32 index = *header_index;
     struct dwell_unwind_space *header = bpf_map_lookup_elem(&unwind_mappings, &index);
     if (header) {
       w->space = index + 1;
       w->mappings = header->count;
+      w->publication = header->publication;
       generation = header->generation;
     }
   }

@@ -89,9 +89,10 @@ struct dwell_unwind_mapping {
 /* The element in front of a space's mappings, in the same array. */
 struct dwell_unwind_space {
   __u64 generation; /* part of every stack's identity: changes when an address changes its meaning */
+  __u64 publication; /* counts up from 1 with each space that is published, of any process */
   __u32 count;
   __u32 unused0;
-  __u64 unused[4];
+  __u64 unused[3];
 };
 
 /* ---- where a walk starts ---- */

@@ -16,7 +16,8 @@
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
-#define DWELL_WINDOW_WORDS 128
+#define DWELL_WINDOW_WORDS 512
+#define DWELL_WINDOW_ENOUGH 1024 /* bytes: what makes a window worth its read */
 #define DWELL_MAX_RETURN_PROBES 64 /* the kernel's own limit on how deep they nest */
 #define DWELL_LOST_BP 1ull         /* no frame pointer has this value */
 
@@ -31,6 +32,7 @@ struct dwell_walk {
   struct dwell_unwind_rule start_rule; /* for the first frame; NONE once it is used */
   __u32 space; /* index of the space's first mapping */
   __u32 mappings;
+  __u64 publication; /* no two published spaces have the same */
   __u32 window_size; /* bytes of the window that are filled */
   __u64 window_base;
   __u64 trampoline; /* what a hijacked return address looks like; 0 if this thread has none */
@@ -57,6 +59,8 @@ static const struct dwell_unwind_page *dwell_env_page(struct dwell_walk *w, __u3
 static const struct dwell_unwind_row *dwell_env_row(struct dwell_walk *w, __u32 index);
 static const struct dwell_unwind_rule *dwell_env_rule(struct dwell_walk *w, __u32 index);
 static long dwell_env_read(struct dwell_walk *w, void *to, __u32 size, __u64 from); /* 0: done */
+/* One word of the cache of rules by return address, or null. */
+static __u64 *dwell_env_cached(struct dwell_walk *w, __u32 index);
 /* Calls step(index, context) up to `times` times, until it returns 1. */
 static long dwell_env_loop(__u32 times, long (*step)(__u64, void *), void *context);
 /* Fills probes[] with the thread's pending return probes, innermost first. */
@@ -84,14 +88,14 @@ static __always_inline __u64 dwell_finish_hash(__u64 h) {
 
 /* ---- the stack's memory ---- */
 
-/* Fills the window from `from` upward. Near the stack's upper end the whole window would reach past the
- * mapping: then it takes what is left of the page. */
+/* Fills the window from `from` upward. A read costs more than the bytes it copies, so it takes all that is
+ * sure to be there, the rest of the page; and the next page too if that is little. */
 static __always_inline int dwell_refill(struct dwell_walk *w, __u64 from) {
-  __u32 size = sizeof(w->window);
-  if (dwell_env_read(w, w->window, sizeof(w->window), from)) {
-    size = 4096 - (from & 4095);
-    if (size >= sizeof(w->window)) return -1;
-    if (size == 0 || dwell_env_read(w, w->window, size, from)) return -1;
+  __u32 to_page_end = 4096 - (from & 4095);
+  __u32 size = to_page_end < DWELL_WINDOW_ENOUGH ? sizeof(w->window) : to_page_end;
+  if (dwell_env_read(w, w->window, size, from)) {
+    if (size == to_page_end || dwell_env_read(w, w->window, to_page_end, from)) return -1;
+    size = to_page_end;
   }
   w->window_base = from;
   w->window_size = size;
@@ -213,11 +217,21 @@ static __always_inline int dwell_to_interrupted(struct dwell_walk *w) {
   return 0;
 }
 
-/* What to do at the frame that w->pc lies in; records it. 1: the walk is over. */
-static __always_inline int dwell_rule_here(struct dwell_walk *w, struct dwell_unwind_rule *rule) {
+/* Tells new code from a wrong guess: does pc lie behind what looks like a call? */
+static __always_inline int dwell_follows_call(struct dwell_walk *w, __u64 pc) {
+  __u64 before = 0; /* the byte in front of pc is the highest */
+  if (pc < 8 || dwell_env_read(w, &before, 8, pc - 8)) return 0;
+  if ((before >> 24 & 0xff) == 0xe8) return 1; /* call rel32 */
+  for (int length = 2; length <= 7; length++)  /* call through a register or memory: ff /2 */
+    if ((before >> (64 - 8 * length) & 0x38ff) == 0x10ff) return 1;
+  return 0;
+}
+
+/* Records the frame that w->pc lies in and finds its rule. 1: the walk is over. */
+static __always_inline int dwell_rule_here(struct dwell_walk *w, __u32 *rule_index) {
   __u64 pc = w->exact ? w->pc : w->pc - 1;
   int unknown = dwell_find_mapping(w, pc);
-  if (unknown && w->guessed) return dwell_stop(w, DWELL_STACK_NO_RULE);
+  if (unknown && w->guessed && !dwell_follows_call(w, w->pc)) return dwell_stop(w, DWELL_STACK_NO_RULE);
   if (dwell_record_pc(w)) return 1;
   if (unknown) return dwell_stop(w, w->mappings ? DWELL_STACK_NO_MAPPING : DWELL_STACK_TABLE_PENDING);
   if (w->mapping.kind == DWELL_MAPPING_PENDING) return dwell_stop(w, DWELL_STACK_TABLE_PENDING);
@@ -225,7 +239,24 @@ static __always_inline int dwell_rule_here(struct dwell_walk *w, struct dwell_un
 
   __u32 pages = w->exact ? w->mapping.full_pages : w->mapping.call_pages;
   if (pages == DWELL_NO_PAGES) return dwell_stop(w, DWELL_STACK_ASYNC);
-  const struct dwell_unwind_rule *found = dwell_env_rule(w, dwell_find_rule(w, pages, pc - w->mapping.bias));
+  *rule_index = dwell_find_rule(w, pages, pc - w->mapping.bias);
+  return 0;
+}
+
+/* The same for a return address whose rule was found before. A word of the cache says all of it: 31 bits of
+ * the pc (16 more are its place), 17 that name the published space, 16 for the rule. */
+static __always_inline int dwell_cached_rule_here(struct dwell_walk *w, struct dwell_unwind_rule *rule) {
+  __u32 index = 0;
+  __u64 *cached = w->exact || !w->publication ? 0 : dwell_env_cached(w, w->pc & 0xffff);
+  __u64 tag = (w->pc >> 16 << 33) | ((w->publication & 0x1ffff) << 16);
+  if (cached && (*cached & ~0xffffull) == tag) {
+    if (dwell_record_pc(w)) return 1;
+    index = *cached & 0xffff;
+  } else {
+    if (dwell_rule_here(w, &index)) return 1;
+    if (cached && index <= 0xffff) *cached = tag | index;
+  }
+  const struct dwell_unwind_rule *found = dwell_env_rule(w, index);
   if (!found) return dwell_stop(w, DWELL_STACK_UNSUPPORTED);
   *rule = *found;
   return 0;
@@ -238,7 +269,7 @@ static __always_inline int dwell_walk_step(struct dwell_walk *w) {
   if (rule.cfa != DWELL_CFA_NONE) {
     w->start_rule.cfa = DWELL_CFA_NONE;
     if (!w->hide_start && dwell_record_pc(w)) return 1;
-  } else if (dwell_rule_here(w, &rule)) {
+  } else if (dwell_cached_rule_here(w, &rule)) {
     return 1;
   }
 

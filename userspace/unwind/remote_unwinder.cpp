@@ -39,6 +39,7 @@ static const dwell_unwind_rule* dwell_env_rule(dwell_walk* w, __u32 index) {
 static long dwell_env_read(dwell_walk* w, void* to, __u32 size, __u64 from) {
   return environment(w).read(from, to, size) ? 0 : -1;
 }
+static __u64* dwell_env_cached(dwell_walk*, __u32) { return nullptr; }
 static long dwell_env_loop(__u32 times, long (*step)(__u64, void*), void* context) {
   for (__u32 i = 0; i < times; i++)
     if (step(i, context)) return i + 1;

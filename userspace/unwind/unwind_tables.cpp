@@ -327,6 +327,7 @@ void UnwindTables::publish(ProcessSlot slot, Space& space) {
   dwell_unwind_mapping* out = memory_.mappings.data() + *begin;
   dwell_unwind_space header = {};
   header.generation = space.generation;
+  header.publication = ++publications_;
   header.count = count;
   static_assert(sizeof(header) == sizeof(*out));
   std::memcpy(out, &header, sizeof(header));

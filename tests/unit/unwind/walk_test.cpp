@@ -291,6 +291,18 @@ TEST_F(WalkTest, AFramePointerThatLeadsNowhere) {
   EXPECT_THAT(pcs(stack), ElementsAre(kJit + 0x10));  // what was found by guessing is not shown
 }
 
+// Code that came into being after the mappings were read: userspace has to look at them again.
+TEST_F(WalkTest, AFramePointerThatLeadsToNewCode) {
+  std::uint64_t fresh = kStack + 0x808;  // in memory that can be read, behind a call *%r10
+  put(kStack + 0x800, 0xd2ff419090909090);
+  put(kStack + 0x48, fresh);
+  RemoteStack stack = walk_from(kJit + 0x10, kStack, kStack + 0x40);
+  EXPECT_EQ(stack.end, DWELL_STACK_NO_MAPPING);
+  EXPECT_THAT(pcs(stack), ElementsAre(kJit + 0x10, fresh));
+  put(kStack + 0x800, 0xd2ff419090909090 ^ (0x30ull << 56));  // jmp *%r10 instead
+  EXPECT_EQ(walk_from(kJit + 0x10, kStack, kStack + 0x40).end, DWELL_STACK_NO_RULE);
+}
+
 TEST_F(WalkTest, ALostFramePointerIsNotFollowed) {
   UnwindRule lost = sp_rule(16);
   lost.bp = DWELL_BP_LOST;
