@@ -47,15 +47,20 @@ class ProfileBuilder {
     return it->second;
   }
 
-  // pprof names a profile after its first mapping, so the program stands before its libraries. The kernel
-  // cuts a process's name, so it may be only the beginning of the file's.
+  // pprof names a profile after its first mapping, so the program stands before its libraries. The kernel cuts
+  // a process's name, so it may be only the beginning of the file's; and a program that was started through a
+  // link has another name than its file, which then is the one that is no library.
   void add_program() {
-    if (recording_.processes.empty() || recording_.processes.front().name.empty()) return;
-    for (std::size_t i = 0; i < recording_.modules.size(); ++i) {
-      if (!base_name(recording_.modules[i].path).starts_with(recording_.processes.front().name)) continue;
-      mapping(static_cast<std::int32_t>(i));
-      return;
-    }
+    auto named_like_the_process = [&](const Module& module) {
+      return !recording_.processes.empty() && !recording_.processes.front().name.empty() &&
+             base_name(module.path).starts_with(recording_.processes.front().name);
+    };
+    auto no_library = [](const Module& module) {
+      return module.kind == ModuleKind::kFile && base_name(module.path).find(".so") == std::string_view::npos;
+    };
+    auto program = std::ranges::find_if(recording_.modules, named_like_the_process);
+    if (program == recording_.modules.end()) program = std::ranges::find_if(recording_.modules, no_library);
+    if (program != recording_.modules.end()) mapping(static_cast<std::int32_t>(program - recording_.modules.begin()));
   }
 
   // Modules are laid out one behind the other, so that an address names its module and its offset in the file,

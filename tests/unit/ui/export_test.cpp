@@ -4,10 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "tests/unit/ui/golden.h"
 #include "tests/unit/ui/sample_profiles.h"
+#include "ui/escape.h"
 #include "ui/speedscope.h"
 
 namespace dwell {
@@ -55,6 +58,43 @@ TEST(Export, EveryFormatTakesAnyProfile) {
          {ExportFormat::kSvg, ExportFormat::kFolded, ExportFormat::kPprof, ExportFormat::kSpeedscope}) {
       EXPECT_TRUE(export_profile(profile, format, {}));
     }
+  }
+}
+
+bool is_clean_utf8(std::string_view text) {
+  while (!text.empty()) {
+    Utf8Char next = next_utf8(text);
+    bool control = next.code < 0x20 && next.code != '\n';
+    if (!next.valid || control || next.code == 0x7f) return false;
+    text.remove_prefix(next.size);
+  }
+  return true;
+}
+
+// Names made of any bytes: what is written stays text, and the data in it stays JSON.
+TEST(Export, NamesOfAnyBytesStayText) {
+  std::mt19937 random(20240229);
+  for (int round = 0; round < 200; ++round) {
+    ProfileBuilder builder{{"inuse_space", "bytes"}};
+    builder.stack({"main", "leaf"}, {100});
+    for (ProfileLocation& location : builder.profile.locations) {
+      std::string& name = location.lines[0].function;
+      name.clear();
+      for (int i = 0; i < 40; ++i) name += static_cast<char>(random());
+      location.lines[0].file = name;
+    }
+    std::string svg = *export_profile(builder.profile, ExportFormat::kSvg, {});
+    EXPECT_TRUE(is_clean_utf8(svg));
+    std::size_t from = svg.find("id=\"data\">") + 10;
+    EXPECT_FALSE(nlohmann::json::parse(svg.substr(from, svg.find("</script>", from) - from), nullptr, false)
+                     .is_discarded());
+    std::string json = *export_profile(builder.profile, ExportFormat::kSpeedscope, {});
+    EXPECT_TRUE(is_clean_utf8(json));
+    EXPECT_FALSE(nlohmann::json::parse(json, nullptr, false).is_discarded());
+    std::string lines = *export_profile(builder.profile, ExportFormat::kFolded, {});
+    EXPECT_TRUE(is_clean_utf8(lines));
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 1);
+    EXPECT_EQ(std::count(lines.begin(), lines.end(), ';'), 1);
   }
 }
 

@@ -79,6 +79,13 @@ TEST(MemoryProfile, TheProgramStandsBeforeItsLibraries) {
   EXPECT_EQ(profile.mappings[0].path, "/usr/bin/app");
 }
 
+TEST(MemoryProfile, AProgramBehindALinkStandsBeforeItsLibrariesToo) {
+  StoryRecording story;
+  StackId stack = story.stack({"strdup@/usr/lib/libc.so.6", "main@/usr/bin/other-name"});
+  story.at(1000).alloc(0x10, 100, stack);
+  EXPECT_EQ(profile_of(story.end(kSecond), MemoryView::kRetained).mappings[0].path, "/usr/bin/other-name");
+}
+
 TEST(MemoryProfile, AllHasTheFourTypesOfPprof) {
   Profile profile = profile_of(two_seconds(), MemoryView::kAll);
   std::vector<std::string> types;
