@@ -2,8 +2,8 @@
 #include "symbolizer/decompress.h"
 
 #include <fmt/core.h>
+#include <libdeflate.h>
 #include <lzma.h>
-#include <zlib.h>
 #include <zstd.h>
 
 #include <algorithm>
@@ -35,31 +35,17 @@ bool grow(std::string& output, std::size_t used, std::size_t limit) {
 
 }  // namespace
 
-Result<std::string> inflate_zlib(std::string_view compressed, std::size_t limit) {
-  z_stream stream{};
-  if (::inflateInit(&stream) != Z_OK) return damaged("zlib");
-  std::unique_ptr<z_stream, decltype(&::inflateEnd)> owner(&stream, &::inflateEnd);
-  std::string output;
-  std::size_t used = 0;
-  for (;;) {
-    if (stream.avail_in == 0) {
-      stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(compressed.data()));
-      stream.avail_in = static_cast<uInt>(std::min<std::size_t>(compressed.size(), std::size_t{1} << 30));
-      compressed.remove_prefix(stream.avail_in);
-    }
-    bool has_room = grow(output, used, limit);
-    char none;  // the end of the stream may still have to be read when the output is complete
-    std::size_t room = has_room ? std::min<std::size_t>(output.size() - used, std::size_t{1} << 30) : 0;
-    stream.next_out = reinterpret_cast<Bytef*>(has_room ? output.data() + used : &none);
-    stream.avail_out = static_cast<uInt>(room);
-    int status = ::inflate(&stream, Z_NO_FLUSH);
-    used += room - stream.avail_out;
-    if (status == Z_STREAM_END) break;
-    if (!has_room) return too_long("zlib", limit);
-    if (status != Z_OK || (stream.avail_in == 0 && compressed.empty() && stream.avail_out != 0))
-      return damaged("zlib");
-  }
-  output.resize(used);
+Result<std::string> inflate_zlib(std::string_view compressed, std::size_t length) {
+  // No deflate stream holds more than 1032 bytes for each of its own: a length beyond that is a lie.
+  if (length / 1032 > compressed.size()) return damaged("zlib");
+  std::unique_ptr<libdeflate_decompressor, decltype(&::libdeflate_free_decompressor)> inflater(
+      ::libdeflate_alloc_decompressor(), &::libdeflate_free_decompressor);
+  std::string output(length, '\0');
+  // A null length to store: exactly as much is asked for.
+  libdeflate_result result = ::libdeflate_zlib_decompress(inflater.get(), compressed.data(), compressed.size(),
+                                                          output.data(), output.size(), nullptr);
+  if (result == LIBDEFLATE_INSUFFICIENT_SPACE) return too_long("zlib", length);
+  if (result != LIBDEFLATE_SUCCESS) return damaged("zlib");
   return output;
 }
 

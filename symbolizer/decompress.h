@@ -11,7 +11,8 @@
 
 namespace dwell {
 
-Result<std::string> inflate_zlib(std::string_view compressed, std::size_t limit);
+// The length of the content is known, as it is in ELF sections; any other is an error.
+Result<std::string> inflate_zlib(std::string_view compressed, std::size_t length);
 Result<std::string> inflate_zstd(std::string_view compressed, std::size_t limit);
 Result<std::string> inflate_xz(std::string_view compressed, std::size_t limit);
 

@@ -16,12 +16,30 @@ constexpr std::size_t kMaxScopes = 64;
 struct Scope {
   std::uint32_t function;  // the function around the entries at this depth, kNoParent outside of any
   std::uint32_t depth;     // how many inlined functions deep
-  std::uint32_t named;     // the namespace or class around them, an index of scopes_
 };
 
-bool is_named_scope(std::uint16_t tag) {
-  return tag == DW_TAG_namespace || tag == DW_TAG_class_type || tag == DW_TAG_structure_type ||
-         tag == DW_TAG_union_type;
+bool is_class(std::uint16_t tag) {
+  return tag == DW_TAG_class_type || tag == DW_TAG_structure_type || tag == DW_TAG_union_type;
+}
+
+bool is_type(std::uint16_t tag) { return is_class(tag) || tag == DW_TAG_enumeration_type; }
+
+// Moves behind an entry and everything in it, if the entry says where that is. Compilers that write
+// DW_AT_sibling put no code into types, only declarations.
+bool skip_with_children(const Abbrev& abbrev, ByteReader& reader, const Unit& unit) {
+  std::uint64_t next = 0;
+  const AttributeSpec* specs = unit.abbrevs->specs(abbrev);
+  for (std::uint32_t i = 0; i < abbrev.spec_count; ++i) {
+    if (specs[i].attribute == DW_AT_sibling) {
+      next = read_value(specs[i], reader, unit).number;
+    } else {
+      skip_value(specs[i], reader, unit.encoding);
+    }
+  }
+  std::uint64_t target = unit.offset + next - unit.first_entry;
+  if (next == 0 || target <= reader.offset()) return false;
+  reader.seek(target);
+  return true;
 }
 
 // Whether a function is declared here, under a name that does not say where it belongs.
@@ -64,7 +82,7 @@ Scope FunctionIndex::Walk::function(const Abbrev& abbrev, std::uint64_t entry_of
     }
   }
   bool inlined = abbrev.tag == DW_TAG_inlined_subroutine;
-  Scope inside = inlined ? around : Scope{kNoParent, 0, kNoParent};
+  Scope inside = inlined ? around : Scope{kNoParent, 0};
   if ((ranges_value.form == 0 && low.form == 0) || around.depth >= kMaxInlineDepth) return inside;
   ranges.clear();
   if (ranges_value.form != 0) {
@@ -82,17 +100,17 @@ Scope FunctionIndex::Walk::function(const Abbrev& abbrev, std::uint64_t entry_of
   for (const Range& range : ranges) index.map_.add(range.start, range.end, number);
   index.entries_.push_back({named_by, inlined ? around.function : kNoParent,
                             static_cast<std::uint32_t>(call_file), static_cast<std::uint32_t>(call_line)});
-  return {number, inlined ? around.depth + 1 : 0, kNoParent};
+  return {number, inlined ? around.depth + 1 : 0};
 }
 
 FunctionIndex FunctionIndex::build(const Unit& unit, const CodeRanges& code) {
   FunctionIndex index;
   Walk walk{unit, code, index, {}};
-  std::string_view bytes = unit.file->info.view(unit.first_entry, unit.end - unit.first_entry);
+  std::string_view bytes = unit.file->entries_of(unit);
   if (!unit.file->budget->spend(bytes.size())) return index;
   ByteReader reader(bytes);
   std::vector<Scope> scopes;
-  Scope current{kNoParent, 0, kNoParent};
+  Scope current{kNoParent, 0};
   while (reader.ok() && !reader.at_end()) {
     std::uint64_t entry_offset = unit.first_entry + reader.offset();
     std::uint64_t kind = reader.uleb();
@@ -106,14 +124,10 @@ FunctionIndex FunctionIndex::build(const Unit& unit, const CodeRanges& code) {
     if (!abbrev) break;
     Scope children = current;
     if (abbrev->tag == DW_TAG_subprogram || abbrev->tag == DW_TAG_inlined_subroutine) {
-      if (current.named != kNoParent && is_unlinked(*unit.abbrevs, *abbrev))
-        index.unlinked_.push_back({entry_offset, current.named, false});
       children = walk.function(*abbrev, entry_offset, reader, current);
+    } else if (abbrev->has_children && is_type(abbrev->tag)) {
+      if (skip_with_children(*abbrev, reader, unit)) continue;
     } else {
-      if (is_named_scope(abbrev->tag) && abbrev->has_children) {
-        children.named = static_cast<std::uint32_t>(index.scopes_.size());
-        index.scopes_.push_back({entry_offset, current.named, abbrev->tag == DW_TAG_namespace});
-      }
       unit.abbrevs->skip(*abbrev, reader, unit.encoding);
     }
     if (!abbrev->has_children) continue;
@@ -124,11 +138,43 @@ FunctionIndex FunctionIndex::build(const Unit& unit, const CodeRanges& code) {
   return index;
 }
 
-std::vector<const NamedScope*> FunctionIndex::scopes_around(std::uint64_t entry_offset) const {
-  auto found = std::lower_bound(unlinked_.begin(), unlinked_.end(), entry_offset,
-                                [](const NamedScope& scope, std::uint64_t offset) { return scope.entry_offset < offset; });
-  std::vector<const NamedScope*> result;
-  if (found == unlinked_.end() || found->entry_offset != entry_offset) return result;
+ScopeIndex ScopeIndex::build(const Unit& unit) {
+  ScopeIndex index;
+  std::string_view bytes = unit.file->entries_of(unit);
+  if (!unit.file->budget->spend(bytes.size())) return index;
+  ByteReader reader(bytes);
+  std::vector<std::uint32_t> around;
+  std::uint32_t current = kNoParent;
+  while (reader.ok() && !reader.at_end()) {
+    std::uint64_t entry_offset = unit.first_entry + reader.offset();
+    std::uint64_t kind = reader.uleb();
+    if (kind == 0) {
+      if (around.empty()) break;
+      current = around.back();
+      around.pop_back();
+      continue;
+    }
+    const Abbrev* abbrev = unit.abbrevs->find(kind);
+    if (!abbrev) break;
+    unit.abbrevs->skip(*abbrev, reader, unit.encoding);
+    bool is_function = abbrev->tag == DW_TAG_subprogram;
+    if (is_function && current != kNoParent && is_unlinked(*unit.abbrevs, *abbrev))
+      index.functions_.push_back({entry_offset, current, false});
+    if (!abbrev->has_children) continue;
+    around.push_back(current);
+    if (abbrev->tag == DW_TAG_namespace || is_class(abbrev->tag)) {
+      index.scopes_.push_back({entry_offset, current, abbrev->tag == DW_TAG_namespace});
+      current = static_cast<std::uint32_t>(index.scopes_.size() - 1);
+    }
+  }
+  return index;
+}
+
+std::vector<const ScopeIndex::Scope*> ScopeIndex::around(std::uint64_t entry_offset) const {
+  auto found = std::lower_bound(functions_.begin(), functions_.end(), entry_offset,
+                                [](const Scope& scope, std::uint64_t offset) { return scope.entry_offset < offset; });
+  std::vector<const Scope*> result;
+  if (found == functions_.end() || found->entry_offset != entry_offset) return result;
   for (std::uint32_t at = found->parent; at != kNoParent && result.size() < kMaxScopes; at = scopes_[at].parent)
     result.push_back(&scopes_[at]);
   std::reverse(result.begin(), result.end());

@@ -17,14 +17,6 @@ struct FunctionEntry {
   std::uint32_t call_file, call_line;
 };
 
-// A namespace or class, or a function within one that has no linkage name to say so: functions of anonymous
-// namespaces have none.
-struct NamedScope {
-  std::uint64_t entry_offset;
-  std::uint32_t parent;  // index of the scope around it, or kNoParent
-  bool is_namespace;
-};
-
 inline constexpr std::uint32_t kNoParent = ~std::uint32_t{0};
 
 class FunctionIndex {
@@ -39,19 +31,33 @@ class FunctionIndex {
   const FunctionEntry* parent(const FunctionEntry& entry) const {
     return entry.parent == kNoParent ? nullptr : &entries_[entry.parent];
   }
-  // The scopes around a function, outermost first; none for a function at the top or with a linkage name.
-  std::vector<const NamedScope*> scopes_around(std::uint64_t entry_offset) const;
   std::size_t memory() const {
-    return entries_.size() * sizeof(FunctionEntry) + map_.size() * 12 +
-           (scopes_.size() + unlinked_.size()) * sizeof(NamedScope);
+    return entries_.size() * sizeof(FunctionEntry) + map_.size() * 12;
   }
 
  private:
   struct Walk;
   std::vector<FunctionEntry> entries_;
-  std::vector<NamedScope> scopes_;     // in order of offset
-  std::vector<NamedScope> unlinked_;  // functions, in order of offset
   IntervalMap map_;
+};
+
+// Namespaces and classes around the functions of one unit that have no linkage name to say so, as those of
+// anonymous namespaces. Looked through only when such a function is met.
+class ScopeIndex {
+ public:
+  struct Scope {
+    std::uint64_t entry_offset;
+    std::uint32_t parent;  // index of the scope around it, or kNoParent
+    bool is_namespace;
+  };
+  static ScopeIndex build(const Unit& unit);
+
+  // Outermost first; none for a function at the top or with a linkage name.
+  std::vector<const Scope*> around(std::uint64_t entry_offset) const;
+
+ private:
+  std::vector<Scope> scopes_;     // in order of offset
+  std::vector<Scope> functions_;  // in order of offset
 };
 
 }  // namespace dwell::dwarf

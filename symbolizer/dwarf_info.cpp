@@ -197,10 +197,13 @@ std::string_view DwarfInfo::intern(std::string text) {
 std::string_view DwarfInfo::qualified_name(UnitState& state, const FunctionName& name) {
   // Scopes are known for the unit that was walked; a function of another unit keeps its plain name.
   if (!companions_.qualify_names || !name.linkage.empty() || name.plain_file != state.bulk->file) return {};
+  // The entry itself may be one of a unit that this one shares with others.
+  if (name.plain_entry < state.bulk->first_entry || name.plain_entry >= state.bulk->end) return {};
   auto [known, fresh] = state.qualified.try_emplace(name.plain_entry);
   if (!fresh) return known->second;
   std::string text;
-  for (const NamedScope* scope : state.functions.scopes_around(name.plain_entry)) {
+  if (!state.scopes) state.scopes = ScopeIndex::build(*state.bulk);
+  for (const ScopeIndex::Scope* scope : state.scopes->around(name.plain_entry)) {
     std::string_view part = name.plain_file->plain_name(scope->entry_offset);
     if (part.empty()) part = scope->is_namespace ? "(anonymous namespace)" : "{unnamed type}";
     text.append(part).append("::");

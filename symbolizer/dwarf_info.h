@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,6 +62,7 @@ class DwarfInfo {
     Unit* unit = nullptr;        // in the program
     Unit* bulk = nullptr;        // with the entries: the same, or the split one
     FunctionIndex functions;
+    std::optional<ScopeIndex> scopes;
     LineTable lines;
     absl::flat_hash_map<std::uint64_t, std::string_view> paths;
     absl::flat_hash_map<std::uint64_t, std::string_view> qualified;

@@ -11,7 +11,7 @@ namespace dwell::dwarf {
 namespace {
 
 constexpr int kMaxHops = 16;  // origin -> specification -> ...: two or three in what compilers write
-constexpr std::uint64_t kMaxEntry = std::uint64_t{1} << 20;
+constexpr std::uint64_t kMaxEntry = std::uint64_t{8} << 10;  // of one entry: names and numbers, a few dozen bytes
 constexpr std::uint64_t kAbbrevPiece = std::uint64_t{64} << 10;
 
 struct Length {
@@ -198,7 +198,7 @@ FunctionName DwarfFile::function_name(std::uint64_t entry_offset, int hops) {
   FunctionName result;
   Unit* unit = hops < kMaxHops && budget->spend(16) ? unit_containing(entry_offset) : nullptr;
   if (!unit || entry_offset < unit->first_entry) return result;
-  ByteReader reader(info.up_to(entry_offset, std::min(unit->end - entry_offset, kMaxEntry)));
+  ByteReader reader(entry_bytes(*unit, entry_offset));
   const Abbrev* found = unit->abbrevs->find(reader.uleb());
   std::optional<EntryReference> origin;
   for (std::uint32_t i = 0; found && i < found->spec_count && reader.ok(); ++i) {
@@ -225,14 +225,32 @@ FunctionName DwarfFile::function_name(std::uint64_t entry_offset, int hops) {
       result.plain_entry = inherited.plain_entry;
     }
   }
+  for (std::string_view* name : {&result.linkage, &result.plain}) {
+    bool in_entry = name->data() >= at_hand_.data() && name->data() < at_hand_.data() + at_hand_.size();
+    if (in_entry && !name->empty()) *name = short_names_.emplace_back(*name);
+  }
   names_.emplace(entry_offset, result);
   return result;
+}
+
+std::string_view DwarfFile::entries_of(const Unit& unit) {
+  if (at_hand_.empty() || at_hand_offset_ != unit.first_entry) {
+    at_hand_offset_ = unit.first_entry;
+    at_hand_ = info.read_into(unit.first_entry, unit.end - unit.first_entry, buffer_, buffer_capacity_);
+  }
+  return at_hand_;
+}
+
+std::string_view DwarfFile::entry_bytes(const Unit& unit, std::uint64_t entry_offset) {
+  if (at_hand_offset_ == unit.first_entry && entry_offset - at_hand_offset_ < at_hand_.size())
+    return at_hand_.substr(entry_offset - at_hand_offset_);
+  return info.up_to(entry_offset, std::min(unit.end - entry_offset, kMaxEntry));
 }
 
 std::string_view DwarfFile::plain_name(std::uint64_t entry_offset) {
   Unit* unit = budget->spend(16) ? unit_containing(entry_offset) : nullptr;
   if (!unit || entry_offset < unit->first_entry) return {};
-  ByteReader reader(info.up_to(entry_offset, std::min(unit->end - entry_offset, kMaxEntry)));
+  ByteReader reader(entry_bytes(*unit, entry_offset));
   const Abbrev* found = unit->abbrevs->find(reader.uleb());
   for (std::uint32_t i = 0; found && i < found->spec_count; ++i) {
     const AttributeSpec& spec = unit->abbrevs->specs(*found)[i];

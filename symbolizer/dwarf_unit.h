@@ -8,6 +8,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -129,9 +130,13 @@ struct DwarfFile {
   // DW_AT_name of an entry; nothing if it has none.
   std::string_view plain_name(std::uint64_t entry_offset);
 
+  // All entries of a unit. They stay at hand, for the names, until those of another unit are asked for.
+  std::string_view entries_of(const Unit& unit);
+
   std::uint64_t loaded() const;
 
  private:
+  std::string_view entry_bytes(const Unit& unit, std::uint64_t entry_offset);
   bool read_header(Unit& unit, const Contribution* contribution);
   bool read_unit_entry(Unit& unit);
   const AbbrevTable* abbrev_table(std::uint64_t offset, Encoding encoding);
@@ -140,6 +145,11 @@ struct DwarfFile {
   std::optional<std::vector<std::uint64_t>> unit_offsets_;
   std::map<std::pair<std::uint64_t, std::uint32_t>, std::unique_ptr<AbbrevTable>> abbrev_tables_;
   absl::flat_hash_map<std::uint64_t, FunctionName> names_;
+  std::deque<std::string> short_names_;  // those that stand in entries, which do not stay
+  std::unique_ptr<char[]> buffer_;
+  std::uint64_t buffer_capacity_ = 0;
+  std::uint64_t at_hand_offset_ = 0;
+  std::string_view at_hand_;
 };
 
 Value read_value_slowly(const AttributeSpec& spec, ByteReader& reader, const Unit& unit);

@@ -11,7 +11,6 @@
 namespace dwell {
 
 namespace {
-constexpr std::size_t kLarge = std::size_t{8} << 20;
 constexpr std::size_t kMaxInflated = std::size_t{4} << 30;
 }
 
@@ -28,8 +27,6 @@ LazyBytes LazyBytes::of_section(const std::shared_ptr<const ElfFile>& elf, std::
   void* memory =
       ::mmap(nullptr, section->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return result;
-  // A batch reads most of a large section; taking its pages one by one would be a fifth of the whole time.
-  if (section->size >= kLarge) ::madvise(memory, section->size, MADV_HUGEPAGE);
   result.elf_ = elf;
   result.memory_ = static_cast<char*>(memory);
   result.size_ = section->size;
@@ -103,6 +100,18 @@ std::string_view LazyBytes::c_string(std::uint64_t offset) {
     if (text.size() < length) break;
   }
   return {};
+}
+
+std::string_view LazyBytes::read_into(std::uint64_t offset, std::uint64_t length, std::unique_ptr<char[]>& buffer,
+                                      std::uint64_t& capacity) {
+  if (!memory_) return view(offset, length);
+  if (offset > size_ || length > size_ - offset) return {};
+  if (capacity < length) {
+    capacity = std::max(length, capacity * 2);
+    buffer = std::make_unique_for_overwrite<char[]>(capacity);
+  }
+  if (!elf_->read_at(file_offset_ + offset, std::as_writable_bytes(std::span(buffer.get(), length)))) return {};
+  return {buffer.get(), length};
 }
 
 bool LazyBytes::peek(std::uint64_t offset, void* to, std::size_t length) {

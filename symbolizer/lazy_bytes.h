@@ -36,6 +36,10 @@ class LazyBytes {
   // A few bytes without keeping the piece around them, for walking over headers.
   bool peek(std::uint64_t offset, void* to, std::size_t length);
 
+  // Reads into memory of the caller's instead of keeping the piece; a view of what is held anyway.
+  std::string_view read_into(std::uint64_t offset, std::uint64_t length, std::unique_ptr<char[]>& buffer,
+                             std::uint64_t& capacity);
+
   std::uint64_t loaded() const { return loaded_; }
 
   static constexpr std::size_t kMaxString = std::size_t{1} << 20;
