@@ -15,7 +15,7 @@ constexpr std::uint64_t kReadsPerByte = 8;
 constexpr std::uint64_t kLeastBudget = std::uint64_t{64} << 20;
 constexpr std::size_t kMaxFrames = 300;
 constexpr std::size_t kMaxProblems = 8;
-constexpr std::uint64_t kMaxStateMemory = std::uint64_t{24} << 20;
+constexpr std::uint64_t kMaxStateMemory = std::uint64_t{8} << 20;
 
 enum DwarfSection : std::uint32_t {  // column kinds of .debug_cu_index
   kInfo = 1,
@@ -152,6 +152,8 @@ void DwarfInfo::find(std::uint64_t address, std::vector<Frame>& frames) {
   if (state_memory_ > kMaxStateMemory) {
     states_.clear();
     state_memory_ = 0;
+    main_->forget_names();
+    for (const std::unique_ptr<DwarfFile>& file : split_files_) file->forget_names();
   }
   UnitState* state = state_at(address);
   if (state) find_in(*state, address, frames);

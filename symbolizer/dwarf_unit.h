@@ -130,6 +130,9 @@ struct DwarfFile {
   // DW_AT_name of an entry; nothing if it has none.
   std::string_view plain_name(std::uint64_t entry_offset);
 
+  // Names are kept for the units that are at work, not for all that ever were.
+  void forget_names() { names_.clear(); }
+
   // All entries of a unit. They stay at hand, for the names, until those of another unit are asked for.
   std::string_view entries_of(const Unit& unit);
 

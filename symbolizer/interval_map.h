@@ -31,6 +31,8 @@ class IntervalMap {
       if (a.end != b.end) return a.end > b.end;
       return a.order < b.order;
     });
+    starts_.reserve(ranges_.size() * 2);
+    values_.reserve(ranges_.size() * 2);
     std::vector<Piece> open;
     for (Piece& range : ranges_) {
       close_until(open, range.start);

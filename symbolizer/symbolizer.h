@@ -83,15 +83,15 @@ struct SymbolCounters {
 
 struct SymbolizedModule {
   struct Chain {
-    std::uint32_t first, count;
+    std::uint32_t part, first, count;
   };
-  std::vector<ResolvedFrame> frames;  // of each distinct address once
-  std::vector<Chain> chains;        // where those of each query stand
+  std::vector<std::vector<ResolvedFrame>> frames;  // of each distinct address once
+  std::vector<Chain> chains;                       // where those of each query stand
   ModuleReport report;
   SymbolCounters counters;
 
   std::span<const ResolvedFrame> chain(std::size_t query) const {
-    return {frames.data() + chains[query].first, chains[query].count};
+    return {frames[chains[query].part].data() + chains[query].first, chains[query].count};
   }
 };
 

@@ -108,7 +108,7 @@ int main(int argc, char** argv) {
     fmt::print(stderr,
                "addresses {} frames {} seconds {:.6f} peak_kb {} symbols {} from '{}' debug '{}' read {} problem "
                "'{}'\n",
-               queries.size(), result.frames.size(), seconds, usage.ru_maxrss, result.report.symbol_count,
+               queries.size(), result.counters.addresses + result.counters.inlined_frames, seconds, usage.ru_maxrss, result.report.symbol_count,
                result.report.symbols_from, result.report.debug_from, result.report.bytes_read,
                result.report.problem);
   }
