@@ -40,34 +40,62 @@ std::string at_line(const ReportFrame& frame) {
 }
 
 // In a chain of calls parameters tell little, and template arguments less.
-std::string short_function(const ReportFrame& frame) { return bare_name(frame.function); }
-
-}  // namespace
-
-std::size_t asking_frame(const std::vector<ReportFrame>& stack) {
-  auto above_allocator = std::find_if_not(
-      stack.begin(), stack.end(), [](const ReportFrame& frame) { return is_allocator(frame.function); });
-  if (above_allocator == stack.end()) return 0;
-  auto asks = std::find_if(above_allocator, stack.end(), [](const ReportFrame& frame) {
-    return !is_library_internal(frame) && !is_allocator(frame.function);
-  });
-  return static_cast<std::size_t>((asks == stack.end() ? above_allocator : asks) - stack.begin());
+std::string short_function(const ReportFrame& frame) {
+  constexpr std::string_view kInlineNamespace = "__cxx11::";
+  std::string name = bare_name(frame.function);
+  for (std::size_t at; (at = name.find(kInlineNamespace)) != std::string::npos;)
+    name.erase(at, kInlineNamespace.size());
+  return name;
 }
 
-std::string call_site_line(const std::vector<ReportFrame>& stack, std::size_t columns) {
-  constexpr std::size_t kFewestColumnsForAName = 12, kNames = 4;
+// What a reader takes for the call site itself: "Cache::insert (cache.h:41)".
+std::string site_of(const std::vector<ReportFrame>& stack) {
   if (stack.empty()) return "[unknown]";
+  const ReportFrame& asks = stack[asking_frame(stack)];
+  return short_function(asks) + at_line(asks);
+}
+
+std::string chain(const std::vector<ReportFrame>& stack, const std::string& before, std::size_t columns) {
+  constexpr std::size_t kFewestColumnsForAName = 12, kNames = 4;
   std::size_t room = columns ? columns : kNoLimit;
-  std::size_t first = asking_frame(stack);
-  std::string line = cut_middle(short_function(stack[first]) + at_line(stack[first]), room);
-  std::size_t names = columns ? stack.size() : kNames;
-  for (std::size_t i = first + 1; i < stack.size() && i < first + names; ++i) {
+  std::string line = cut_middle(before + site_of(stack), room);
+  std::size_t first = stack.empty() ? 0 : asking_frame(stack) + 1;
+  std::size_t end = columns ? stack.size() : std::min(stack.size(), first + kNames - 1);
+  for (std::size_t i = first; i < end; ++i) {
     std::size_t used = display_width(line) + display_width(kArrow);
     std::string name = short_function(stack[i]);
     if (used + std::min(display_width(name), kFewestColumnsForAName) > room) break;
     line += std::string(kArrow) + cut_middle(name, room - used);
   }
   return line;
+}
+
+}  // namespace
+
+// An allocator that needs memory itself asks for it as its own caller would: outermost counts.
+std::size_t asking_frame(const std::vector<ReportFrame>& stack) {
+  auto allocator = [](const ReportFrame& frame) { return is_allocator(frame.function); };
+  auto last = std::find_if(stack.rbegin(), stack.rend(), allocator);
+  auto above = stack.begin() + (stack.rend() - last);
+  if (above == stack.end()) return 0;
+  auto asks = std::find_if_not(above, stack.end(), is_library_internal);
+  return static_cast<std::size_t>((asks == stack.end() ? above : asks) - stack.begin());
+}
+
+std::string call_site_line(const std::vector<ReportFrame>& stack, std::size_t columns) {
+  return chain(stack, "", columns);
+}
+
+void CallSiteNames::add(const std::vector<ReportFrame>& stack) { ++times_[site_of(stack)]; }
+
+std::string CallSiteNames::line(const std::vector<ReportFrame>& stack, std::size_t columns) const {
+  std::string site = site_of(stack);
+  std::size_t asks = stack.empty() ? 0 : asking_frame(stack);
+  auto times = times_.find(site);
+  if (asks == 0 || times == times_.end() || times->second < 2) return call_site_line(stack, columns);
+  std::string called = short_function(stack[asks - 1]) + std::string(kArrow);
+  bool fits = columns == 0 || display_width(called) + display_width(site) <= columns;
+  return chain(stack, fits ? called : "", columns);
 }
 
 std::string stack_lines(const std::vector<ReportFrame>& stack, const std::string& incomplete,

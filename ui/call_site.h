@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,18 @@ std::size_t asking_frame(const std::vector<ReportFrame>& stack);
 // "Cache::insert ← Server::handle ← main", from the asking frame on, as far as `columns` reach (0: all of
 // four).
 std::string call_site_line(const std::vector<ReportFrame>& stack, std::size_t columns);
+
+// The same for the rows of one table. Where rows would read the same, because one line of code asks for
+// memory in several ways, each begins with what that line called: "std::map::operator[] ← Cache::insert
+// (cache.h:41)".
+class CallSiteNames {
+ public:
+  void add(const std::vector<ReportFrame>& stack);
+  std::string line(const std::vector<ReportFrame>& stack, std::size_t columns) const;
+
+ private:
+  std::map<std::string, int> times_;
+};
 
 // One line a frame, leaf first, inlined ones marked, and why it ends if it was cut. At most `max_frames`.
 std::string stack_lines(const std::vector<ReportFrame>& stack, const std::string& incomplete,

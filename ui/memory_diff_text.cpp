@@ -103,22 +103,25 @@ class DiffTextWriter {
             {name}};
   }
 
-  static std::string site_name(const DiffSite& site, std::size_t columns) {
+  static std::string site_name(const CallSiteNames& names, const DiffSite& site, std::size_t columns) {
     std::string tag = !site.in_before ? "new: " : !site.in_after ? "gone: " : "";
     std::size_t room = columns > tag.size() + 1 ? columns - tag.size() : columns;
-    return tag + call_site_line(site.stack, room);
+    return tag + names.line(site.stack, room);
   }
 
   void write_sites(const DiffSite& total, std::size_t& number) {
     std::vector<const DiffSite*> all = sites_of(total.kind), shown = shown_of(total.kind);
     if (all.empty()) return;
     out_ += "\n" + style_.paragraph(Paint::kStrong, kind_title(total.kind) + ": call sites by change");
+    CallSiteNames names;
+    for (const DiffSite* site : shown) names.add(site->stack);
     auto fill = [&](std::size_t columns) {
       TextTable table({{"#"}, {"change"}, {"blocks", 3}, {"before", 2}, {"after", 1}, {"call site"}});
       MemoryFigures rest_before = total.before, rest_after = total.after;
       for (std::size_t i = 0; i < shown.size(); ++i) {
         const DiffSite& site = *shown[i];
-        table.add(cells(fmt::format("{}", number + i), site.before, site.after, site_name(site, columns)));
+        table.add(
+            cells(fmt::format("{}", number + i), site.before, site.after, site_name(names, site, columns)));
         take_away(rest_before, site.before);
         take_away(rest_after, site.after);
       }

@@ -279,12 +279,14 @@ class MemoryTextWriter {
   void write_sites(const Section& section) {
     heading(fmt::format("{}: call sites by {}", section_name(section), sort_words(report_.sort)));
     std::size_t shown = std::min(options_.sites, section.sites.size());
+    CallSiteNames names;
+    for (std::size_t i = 0; i < shown; ++i) names.add(section.sites[i]->stack);
     auto fill = [&](std::size_t columns) {
       TextTable table(site_columns());
       for (std::size_t i = 0; i < shown; ++i) {
         const SiteReport& site = *section.sites[i];
         std::vector<TextCell> cells = site_cells(fmt::format("{}", section.first_number + i), site.figures,
-                                                 section, site_name(site, columns));
+                                                 section, site_name(names, site, columns));
         cells[5].text = age_text(site.oldest_age_ns);
         cells[6].text = age_text(site.median_age_ns);
         table.add(std::move(cells));
@@ -307,10 +309,10 @@ class MemoryTextWriter {
     out_ += fill(columns).write(style_);
   }
 
-  static std::string site_name(const SiteReport& site, std::size_t columns) {
+  static std::string site_name(const CallSiteNames& names, const SiteReport& site, std::size_t columns) {
     std::string more = site.stacks > 1 ? fmt::format(" ({} stacks)", grouped(site.stacks)) : "";
     std::size_t room = columns > more.size() + 1 ? columns - more.size() : columns;
-    return call_site_line(site.stack, room) + more;
+    return names.line(site.stack, room) + more;
   }
 
   void write_stacks(const Section& section) {

@@ -31,6 +31,28 @@ TEST(CallSite, TwoLinesOfOneFunctionAreTwoCallSites) {
   EXPECT_EQ(call_site_line(frames, 0), "Log::append (\\x1b[31m.cpp:33) ← main");
 }
 
+TEST(CallSite, RowsThatWouldReadTheSameSayWhatWasCalled) {
+  std::vector<ReportFrame> text =
+      stack({"malloc", "operator new", "std::__cxx11::basic_string::basic_string", "Cache::insert", "main"});
+  std::vector<ReportFrame> node =
+      stack({"malloc", "operator new", "std::map::operator[]", "Cache::insert", "main"});
+  CallSiteNames alone, both;
+  alone.add(node);
+  both.add(node);
+  both.add(text);
+  EXPECT_EQ(alone.line(node, 0), "Cache::insert ← main");
+  EXPECT_EQ(both.line(node, 0), "std::map::operator[] ← Cache::insert ← main");
+  EXPECT_EQ(both.line(text, 60), "std::basic_string::basic_string ← Cache::insert ← main");
+  EXPECT_EQ(both.line(text, 30), "Cache::insert ← main");
+}
+
+TEST(CallSite, AnAllocatorThatNeedsMemoryIsNotWhoAsked) {
+  EXPECT_EQ(call_site_line(stack({"sbrk", "__default_morecore", "sysmalloc", "malloc",
+                                  "operator new(unsigned long)", "Log::append", "main"}),
+                           0),
+            "Log::append ← main");
+}
+
 TEST(CallSite, LibraryFunctionsThatAskForAUserAreNamed) {
   EXPECT_EQ(call_site_line(stack({"malloc", "strdup", "Config::load()"}), 0), "strdup ← Config::load");
 }
