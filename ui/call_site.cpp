@@ -92,8 +92,10 @@ std::string CallSiteNames::line(const std::vector<ReportFrame>& stack, std::size
   std::string site = site_of(stack);
   std::size_t asks = stack.empty() ? 0 : asking_frame(stack);
   auto times = times_.find(site);
-  if (asks == 0 || times == times_.end() || times->second < 2) return call_site_line(stack, columns);
+  if (asks == 0 || !is_library_internal(stack[asks - 1]) || times == times_.end() || times->second < 2)
+    return call_site_line(stack, columns);
   std::string called = short_function(stack[asks - 1]) + std::string(kArrow);
+  if (called.starts_with("std::")) called.erase(0, 5);
   bool fits = columns == 0 || display_width(called) + display_width(site) <= columns;
   return chain(stack, fits ? called : "", columns);
 }

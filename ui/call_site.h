@@ -21,7 +21,7 @@ std::size_t asking_frame(const std::vector<ReportFrame>& stack);
 std::string call_site_line(const std::vector<ReportFrame>& stack, std::size_t columns);
 
 // The same for the rows of one table. Where rows would read the same, because one line of code asks for
-// memory in several ways, each begins with what that line called: "std::map::operator[] ← Cache::insert
+// memory in several ways, each begins with what that line called: "map::operator[] ← Cache::insert
 // (cache.h:41)".
 class CallSiteNames {
  public:

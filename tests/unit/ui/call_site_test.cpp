@@ -41,9 +41,14 @@ TEST(CallSite, RowsThatWouldReadTheSameSayWhatWasCalled) {
   both.add(node);
   both.add(text);
   EXPECT_EQ(alone.line(node, 0), "Cache::insert ← main");
-  EXPECT_EQ(both.line(node, 0), "std::map::operator[] ← Cache::insert ← main");
-  EXPECT_EQ(both.line(text, 60), "std::basic_string::basic_string ← Cache::insert ← main");
+  EXPECT_EQ(both.line(node, 0), "map::operator[] ← Cache::insert ← main");
+  EXPECT_EQ(both.line(text, 60), "basic_string::basic_string ← Cache::insert ← main");
   EXPECT_EQ(both.line(text, 30), "Cache::insert ← main");
+  std::vector<ReportFrame> wrapped = stack({"malloc", "zmalloc", "main"});
+  CallSiteNames wrappers;
+  wrappers.add(wrapped);
+  wrappers.add(wrapped);
+  EXPECT_EQ(wrappers.line(wrapped, 0), "zmalloc ← main");
 }
 
 TEST(CallSite, AnAllocatorThatNeedsMemoryIsNotWhoAsked) {

@@ -57,9 +57,9 @@ TEST(TextTable, AlignsAndLeavesOutEmptyColumns) {
 }
 
 TEST(TextTable, DropsByRankWhenNarrow) {
-  EXPECT_EQ(table().write({.columns = 52}),
+  EXPECT_EQ(table().write({.columns = 62}),
             "  bytes  blocks  name\n"
-            "12.3 MB   1,204  a name that goes on for quite a wh…\n"
+            "12.3 MB   1,204  a name that goes on for quite a while, as na…\n"
             "    1 B       1  b\n");
   EXPECT_EQ(table().write({.columns = 40}),
             "  bytes  name\n"
