@@ -52,6 +52,7 @@ struct call {
 struct thread_state {
   struct call call;
   __s64 until_sample; /* bytes until the next sampled byte; 0: not drawn yet */
+  __u8 slot;          /* of its process: saves the look-up in targets */
 };
 
 struct {
@@ -95,9 +96,9 @@ static __always_inline bool room_for(enum dwell_loss loss) {
   return false;
 }
 
-static __always_inline void send_free(struct dwell_target *target, __u8 type, __u16 probe, __u64 address) {
+static __always_inline void send_free(struct thread_state *state, __u8 type, __u16 probe, __u64 address) {
   struct dwell_free_record record = {
-      .h = header(type, target, probe), .time_ns = bpf_ktime_get_ns(), .address = address};
+      .h = header(type, state->slot, probe), .time_ns = bpf_ktime_get_ns(), .address = address};
   DWELL_SEND(record, DWELL_LOST_FREE);
 }
 
@@ -107,8 +108,8 @@ __noinline __u64 stack_from(__u64 pc, __u64 sp, __u64 bp, __u32 process) {
   return dwell_stack(NULL, start, process, (__u32)bpf_get_current_pid_tgid());
 }
 
-static __always_inline __u64 callers_stack(struct pt_regs *ctx, struct dwell_target *target) {
-  return stack_from(ctx->ip, ctx->sp, ctx->bp, target->slot);
+static __always_inline __u64 callers_stack(struct pt_regs *ctx, struct thread_state *state) {
+  return stack_from(ctx->ip, ctx->sp, ctx->bp, state->slot);
 }
 
 /* ---- sampling ---- */
@@ -123,28 +124,28 @@ static __always_inline bool is_sampled(struct thread_state *state, __u64 size) {
   return true;
 }
 
-static __always_inline struct dwell_block_key block_key(struct dwell_target *target, __u64 address) {
-  struct dwell_block_key key = {.address = address, .process = target->slot};
+static __always_inline struct dwell_block_key block_key(struct thread_state *state, __u64 address) {
+  struct dwell_block_key key = {.address = address, .process = state->slot};
   return key;
 }
 
 /* True if the ledger knows the block: all of them, unless we sample. */
-static __always_inline bool is_tracked(struct dwell_target *target, __u64 address) {
+static __always_inline bool is_tracked(struct thread_state *state, __u64 address) {
   if (!sample_bytes) return true;
-  struct dwell_block_key key = block_key(target, address);
+  struct dwell_block_key key = block_key(state, address);
   return bpf_map_lookup_elem(&sampled_blocks, &key) != NULL;
 }
 
-static __always_inline bool forget_block(struct dwell_target *target, __u64 address) {
+static __always_inline bool forget_block(struct thread_state *state, __u64 address) {
   if (!sample_bytes) return true;
-  struct dwell_block_key key = block_key(target, address);
+  struct dwell_block_key key = block_key(state, address);
   return bpf_map_delete_elem(&sampled_blocks, &key) == 0;
 }
 
 /* False if the block can't be remembered: it is then not tracked at all, rather than never freed. */
-static __always_inline bool remember_block(struct dwell_target *target, __u64 address) {
+static __always_inline bool remember_block(struct thread_state *state, __u64 address) {
   if (!sample_bytes) return true;
-  struct dwell_block_key key = block_key(target, address);
+  struct dwell_block_key key = block_key(state, address);
   __u8 present = 1;
   if (bpf_map_update_elem(&sampled_blocks, &key, &present, BPF_ANY) == 0) return true;
   dwell_count_loss(DWELL_LOST_ALLOC);
@@ -240,17 +241,15 @@ static __always_inline bool is_realloc(__u8 shape) {
 
 static __always_inline bool is_address_space(__u8 shape) { return shape >= DWELL_SHAPE_MMAP; }
 
-static __always_inline void free_entered(struct pt_regs *ctx, struct dwell_target *target, __u64 cookie) {
+static __always_inline void free_entered(struct pt_regs *ctx, struct thread_state *state, __u64 cookie) {
   __u64 address = ctx->di;
-  if (!address || !forget_block(target, address)) return;
-  struct thread_state *state = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, 0);
+  if (!address || !forget_block(state, address)) return;
   __u64 sp = ctx->sp + dwell_probe_cfa_offset_of(cookie) - 8;
-  bool inner = state && is_inner(state, sp);
-  send_free(target, inner ? DWELL_FREE_INNER : DWELL_FREE, dwell_probe_index_of(cookie), address);
+  send_free(state, is_inner(state, sp) ? DWELL_FREE_INNER : DWELL_FREE, dwell_probe_index_of(cookie), address);
 }
 
-static __always_inline void munmap_entered(struct pt_regs *ctx, struct dwell_target *target, __u64 cookie) {
-  struct dwell_map_record record = {.h = header(DWELL_UNMAP, target, dwell_probe_index_of(cookie)),
+static __always_inline void munmap_entered(struct pt_regs *ctx, struct thread_state *state, __u64 cookie) {
+  struct dwell_map_record record = {.h = header(DWELL_UNMAP, state->slot, dwell_probe_index_of(cookie)),
                                     .time_ns = bpf_ktime_get_ns(),
                                     .address = ctx->di,
                                     .size = ctx->si};
@@ -258,13 +257,7 @@ static __always_inline void munmap_entered(struct pt_regs *ctx, struct dwell_tar
 }
 
 /* 1: the return of this call is of no interest. */
-static __always_inline int call_entered(struct pt_regs *ctx, struct dwell_target *target, __u64 cookie) {
-  struct thread_state *state = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL,
-                                                    BPF_LOCAL_STORAGE_GET_F_CREATE);
-  if (!state) {
-    dwell_count_loss(DWELL_LOST_THREAD_STATE);
-    return 1;
-  }
+static __always_inline int call_entered(struct pt_regs *ctx, struct thread_state *state, __u64 cookie) {
   __u64 sp = ctx->sp;
   if (is_inner(state, sp)) return 1;
 
@@ -277,7 +270,7 @@ static __always_inline int call_entered(struct pt_regs *ctx, struct dwell_target
   call->sampled = is_address_space(call->shape) || is_sampled(state, call->size);
 
   bool old_block = (is_realloc(call->shape) || call->shape == DWELL_SHAPE_XALLOCX) && call->pointer &&
-                   is_tracked(target, call->pointer);
+                   is_tracked(state, call->pointer);
   if (!old_block && (is_realloc(call->shape) || call->shape == DWELL_SHAPE_XALLOCX)) call->pointer = 0;
   if (!call->sampled && !old_block) {
     call->sp = 0;
@@ -285,38 +278,38 @@ static __always_inline int call_entered(struct pt_regs *ctx, struct dwell_target
   }
   /* xallocx never moves the block, so nobody else can be given its address meanwhile. */
   if (old_block && call->shape != DWELL_SHAPE_XALLOCX)
-    send_free(target, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
+    send_free(state, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
   call->sp = sp;
   return 0;
 }
 
 /* ---- return ---- */
 
-static __always_inline void send_alloc(struct pt_regs *ctx, struct dwell_target *target, struct call *call,
+static __always_inline void send_alloc(struct pt_regs *ctx, struct thread_state *state, struct call *call,
                                        __u64 address) {
-  if (!room_for(DWELL_LOST_ALLOC) || !remember_block(target, address)) return;
-  struct dwell_alloc_record record = {.h = header(DWELL_ALLOC, target, call->probe),
+  if (!room_for(DWELL_LOST_ALLOC) || !remember_block(state, address)) return;
+  struct dwell_alloc_record record = {.h = header(DWELL_ALLOC, state->slot, call->probe),
                                       .address = address,
                                       .size = call->size,
-                                      .stack = callers_stack(ctx, target)};
+                                      .stack = callers_stack(ctx, state)};
   record.time_ns = bpf_ktime_get_ns();
   DWELL_SEND(record, DWELL_LOST_ALLOC);
 }
 
 /* The end of a realloc of a block that we know is as important as a free, and has the same priority. */
-static __always_inline void send_realloc_end(struct pt_regs *ctx, struct dwell_target *target,
+static __always_inline void send_realloc_end(struct pt_regs *ctx, struct thread_state *state,
                                              struct call *call, __u64 address) {
-  struct dwell_realloc_record record = {.h = header(DWELL_REALLOC_END, target, call->probe),
+  struct dwell_realloc_record record = {.h = header(DWELL_REALLOC_END, state->slot, call->probe),
                                         .old_address = call->pointer};
   bool failed = !address && call->size && call->shape != DWELL_SHAPE_REALLOCF;
   if (failed) {
     record.size = call->size;
   } else {
-    forget_block(target, call->pointer);
-    if (address && call->sampled && remember_block(target, address)) {
+    forget_block(state, call->pointer);
+    if (address && call->sampled && remember_block(state, address)) {
       record.address = address;
       record.size = call->size;
-      record.stack = callers_stack(ctx, target);
+      record.stack = callers_stack(ctx, state);
     }
   }
   record.time_ns = bpf_ktime_get_ns();
@@ -324,16 +317,16 @@ static __always_inline void send_realloc_end(struct pt_regs *ctx, struct dwell_t
 }
 
 /* xallocx returns the size that the block has now, whether that changed or not. */
-static __always_inline void send_resized(struct pt_regs *ctx, struct dwell_target *target, struct call *call,
+static __always_inline void send_resized(struct pt_regs *ctx, struct thread_state *state, struct call *call,
                                          __u64 real_size) {
   if (!call->pointer || real_size < call->size) return;
-  send_free(target, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
-  send_realloc_end(ctx, target, call, call->pointer);
+  send_free(state, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
+  send_realloc_end(ctx, state, call, call->pointer);
 }
 
-static __always_inline void send_map(struct pt_regs *ctx, struct dwell_target *target, struct call *call,
+static __always_inline void send_map(struct pt_regs *ctx, struct thread_state *state, struct call *call,
                                      __u64 result) {
-  struct dwell_map_record record = {.h = header(DWELL_MAP, target, call->probe),
+  struct dwell_map_record record = {.h = header(DWELL_MAP, state->slot, call->probe),
                                     .address = result,
                                     .size = call->size,
                                     .old_address = call->pointer,
@@ -352,58 +345,72 @@ static __always_inline void send_map(struct pt_regs *ctx, struct dwell_target *t
   } else if (result == ~0ull) {
     return;
   }
-  if (record.h.type == DWELL_MAP) record.stack = callers_stack(ctx, target);
+  if (record.h.type == DWELL_MAP) record.stack = callers_stack(ctx, state);
   record.time_ns = bpf_ktime_get_ns();
   DWELL_SEND(record, DWELL_LOST_MAP);
 }
 
-static __always_inline void call_returned(struct pt_regs *ctx, struct dwell_target *target) {
-  struct thread_state *state = bpf_task_storage_get(&threads, bpf_get_current_task_btf(), NULL, 0);
+static __always_inline void call_returned(struct pt_regs *ctx, struct thread_state *state) {
   /* The return address has been popped: it lay 8 below. Another one is an inner call's return probe. */
-  if (!state || state->call.sp + 8 != ctx->sp) return;
+  if (state->call.sp + 8 != ctx->sp) return;
   struct call *call = &state->call;
   call->sp = 0;
 
   __u64 result = ctx->ax;
   if (is_address_space(call->shape)) {
-    send_map(ctx, target, call, result);
+    send_map(ctx, state, call, result);
   } else if (call->shape == DWELL_SHAPE_XALLOCX) {
-    send_resized(ctx, target, call, result);
+    send_resized(ctx, state, call, result);
   } else if (is_realloc(call->shape) && call->pointer) {
-    send_realloc_end(ctx, target, call, result);
+    send_realloc_end(ctx, state, call, result);
   } else if (call->shape == DWELL_SHAPE_MEMALIGN_OUT) {
     __u64 block = 0;
     if ((int)result == 0 && bpf_probe_read_user(&block, sizeof(block), (void *)call->pointer) == 0 && block)
-      send_alloc(ctx, target, call, block);
+      send_alloc(ctx, state, call, block);
   } else if (result) {
-    send_alloc(ctx, target, call, result);
+    send_alloc(ctx, state, call, result);
   }
 }
 
 /* ---- programs ---- */
 
-static __always_inline int entered(struct pt_regs *ctx) {
+/* The state of the current thread. Null if its process is no target. */
+static __always_inline struct thread_state *identify(void) {
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct thread_state *state = bpf_task_storage_get(&threads, task, NULL, 0);
+  if (state) return state;
   struct dwell_target *target = find_target();
-  if (!target) return 1;
+  if (!target) return NULL;
+  state = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+  if (state)
+    state->slot = target->slot;
+  else
+    dwell_count_loss(DWELL_LOST_THREAD_STATE);
+  return state;
+}
+
+static __always_inline int entered(struct pt_regs *ctx) {
+  struct thread_state *state = identify();
+  if (!state) return 1;
   __u64 cookie = bpf_get_attach_cookie(ctx);
   count_hit(cookie, false);
   switch (dwell_probe_shape_of(cookie)) {
     case DWELL_SHAPE_FREE_ARG0:
-      free_entered(ctx, target, cookie);
+      free_entered(ctx, state, cookie);
       return 1;
     case DWELL_SHAPE_MUNMAP:
-      munmap_entered(ctx, target, cookie);
+      munmap_entered(ctx, state, cookie);
       return 1;
     default:
-      return call_entered(ctx, target, cookie);
+      return call_entered(ctx, state, cookie);
   }
 }
 
 static __always_inline int returned(struct pt_regs *ctx) {
-  struct dwell_target *target = find_target();
-  if (!target) return 0;
+  struct thread_state *state = identify();
+  if (!state) return 0;
   count_hit(bpf_get_attach_cookie(ctx), true);
-  call_returned(ctx, target);
+  call_returned(ctx, state);
   return 0;
 }
 

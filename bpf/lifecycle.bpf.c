@@ -26,7 +26,7 @@ struct {
 /* Wakes the reader: what a new program does before its code is known has no stacks. */
 static __always_inline void send_process(__u8 type, struct dwell_target *target, __u64 other_id) {
   struct dwell_process_record record = {
-      .h = header(type, target, 0), .time_ns = bpf_ktime_get_ns(), .other_id = other_id};
+      .h = header(type, target->slot, 0), .time_ns = bpf_ktime_get_ns(), .other_id = other_id};
   if (bpf_ringbuf_output(&events, &record, sizeof(record), BPF_RB_FORCE_WAKEUP))
     dwell_count_loss(DWELL_LOST_PROCESS);
 }

@@ -19,8 +19,8 @@ static __always_inline struct dwell_target *find_target(void) {
   return bpf_map_lookup_elem(&targets, &tgid);
 }
 
-static __always_inline struct dwell_header header(__u8 type, struct dwell_target *target, __u16 probe) {
-  struct dwell_header h = {.type = type, .process = target->slot, .probe = probe,
+static __always_inline struct dwell_header header(__u8 type, __u8 slot, __u16 probe) {
+  struct dwell_header h = {.type = type, .process = slot, .probe = probe,
                            .tid = (__u32)bpf_get_current_pid_tgid()};
   return h;
 }
