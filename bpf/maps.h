@@ -24,12 +24,12 @@ static __always_inline void dwell_count_loss(__u32 kind) {
   if (count) __sync_fetch_and_add(count, 1); /* a preempted program on this CPU may count too */
 }
 
-/* A wake-up of the reader costs the target about a microsecond: only every so many bytes is worth one. The
- * reader polls with a timeout for the rest. */
+/* A wake-up costs the target about a microsecond, so the reader is woken once for every so many bytes that
+ * are sent, and comes by itself for the rest. */
 #define DWELL_WAKE_BYTES (256 << 10)
 static __always_inline __u64 dwell_wake_flags(void) {
-  return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= DWELL_WAKE_BYTES ? BPF_RB_FORCE_WAKEUP
-                                                                            : BPF_RB_NO_WAKEUP;
+  __u64 sent = bpf_ringbuf_query(&events, BPF_RB_PROD_POS);
+  return (sent & (DWELL_WAKE_BYTES - 1)) < 64 ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
 #endif /* DWELL_BPF_MAPS_H */

@@ -14,6 +14,9 @@ Result<StopSignals> StopSignals::catch_them() {
   sigaddset(&wanted, SIGINT);
   sigaddset(&wanted, SIGTERM);
   sigprocmask(SIG_BLOCK, &wanted, &before);
+  // A shell without job control starts its background jobs with SIGINT ignored, and what is ignored never
+  // arrives. A recorder must hear it: kill -INT is how a script ends it.
+  for (int number : {SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
   UniqueFd fd(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd.valid()) return system_error("wait for signals", errno);
   return StopSignals(std::move(fd), before);
