@@ -168,6 +168,7 @@ std::vector<std::byte> drain(void* pages) {
   const std::uint64_t kSize = kDataPages * page_size();
   std::uint64_t head = __atomic_load_n(&control->data_head, __ATOMIC_ACQUIRE);
   std::uint64_t tail = control->data_tail;
+  if (head == tail) return {};
   std::vector<std::byte> bytes(head - tail);
   std::uint64_t first = std::min<std::uint64_t>(bytes.size(), kSize - tail % kSize);
   std::memcpy(bytes.data(), data + tail % kSize, first);

@@ -11,8 +11,10 @@
 
 #include <algorithm>
 #include <optional>
+#include <random>
 #include <set>
 
+#include "userspace/base/files.h"
 #include "userspace/base/unique_fd.h"
 
 namespace dwell {
@@ -95,6 +97,24 @@ TEST(AllocatorsOf, WhatAllocatesByItselfIsNoForwarder) {
 
 TEST(AllocatorsOf, MappingsBelongToWhoDefinesBoth) {
   EXPECT_FALSE(names_of(module_of(OWN_LIBRARY)).count("mmap"));  // mmap without munmap
+}
+
+TEST(AllocatorsOf, ADamagedFileIsSurvived) {
+  std::string pristine = *read_file(OWN_LIBRARY);
+  std::mt19937 random(7);
+  for (int round = 0; round < 400; ++round) {
+    std::string damaged = pristine;
+    // Damage where it tells: the headers and tables at both ends, not the zeros between them.
+    for (int i = 0; i < 24; ++i) {
+      std::size_t at = random() % 2 ? random() % 2048 : random() % damaged.size();
+      damaged[at] = static_cast<char>(random());
+    }
+    if (round % 4 == 0) damaged.resize(random() % damaged.size());
+    Result<ElfFile> elf = ElfFile::from_bytes(std::move(damaged), "damaged");
+    if (!elf) continue;
+    AllocModule module = allocators_of(*elf);
+    EXPECT_LE(module.functions.size(), 512u);
+  }
 }
 
 // A program that runs until it is killed.
