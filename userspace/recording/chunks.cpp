@@ -77,8 +77,7 @@ Error ChunkWalker::damaged(std::size_t offset, const std::string& why) const {
 
 Result<ChunkWalker> ChunkWalker::open(std::span<const std::byte> bytes, std::string name) {
   std::size_t magic_bytes = std::min(bytes.size(), kRecordingMagic.size());
-  bool magic = std::memcmp(bytes.data(), kRecordingMagic.data(), magic_bytes) == 0;
-  if (bytes.empty() || !magic) {
+  if (bytes.empty() || std::memcmp(bytes.data(), kRecordingMagic.data(), magic_bytes) != 0) {
     return Error{fmt::format("read {}: not a recording of dwell", name), "make one with `dwell record`",
                  Exit::kBadInput};
   }

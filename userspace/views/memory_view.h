@@ -30,7 +30,7 @@ std::optional<MemoryKind> memory_kind_named(std::string_view name);
 struct MemoryFilter {
   // Nanoseconds since the start of the recording. Ranges begin and end at ticks: the nearest one inside.
   std::optional<std::uint64_t> from_ns, to_ns;
-  std::string site;    // regular expression (ECMAScript): any function, file or module of the stack matches
+  std::string site;    // regular expression (POSIX extended): any function, file or module of the stack matches
   std::string module;  // part of the path of any module of the stack
   std::optional<MemoryKind> kind;
   std::optional<ProcessSlot> process;

@@ -2,9 +2,10 @@
 #include "userspace/views/selection.h"
 
 #include <fmt/core.h>
+#include <regex.h>
 
 #include <algorithm>
-#include <regex>
+#include <memory>
 #include <string_view>
 
 #include "userspace/analyze/sampling.h"
@@ -13,15 +14,23 @@ namespace dwell {
 
 namespace {
 
-// std::regex recurses once a character: a name as long as a hostile file can hold would overflow the stack.
+// A name in a hostile file may be very long, and some expressions take time that is not linear in that.
 constexpr std::size_t kMostMatched = 2048;
 
-bool matches(const std::regex& regex, std::string_view text) {
-  text = text.substr(0, kMostMatched);
-  return std::regex_search(text.begin(), text.end(), regex);
+struct FreeRegex {
+  void operator()(regex_t* regex) const {
+    ::regfree(regex);
+    delete regex;
+  }
+};
+using Regex = std::unique_ptr<regex_t, FreeRegex>;
+
+bool matches(const Regex& regex, std::string_view text) {
+  regmatch_t range{0, static_cast<regoff_t>(std::min(text.size(), kMostMatched))};
+  return ::regexec(regex.get(), text.data(), 1, &range, REG_STARTEND) == 0;
 }
 
-std::vector<bool> readings_that_match(const FrameTexts& texts, const std::regex& regex) {
+std::vector<bool> readings_that_match(const FrameTexts& texts, const Regex& regex) {
   std::vector<bool> result(texts.reading_count());
   for (std::uint32_t i = 0; i < result.size(); ++i) {
     std::vector<ReportFrame> frames = texts.frames_of_reading(i);
@@ -32,13 +41,14 @@ std::vector<bool> readings_that_match(const FrameTexts& texts, const std::regex&
   return result;
 }
 
-Result<std::regex> compiled(const std::string& pattern) {
-  try {
-    return std::regex(pattern, std::regex::ECMAScript | std::regex::optimize);
-  } catch (const std::regex_error& error) {
-    return Error{fmt::format("read the regular expression '{}': {}", pattern, error.what()),
-                 "put a backslash before characters that stand for themselves, as in 'operator\\+'", Exit::kUsage};
-  }
+Result<Regex> compiled(const std::string& pattern) {
+  auto regex = std::make_unique<regex_t>();
+  int failed = ::regcomp(regex.get(), pattern.c_str(), REG_EXTENDED | REG_NOSUB);
+  if (failed == 0) return Regex(regex.release());
+  char why[128];
+  ::regerror(failed, regex.get(), why, sizeof why);
+  return Error{fmt::format("read the regular expression '{}': {}", pattern, why),
+               "put a backslash before characters that stand for themselves, as in 'operator\\+'", Exit::kUsage};
 }
 
 // By stack: whether any of its locations has the property. A stack without locations is called [unknown].
@@ -57,7 +67,7 @@ std::vector<bool> stacks_with(const Recording& recording, bool unknown_has, HasP
 Result<Selection> select_series(const Recording& recording, const FrameTexts& texts, const MemoryFilter& filter) {
   std::vector<bool> by_site(recording.stacks.size(), true), by_module(recording.stacks.size(), true);
   if (!filter.site.empty()) {
-    Result<std::regex> regex = compiled(filter.site);
+    Result<Regex> regex = compiled(filter.site);
     if (!regex) return regex.error();
     std::vector<bool> readings = readings_that_match(texts, *regex);
     by_site = stacks_with(recording, matches(*regex, "[unknown]"),
