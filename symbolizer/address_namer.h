@@ -44,6 +44,11 @@ class AddressNamer {
  public:
   explicit AddressNamer(const OpenedModule& module) : module_(module) {}
 
+  // What a file may cost is counted by the batch.
+  void start_batch() {
+    if (debug_info_) debug_info_->start_batch();
+  }
+
   // Appends one frame or more. The texts live as long as this object.
   NameSource look_up(const AddressQuery& query, std::vector<ResolvedFrame>& frames);
 

@@ -12,6 +12,7 @@ namespace {
 // Inlining deeper than this is a file that wants our stack frames.
 constexpr std::uint32_t kMaxInlineDepth = 256;
 constexpr std::size_t kMaxScopes = 64;
+constexpr std::size_t kMaxRanges = std::size_t{16} << 20;  // of one unit
 
 struct Scope {
   std::uint32_t function;  // the function around the entries at this depth, kNoParent outside of any
@@ -111,7 +112,7 @@ FunctionIndex FunctionIndex::build(const Unit& unit, const CodeRanges& code) {
   ByteReader reader(bytes);
   std::vector<Scope> scopes;
   Scope current{kNoParent, 0};
-  while (reader.ok() && !reader.at_end()) {
+  while (reader.ok() && !reader.at_end() && index.map_.pending() < kMaxRanges) {
     std::uint64_t entry_offset = unit.first_entry + reader.offset();
     std::uint64_t kind = reader.uleb();
     if (kind == 0) {

@@ -12,7 +12,7 @@ namespace {
 
 // Honest files are read about twice (entries once, names and lists again).
 constexpr std::uint64_t kReadsPerByte = 8;
-constexpr std::uint64_t kLeastBudget = std::uint64_t{64} << 20;
+constexpr std::uint64_t kLeastBudget = std::uint64_t{2} << 20;
 constexpr std::size_t kMaxFrames = 300;
 constexpr std::size_t kMaxProblems = 8;
 constexpr std::uint64_t kMaxStateMemory = std::uint64_t{8} << 20;

@@ -42,6 +42,9 @@ class DwarfInfo {
   static std::unique_ptr<DwarfInfo> open(std::shared_ptr<const ElfFile> debug, std::vector<Range> code,
                                          Companions companions);
 
+  // What the file may cost counts from here.
+  void start_batch() { budget_ = Budget(budget_of_batch_); }
+
   // Frames at the address, innermost first; nothing if no unit covers it. Views live as long as this object.
   void find(std::uint64_t address, std::vector<Frame>& frames);
 
@@ -68,7 +71,7 @@ class DwarfInfo {
     absl::flat_hash_map<std::uint64_t, std::string_view> qualified;
   };
 
-  explicit DwarfInfo(std::uint64_t budget) : budget_(budget) {}
+  explicit DwarfInfo(std::uint64_t budget) : budget_of_batch_(budget), budget_(budget) {}
   void read_aranges();
   void scan_units();
   UnitState* state_at(std::uint64_t address);
@@ -80,6 +83,7 @@ class DwarfInfo {
   std::string_view qualified_name(UnitState& state, const FunctionName& name);
   std::string_view intern(std::string text);
 
+  std::uint64_t budget_of_batch_;
   Budget budget_;
   CodeRanges code_;
   Companions companions_;

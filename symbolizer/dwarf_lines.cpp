@@ -7,6 +7,10 @@
 
 namespace dwell::dwarf {
 
+namespace {
+constexpr std::size_t kMaxRows = std::size_t{32} << 20;  // of one unit: 512 MB
+}
+
 struct LineTable::Header {
   Unit encoding_of_table;  // forms are read as the table's own header says
   std::uint8_t minimum_length = 1, operations = 1, line_range = 1, opcode_base = 1;
@@ -37,14 +41,13 @@ LineTable LineTable::parse(const Unit& unit, const CodeRanges& code) {
   header.encoding_of_table.file = unit.file;
   header.encoding_of_table.encoding.offset_size = before == 12 ? 8 : 4;
   header.encoding_of_table.str_offsets_base = unit.str_offsets_base;
-  if (table.parse_header(reader, unit, header)) table.run_program(reader, unit, header, code);
+  if (table.parse_header(reader, header)) table.run_program(reader, unit, header, code);
   std::sort(table.sequences_.begin(), table.sequences_.end(),
             [](const LineSequence& a, const LineSequence& b) { return a.start < b.start; });
   return table;
 }
 
-bool LineTable::parse_header(ByteReader& reader, const Unit& unit, Header& header) {
-  (void)unit;
+bool LineTable::parse_header(ByteReader& reader, Header& header) {
   Unit& own = header.encoding_of_table;
   version_ = reader.u16();
   own.encoding.version = version_;
@@ -101,16 +104,17 @@ bool LineTable::parse_names_v5(ByteReader& reader, const Unit& own, bool files) 
                       static_cast<std::int8_t>(fixed_form_size(short_form, own.encoding)), 0});
   }
   std::uint64_t count = reader.uleb();
-  // Each row takes at least a byte in any table that names something.
   if (!reader.ok() || count > reader.remaining()) return false;
   for (std::uint64_t i = 0; i < count; ++i) {
     LineFile row{};
+    std::size_t before = reader.offset();
     for (const AttributeSpec& column : format) {
       Value value = read_value(column, reader, own);
       if (column.attribute == DW_LNCT_path) row.name = string_of(value, own);
       if (column.attribute == DW_LNCT_directory_index) row.directory = value.number;
     }
-    if (!reader.ok()) return false;
+    // Rows that take no bytes could be as many as the table likes to say.
+    if (!reader.ok() || reader.offset() == before) return false;
     if (files) {
       files_.push_back(row);
     } else {
@@ -171,7 +175,7 @@ void LineTable::run_program(ByteReader& reader, const Unit& unit, const Header& 
   };
   std::uint64_t advance_per_constant = std::uint64_t{(255u - header.opcode_base) / header.line_range} *
                                        header.minimum_length;
-  while (reader.ok() && !reader.at_end()) {
+  while (reader.ok() && !reader.at_end() && rows_.size() < kMaxRows) {
     std::uint8_t opcode = reader.u8();
     if (opcode >= header.opcode_base) {
       unsigned adjusted = opcode - header.opcode_base;

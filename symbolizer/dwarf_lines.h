@@ -42,7 +42,7 @@ class LineTable {
 
  private:
   struct Header;
-  bool parse_header(ByteReader& reader, const Unit& unit, Header& header);
+  bool parse_header(ByteReader& reader, Header& header);
   bool parse_names_v2(ByteReader& reader);
   bool parse_names_v5(ByteReader& reader, const Unit& unit, bool files);
   void run_program(ByteReader& reader, const Unit& unit, const Header& header,

@@ -49,6 +49,7 @@ class IntervalMap {
     auto next = std::upper_bound(starts_.begin(), starts_.end(), address);
     return next == starts_.begin() ? kNone : values_[next - starts_.begin() - 1];
   }
+  std::size_t pending() const { return ranges_.size(); }  // before build()
   std::size_t size() const { return starts_.size(); }
   bool empty() const { return starts_.empty(); }
 

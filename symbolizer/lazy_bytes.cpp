@@ -12,6 +12,9 @@ namespace dwell {
 
 namespace {
 constexpr std::size_t kMaxInflated = std::size_t{4} << 30;
+// Debug information shrinks to a third or a fifth. What claims to shrink to nothing is after our memory.
+constexpr std::size_t kMaxRatio = 20;
+constexpr std::size_t kAlwaysInflated = std::size_t{64} << 20;
 }
 
 LazyBytes LazyBytes::of_section(const std::shared_ptr<const ElfFile>& elf, std::string_view name) {
@@ -19,7 +22,9 @@ LazyBytes LazyBytes::of_section(const std::shared_ptr<const ElfFile>& elf, std::
   const ElfSection* section = elf->section(name);
   if (!section || section->type == SHT_NOBITS || section->size == 0) return result;
   if (section->flags & SHF_COMPRESSED) {
-    Result<std::string> content = elf->section_bytes(name, kMaxInflated);
+    std::size_t most = std::clamp<std::size_t>(section->size, kAlwaysInflated / kMaxRatio, kMaxInflated / kMaxRatio);
+    most *= kMaxRatio;
+    Result<std::string> content = elf->section_bytes(name, most);
     return content ? of_bytes(std::move(*content)) : LazyBytes();
   }
   if (section->file_offset > elf->file_size() || section->size > elf->file_size() - section->file_offset)

@@ -164,6 +164,7 @@ std::size_t Symbolizer::Module::thread_count(std::size_t queries) {
 SymbolizedModule Symbolizer::Module::symbolize(std::span<const AddressQuery> queries) {
   std::lock_guard lock(mutex_);
   open();
+  for (const std::unique_ptr<AddressNamer>& each : namers_) each->start_batch();
   std::vector<Task> tasks = sorted_tasks(queries);
   std::size_t count = thread_count(queries.size());
   std::vector<std::span<const Task>> runs = share_out(tasks, count);
