@@ -151,7 +151,8 @@ class MemoryTextWriter {
     double minutes = static_cast<double>(range_ns()) / 6e10;
     if (!slope || minutes <= 0) return "";
     double average = net_bytes(section.total->figures) / minutes;
-    if (average > 0 && *slope > average / 4)
+    // What grew and then was freed, as at the end of a program, has a slope far above what is left of it.
+    if (average > 0 && *slope > average / 4 && *slope < average * 4)
       return fmt::format(", steadily by {} a minute", human_bytes(*slope));
     if (average > 0) return ", but not steadily";
     return "";

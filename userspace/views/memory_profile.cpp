@@ -202,6 +202,7 @@ Result<Profile> memory_profile(const Recording& recording, MemoryView view, cons
     profile.period = static_cast<std::int64_t>(recording.info.sample_period_bytes);
   }
   profile.comments = notes_of(recording, *range);
+  if (!recording.ended) profile.comments.insert(profile.comments.begin(), "the recording was cut off");
   for (std::size_t i = 0; i < recording.series.size(); ++i) {
     if (!selection->chosen[i]) continue;
     std::vector<std::int64_t> values = values_of(view, recording, (*figures)[i]);

@@ -80,10 +80,6 @@ std::vector<LossReport> losses_of(const Recording& recording, const TickRange& r
 
 std::vector<std::string> notes_of(const Recording& recording, const TickRange& range) {
   std::vector<std::string> notes;
-  if (!recording.ended) {
-    notes.push_back(fmt::format("the recording was cut off: it tells what was written in its first {}",
-                                human_duration(since_start(recording, recording.end_ns()))));
-  }
   if (!recording.info.started_by_dwell)
     notes.push_back("memory that was allocated before dwell attached is in no figure");
   if (recording.sampled()) {

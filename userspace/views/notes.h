@@ -11,6 +11,7 @@
 
 namespace dwell {
 
+// All but whether the recording was cut off, which has a field of its own in the report.
 std::vector<std::string> notes_of(const Recording& recording, const TickRange& range);
 
 // By kind, in the order of LossKind. `mean_freed_size`: what a lost free is about worth.
