@@ -29,6 +29,7 @@ struct Sink {
 
 void write_piece(const char* piece, std::size_t length, void* opaque) noexcept {
   Sink* sink = static_cast<Sink*>(opaque);
+  if (length == 0) return;
   if (length > kMaxOutput - sink->size) std::longjmp(sink->too_long, 1);
   std::memcpy(sink->text + sink->size, piece, length);
   sink->size += length;

@@ -6,19 +6,18 @@
 //       --demangle full|short|none   default: none
 //       --no-lines                   symbol tables only
 //       --debug-dir DIR              where to look for debug files first
+//       --debuginfod                 ask the servers of DEBUGINFOD_URLS
 //       --quiet                      print nothing but the figures
 //       --stats                      figures to standard error: time, memory, sources
 #include <fmt/core.h>
 #include <sys/resource.h>
 
 #include <charconv>
-#include <chrono>
 #include <cstdio>
-#include <cstring>
-#include <iostream>
-#include <iterator>
+#include <ctime>
 
 #include "symbolizer/symbolizer.h"
+#include "userspace/base/files.h"
 #include "userspace/base/text.h"
 
 namespace {
@@ -35,6 +34,8 @@ bool parse_options(int argc, char** argv, Options& options) {
     bool more = i + 1 < argc;
     if (argument == "--no-lines") {
       options.symbolizer.use_debug_info = false;
+    } else if (argument == "--debuginfod") {
+      options.symbolizer.debuginfod = true;
     } else if (argument == "--quiet") {
       options.quiet = true;
     } else if (argument == "--stats") {
@@ -56,9 +57,10 @@ bool parse_options(int argc, char** argv, Options& options) {
 }
 
 std::vector<dwell::AddressQuery> read_addresses(const dwell::ElfFile& elf) {
-  std::string text{std::istreambuf_iterator<char>(std::cin), {}};
+  dwell::Result<std::string> text = dwell::read_file("/dev/stdin", std::size_t{1} << 30);
   std::vector<dwell::AddressQuery> queries;
-  for (std::string_view line : dwell::split(text, '\n')) {
+  if (!text) return queries;
+  for (std::string_view line : dwell::split(*text, '\n')) {
     if (line.starts_with("0x")) line.remove_prefix(2);
     std::uint64_t address = 0;
     if (line.empty()) continue;
@@ -68,13 +70,19 @@ std::vector<dwell::AddressQuery> read_addresses(const dwell::ElfFile& elf) {
   return queries;
 }
 
+double seconds(clockid_t clock) {
+  struct timespec now {};
+  ::clock_gettime(clock, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   Options options;
   options.symbolizer.demangle = dwell::DemangleWidth::kNone;
   if (!parse_options(argc, argv, options)) {
-    std::fputs("usage: symbolize-addresses [--demangle full|short|none] [--no-lines] [--debug-dir DIR] [--quiet] "
+    std::fputs("usage: symbolize-addresses [--demangle full|short|none] [--no-lines] [--debug-dir DIR] [--debuginfod] [--quiet] "
                "[--stats] FILE < addresses\n",
                stderr);
     return 2;
@@ -90,9 +98,9 @@ int main(int argc, char** argv) {
   module.path = options.file;
   module.open_path = options.file;
   module.build_id = elf->build_id();
-  auto start = std::chrono::steady_clock::now();
+  double start = seconds(CLOCK_MONOTONIC), cpu_start = seconds(CLOCK_PROCESS_CPUTIME_ID);
   dwell::SymbolizedModule result = symbolizer.symbolize(module, queries);
-  double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  double wall = seconds(CLOCK_MONOTONIC) - start, cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu_start;
   std::string out;
   for (std::size_t i = 0; i < queries.size() && !options.quiet; ++i) {
     for (const dwell::ResolvedFrame& frame : result.chain(i)) {
@@ -106,9 +114,9 @@ int main(int argc, char** argv) {
     struct rusage usage {};
     ::getrusage(RUSAGE_SELF, &usage);
     fmt::print(stderr,
-               "addresses {} frames {} seconds {:.6f} peak_kb {} symbols {} from '{}' debug '{}' read {} problem "
-               "'{}'\n",
-               queries.size(), result.counters.addresses + result.counters.inlined_frames, seconds, usage.ru_maxrss, result.report.symbol_count,
+               "addresses {} frames {} seconds {:.6f} cpu {:.6f} peak_kb {} symbols {} from '{}' debug '{}' read {} "
+               "problem '{}'\n",
+               queries.size(), result.counters.addresses + result.counters.inlined_frames, wall, cpu, usage.ru_maxrss, result.report.symbol_count,
                result.report.symbols_from, result.report.debug_from, result.report.bytes_read,
                result.report.problem);
   }
