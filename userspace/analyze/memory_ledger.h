@@ -26,7 +26,7 @@
 namespace dwell {
 
 struct LedgerLimits {
-  std::size_t max_blocks = std::size_t{64} << 20;  // more are refused and counted
+  std::size_t max_blocks = std::size_t{16} << 20;  // about 1.2 GB; more are refused and counted
 };
 
 struct LiveTotal {

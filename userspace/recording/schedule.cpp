@@ -12,6 +12,7 @@ constexpr double kMinute = 60 * kSecond;
 constexpr double kBudgetBytes = 3e6;             // for the ticks of the first minute
 constexpr double kLongestTick = 1800 * kSecond;
 constexpr std::uint64_t kBytesPerLiveBlock = 8;  // in the file, measured
+constexpr std::uint64_t kMostLiveBlocks = 1 << 18;  // sorted and written in about 0.1 s
 
 // {up to this age in seconds, a tick lasts so many seconds}
 constexpr struct { double age, length; } kLadder[] = {{60, 1}, {180, 2}, {600, 5}, {1800, 10}, {7200, 30}};
@@ -33,7 +34,8 @@ void TickSchedule::ticked(std::uint64_t now_ns, std::uint64_t bytes) {
 }
 
 bool TickSchedule::checkpoint_due(std::uint64_t now_ns, std::uint64_t live_blocks, std::uint64_t file_bytes) const {
-  return now_ns >= start_ns_ + checkpoint_age_ns_ && live_blocks * kBytesPerLiveBlock <= file_bytes / 2;
+  if (now_ns < start_ns_ + checkpoint_age_ns_ || live_blocks > kMostLiveBlocks) return false;
+  return live_blocks * kBytesPerLiveBlock <= file_bytes / 2;
 }
 
 void TickSchedule::checkpointed(std::uint64_t now_ns) {

@@ -19,7 +19,8 @@ class TickSchedule {
   // After a tick that took `bytes` in the file (RecordingWriter::bytes_written() after less before).
   void ticked(std::uint64_t now_ns, std::uint64_t bytes);
 
-  // At 1, 2, 4, 8 ... minutes, unless the live blocks would take more than half of what the file has already.
+  // At 1, 2, 4, 8 ... minutes, unless the live blocks would take more than half of what the file has already, or
+  // are so many that events would pile up while they are written.
   bool checkpoint_due(std::uint64_t now_ns, std::uint64_t live_blocks, std::uint64_t file_bytes) const;
   void checkpointed(std::uint64_t now_ns);
 

@@ -96,7 +96,8 @@ std::vector<std::string> notes_of(const Recording& recording, const TickRange& r
   if (surprises.orphan_reallocs > 0)
     notes.push_back(fmt::format("{} reallocs were seen only in part; their old blocks count as freed", surprises.orphan_reallocs));
   if (surprises.refused_blocks > 0) {
-    notes.push_back(fmt::format("{} blocks were not tracked, because more were live than dwell may hold: figures are too low",
+    notes.push_back(fmt::format("{} blocks were not tracked, because more were live than dwell may hold: figures are too low; "
+                                "record with --sample-bytes",
                                 surprises.refused_blocks));
   }
   if (recording.skipped_chunks > 0)
