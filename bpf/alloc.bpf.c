@@ -10,7 +10,7 @@
  *     calls of thread 42           sp        call.sp    outer?
  *     operator new(64)             0x7f..60  0x7f..60   yes: sent at its return
  *       malloc(64)                 0x7f..40  0x7f..60   no: 0x40 < 0x60, and the outer call is alive
- *     malloc(16)                   0x7f..80  0x7f..80   yes: 0x80 >= 0x60, so the call before is over
+ *     malloc(16)                   0x7f..80  0x7f..80   yes: 0x80 > 0x60, so the call before is over
  */
 #include "bpf/vmlinux.h"
 
@@ -32,10 +32,15 @@ extern bool bpf_session_is_return(void) __ksym __weak;
 const volatile __u64 sample_bytes = 0;
 /* Allocations and stacks are sent only while less than this waits in the ring: the rest is kept for frees. */
 const volatile __u64 ring_limit_bytes = ~0ull;
+/* Beyond this an allocation is likely to fail. */
+const volatile __u64 throwing_bytes = ~0ull;
 
 /* <bits/mman.h>, which the BPF side does not include. */
 #define DWELL_READ_WRITE 0x3
 #define DWELL_PRIVATE_ANONYMOUS 0x22
+#define DWELL_MREMAP_DONTUNMAP 4
+#define DWELL_PAGE_MASK 4095
+#define DWELL_USER_END (1ull << 56) /* with five levels of page tables */
 
 struct call {
   __u64 sp;       /* where the return address lies, at the function's entry; 0: no call is under way */
@@ -179,6 +184,8 @@ static __always_inline __u64 product(__u64 count, __u64 size) {
   return large * small;
 }
 
+static __always_inline __u64 whole_pages(__u64 size) { return (size + DWELL_PAGE_MASK) & ~(__u64)DWELL_PAGE_MASK; }
+
 static __always_inline void read_arguments(struct pt_regs *ctx, struct call *call) {
   __u64 first = ctx->di, second = ctx->si, third = ctx->dx, fourth = ctx->cx;
   switch (call->shape) {
@@ -217,14 +224,14 @@ static __always_inline void read_arguments(struct pt_regs *ctx, struct call *cal
       call->size = product(third, fourth);
       break;
     case DWELL_SHAPE_MMAP:
-      call->size = second;
+      call->size = whole_pages(second);
       call->protection = third;
       call->flags = fourth;
       break;
     case DWELL_SHAPE_MREMAP:
       call->pointer = first;
-      call->old_size = second;
-      call->size = third;
+      call->old_size = fourth & DWELL_MREMAP_DONTUNMAP ? 0 : whole_pages(second);
+      call->size = whole_pages(third);
       call->protection = DWELL_READ_WRITE;
       call->flags = DWELL_PRIVATE_ANONYMOUS;
       break;
@@ -248,11 +255,17 @@ static __always_inline void free_entered(struct pt_regs *ctx, struct thread_stat
   send_free(state, is_inner(state, sp) ? DWELL_FREE_INNER : DWELL_FREE, dwell_probe_index_of(cookie), address);
 }
 
+/* There is no return probe to tell that it failed, so what must fail is not sent. */
+static __always_inline bool munmap_fails(__u64 address, __u64 size) {
+  return address & DWELL_PAGE_MASK || !size || size > DWELL_USER_END || address > DWELL_USER_END - size;
+}
+
 static __always_inline void munmap_entered(struct pt_regs *ctx, struct thread_state *state, __u64 cookie) {
+  if (munmap_fails(ctx->di, ctx->si)) return;
   struct dwell_map_record record = {.h = header(DWELL_UNMAP, state->slot, dwell_probe_index_of(cookie)),
                                     .time_ns = bpf_ktime_get_ns(),
                                     .address = ctx->di,
-                                    .size = ctx->si};
+                                    .size = whole_pages(ctx->si)};
   DWELL_SEND(record, DWELL_LOST_MAP);
 }
 
@@ -267,6 +280,12 @@ static __always_inline int call_entered(struct pt_regs *ctx, struct thread_state
   call->pointer = 0;
   call->old_size = 0;
   read_arguments(ctx, call);
+  /* The C++ unwinder does not know the kernel's trampoline, and ends the program there: a call that will throw
+   * must keep its return address. If it succeeds after all, what it calls for so much memory is seen. */
+  if (dwell_probe_flags_of(cookie) & DWELL_PROBE_THROWS && call->size >= throwing_bytes) {
+    call->sp = 0;
+    return 1;
+  }
   call->sampled = is_address_space(call->shape) || is_sampled(state, call->size);
 
   bool old_block = (is_realloc(call->shape) || call->shape == DWELL_SHAPE_XALLOCX) && call->pointer &&

@@ -68,7 +68,7 @@ struct dwell_map_record {
   struct dwell_header h;
   __u64 time_ns;
   __u64 address;
-  __u64 size;        /* bytes, as asked for; userspace rounds to pages */
+  __u64 size;        /* bytes: whole pages, but for brk */
   __u64 stack;       /* 0 for DWELL_UNMAP */
   __u64 old_address; /* mremap: where it was, else 0 */
   __u64 old_size;    /* mremap: how large it was, else 0 */

@@ -50,7 +50,7 @@ struct ReallocEnd {
   ProcessSlot process;
 };
 
-// Address space taken or given back by the program itself. Sizes are in bytes, rounded up to pages.
+// Address space taken or given back by the program itself. Sizes are whole pages, in bytes; brk's are exact.
 struct Map {
   std::uint64_t time_ns, address, size;
   std::uint64_t old_address, old_size;  // mremap: the range that this one replaces; else 0

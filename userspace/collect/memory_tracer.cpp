@@ -79,6 +79,7 @@ Result<MemoryTracer> MemoryTracer::load(const TracerSettings& settings) {
   bpf_map__set_max_entries(alloc.maps.events, impl->ring_bytes);
   alloc.rodata->sample_bytes = settings.sample_bytes;
   alloc.rodata->ring_limit_bytes = impl->ring_bytes / 4 * 3;
+  alloc.rodata->throwing_bytes = settings.throwing_bytes;
   if (settings.sample_bytes) bpf_map__set_max_entries(alloc.maps.sampled_blocks, kSampledBlocks);
   struct {
     bpf_program* program;

@@ -21,6 +21,7 @@ struct TracerSettings {
   std::uint64_t sample_bytes = 0;         // mean bytes between samples, 0: every allocation
   std::uint64_t ring_bytes = 64ull << 20; // rounded up to a power of two
   AttachMethod method = AttachMethod::kSession;
+  std::uint64_t throwing_bytes = ~std::uint64_t{0};  // an operator new of that much is left alone: it may throw
   UnwindMapSizes unwind_sizes;
 };
 

@@ -119,6 +119,13 @@ AllocName alloc_name(std::string_view symbol) {
   return {AllocFamily::kC, DWELL_SHAPE_NONE};
 }
 
+bool may_throw(std::string_view symbol) {
+  if (symbol.find("nothrow") != std::string_view::npos) return false;
+  for (std::string_view throwing : {"_Znwm", "_Znam", "tc_new", "mi_new", "mi_heap_new", "mi_heap_alloc_new"})
+    if (symbol.starts_with(throwing)) return true;
+  return false;
+}
+
 // jemalloc's extended functions, without prefix.
 dwell_probe_shape jemalloc_shape(std::string_view name) {
   if (name == "mallocx") return DWELL_SHAPE_SIZE_ARG0;

@@ -143,6 +143,7 @@ std::vector<AllocFunction> one_for_each_address(std::vector<Candidate> candidate
     auto [at, first] = by_address.emplace(candidate.function.vaddr, functions.size());
     if (!first) {
       functions[at->second].aliases.push_back(candidate.name);
+      functions[at->second].throws |= may_throw(candidate.name);
       continue;
     }
     std::optional<std::uint64_t> offset = elf.offset_of_vaddr(candidate.function.vaddr);
@@ -156,7 +157,8 @@ std::vector<AllocFunction> one_for_each_address(std::vector<Candidate> candidate
                          .shape = candidate.what.shape,
                          .vaddr = candidate.function.vaddr,
                          .size = candidate.function.size,
-                         .file_offset = *offset});
+                         .file_offset = *offset,
+                         .throws = may_throw(candidate.name)});
   }
   return functions;
 }
@@ -167,8 +169,10 @@ void drop_forwarders(const ElfFile& elf, AllocModule& module) {
   for (const AllocFunction& function : module.functions) own[function.vaddr] = {function.name, function.shape};
   std::vector<AllocFunction> kept;
   for (AllocFunction& function : module.functions) {
-    std::optional<std::string> target =
-        forwards_to(elf, targets, function.vaddr, function.size, function.shape, own);
+    // What pvalloc hands on is the size in whole pages, which nobody asked for.
+    std::optional<std::string> target;
+    if (!function.name.ends_with("pvalloc"))
+      target = forwards_to(elf, targets, function.vaddr, function.size, function.shape, own);
     if (target)
       module.skipped.push_back({function.name, "every call of it goes on to " + *target, function.aliases, *target});
     else

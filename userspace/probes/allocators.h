@@ -39,6 +39,9 @@ AllocName alloc_name(std::string_view symbol);
 // The same for jemalloc's functions, whose name is given without the build's prefix.
 dwell_probe_shape jemalloc_shape(std::string_view name);
 
+// Whether a function of that name may end by throwing std::bad_alloc.
+bool may_throw(std::string_view symbol);
+
 bool wants_return(dwell_probe_shape shape);
 bool gives_back(dwell_probe_shape shape);
 const char* shape_text(dwell_probe_shape shape);  // "size in argument 0"
@@ -49,6 +52,7 @@ struct AllocFunction {
   AllocFamily family;
   dwell_probe_shape shape;
   std::uint64_t vaddr, size, file_offset;
+  bool throws = false;  // under one of its names
 };
 
 // A function that was found and needs no probe, and why.

@@ -5,6 +5,7 @@
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
 #include <linux/perf_event.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -118,6 +119,16 @@ std::string program_of(pid_t pid) {
   return size < 0 ? std::string("?") : std::string(path, static_cast<std::size_t>(size));
 }
 
+// True if an allocation of any size can fail, and not only one of about the machine's memory.
+bool memory_is_limited(pid_t pid) {
+  for (__rlimit_resource limited : {RLIMIT_AS, RLIMIT_DATA}) {
+    rlimit limit{};
+    if (prlimit(pid, limited, nullptr, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) return true;
+  }
+  Result<std::string> overcommit = read_file("/proc/sys/vm/overcommit_memory");
+  return overcommit && overcommit->starts_with("2");
+}
+
 TargetExamination examine_target(pid_t pid, const Calibration& calibration) {
   TargetExamination target{.pid = pid, .program = program_of(pid), .modules = {}, .probes = {}, .notes = {}, .failure = {}};
   if (kill(pid, 0) != 0 && errno == ESRCH) {
@@ -145,8 +156,14 @@ TargetExamination examine_target(pid_t pid, const Calibration& calibration) {
 
 }  // namespace
 
+std::uint64_t likely_to_fail_bytes() {
+  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) / 2;
+}
+
 PlanOptions plan_options_for(pid_t pid, const Calibration& calibration, SeccompAnswer* answer) {
   PlanOptions options;
+  // Only a session's entry can look at the size, and leave out the return probe of a call that may fail.
+  options.throws_allowed = calibration.abilities.best == AttachMethod::kSession && !memory_is_limited(pid);
   Result<bool> filtered = has_seccomp_filter(pid);
   if (!filtered || !*filtered || !calibration.abilities.best) return options;
   SeccompAnswer tried = try_seccomp(*calibration.abilities.best);

@@ -48,7 +48,10 @@ struct DoctorReport {
 
 DoctorReport examine(std::optional<pid_t> pid);
 
-// What a seccomp filter of the target forbids, for the plan. Tries it on a child of our own if there is one.
+// An operator new of so much may throw, though no limit is set.
+std::uint64_t likely_to_fail_bytes();
+
+// What the target's limits and its seccomp filter forbid, for the plan. A filter is tried on a child of our own.
 PlanOptions plan_options_for(pid_t pid, const Calibration& calibration, SeccompAnswer* answer = nullptr);
 
 std::string doctor_text(const DoctorReport& report);

@@ -71,10 +71,10 @@ ProbeSite make_site(const AllocModule& module, const PlannedProbe& probe) {
                  .name = fmt::format("{} in {}", probe.function.name, module.path),
                  .returns = wants_return(probe.function.shape),
                  .candidates = {}};
+  unsigned flags = (site.returns ? DWELL_PROBE_RETURNS : 0) | (probe.function.throws ? DWELL_PROBE_THROWS : 0);
   for (const Placement& placement : probe.placements)
     site.candidates.push_back({probe.function.file_offset + placement.offset,
-                               dwell_probe_cookie(placement.shape, probe.index, placement.cfa_offset,
-                                                  site.returns ? DWELL_PROBE_RETURNS : 0)});
+                               dwell_probe_cookie(placement.shape, probe.index, placement.cfa_offset, flags)});
   return site;
 }
 
@@ -84,6 +84,10 @@ void plan_function(const ElfFile& elf, const std::vector<std::uint64_t>& entered
   bool returns = wants_return(function.shape);
   if (returns && !options.returns_allowed) {
     probe.refusal = "it runs under a seccomp filter, and this kernel kills it for a return probe";
+    return;
+  }
+  if (returns && function.throws && !options.throws_allowed) {
+    probe.refusal = "an exception that it throws does not get past a return probe, and would end the program";
     return;
   }
   if (returns && is_go_code(elf, function.vaddr)) {

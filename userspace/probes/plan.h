@@ -29,6 +29,7 @@ struct PlanOptions {
   bool heap = true;
   bool mappings = true;          // mmap and its relatives
   bool returns_allowed = true;   // false: under a seccomp filter that kills for return probes
+  bool throws_allowed = true;    // false: a return probe might stand in the way of an exception
   bool nop5_allowed = true;      // false: under a seccomp filter that kills for the probe's system call
   std::uint16_t first_index = 1;
 };

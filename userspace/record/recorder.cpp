@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <set>
 
+#include "userspace/probes/doctor.h"
 #include "userspace/record/symbols.h"
 
 namespace dwell {
@@ -84,6 +85,7 @@ struct Recorder::Process {
   AddressSpace code;
   std::unique_ptr<ProbeLinks> links;
   std::set<std::pair<std::uint64_t, std::uint64_t>> inspected;  // files: device and inode
+  PlanOptions how;
   UniqueFd pidfd;
   std::uint64_t cpu_at_start_ns = 0, cpu_ns = 0;
   std::uint64_t synced_ns = 0;
@@ -131,7 +133,7 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const RecordOptions& options, c
   UnwindTables unwind;
   unwind.sync(target.pid, ProcessSlot{0}, mappings);
   TracerSettings settings{options.sample_bytes, options.ring_bytes, *calibration.abilities.best,
-                          unwind.sizes_to_load()};
+                          likely_to_fail_bytes(), unwind.sizes_to_load()};
   Result<MemoryTracer> tracer = MemoryTracer::load(settings);
   if (!tracer) return tracer.error();
   if (Result<void> bound = unwind.bind(tracer->unwind_maps(), settings.unwind_sizes); !bound) return bound.error();
@@ -163,6 +165,8 @@ Result<Recorder::Process*> Recorder::add_process(const ProcessFacts& facts, std:
   process->info.name = facts.name;
   process->info.command_line = facts.command_line;
   process->info.start_ns = monotonic_ns();
+  process->how = plan_options_for(facts.pid, calibration_);
+  process->how.mappings = options_.mappings;
   process->links = std::make_unique<ProbeLinks>(*calibration_.abilities.best, tracer_.programs(), facts.pid);
   processes_.push_back(std::move(process));
   Process& added = *processes_.back();
@@ -214,7 +218,7 @@ Result<void> Recorder::probe(Process& process, const std::vector<Mapping>& mappi
       note(module.error().what);
       continue;
     }
-    for (PlannedProbe* probe : plan(*module)) wanted.emplace_back(probe, module->open_path);
+    for (PlannedProbe* probe : plan(*module, process.how)) wanted.emplace_back(probe, module->open_path);
   }
   for (int step = 0; step < 3; ++step) {
     std::vector<ProbeSite> sites;
@@ -240,11 +244,9 @@ Result<void> Recorder::probe(Process& process, const std::vector<Mapping>& mappi
   return {};
 }
 
-std::vector<PlannedProbe*> Recorder::plan(const AllocModule& module) {
+std::vector<PlannedProbe*> Recorder::plan(const AllocModule& module, PlanOptions how) {
   auto [known, fresh] = plans_.try_emplace({module.device, module.inode});
   if (!fresh || module.functions.empty()) return known->second;
-  PlanOptions how;
-  how.mappings = options_.mappings;
   how.first_index = static_cast<std::uint16_t>(probes_.size() + 1);
   for (PlannedProbe& probe : plan_module(module, calibration_, how)) {
     if (!probe.refusal.empty()) note(fmt::format("{} in {} is not probed: {}", probe.function.name, module.path, probe.refusal));

@@ -63,7 +63,7 @@ class Recorder {
   Result<Process*> add_process(const ProcessFacts& facts, std::int32_t parent);
   Result<void> sync(Process& process);  // to what the process has mapped now
   Result<void> probe(Process& process, const std::vector<Mapping>& mappings);
-  std::vector<PlannedProbe*> plan(const AllocModule& module);
+  std::vector<PlannedProbe*> plan(const AllocModule& module, PlanOptions how);
   void placed(PlannedProbe& probe);
 
   void handle(const ProcessNews& news);

@@ -38,6 +38,13 @@ TEST(AllocName, TellsTheReplaceableOperatorsFromOthers) {
   EXPECT_EQ(alloc_name("").shape, DWELL_SHAPE_NONE);
 }
 
+TEST(AllocName, TellsWhatMayThrow) {
+  for (const char* name : {"_Znwm", "_Znam", "_ZnwmSt11align_val_t", "tc_new", "tc_newarray_aligned", "mi_new_n"})
+    EXPECT_TRUE(may_throw(name)) << name;
+  for (const char* name : {"malloc", "_ZnwmRKSt9nothrow_t", "tc_new_nothrow", "mi_new_aligned_nothrow", "_ZdlPv"})
+    EXPECT_FALSE(may_throw(name)) << name;
+}
+
 TEST(AllocName, KnowsWhereTheSizeIs) {
   EXPECT_EQ(alloc_name("aligned_alloc").shape, DWELL_SHAPE_SIZE_ARG1);
   EXPECT_EQ(alloc_name("mi_malloc_aligned").shape, DWELL_SHAPE_SIZE_ARG0);

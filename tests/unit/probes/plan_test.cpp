@@ -45,7 +45,8 @@ TEST(Plan, TheCookieSaysWhatThePlacementSays) {
       EXPECT_EQ(dwell_probe_index_of(cookie), probe.index);
       EXPECT_EQ(dwell_probe_shape_of(cookie), static_cast<unsigned>(probe.placements[i].shape));
       EXPECT_EQ(dwell_probe_cfa_offset_of(cookie), probe.placements[i].cfa_offset);
-      EXPECT_EQ(dwell_probe_flags_of(cookie), probe.site.returns ? unsigned{DWELL_PROBE_RETURNS} : 0u);
+      EXPECT_EQ((dwell_probe_flags_of(cookie) & DWELL_PROBE_RETURNS) != 0, probe.site.returns);
+      EXPECT_EQ((dwell_probe_flags_of(cookie) & DWELL_PROBE_THROWS) != 0, probe.function.throws);
       EXPECT_EQ(probe.site.candidates[i].file_offset, probe.function.file_offset + probe.placements[i].offset);
     }
   }
@@ -56,6 +57,12 @@ TEST(Plan, UnderAFilterThatKillsThereAreNoReturnProbes) {
   EXPECT_THAT(probes.at("malloc").refusal, HasSubstr("seccomp"));
   EXPECT_EQ(probes.at("free").refusal, "");
   EXPECT_EQ(sites_of({probes.at("malloc"), probes.at("free")}).size(), 1u);
+}
+
+TEST(Plan, WhatMayThrowGetsNoReturnProbeThatCannotBeLeftOut) {
+  for (const auto& [name, probe] : by_name(plan_module(module_of(OWN_LIBRARY), {}, {.throws_allowed = false})))
+    EXPECT_EQ(probe.refusal.empty(), !probe.function.throws) << name;
+  EXPECT_TRUE(by_name(plan_module(module_of(OWN_LIBRARY), {}, {})).at("_Znwm").function.throws);
 }
 
 TEST(Plan, GoCodeGetsNoReturnProbeAndCCodeBesideItDoes) {
