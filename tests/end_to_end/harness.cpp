@@ -80,6 +80,7 @@ Program::~Program() {
 
 void Program::write_line(const std::string& line) {
   std::string text = line + "\n";
+  ::signal(SIGPIPE, SIG_IGN);  // that the reader has died is told below
   if (::write(in_, text.data(), text.size()) != static_cast<ssize_t>(text.size())) ADD_FAILURE() << "pipe is closed";
 }
 
@@ -118,6 +119,10 @@ bool Program::running() {
   if (::waitpid(pid_, &status, WNOHANG) != pid_) return true;
   exit_ = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return false;
+}
+
+std::string Program::describe() {
+  return running() ? "PID " + std::to_string(pid_) + " is running" : "it has ended with " + std::to_string(*exit_);
 }
 
 // Both pipes are read while waiting: a full pipe would keep the program from ending.
@@ -193,8 +198,8 @@ nlohmann::json report(const std::string& path, const std::vector<std::string>& o
   return parsed;
 }
 
-nlohmann::json record_scenario(const std::vector<std::string>& command, const std::vector<std::string>& options,
-                               const std::vector<std::string>& environment) {
+Scenario record_scenario(const std::vector<std::string>& command, const std::vector<std::string>& options,
+                         const std::vector<std::string>& environment) {
   TemporaryFolder folder;
   Program target(command, environment);
   if (!target.wait_for_output("ready")) ADD_FAILURE() << "target is not ready: " << target.errors();
@@ -204,12 +209,12 @@ nlohmann::json record_scenario(const std::vector<std::string>& command, const st
     return {};
   }
   target.write_line("go");
-  if (!target.wait_for_output("done")) ADD_FAILURE() << "target did not do it: " << target.errors();
+  if (!target.wait_for_output("done")) ADD_FAILURE() << "target did not do it: " << target.errors() << target.describe();
   EXPECT_EQ(recording.stop(), 0) << recording.program().errors();
   EXPECT_TRUE(target.running()) << "the target must not notice";
   target.write_line("end");
   EXPECT_EQ(target.wait(), 0);
-  return report(folder.file("scenario.dwell"));
+  return {report(folder.file("scenario.dwell")), target.output()};
 }
 
 std::vector<nlohmann::json> sites_in(const nlohmann::json& report, const std::string& function,
@@ -230,7 +235,7 @@ std::vector<nlohmann::json> sites_in(const nlohmann::json& report, const std::st
 
 double sum(const std::vector<nlohmann::json>& sites, const std::string& figure) {
   double total = 0;
-  for (const nlohmann::json& site : sites) total += site.at(figure).get<double>();
+  for (const nlohmann::json& site : sites) total += site.at("figures").at(figure).get<double>();
   return total;
 }
 

@@ -54,6 +54,7 @@ class Program {
   bool wait_for_error(const std::string& text, std::chrono::seconds at_most = std::chrono::seconds(30));
   void signal(int number);
   bool running();
+  std::string describe();  // whether it runs, or how it has ended
   // Waits for the end; the exit code, or 128 + the signal.
   int wait(std::chrono::seconds at_most = std::chrono::seconds(60));
   const std::string& output() const { return output_; }  // all that has been read so far
@@ -99,9 +100,13 @@ class Recording {
 nlohmann::json report(const std::string& path, const std::vector<std::string>& options = {});
 
 // A target of ours that waits for a line before it does something: "ready", <line>, "done", <line>, end.
-// Records what it does in between and returns the report.
-nlohmann::json record_scenario(const std::vector<std::string>& command, const std::vector<std::string>& options = {},
-                               const std::vector<std::string>& environment = {});
+// Records what it does in between.
+struct Scenario {
+  nlohmann::json report;
+  std::string output;  // the target's
+};
+Scenario record_scenario(const std::vector<std::string>& command, const std::vector<std::string>& options = {},
+                         const std::vector<std::string>& environment = {});
 
 // The sites whose stack has a function of this name, of this kind.
 std::vector<nlohmann::json> sites_in(const nlohmann::json& report, const std::string& function,
