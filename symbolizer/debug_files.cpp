@@ -134,8 +134,8 @@ std::shared_ptr<const ElfFile> from_server(std::string_view build_id, std::strin
   int fd = find(client, reinterpret_cast<const unsigned char*>(id.c_str()), 0, &path);
   std::shared_ptr<const ElfFile> found;
   if (fd >= 0) {
-    found = open_elf(fmt::format("/proc/self/fd/{}", fd));
     UniqueFd close_it(fd);
+    found = open_elf(path ? path : fmt::format("/proc/self/fd/{}", fd));
   } else {
     problem = fmt::format("debuginfod has nothing for build id {}: {}", build_id, std::strerror(-fd));
   }

@@ -2,16 +2,21 @@
 // Where debug information is found when it is not in the program: each place, and the wrong file in it.
 #include "symbolizer/debug_files.h"
 
+#include <arpa/inet.h>
+#include <dlfcn.h>
 #include <elf.h>
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 
 #include "symbolizer/symbolizer.h"
 #include "userspace/base/files.h"
@@ -205,6 +210,78 @@ TEST_F(DebugFiles, InTheFileSystemOfAContainer) {
   expect_named(result);
   EXPECT_EQ(result.report.debug_from.find(fmt::format("/proc/{}/root/usr/lib/debug", child)), 0u);
   EXPECT_EQ(jitted.chain(0)[0].function, "jitted");
+}
+
+// As much of a debuginfod server as its client needs, on loopback: one file under one build id.
+class Server {
+ public:
+  Server(std::string build_id, std::string content) : build_id_(std::move(build_id)), content_(std::move(content)) {
+    socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::bind(socket_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(socket_, 8), 0);
+    EXPECT_EQ(::getsockname(socket_, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~Server() {
+    ::shutdown(socket_, SHUT_RDWR);
+    thread_.join();
+    ::close(socket_);
+  }
+  std::string url() const { return fmt::format("http://127.0.0.1:{}", port_); }
+  int requests() const { return requests_; }
+
+ private:
+  void serve() {
+    for (;;) {
+      int client = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (client < 0) return;
+      std::string request;
+      char buffer[4096];
+      ssize_t n;
+      while (request.find("\r\n\r\n") == std::string::npos && (n = ::read(client, buffer, sizeof buffer)) > 0)
+        request.append(buffer, n);
+      bool known = request.find("GET /buildid/" + build_id_ + "/debuginfo ") == 0;
+      ++requests_;
+      std::string body = known ? content_ : "";
+      std::string reply = fmt::format("HTTP/1.1 {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                                      known ? "200 OK" : "404 Not Found", body.size());
+      reply += body;
+      for (std::size_t at = 0; at < reply.size() && (n = ::send(client, reply.data() + at, reply.size() - at, MSG_NOSIGNAL)) > 0;)
+        at += n;
+      ::close(client);
+    }
+  }
+
+  std::string build_id_, content_;
+  int socket_ = -1;
+  std::uint16_t port_ = 0;
+  std::atomic<int> requests_ = 0;
+  std::thread thread_;  // last: it uses all of the above
+};
+
+TEST_F(DebugFiles, FromAServerOnlyIfTheUserAsksForIt) {
+  if (!::dlopen("libdebuginfod.so.1", RTLD_NOW)) GTEST_SKIP() << "the debuginfod client library is not installed";
+  Result<std::string> content = read_file(path("whole.debug"));
+  ASSERT_TRUE(content);
+  Server server(build_id_, *content);
+  ::setenv("DEBUGINFOD_URLS", server.url().c_str(), 1);
+  ::setenv("DEBUGINFOD_CACHE_PATH", path("cache").c_str(), 1);
+  SymbolizedModule without = name(module("app.so"), {});
+  EXPECT_EQ(without.report.debug_from, "");
+  EXPECT_EQ(server.requests(), 0);
+  SymbolizerOptions options;
+  options.debuginfod = true;
+  SymbolizedModule with = name(module("app.so"), options);
+  ::unsetenv("DEBUGINFOD_URLS");
+  ::unsetenv("DEBUGINFOD_CACHE_PATH");
+  expect_named(with);
+  EXPECT_EQ(server.requests(), 1);
+  EXPECT_EQ(with.report.debug_from.find(path("cache")), 0u) << with.report.debug_from;
 }
 
 }  // namespace
