@@ -62,9 +62,8 @@ Result<std::uint64_t> record(const std::string& path, std::uint64_t seconds, std
     std::uint64_t events = kEventsPerStack * stacks;
     stream.set_now(previous);
     stream.run(events, (now - previous) / events, [&](const auto& event) { ledger.apply(event); });
-    std::uint64_t before = writer->bytes_written();
     written = writer->write_tick(ledger.take_tick(now), ledger.series());
-    schedule.ticked(now, writer->bytes_written() - before);
+    schedule.ticked(now, writer->last_tick_bytes());
     if (written && schedule.checkpoint_due(now, ledger.block_count(), writer->bytes_written())) {
       written = writer->write_live({now, ledger.live_blocks()}, ledger.series());
       schedule.checkpointed(now);

@@ -381,13 +381,12 @@ bool Recorder::all_ended() const {
 // ---- ticks ----
 
 Result<void> Recorder::tick(std::uint64_t now_ns) {
-  std::uint64_t before = writer_.bytes_written();
   if (Result<void> written = writer_.write_tick(ledger_.take_tick(now_ns), ledger_.series()); !written) return written;
   if (Result<void> written = write_losses(now_ns); !written) return written;
   if (Result<void> written = write_cost(now_ns); !written) return written;
   for (const Note& one : std::exchange(notes_, {}))
     if (Result<void> written = writer_.write_note(one); !written) return written;
-  schedule_.ticked(now_ns, writer_.bytes_written() - before);
+  schedule_.ticked(now_ns, writer_.last_tick_bytes());
   if (!schedule_.checkpoint_due(now_ns, ledger_.block_count(), writer_.bytes_written())) return {};
   schedule_.checkpointed(now_ns);
   return writer_.write_live({now_ns, ledger_.live_blocks()}, ledger_.series());

@@ -35,7 +35,7 @@ Error output_error(const std::string& doing, int err) {
 struct RecordingWriter::Impl {
   std::string path;
   UniqueFd fd;
-  std::uint64_t bytes = 0;
+  std::uint64_t bytes = 0, last_tick_bytes = 0;
   std::uint32_t sequence = 0;
   Error failure;
   bool failed = false;
@@ -216,7 +216,10 @@ StackId RecordingWriter::add_stack(std::span<const std::uint32_t> locations, std
 
 Result<void> RecordingWriter::write_tick(const MemoryTick& tick, std::span<const Series> series) {
   Result<void> written = impl_->write_tables(series);
-  return written ? impl_->write_chunk(kChunkTick, encode_tick(tick)) : written;
+  std::uint64_t before = impl_->bytes;
+  if (written) written = impl_->write_chunk(kChunkTick, encode_tick(tick));
+  impl_->last_tick_bytes = impl_->bytes - before;
+  return written;
 }
 
 Result<void> RecordingWriter::write_live(const LiveSet& live, std::span<const Series> series) {
@@ -259,6 +262,7 @@ std::span<const Module> RecordingWriter::modules() const { return impl_->modules
 std::span<const Location> RecordingWriter::locations() const { return impl_->locations; }
 std::size_t RecordingWriter::stack_count() const { return impl_->stack_count(); }
 std::uint64_t RecordingWriter::bytes_written() const { return impl_->bytes; }
+std::uint64_t RecordingWriter::last_tick_bytes() const { return impl_->last_tick_bytes; }
 
 std::size_t RecordingWriter::memory_bytes() const {
   const Impl& w = *impl_;

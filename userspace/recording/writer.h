@@ -53,6 +53,8 @@ class RecordingWriter {
   std::span<const Location> locations() const;
   std::size_t stack_count() const;
   std::uint64_t bytes_written() const;
+  // Of the last tick alone: what TickSchedule is told. Tables are written once, and say nothing about the next tick.
+  std::uint64_t last_tick_bytes() const;
   std::size_t memory_bytes() const;  // what the tables take
 
  private:

@@ -40,7 +40,10 @@ TEST(Writer, WhatATickRefersToIsWrittenBeforeIt) {
     MemoryTick tick;
     tick.start_ns = tick.end_ns = i;
     tick.rows.push_back({i, 1, 10, 0, 0, 0, 0});
+    std::uint64_t before = writer->bytes_written();
     ASSERT_TRUE(writer->write_tick(tick, series));
+    EXPECT_LT(writer->last_tick_bytes(), writer->bytes_written() - before) << "there were tables too";
+    EXPECT_GT(writer->last_tick_bytes(), kChunkHeaderBytes);
     // Another process may read while we write.
     Result<Recording> read = read_recording(folder.file("r.dwell"));
     ASSERT_TRUE(read) << read.error().what;
