@@ -13,7 +13,7 @@
 namespace dwell {
 namespace {
 
-constexpr std::size_t kMaxFrameSection = std::size_t{512} << 20;
+constexpr std::size_t kMaxFrameSection = std::size_t{256} << 20;
 constexpr std::size_t kTextPiece = std::size_t{4} << 20;
 constexpr std::size_t kLongestPattern = 16;  // calls and the patterns below are shorter
 
@@ -62,30 +62,42 @@ struct TextRange {
   std::uint64_t begin, end;
 };
 
-// [lowest, highest) address of executable segments.
-TextRange text_range(const ElfFile& elf) {
-  TextRange range = {std::numeric_limits<std::uint64_t>::max(), 0};
+// Executable segments as far as they are in the file: what a header only claims would be zeros by the gigabyte.
+std::vector<TextRange> text_pieces(const ElfFile& elf) {
+  std::vector<TextRange> pieces;
   for (const ElfSegment& segment : elf.segments()) {
-    if (!segment.executable || segment.file_size == 0) continue;
-    if (segment.vaddr + segment.file_size < segment.vaddr) continue;
-    range.begin = std::min(range.begin, segment.vaddr);
-    range.end = std::max(range.end, segment.vaddr + segment.file_size);
+    if (!segment.executable || segment.file_offset >= elf.file_size()) continue;
+    std::uint64_t size = std::min(segment.file_size, elf.file_size() - segment.file_offset);
+    if (size > 0 && segment.vaddr + size > segment.vaddr) pieces.push_back({segment.vaddr, segment.vaddr + size});
   }
-  return range;
+  return pieces;
 }
 
-// Reads the text in pieces that overlap by less than anything that is looked for.
-Result<TextScan> scan_text(const ElfFile& elf, const TextRange& range) {
+// From the lowest to the highest.
+TextRange span_of(const std::vector<TextRange>& pieces) {
+  TextRange span = {std::numeric_limits<std::uint64_t>::max(), 0};
+  for (const TextRange& piece : pieces) {
+    span.begin = std::min(span.begin, piece.begin);
+    span.end = std::max(span.end, piece.end);
+  }
+  return span;
+}
+
+// Reads the text in pieces that overlap by less than anything that is looked for. Segments that overlap would
+// be read over and over: what is read in all is bounded by what a file of its size can hold.
+Result<TextScan> scan_text(const ElfFile& elf, const std::vector<TextRange>& pieces, const TextRange& span) {
   TextScan scan;
-  for (const ElfSegment& segment : elf.segments()) {
-    if (!segment.executable || segment.vaddr + segment.file_size < segment.vaddr) continue;
-    for (std::uint64_t done = 0; done < segment.file_size; done += kTextPiece) {
-      std::uint64_t size = std::min<std::uint64_t>(segment.file_size - done, kTextPiece + kLongestPattern);
-      Result<std::string> code = elf.bytes_at(segment.vaddr + done, size);
+  std::uint64_t left = elf.file_size();
+  for (const TextRange& piece : pieces) {
+    if (piece.end - piece.begin > left) break;
+    left -= piece.end - piece.begin;
+    for (std::uint64_t at = piece.begin; at < piece.end; at += kTextPiece) {
+      Result<std::string> code = elf.bytes_at(at, std::min<std::uint64_t>(piece.end - at, kTextPiece + kLongestPattern));
       if (!code) return code.error().because_of("read code of " + elf.path());
-      std::vector<std::uint64_t> ends = find_call_ends(*code, segment.vaddr + done, range.begin, range.end);
+      std::vector<std::uint64_t> ends = find_call_ends(*code, at, span.begin, span.end);
       scan.call_ends.insert(scan.call_ends.end(), ends.begin(), ends.end());
-      find_patterns(*code, segment.vaddr + done, scan.sites);
+      find_patterns(*code, at, scan.sites);
+      if (piece.end - at <= kTextPiece) break;
     }
   }
   std::sort(scan.call_ends.begin(), scan.call_ends.end());
@@ -228,7 +240,8 @@ std::vector<UnwindRow> keep_call_rows(const std::vector<UnwindRow>& rows,
 }
 
 Result<UnwindTable> build_unwind_table(const ElfFile& elf, TableRows wanted) {
-  TextRange range = text_range(elf);
+  std::vector<TextRange> pieces = text_pieces(elf);
+  TextRange range = span_of(pieces);
   UnwindTable table;
   table.rules.push_back(kNoRule);
   if (range.begin >= range.end) return table;
@@ -245,7 +258,7 @@ Result<UnwindTable> build_unwind_table(const ElfFile& elf, TableRows wanted) {
   table.bad_entries = eh_frame->bad_entries + debug_frame->bad_entries;
   std::vector<UnwindRow> rows = merge_frames(std::move(*eh_frame), std::move(*debug_frame));
 
-  Result<TextScan> scan = scan_text(elf, range);
+  Result<TextScan> scan = scan_text(elf, pieces, range);
   if (!scan) return scan.error();
   apply_patterns(rows, scan->sites);
   for (const PatternSite& site : scan->sites) scan->call_ends.push_back(site.vaddr - 1);
