@@ -8,20 +8,21 @@
 #ifndef DWELL_BPF_UNWIND_H
 #define DWELL_BPF_UNWIND_H
 
+/* clang-format off: libbpf's headers need the types of vmlinux.h. */
 #include "bpf/maps.h"
 #include "bpf/unwind_walk.h"
 #include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+/* clang-format on */
 
 /* Sizes here are the smallest that load; userspace sets what the target needs. */
-#define DWELL_TABLE_MAP(name, type_)        \
-  struct {                                  \
-    __uint(type, BPF_MAP_TYPE_ARRAY);       \
-    __uint(map_flags, BPF_F_MMAPABLE);      \
-    __uint(max_entries, 1);                 \
-    __type(key, __u32);                     \
-    __type(value, type_);                   \
+#define DWELL_TABLE_MAP(name, type_)   \
+  struct {                             \
+    __uint(type, BPF_MAP_TYPE_ARRAY);  \
+    __uint(map_flags, BPF_F_MMAPABLE); \
+    __uint(max_entries, 1);            \
+    __type(key, __u32);                \
+    __type(value, type_);              \
   } name SEC(".maps")
 
 DWELL_TABLE_MAP(unwind_mappings, struct dwell_unwind_mapping);
@@ -71,7 +72,8 @@ struct {
   __type(value, struct dwell_scratch);
 } unwind_scratch SEC(".maps");
 
-static __always_inline const struct dwell_unwind_mapping *dwell_env_mapping(struct dwell_walk *w, __u32 index) {
+static __always_inline const struct dwell_unwind_mapping *dwell_env_mapping(struct dwell_walk *w,
+                                                                            __u32 index) {
   return bpf_map_lookup_elem(&unwind_mappings, &index);
 }
 static __always_inline const struct dwell_unwind_page *dwell_env_page(struct dwell_walk *w, __u32 index) {
@@ -114,6 +116,15 @@ static __always_inline __u64 dwell_trampoline(void) {
   struct uprobe_task *utask = task->utask;
   if (!utask || !utask->return_instances) return 0;
   return BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
+}
+
+/* The main thread's stack ends at mm->start_stack. Other threads have their control block on top of the
+ * stack, in every C library, and the thread pointer points to it. */
+static __always_inline __u64 dwell_stack_top(__u64 sp) {
+  struct task_struct *task = bpf_get_current_task_btf();
+  struct mm_struct *mm = task->mm;
+  __u64 main_top = mm ? mm->start_stack : 0;
+  return main_top - sp < DWELL_LARGEST_STACK ? main_top : task->thread.fsbase;
 }
 
 static long dwell_walk_callback(__u64 index, void *context) {
@@ -190,6 +201,7 @@ static __always_inline __u64 dwell_stack(void *ctx, struct dwell_stack_start sta
     }
   }
   w->trampoline = dwell_trampoline();
+  w->stack_top = dwell_stack_top(start.sp);
   dwell_walk_begin(w, &start, dwell_mix(process, generation));
   bpf_loop(DWELL_MAX_FRAMES + 1, dwell_walk_callback, &scratch, 0);
   __u64 stack = dwell_send_stack(w, process, tid);

@@ -88,7 +88,7 @@ struct dwell_unwind_mapping {
 
 /* The element in front of a space's mappings, in the same array. */
 struct dwell_unwind_space {
-  __u64 generation; /* part of every stack's identity: changes when an address changes its meaning */
+  __u64 generation;  /* part of every stack's identity: changes when an address changes its meaning */
   __u64 publication; /* counts up from 1 with each space that is published, of any process */
   __u32 count;
   __u32 unused0;
@@ -98,7 +98,7 @@ struct dwell_unwind_space {
 /* ---- where a walk starts ---- */
 
 /* How the first pc is to be understood. Without a flag it is a return address and its frame is recorded. */
-#define DWELL_PC_EXACT 1u /* the thread stands at this pc: a probe, or an interrupted instruction */
+#define DWELL_PC_EXACT 1u  /* the thread stands at this pc: a probe, or an interrupted instruction */
 #define DWELL_PC_HIDDEN 2u /* with a cfa_offset: leave the first pc out, the caller's stack is wanted */
 
 struct dwell_stack_start {

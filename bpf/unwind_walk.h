@@ -16,28 +16,31 @@
 #define __always_inline inline __attribute__((always_inline))
 #endif
 
-#define DWELL_WINDOW_WORDS 512
-#define DWELL_WINDOW_ENOUGH 1024 /* bytes: what makes a window worth its read */
-#define DWELL_MAX_RETURN_PROBES 64 /* the kernel's own limit on how deep they nest */
-#define DWELL_LOST_BP 1ull         /* no frame pointer has this value */
+#define DWELL_WINDOW_WORDS 1024
+#define DWELL_FIRST_WINDOW 4096         /* bytes: most stacks end in it */
+#define DWELL_WINDOW_ENOUGH 1024        /* bytes: what makes a window worth its read */
+#define DWELL_LARGEST_STACK (64u << 20) /* farther away than this is no top of the same stack */
+#define DWELL_MAX_RETURN_PROBES 64      /* the kernel's own limit on how deep they nest */
+#define DWELL_LOST_BP 1ull              /* no frame pointer has this value */
 
 /* The walk in progress. It lives in scratch memory: a BPF program has 512 bytes of stack. */
 struct dwell_walk {
   __u64 pc, sp, bp;
   __u64 hash;
-  __u32 exact;   /* pc is no return address */
+  __u32 exact; /* pc is no return address */
   __u32 hide_start;
   __u32 guessed; /* pc was found by frame pointer, without a rule */
   __u32 end;
   struct dwell_unwind_rule start_rule; /* for the first frame; NONE once it is used */
-  __u32 space; /* index of the space's first mapping */
+  __u32 space;                         /* index of the space's first mapping */
   __u32 mappings;
   __u64 publication; /* no two published spaces have the same */
   __u32 window_size; /* bytes of the window that are filled */
   __u64 window_base;
+  __u64 stack_top;  /* all from the stack pointer to here can be read, we think; 0: not known */
   __u64 trampoline; /* what a hijacked return address looks like; 0 if this thread has none */
   __u32 return_probes, next_return_probe;
-  __u64 slot; /* of the hijacked return address that is being looked up */
+  __u64 slot;                          /* of the hijacked return address that is being looked up */
   struct dwell_unwind_mapping mapping; /* the one that holds the last pc */
 #ifndef __bpf__
   void *env;
@@ -88,11 +91,17 @@ static __always_inline __u64 dwell_finish_hash(__u64 h) {
 
 /* ---- the stack's memory ---- */
 
-/* Fills the window from `from` upward. A read costs more than the bytes it copies, so it takes all that is
- * sure to be there, the rest of the page; and the next page too if that is little. */
+/* Fills the window from `from` upward. A read costs much, and more bytes cost little; only a read past the
+ * stack's upper end costs more still, for it fails in a page fault. Where that end is not known, the rest of
+ * the page is sure to be there. */
 static __always_inline int dwell_refill(struct dwell_walk *w, __u64 from) {
-  __u32 to_page_end = 4096 - (from & 4095);
-  __u32 size = to_page_end < DWELL_WINDOW_ENOUGH ? sizeof(w->window) : to_page_end;
+  __u64 to_top = w->stack_top - from;
+  __u32 to_page_end = 4096 - (from & 4095), size = to_page_end;
+  __u32 most = w->window_size ? sizeof(w->window) : DWELL_FIRST_WINDOW;
+  if (to_top - DWELL_WINDOW_ENOUGH < DWELL_LARGEST_STACK)
+    size = to_top < most ? to_top : most;
+  else if (to_page_end < DWELL_WINDOW_ENOUGH)
+    size = to_page_end + 4096;
   if (dwell_env_read(w, w->window, size, from)) {
     if (size == to_page_end || dwell_env_read(w, w->window, to_page_end, from)) return -1;
     size = to_page_end;
@@ -192,7 +201,8 @@ static __always_inline void dwell_look_behind_trampoline(struct dwell_walk *w, _
   dwell_env_loop(DWELL_MAX_RETURN_PROBES, dwell_try_return_probe, &w);
 }
 
-/* Goes to the caller, whose frame lies above cfa. bp_address: where its rbp was saved, 0 if rbp is untouched. */
+/* Goes to the caller, whose frame lies above cfa. bp_address: where its rbp was saved, 0 if rbp is untouched.
+ */
 static __always_inline int dwell_to_caller(struct dwell_walk *w, __u64 cfa, __u64 bp_address) {
   if (bp_address && dwell_read_word(w, bp_address, &w->bp)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
   if (dwell_read_word(w, cfa - 8, &w->pc)) return dwell_stop(w, DWELL_STACK_READ_FAILED);

@@ -53,8 +53,13 @@ struct uprobes_state {
 };
 
 struct mm_struct {
+  unsigned long start_stack; /* where the main thread's stack pointer was at first */
   unsigned long brk;
   struct uprobes_state uprobes_state;
+};
+
+struct thread_struct {
+  unsigned long fsbase; /* the thread pointer, for threads that are not running in userspace just now */
 };
 
 struct upid {
@@ -85,6 +90,7 @@ struct task_struct {
   struct task_struct *group_leader;
   struct signal_struct *signal;
   struct mm_struct *mm;
+  struct thread_struct thread;
   struct uprobe_task *utask;
   struct pid *thread_pid;
   u64 start_time;

@@ -93,7 +93,8 @@ double ns_per_call(pid_t target, Shared& shared) {
   std::uint64_t calls = shared.calls.load(), begin = cpu_ns(target);
   pause_ms(60);
   std::uint64_t ns = cpu_ns(target) - begin;
-  return static_cast<double>(ns) / static_cast<double>(std::max<std::uint64_t>(1, shared.calls.load() - calls));
+  return static_cast<double>(ns) /
+         static_cast<double>(std::max<std::uint64_t>(1, shared.calls.load() - calls));
 }
 
 double median(std::vector<double> values) {
@@ -161,7 +162,8 @@ int main() {
     auto cost = [&](std::size_t way) {
       std::vector<double> less;  // window by window: both of a round met the same machine
       for (int round = 0; round < kRounds; round++)
-        less.push_back(times[depth][way][static_cast<std::size_t>(round)] - times[depth][0][static_cast<std::size_t>(round)]);
+        less.push_back(times[depth][way][static_cast<std::size_t>(round)] -
+                       times[depth][0][static_cast<std::size_t>(round)]);
       return median(less);
     };
     fmt::print("{:>6} {:>9.0f} {:>9.0f} {:>9.1f} {:>12.0f} {:>12.0f} {:>12.0f}\n", kDepths[depth],

@@ -25,8 +25,8 @@ std::size_t indirect_call_length(const unsigned char* at, std::size_t left) {
 
 }  // namespace
 
-std::vector<std::uint64_t> find_call_ends(std::string_view code, std::uint64_t vaddr, std::uint64_t text_begin,
-                                          std::uint64_t text_end) {
+std::vector<std::uint64_t> find_call_ends(std::string_view code, std::uint64_t vaddr,
+                                          std::uint64_t text_begin, std::uint64_t text_end) {
   const auto* bytes = reinterpret_cast<const unsigned char*>(code.data());
   std::size_t size = code.size();
   std::vector<std::uint64_t> ends;

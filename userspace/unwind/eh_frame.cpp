@@ -94,8 +94,8 @@ UnwindRule cfa_of_expression(std::string_view bytes) {
   bool by_bp = first == 0x70 + kRbp;  // DW_OP_breg6 or DW_OP_breg7
   if (in.at_end()) {
     if (!fits<std::int32_t>(offset)) return kUnsupported;
-    return {static_cast<std::int32_t>(offset), 0, static_cast<std::uint8_t>(by_bp ? DWELL_CFA_BP : DWELL_CFA_SP),
-            DWELL_BP_SAME};
+    return {static_cast<std::int32_t>(offset), 0,
+            static_cast<std::uint8_t>(by_bp ? DWELL_CFA_BP : DWELL_CFA_SP), DWELL_BP_SAME};
   }
   std::uint8_t op = in.u8();
   if (op == 0x06) {  // DW_OP_deref, perhaps DW_OP_plus_uconst
@@ -155,7 +155,8 @@ UnwindRule rule_of(const FrameState& state, bool signal_frame) {
   if (state.return_address.kind != RegisterRule::kAtCfa || state.return_address.offset != -8) return rule;
   if (state.cfa_expression) {
     rule = *state.cfa_expression;
-  } else if ((state.cfa_register == kRsp || state.cfa_register == kRbp) && fits<std::int32_t>(state.cfa_offset)) {
+  } else if ((state.cfa_register == kRsp || state.cfa_register == kRbp) &&
+             fits<std::int32_t>(state.cfa_offset)) {
     rule.cfa = state.cfa_register == kRsp ? DWELL_CFA_SP : DWELL_CFA_BP;
     rule.cfa_offset = static_cast<std::int32_t>(state.cfa_offset);
   }
@@ -214,8 +215,9 @@ class FrameProgram {
   std::int64_t factored(std::int64_t offset) const {
     std::int64_t result;
     // An offset that does not fit is no place on any stack; the rule that it yields is refused.
-    return __builtin_mul_overflow(offset, cie_.data_alignment, &result) ? std::numeric_limits<std::int64_t>::max()
-                                                                        : result;
+    return __builtin_mul_overflow(offset, cie_.data_alignment, &result)
+               ? std::numeric_limits<std::int64_t>::max()
+               : result;
   }
   void define_cfa(std::uint64_t number, std::int64_t offset) {
     state_.cfa_register = number;
@@ -422,7 +424,9 @@ class FrameParser {
     return entry;
   }
 
-  std::string_view slice(std::size_t begin, std::size_t end) const { return section_.substr(begin, end - begin); }
+  std::string_view slice(std::size_t begin, std::size_t end) const {
+    return section_.substr(begin, end - begin);
+  }
 
   std::optional<Cie> parse_cie(std::size_t offset) const {
     std::optional<Entry> entry = entry_at(offset);

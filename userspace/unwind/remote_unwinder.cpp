@@ -59,6 +59,7 @@ RemoteStack walk_stack(const TableMemory& memory, std::uint32_t slot, const dwel
   HostEnvironment host{memory, read, return_probes};
   auto walk = std::make_unique<dwell_walk>();
   walk->env = &host;
+  walk->stack_top = 0;
   walk->trampoline = trampoline;
   if (std::uint64_t index = memory.spaces.data()[slot]) {
     dwell_unwind_space header;

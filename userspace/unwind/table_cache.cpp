@@ -96,7 +96,8 @@ std::optional<UnwindTable> decode_table(std::string_view bytes) {
   table.base = in.u64();
   table.size = in.u64();
   std::uint64_t rules = in.u64(), rows = in.u64();
-  if (!in.ok() || !take_array(in, rules, table.rules) || !take_array(in, rows, table.calls.rows)) return std::nullopt;
+  if (!in.ok() || !take_array(in, rules, table.rules) || !take_array(in, rows, table.calls.rows))
+    return std::nullopt;
   if (!in.at_end() || !is_sound(table)) return std::nullopt;
   return table;
 }

@@ -65,8 +65,9 @@ TableArray<T>::~TableArray() {
 template <typename T>
 Result<void> TableArray<T>::bind(int map_fd, std::uint32_t max_entries, const char* name) {
   if (max_entries < used())
-    return Error{fmt::format("bind unwind tables: map {} has {} entries, {} are needed", name, max_entries, used()),
-                 ""};
+    return Error{
+        fmt::format("bind unwind tables: map {} has {} entries, {} are needed", name, max_entries, used()),
+        ""};
   std::size_t page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   std::size_t bytes = (std::size_t{max_entries} * sizeof(T) + page - 1) / page * page;
   void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);

@@ -62,13 +62,15 @@ struct TextRange {
   std::uint64_t begin, end;
 };
 
-// Executable segments as far as they are in the file: what a header only claims would be zeros by the gigabyte.
+// Executable segments as far as they are in the file: what a header only claims would be zeros by the
+// gigabyte.
 std::vector<TextRange> text_pieces(const ElfFile& elf) {
   std::vector<TextRange> pieces;
   for (const ElfSegment& segment : elf.segments()) {
     if (!segment.executable || segment.file_offset >= elf.file_size()) continue;
     std::uint64_t size = std::min(segment.file_size, elf.file_size() - segment.file_offset);
-    if (size > 0 && segment.vaddr + size > segment.vaddr) pieces.push_back({segment.vaddr, segment.vaddr + size});
+    if (size > 0 && segment.vaddr + size > segment.vaddr)
+      pieces.push_back({segment.vaddr, segment.vaddr + size});
   }
   return pieces;
 }
@@ -92,7 +94,8 @@ Result<TextScan> scan_text(const ElfFile& elf, const std::vector<TextRange>& pie
     if (piece.end - piece.begin > left) break;
     left -= piece.end - piece.begin;
     for (std::uint64_t at = piece.begin; at < piece.end; at += kTextPiece) {
-      Result<std::string> code = elf.bytes_at(at, std::min<std::uint64_t>(piece.end - at, kTextPiece + kLongestPattern));
+      Result<std::string> code =
+          elf.bytes_at(at, std::min<std::uint64_t>(piece.end - at, kTextPiece + kLongestPattern));
       if (!code) return code.error().because_of("read code of " + elf.path());
       std::vector<std::uint64_t> ends = find_call_ends(*code, at, span.begin, span.end);
       scan.call_ends.insert(scan.call_ends.end(), ends.begin(), ends.end());
@@ -191,8 +194,9 @@ Result<FrameRows> read_frames(const ElfFile& elf, std::string_view name, FrameSe
 }  // namespace
 
 const dwell_unwind_row* RowTable::at(std::uint32_t pc) const {
-  auto after = std::upper_bound(rows.begin(), rows.end(), pc,
-                                [](std::uint32_t wanted, const dwell_unwind_row& row) { return wanted < row.pc; });
+  auto after =
+      std::upper_bound(rows.begin(), rows.end(), pc,
+                       [](std::uint32_t wanted, const dwell_unwind_row& row) { return wanted < row.pc; });
   return after == rows.begin() ? nullptr : &*std::prev(after);
 }
 
@@ -208,8 +212,9 @@ std::vector<UnwindRow> merge_frames(FrameRows eh_frame, FrameRows debug_frame) {
   std::size_t moved_rows = eh_frame.rows.size();
   auto covered = [&](std::uint64_t pc) {
     auto end = eh_frame.ranges.begin() + static_cast<std::ptrdiff_t>(known);
-    auto after = std::upper_bound(eh_frame.ranges.begin(), end, pc,
-                                  [](std::uint64_t wanted, const FrameRange& range) { return wanted < range.begin; });
+    auto after =
+        std::upper_bound(eh_frame.ranges.begin(), end, pc,
+                         [](std::uint64_t wanted, const FrameRange& range) { return wanted < range.begin; });
     return after != eh_frame.ranges.begin() && pc < std::prev(after)->end;
   };
   for (FrameRange range : debug_frame.ranges) {
@@ -248,8 +253,8 @@ Result<UnwindTable> build_unwind_table(const ElfFile& elf, TableRows wanted) {
   table.base = range.begin & ~std::uint64_t{4095};
   table.size = range.end - table.base;
   if (table.size > std::numeric_limits<std::uint32_t>::max())
-    return Error{fmt::format("unwind {}: its code spans {} bytes, more than 4 GiB", elf.path(), table.size), "",
-                 Exit::kUnsupported};
+    return Error{fmt::format("unwind {}: its code spans {} bytes, more than 4 GiB", elf.path(), table.size),
+                 "", Exit::kUnsupported};
 
   Result<FrameRows> eh_frame = read_frames(elf, ".eh_frame", FrameSection::kEhFrame);
   if (!eh_frame) return eh_frame.error();

@@ -44,6 +44,7 @@ Result<UnwindTable> build_unwind_table(const ElfFile& elf, TableRows rows);
 
 // The pieces, for tests.
 std::vector<UnwindRow> merge_frames(FrameRows eh_frame, FrameRows debug_frame);
-std::vector<UnwindRow> keep_call_rows(const std::vector<UnwindRow>& rows, const std::vector<std::uint64_t>& call_ends);
+std::vector<UnwindRow> keep_call_rows(const std::vector<UnwindRow>& rows,
+                                      const std::vector<std::uint64_t>& call_ends);
 
 }  // namespace dwell

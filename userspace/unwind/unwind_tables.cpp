@@ -17,7 +17,8 @@ namespace dwell {
 namespace {
 
 constexpr std::uint64_t kPageSize = 4096;
-constexpr std::uint32_t kMaxModuleRows = 8u << 20;  // 64 MiB; the largest binaries known have a fortieth of it
+constexpr std::uint32_t kMaxModuleRows = 8u
+                                         << 20;  // 64 MiB; the largest binaries known have a fortieth of it
 
 bool same_mount_namespace(pid_t pid) {
   struct stat ours, theirs;
@@ -34,7 +35,9 @@ std::string file_key(const std::string& path) {
 }
 
 // Not code of the process's own: the kernel's scratch page for probed instructions, and the legacy page.
-bool is_kernels(const Mapping& mapping) { return mapping.path == "[uprobes]" || mapping.path == "[vsyscall]"; }
+bool is_kernels(const Mapping& mapping) {
+  return mapping.path == "[uprobes]" || mapping.path == "[vsyscall]";
+}
 
 // Every BPF program that could have seen the old tables has ended when this returns true.
 bool wait_for_readers() { return ::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) == 0; }
@@ -199,8 +202,10 @@ Result<void> UnwindTables::place(const UnwindTable& table, const RowTable& rows,
 
 UnwindMapSizes UnwindTables::sizes_to_load() const {
   // Room for libraries that come later, and for full rows of those that signals interrupt.
-  return {with_room(memory_.mappings.used(), 16384, 1u << 20), with_room(memory_.pages.used(), 65536, 4u << 20),
-          with_room(memory_.rows.used(), 512u << 10, 32u << 20), with_room(memory_.rules.used(), 16384, 1u << 20)};
+  return {with_room(memory_.mappings.used(), 16384, 1u << 20),
+          with_room(memory_.pages.used(), 65536, 4u << 20),
+          with_room(memory_.rows.used(), 512u << 10, 32u << 20),
+          with_room(memory_.rules.used(), 16384, 1u << 20)};
 }
 
 Result<void> UnwindTables::bind(const UnwindMapFds& fds, const UnwindMapSizes& sizes) {
@@ -208,13 +213,15 @@ Result<void> UnwindTables::bind(const UnwindMapFds& fds, const UnwindMapSizes& s
   if (Result<void> done = memory_.rules.bind(fds.rules, sizes.rules, "unwind_rules"); !done) return done;
   if (Result<void> done = memory_.rows.bind(fds.rows, sizes.rows, "unwind_rows"); !done) return done;
   if (Result<void> done = memory_.pages.bind(fds.pages, sizes.pages, "unwind_pages"); !done) return done;
-  if (Result<void> done = memory_.mappings.bind(fds.mappings, sizes.mappings, "unwind_mappings"); !done) return done;
+  if (Result<void> done = memory_.mappings.bind(fds.mappings, sizes.mappings, "unwind_mappings"); !done)
+    return done;
   return memory_.spaces.bind(fds.spaces, DWELL_UNWIND_SPACES, "unwind_spaces");
 }
 
 // ---- modules ----
 
-Result<UnwindTable> UnwindTables::table_of(const ElfFile& elf, const std::string& cache_key, UnwindSync& report) {
+Result<UnwindTable> UnwindTables::table_of(const ElfFile& elf, const std::string& cache_key,
+                                           UnwindSync& report) {
   report.modules_loaded++;
   if (options_.full_rows) return build_unwind_table(elf, TableRows::kFull);
   if (std::optional<UnwindTable> cached = cache_.load(cache_key)) {
@@ -280,7 +287,8 @@ std::shared_ptr<UnwindTables::Module> UnwindTables::load_vdso(pid_t pid, const M
     return module;
   }
   Result<ElfFile> elf = ElfFile::from_bytes(std::move(*bytes), "[vdso]");
-  Result<UnwindTable> table = elf ? build_unwind_table(*elf, TableRows::kFull) : Result<UnwindTable>(elf.error());
+  Result<UnwindTable> table =
+      elf ? build_unwind_table(*elf, TableRows::kFull) : Result<UnwindTable>(elf.error());
   Result<void> placed = table ? place(*table, table->full, module->calls) : Result<void>(table.error());
   if (!placed) {
     module->problem = placed.error().what;
@@ -373,12 +381,13 @@ UnwindSync UnwindTables::sync(pid_t pid, ProcessSlot slot, std::span<const Mappi
   if (!space) space = std::make_unique<Space>();
   space->pid = pid;
   auto same = [](const Placed& a, const Placed& b) { return a.same_code(b); };
-  bool unchanged = space->header && std::equal(placed.begin(), placed.end(), space->placed.begin(),
-                                               space->placed.end(), same);
+  bool unchanged = space->header &&
+                   std::equal(placed.begin(), placed.end(), space->placed.begin(), space->placed.end(), same);
   if (!unchanged) {
     // What is gone leaves addresses that can come to mean something else.
     bool lost = std::any_of(space->placed.begin(), space->placed.end(), [&](const Placed& old) {
-      return std::none_of(placed.begin(), placed.end(), [&](const Placed& now) { return now.same_code(old); });
+      return std::none_of(placed.begin(), placed.end(),
+                          [&](const Placed& now) { return now.same_code(old); });
     });
     if (lost) space->generation++;
     space->placed = std::move(placed);
@@ -418,8 +427,9 @@ UnwindRule UnwindTables::call_rule_at(ProcessSlot slot, std::uint64_t return_add
     if (!placed.module || placed.module->kind != DWELL_MAPPING_TABLE) return kNoRule;
     const RowsAt& at = placed.module->calls;
     std::span<const dwell_unwind_row> rows(memory_.rows.data() + at.first_row, at.row_count);
-    auto after = std::upper_bound(rows.begin(), rows.end(), pc - placed.bias,
-                                  [](std::uint64_t wanted, const dwell_unwind_row& row) { return wanted < row.pc; });
+    auto after =
+        std::upper_bound(rows.begin(), rows.end(), pc - placed.bias,
+                         [](std::uint64_t wanted, const dwell_unwind_row& row) { return wanted < row.pc; });
     return after == rows.begin() ? kNoRule : memory_.rules.data()[std::prev(after)->rule];
   }
   return kNoRule;

@@ -86,7 +86,8 @@ class UnwindTables {
   };
 
   std::shared_ptr<Module> module_for(pid_t pid, const Mapping& mapping, UnwindSync& report);
-  std::shared_ptr<Module> load_file(pid_t pid, const Mapping& mapping, const std::string& path, UnwindSync& report);
+  std::shared_ptr<Module> load_file(pid_t pid, const Mapping& mapping, const std::string& path,
+                                    UnwindSync& report);
   std::shared_ptr<Module> load_vdso(pid_t pid, const Mapping& mapping);
   Result<UnwindTable> table_of(const ElfFile& elf, const std::string& cache_key, UnwindSync& report);
   Result<void> place(const UnwindTable& table, const RowTable& rows, RowsAt& at);

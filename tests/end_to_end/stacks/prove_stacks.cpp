@@ -37,8 +37,9 @@ using namespace dwell;
 namespace {
 
 constexpr std::uint8_t kSlot = 1;
-const char* const kEnds[DWELL_STACK_ENDS] = {"complete",    "too deep",    "no mapping", "no rule",      "unsupported",
-                                             "read failed", "not growing", "async",      "table pending"};
+const char* const kEnds[DWELL_STACK_ENDS] = {"complete",    "too deep",    "no mapping",
+                                             "no rule",     "unsupported", "read failed",
+                                             "not growing", "async",       "table pending"};
 
 struct Arguments {
   pid_t pid = 0;
@@ -68,17 +69,28 @@ Arguments parse(int argc, char** argv) {
       if (i + 1 >= argc) die(name + " needs a value");
       return argv[++i];
     };
-    if (name == "--pid") args.pid = std::stoi(value());
-    else if (name == "--symbol") args.symbol = value();
-    else if (name == "--module") args.module = value();
-    else if (name == "--hold") args.hold.push_back(value());
-    else if (name == "--seconds") args.seconds = std::stod(value());
-    else if (name == "--warm-up") args.warm_up = std::stod(value());
-    else if (name == "--min-complete") args.min_complete = std::stod(value());
-    else if (name == "--gdb") args.gdb = std::stoi(value());
-    else if (name == "--dump") args.dump = std::stoi(value());
-    else if (name == "--return") args.at_return = true;
-    else die("unknown option " + name);
+    if (name == "--pid")
+      args.pid = std::stoi(value());
+    else if (name == "--symbol")
+      args.symbol = value();
+    else if (name == "--module")
+      args.module = value();
+    else if (name == "--hold")
+      args.hold.push_back(value());
+    else if (name == "--seconds")
+      args.seconds = std::stod(value());
+    else if (name == "--warm-up")
+      args.warm_up = std::stod(value());
+    else if (name == "--min-complete")
+      args.min_complete = std::stod(value());
+    else if (name == "--gdb")
+      args.gdb = std::stoi(value());
+    else if (name == "--dump")
+      args.dump = std::stoi(value());
+    else if (name == "--return")
+      args.at_return = true;
+    else
+      die("unknown option " + name);
   }
   if (args.pid <= 0) die("--pid is needed");
   return args;
@@ -100,7 +112,8 @@ ProbePlace find_symbol(pid_t pid, const std::vector<Mapping>& maps, const std::s
     if (!elf) continue;
     for (const ElfSymbol& candidate : elf->symbols()) {
       if (candidate.name != symbol || !candidate.defined || candidate.vaddr == 0) continue;
-      if (std::optional<std::uint64_t> offset = elf->offset_of_vaddr(candidate.vaddr)) return {*path, *offset};
+      if (std::optional<std::uint64_t> offset = elf->offset_of_vaddr(candidate.vaddr))
+        return {*path, *offset};
     }
   }
   die(fmt::format("no function {} in process {}", symbol, pid));
@@ -135,7 +148,8 @@ class Prover {
     auto begin = std::chrono::steady_clock::now();
     UnwindSync sync = tables_.sync(args_.pid, kSlot, maps_);
     double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
-    for (const UnwindProblem& problem : sync.problems) fmt::print("  note: {}: {}\n", problem.path, problem.reason);
+    for (const UnwindProblem& problem : sync.problems)
+      fmt::print("  note: {}: {}\n", problem.path, problem.reason);
     skeleton_ = stacks::open();
     if (!skeleton_) die("open BPF object");
     UnwindMapSizes sizes = tables_.sizes_to_load();
@@ -143,22 +157,24 @@ class Prover {
     skeleton_->rodata->process = kSlot;
     if (stacks::load(skeleton_)) die("load BPF object");
     if (Result<void> bound = tables_.bind(unwind_map_fds(*skeleton_), sizes); !bound) die(bound.error().what);
-    fmt::print("  tables: {} modules ({} cached), {} rows, {:.1f} ms\n", sync.modules_loaded, sync.modules_from_cache,
-               tables_.rows_used(), ms);
+    fmt::print("  tables: {} modules ({} cached), {} rows, {:.1f} ms\n", sync.modules_loaded,
+               sync.modules_from_cache, tables_.rows_used(), ms);
     ring_ = ring_buffer__new(bpf_map__fd(skeleton_->maps.events), on_record, this, nullptr);
     if (!ring_) die("ring buffer");
   }
 
   void attach_one(bpf_program* program, const std::string& symbol, bool at_return) {
     ProbePlace place = find_symbol(args_.pid, maps_, symbol, args_.module);
-    bpf_link* link = bpf_program__attach_uprobe(program, at_return, args_.pid, place.path.c_str(), place.offset);
+    bpf_link* link =
+        bpf_program__attach_uprobe(program, at_return, args_.pid, place.path.c_str(), place.offset);
     if (!link) die(fmt::format("attach to {} at {:#x}: {}", place.path, place.offset, std::strerror(errno)));
     links_.push_back(link);
   }
 
   void attach() {
     for (const std::string& symbol : args_.hold) attach_one(skeleton_->progs.hold_return, symbol, true);
-    attach_one(args_.at_return ? skeleton_->progs.at_return : skeleton_->progs.at_entry, args_.symbol, args_.at_return);
+    attach_one(args_.at_return ? skeleton_->progs.at_return : skeleton_->progs.at_entry, args_.symbol,
+               args_.at_return);
   }
 
   static int on_record(void* self, void* data, std::size_t size) noexcept {
@@ -198,7 +214,8 @@ class Prover {
     int fd = bpf_map__fd(skeleton_->maps.hits);
     std::vector<std::uint64_t> keys;
     std::uint64_t key;
-    for (void* previous = nullptr; bpf_map_get_next_key(fd, previous, &key) == 0; previous = &key) keys.push_back(key);
+    for (void* previous = nullptr; bpf_map_get_next_key(fd, previous, &key) == 0; previous = &key)
+      keys.push_back(key);
     for (std::uint64_t stack : keys) bpf_map_delete_elem(fd, &stack);
     std::vector<std::uint64_t> zeros(static_cast<std::size_t>(libbpf_num_possible_cpus()));
     for (__u32 i = 0; i < bpf_map__max_entries(skeleton_->maps.times); i++)
@@ -224,7 +241,8 @@ class Prover {
     auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(240);
     bool stopping = false;
     int status = 0;
-    if (Result<std::vector<Mapping>> maps = read_maps(args_.pid)) maps_ = *maps;  // with the kernel's own page
+    if (Result<std::vector<Mapping>> maps = read_maps(args_.pid))
+      maps_ = *maps;  // with the kernel's own page
     while (::waitpid(gdb, &status, WNOHANG) == 0) {
       ring_buffer__poll(ring_, 20);
       drain();
@@ -251,7 +269,8 @@ class Prover {
       std::uint32_t tid, unused;
     } stop;
     for (__u32 i = 0; i < count; i++)
-      if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.stops), &i, &stop) == 0) stops[stop.tid].push_back(stop.stack);
+      if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.stops), &i, &stop) == 0)
+        stops[stop.tid].push_back(stop.stack);
 
     std::map<std::uint32_t, std::size_t> next;
     std::ifstream lines(path);
@@ -302,10 +321,12 @@ class Prover {
   }
 
   void show_difference(const SeenStack& ours, const std::vector<std::uint64_t>& theirs) const {
-    fmt::print("  DIFFERENT: ours {} frames ({}), gdb {} frames\n", ours.pcs.size(), kEnds[ours.end], theirs.size());
+    fmt::print("  DIFFERENT: ours {} frames ({}), gdb {} frames\n", ours.pcs.size(), kEnds[ours.end],
+               theirs.size());
     std::size_t same = 0;
     while (same < ours.pcs.size() && same < theirs.size() && ours.pcs[same] == theirs[same]) same++;
-    for (std::size_t i = same > 1 ? same - 2 : 0; i < std::max(ours.pcs.size(), theirs.size()) && i < same + 4; i++)
+    for (std::size_t i = same > 1 ? same - 2 : 0;
+         i < std::max(ours.pcs.size(), theirs.size()) && i < same + 4; i++)
       fmt::print("    {:3}  {:<52} {}\n", i, i < ours.pcs.size() ? place(ours.pcs[i]) : "-",
                  i < theirs.size() ? place(theirs[i]) : "-");
   }
@@ -332,7 +353,8 @@ class Prover {
 
   // ---- the report ----
 
-  std::uint64_t percentile(const std::vector<std::uint64_t>& buckets, std::uint64_t total, double share) const {
+  std::uint64_t percentile(const std::vector<std::uint64_t>& buckets, std::uint64_t total,
+                           double share) const {
     std::uint64_t sum = 0;
     for (std::size_t i = 0; i < buckets.size(); i++) {
       sum += buckets[i];
@@ -384,17 +406,20 @@ class Prover {
     double depth = static_cast<double>(frames) / static_cast<double>(total);
     std::vector<std::uint64_t> buckets = time_buckets();
     std::uint64_t p50 = percentile(buckets, total, 0.5), p99 = percentile(buckets, total, 0.99);
-    fmt::print("  stacks {} ({} distinct), {:.1f} frames each, complete {:.4f}%, lost {}\n", total, identities, depth,
-               complete, losses());
-    fmt::print("  walk p50 {} ns, p99 {} ns, {:.1f} ns a frame\n", p50, p99, static_cast<double>(p50) / depth);
+    fmt::print("  stacks {} ({} distinct), {:.1f} frames each, complete {:.4f}%, lost {}\n", total,
+               identities, depth, complete, losses());
+    fmt::print("  walk p50 {} ns, p99 {} ns, {:.1f} ns a frame\n", p50, p99,
+               static_cast<double>(p50) / depth);
     for (int end = 1; end < DWELL_STACK_ENDS; end++)
       if (ends[end]) fmt::print("  {}: {}\n", kEnds[end], ends[end]);
     if (unsent) fmt::print("  without frames: {}\n", unsent);
     dump(incomplete);
     if (args_.gdb)
-      fmt::print("  gdb: {} stops compared, {} equal, {} equal down to generated code, {} down to a return probe, {} to "
-                 "where gdb goes on into data, {} different, {} not seen by both\n",
-                 compared_, equal_, equal_to_generated_, equal_to_trampoline_, equal_to_end_, different_, unknown_);
+      fmt::print(
+          "  gdb: {} stops compared, {} equal, {} equal down to generated code, {} down to a return probe, "
+          "{} to "
+          "where gdb goes on into data, {} different, {} not seen by both\n",
+          compared_, equal_, equal_to_generated_, equal_to_trampoline_, equal_to_end_, different_, unknown_);
     int agreed = equal_ + equal_to_generated_ + equal_to_trampoline_ + equal_to_end_;
     bool enough = agreed >= args_.gdb * 9 / 10;
     return complete >= args_.min_complete && different_ == 0 && enough;
@@ -420,7 +445,8 @@ class Prover {
   std::vector<bpf_link*> links_;
   std::unordered_map<std::uint64_t, SeenStack> seen_;
   bool stale_ = false;
-  int compared_ = 0, equal_ = 0, equal_to_generated_ = 0, equal_to_end_ = 0, equal_to_trampoline_ = 0, different_ = 0, unknown_ = 0;
+  int compared_ = 0, equal_ = 0, equal_to_generated_ = 0, equal_to_end_ = 0, equal_to_trampoline_ = 0,
+      different_ = 0, unknown_ = 0;
 };
 
 }  // namespace

@@ -40,7 +40,13 @@ int main() {
   std::fflush(stdout);
   for (;;) {
     catcher();
-    visit([](int x) { mark(); __asm__ volatile("" ::: "memory"); return x; }, 10);
+    visit(
+        [](int x) {
+          mark();
+          __asm__ volatile("" ::: "memory");
+          return x;
+        },
+        10);
     std::vector<int> numbers(40);
     std::iota(numbers.rbegin(), numbers.rend(), 0);
     std::stable_sort(numbers.begin(), numbers.end(), [](int a, int b) {

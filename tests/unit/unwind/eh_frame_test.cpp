@@ -12,7 +12,9 @@ namespace {
 
 constexpr std::uint64_t kSection = 0x4000, kCode = 0x1000;
 
-FrameRows parse(const std::string& section) { return parse_frames(section, kSection, FrameSection::kEhFrame); }
+FrameRows parse(const std::string& section) {
+  return parse_frames(section, kSection, FrameSection::kEhFrame);
+}
 
 // The rows of a function of 0x40 bytes with these instructions.
 std::vector<UnwindRow> rows_of(const std::string& instructions, const std::string& the_cie = cie()) {
@@ -43,17 +45,16 @@ void expect_rows(const std::vector<UnwindRow>& got, const std::vector<UnwindRow>
 TEST(EhFrame, FollowsAFunctionWithAFramePointer) {
   // push %rbp; mov %rsp,%rbp; ...; leave
   std::string instructions =
-      "\x41"              // advance 1
-      "\x0e\x10"          // cfa = rsp + 16
-      "\x86\x02"          // rbp at cfa - 16
-      "\x43"              // advance 3
-      "\x0d\x06"          // cfa register rbp
-      "\x02\x20"          // advance 0x20
-      "\x0c\x07\x08";     // cfa = rsp + 8
-  expect_rows(rows_of(instructions), {{kCode, sp(8)},
-                                      {kCode + 1, sp(16, -16)},
-                                      {kCode + 4, bp(16, -16)},
-                                      {kCode + 0x24, sp(8, -16)}});
+      "\x41"           // advance 1
+      "\x0e\x10"       // cfa = rsp + 16
+      "\x86\x02"       // rbp at cfa - 16
+      "\x43"           // advance 3
+      "\x0d\x06"       // cfa register rbp
+      "\x02\x20"       // advance 0x20
+      "\x0c\x07\x08";  // cfa = rsp + 8
+  expect_rows(
+      rows_of(instructions),
+      {{kCode, sp(8)}, {kCode + 1, sp(16, -16)}, {kCode + 4, bp(16, -16)}, {kCode + 0x24, sp(8, -16)}});
 }
 
 TEST(EhFrame, RemembersAndRestores) {
@@ -62,10 +63,8 @@ TEST(EhFrame, RemembersAndRestores) {
       "\x44\x0a"      // remember
       "\x0e\x08"      // cfa = rsp + 8: an early return
       "\x41\x0b";     // restore
-  expect_rows(rows_of(instructions), {{kCode, sp(8)},
-                                      {kCode + 1, sp(32)},
-                                      {kCode + 5, sp(8)},
-                                      {kCode + 6, sp(32)}});
+  expect_rows(rows_of(instructions),
+              {{kCode, sp(8)}, {kCode + 1, sp(32)}, {kCode + 5, sp(8)}, {kCode + 6, sp(32)}});
 }
 
 TEST(EhFrame, RestoresARegisterToItsInitialRule) {
@@ -98,7 +97,8 @@ TEST(EhFrame, LinkersPltExpression) {
 
 TEST(EhFrame, RealignedFrame) {
   // lea 8(%rsp),%r10; and $-32,%rsp; ...: the cfa is what lies at rbp - 8, and rbp is saved at rbp
-  std::string instructions = std::string("\x45\x10\x06\x02\x76\x00", 6) + std::string("\x0f\x03\x76\x78\x06", 5);
+  std::string instructions =
+      std::string("\x45\x10\x06\x02\x76\x00", 6) + std::string("\x0f\x03\x76\x78\x06", 5);
   expect_rows(rows_of(instructions),
               {{kCode, sp(8)}, {kCode + 5, {-8 * 256, 0, DWELL_CFA_DEREF_BP, DWELL_BP_AT_BP}}});
 }
@@ -118,12 +118,13 @@ TEST(EhFrame, AnotherRegisterIsUnsupported) {
 TEST(EhFrame, SaysWhenRbpIsLost) {
   UnwindRule lost = sp(8);
   lost.bp = DWELL_BP_LOST;
-  expect_rows(rows_of(std::string("\x41\x09\x06\x00", 4)), {{kCode, sp(8)}, {kCode + 1, lost}});  // rbp is in rax
+  expect_rows(rows_of(std::string("\x41\x09\x06\x00", 4)),
+              {{kCode, sp(8)}, {kCode + 1, lost}});  // rbp is in rax
 }
 
 TEST(EhFrame, DebugFrameHasAbsoluteAddresses) {
-  std::string the_cie = with_length(
-      CfiBytes().u32(0xffffffff).u8(3).text("").u8(1).u8(0x78).u8(16).ops(kUsualStart).bytes());
+  std::string the_cie =
+      with_length(CfiBytes().u32(0xffffffff).u8(3).text("").u8(1).u8(0x78).u8(16).ops(kUsualStart).bytes());
   std::string the_fde = with_length(
       CfiBytes().u32(0).fixed(std::uint64_t{kCode}).fixed(std::uint64_t{0x10}).ops("\x41\x0e\x10").bytes());
   FrameRows frames = parse_frames(the_cie + the_fde, 0, FrameSection::kDebugFrame);
@@ -174,7 +175,8 @@ TEST(EhFrame, AnEntryThatNamesAnotherEntryAsItsCieIsBad) {
 
 // Every single-byte change, every truncation, and random bytes: no crash, and no more output than input.
 TEST(EhFrame, SurvivesDamage) {
-  std::string good = section_of(kSection, kCode, 0x40, "\x41\x0e\x10\x86\x02\x43\x0d\x06\x0a\x02\x20\x0c\x07\x08\x41\x0b");
+  std::string good =
+      section_of(kSection, kCode, 0x40, "\x41\x0e\x10\x86\x02\x43\x0d\x06\x0a\x02\x20\x0c\x07\x08\x41\x0b");
   auto check = [](const std::string& bytes) {
     for (FrameSection kind : {FrameSection::kEhFrame, FrameSection::kDebugFrame})
       EXPECT_LE(parse_frames(bytes, kSection, kind).rows.size(), 2 * bytes.size() + 1);
@@ -198,7 +200,8 @@ TEST(EhFrame, SurvivesDamage) {
 TEST(EhFrame, OverlappingGiantsCostNoQuadraticTime) {
   std::string section;
   for (int i = 0; i < 20000; i++)
-    section += with_length(CfiBytes().u32(0).u8(1).text("").u8(1).u8(0x78).u8(16).bytes() + std::string(16, '\0'));
+    section +=
+        with_length(CfiBytes().u32(0).u8(1).text("").u8(1).u8(0x78).u8(16).bytes() + std::string(16, '\0'));
   std::uint32_t length = static_cast<std::uint32_t>(section.size());
   for (std::size_t at = 0; at < section.size(); at += 32) {
     std::uint32_t huge = length - static_cast<std::uint32_t>(at) - 4;

@@ -26,7 +26,8 @@ bool same(const UnwindTable& a, const UnwindTable& b) {
     if (!(a.rules[i] == b.rules[i])) return false;
   if (a.calls.rows.size() != b.calls.rows.size()) return false;
   for (std::size_t i = 0; i < a.calls.rows.size(); i++)
-    if (a.calls.rows[i].pc != b.calls.rows[i].pc || a.calls.rows[i].rule != b.calls.rows[i].rule) return false;
+    if (a.calls.rows[i].pc != b.calls.rows[i].pc || a.calls.rows[i].rule != b.calls.rows[i].rule)
+      return false;
   return true;
 }
 

@@ -26,7 +26,12 @@ FrameRows frames_of(std::vector<std::pair<FrameRange, std::vector<UnwindRow>>> e
 std::string text(const std::vector<UnwindRow>& rows) {
   std::string out;
   for (const UnwindRow& row : rows)
-    out += std::to_string(row.vaddr) + (row.rule == kA ? "A" : row.rule == kB ? "B" : row.rule == kC ? "C" : "-") + " ";
+    out += std::to_string(row.vaddr) +
+           (row.rule == kA   ? "A"
+            : row.rule == kB ? "B"
+            : row.rule == kC ? "C"
+                             : "-") +
+           " ";
   return out;
 }
 
@@ -52,7 +57,8 @@ TEST(MergeFrames, DebugFrameFillsOnlyGaps) {
 }
 
 TEST(KeepCallRows, KeepsOnlyRowsWithACall) {
-  std::vector<UnwindRow> rows = {{100, kA}, {101, kB}, {104, kC}, {150, kA}, {160, kNoRule}, {200, kA}, {210, kB}};
+  std::vector<UnwindRow> rows = {{100, kA},      {101, kB}, {104, kC}, {150, kA},
+                                 {160, kNoRule}, {200, kA}, {210, kB}};
   // Calls end at 120 (row 104) and 230 (the last row).
   EXPECT_EQ(text(keep_call_rows(rows, {50, 120, 230})), "104C 210B ");
 }
@@ -64,7 +70,8 @@ TEST(KeepCallRows, KeepsARowOfNothingIfACallLiesThere) {
 
 // In every module of this very process both tables give the same rule at every place a call can end.
 TEST(UnwindTable, CallRowsAgreeWithTheFullTableOnRealBinaries) {
-  for (const char* path : {"/proc/self/exe", "/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libstdc++.so.6"}) {
+  for (const char* path :
+       {"/proc/self/exe", "/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libstdc++.so.6"}) {
     Result<ElfFile> elf = ElfFile::open(path);
     ASSERT_TRUE(elf) << path;
     Result<UnwindTable> table = build_unwind_table(*elf, TableRows::kFull);
@@ -75,7 +82,8 @@ TEST(UnwindTable, CallRowsAgreeWithTheFullTableOnRealBinaries) {
     for (const ElfSegment& segment : elf->segments()) {
       if (!segment.executable) continue;
       std::string code = *elf->bytes_at(segment.vaddr, segment.file_size);
-      for (std::uint64_t end : find_call_ends(code, segment.vaddr, segment.vaddr, segment.vaddr + code.size())) {
+      for (std::uint64_t end :
+           find_call_ends(code, segment.vaddr, segment.vaddr, segment.vaddr + code.size())) {
         auto pc = static_cast<std::uint32_t>(end - table->base);
         const dwell_unwind_row* call = table->calls.at(pc);
         const dwell_unwind_row* full = table->full.at(pc);

@@ -111,7 +111,8 @@ TEST(UnwindTables, RepeatedChangesDoNotUseUpTheTables) {
 
 TEST(UnwindTables, SaysWhatCouldNotBeLoaded) {
   std::vector<Mapping> maps = own_maps();
-  Mapping ghost = *std::find_if(maps.begin(), maps.end(), [](const Mapping& m) { return m.executable && m.is_file(); });
+  Mapping ghost =
+      *std::find_if(maps.begin(), maps.end(), [](const Mapping& m) { return m.executable && m.is_file(); });
   ghost.start = 0x10000;
   ghost.end = 0x11000;
   ghost.path = "/no/such/file";

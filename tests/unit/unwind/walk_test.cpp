@@ -18,7 +18,8 @@ constexpr std::uint64_t kStack = 0x7ffe0000;
 constexpr std::uint64_t kModule = 0x400000, kOther = 0x700000, kJit = 0x900000;
 
 UnwindRule sp_rule(int offset, int bp = 0) {
-  return {offset, static_cast<__s16>(bp), DWELL_CFA_SP, static_cast<__u8>(bp ? DWELL_BP_AT_CFA : DWELL_BP_SAME)};
+  return {offset, static_cast<__s16>(bp), DWELL_CFA_SP,
+          static_cast<__u8>(bp ? DWELL_BP_AT_CFA : DWELL_BP_SAME)};
 }
 
 // A process of two modules and some generated code. A module has one rule for each 0x100 bytes.
@@ -67,7 +68,9 @@ class WalkTest : public testing::Test {
     mapping.full_pages = mapping.call_pages;
   }
 
-  static std::uint64_t in(int function, std::uint64_t offset = 0x20) { return kModule + function * 0x100 + offset; }
+  static std::uint64_t in(int function, std::uint64_t offset = 0x20) {
+    return kModule + function * 0x100 + offset;
+  }
   void put(std::uint64_t address, std::uint64_t word) { stack_[address] = word; }
 
   RemoteStack walk(dwell_stack_start start, std::uint64_t trampoline = 0,
@@ -209,7 +212,7 @@ class SignalTest : public WalkTest {
     functions({sp_rule(16), {0, 0, DWELL_CFA_SIGNAL, DWELL_BP_SAME}, sp_rule(8), kEnd});
     put(kStack + 8, in(1));
     std::uint64_t context = kStack + 16;
-    put(context + 40 + 10 * 8, 0x77);              // rbp
+    put(context + 40 + 10 * 8, 0x77);             // rbp
     put(context + 40 + 15 * 8, kStack + 0x1000);  // rsp
     put(context + 40 + 16 * 8, in(2, 0));         // rip: the very first byte of the leaf
     put(kStack + 0x1000, in(3));
