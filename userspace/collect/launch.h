@@ -43,12 +43,16 @@ class LaunchedProgram {
 
  private:
   explicit LaunchedProgram(pid_t pid) : pid_(pid) {}
-  Result<int> next_stop(int signal);
 
   pid_t pid_ = -1;
   bool held_ = true;
   bool reaped_ = false;
   int status_ = 0;
 };
+
+// The same for a process that replaced its program a moment ago: stops it, and if its loader is still at work,
+// runs that to the entry point as above. False if it was too late for that; on_module was called once then. The
+// process runs freely afterwards, and also if we die in the middle of it.
+Result<bool> catch_in_loader(pid_t pid, const std::function<Result<void>()>& on_module);
 
 }  // namespace dwell

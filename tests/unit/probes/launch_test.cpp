@@ -182,5 +182,107 @@ TEST_F(Launch, ASignalSentWhileItIsHeldArrives) {
   EXPECT_THAT(entered.error().what, testing::HasSubstr("killed by signal 15"));
 }
 
+// A process that replaces itself by a program whose loader talks into a full pipe, and so gets no further until
+// somebody reads from it.
+class TalkingLoader {
+ public:
+  TalkingLoader() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return;
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    while (write(ends[1], "full", 4) > 0) continue;
+    fcntl(ends[1], F_SETFL, 0);
+    pid_ = fork();
+    if (pid_ == 0) {
+      dup2(ends[1], 2);
+      setenv("LD_DEBUG", "libs", 1);
+      execlp("true", "true", nullptr);
+      _exit(1);
+    }
+    close(ends[1]);
+    read_end_.reset(ends[0]);
+    // Blocked in a write of its loader.
+    for (int i = 0; i < 5000 && !is_writing(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  ~TalkingLoader() {
+    listen();
+    if (reader_.joinable()) reader_.join();
+  }
+  TalkingLoader(const TalkingLoader&) = delete;
+  TalkingLoader& operator=(const TalkingLoader&) = delete;
+
+  pid_t pid() const { return pid_; }
+  void listen() {
+    if (reader_.joinable()) return;
+    reader_ = std::thread([this] {
+      char buffer[4096];
+      while (read(read_end_.get(), buffer, sizeof buffer) > 0) continue;
+    });
+  }
+  int status() {
+    int status = -1;
+    return waitpid(pid_, &status, 0) == pid_ ? status : -1;
+  }
+
+ private:
+  bool is_writing() const {
+    Result<std::string> call = read_file(fmt::format("/proc/{}/syscall", pid_));
+    Result<std::string> name = read_file(fmt::format("/proc/{}/comm", pid_));
+    bool in_write = call && (call->starts_with("1 ") || call->starts_with("20 "));
+    return in_write && name && *name == "true\n";
+  }
+  pid_t pid_ = -1;
+  UniqueFd read_end_;
+  std::thread reader_;
+};
+
+TEST(CatchInLoader, AProgramThatHasJustReplacedAnotherIsRunToItsEntry) {
+  TalkingLoader program;
+  int looks = 0, with_libc = 0;
+  Result<bool> caught = catch_in_loader(program.pid(), [&] {
+    ++looks;
+    with_libc += maps_libc(program.pid());
+    program.listen();
+    return Result<void>();
+  });
+  ASSERT_TRUE(caught) << caught.error().what;
+  EXPECT_TRUE(*caught);
+  EXPECT_GE(looks, 2);
+  EXPECT_LT(with_libc, looks);
+  EXPECT_GE(with_libc, 1);
+  EXPECT_EQ(program.status(), 0);
+}
+
+TEST(CatchInLoader, AProgramThatRunsAlreadyIsLookedAtAndLeftAlone) {
+  Result<LaunchedProgram> program = LaunchedProgram::start({"sleep", "1000"});
+  ASSERT_TRUE(program) << program.error().what;
+  ASSERT_TRUE(program->run_to_entry([] { return Result<void>(); }));
+  ASSERT_TRUE(program->release());
+  while (state_of(program->pid()) != 'S') std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  int looks = 0;
+  Result<bool> caught = catch_in_loader(program->pid(), [&] { return ++looks, Result<void>(); });
+  ASSERT_TRUE(caught) << caught.error().what;
+  EXPECT_FALSE(*caught);
+  EXPECT_EQ(looks, 1);
+  for (int i = 0; i < 1000 && state_of(program->pid()) != 'S'; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_EQ(state_of(program->pid()), 'S');
+  kill(program->pid(), SIGTERM);
+  int status = wait_to_end(*program);
+  EXPECT_TRUE(WIFSIGNALED(status));
+}
+
+TEST(CatchInLoader, WhatEndsMeanwhileIsLeftForItsParentToFind) {
+  Result<LaunchedProgram> program = LaunchedProgram::start({"true"});
+  ASSERT_TRUE(program) << program.error().what;
+  ASSERT_TRUE(program->run_to_entry([] { return Result<void>(); }));
+  ASSERT_TRUE(program->release());
+  while (state_of(program->pid()) != 'Z') std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_FALSE(catch_in_loader(program->pid(), [] { return Result<void>(); }));
+  int status = -1;
+  EXPECT_TRUE(program->ended(&status));
+  EXPECT_EQ(status, 0);
+}
+
 }  // namespace
 }  // namespace dwell
