@@ -126,7 +126,7 @@ DwarfInfo::UnitState* DwarfInfo::state_of(Unit* unit) {
   state->unit = unit;
   state->bulk = unit->dwo_name.empty() ? unit : split_unit_of(*unit);
   state->lines = LineTable::parse(*unit, code_);
-  if (state->bulk) state->functions = FunctionIndex::build(*state->bulk, code_);
+  if (state->bulk) state->functions = FunctionIndex(*state->bulk, code_);
   state_memory_ += state->lines.memory() + state->functions.memory();
   return state.get();
 }
@@ -161,18 +161,18 @@ void DwarfInfo::find(std::uint64_t address, std::vector<Frame>& frames) {
 
 const FunctionEntry* DwarfInfo::outermost_function(std::uint64_t address) {
   UnitState* state = budget_.exhausted() ? nullptr : state_at(address);
-  const FunctionEntry* entry = state ? state->functions.find(address) : nullptr;
-  while (entry && entry->parent != kNoParent) entry = state->functions.parent(*entry);
-  return entry;
+  return state ? state->functions.outermost(address) : nullptr;
 }
 
 bool DwarfInfo::find_in(UnitState& state, std::uint64_t address, std::vector<Frame>& frames) {
   const LineRow* row = state.lines.find(address);
   std::string_view file = row ? path_of(state, row->file) : std::string_view();
   std::uint32_t line = row ? row->line : 0;
+  std::size_t before = state.functions.memory();
   const FunctionEntry* entry = state.functions.find(address);
-  for (; entry && frames.size() < kMaxFrames; entry = state.functions.parent(*entry)) {
-    bool inlined = entry->parent != kNoParent;
+  state_memory_ += state.functions.memory() - before;
+  for (; entry && frames.size() < kMaxFrames; entry = entry->parent) {
+    bool inlined = entry->parent != nullptr;
     FunctionName name = state.bulk->file->function_name(entry->named_by);
     frames.push_back({name, qualified_name(state, name), entry, file, line, inlined});
     file = path_of(state, entry->call_file);

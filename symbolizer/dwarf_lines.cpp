@@ -9,6 +9,7 @@ namespace dwell::dwarf {
 
 namespace {
 constexpr std::size_t kMaxRows = std::size_t{32} << 20;  // of one unit: 512 MB
+constexpr std::size_t kBytesPerRow = 3;                  // what compilers write takes a little more
 }
 
 struct LineTable::Header {
@@ -173,6 +174,7 @@ void LineTable::run_program(ByteReader& reader, const Unit& unit, const Header& 
     }
     if (reader.ok()) reader.seek(next);
   };
+  rows_.reserve(std::min(reader.remaining() / kBytesPerRow, kMaxRows));
   std::uint64_t advance_per_constant = std::uint64_t{(255u - header.opcode_base) / header.line_range} *
                                        header.minimum_length;
   while (reader.ok() && !reader.at_end() && rows_.size() < kMaxRows) {

@@ -20,29 +20,27 @@ class IntervalMap {
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
   // Among ranges that cover the same address, the one that starts last wins; of two that start together the
-  // shorter; of two that are equal the one added later. An inner range that sticks out of its outer one is cut.
+  // shorter; of two that are equal the one with the larger value. An inner range that sticks out of its outer one
+  // is cut, and any range at 4 GB.
   void add(std::uint64_t start, std::uint64_t end, std::uint32_t value) {
-    if (end > start) ranges_.push_back({start, end, value, static_cast<std::uint32_t>(ranges_.size())});
+    if (end <= start) return;
+    ranges_.push_back({start, static_cast<std::uint32_t>(std::min(end - start, kLongest)), value});
   }
 
   void build() {
-    std::sort(ranges_.begin(), ranges_.end(), [](const Piece& a, const Piece& b) {
-      if (a.start != b.start) return a.start < b.start;
-      if (a.end != b.end) return a.end > b.end;
-      return a.order < b.order;
-    });
+    std::sort(ranges_.begin(), ranges_.end(), [](const Piece& a, const Piece& b) { return a.key() < b.key(); });
     starts_.reserve(ranges_.size() * 2);
     values_.reserve(ranges_.size() * 2);
-    std::vector<Piece> open;
-    for (Piece& range : ranges_) {
+    std::vector<Open> open;
+    for (const Piece& range : ranges_) {
       close_until(open, range.start);
-      if (!open.empty()) range.end = std::min(range.end, open.back().end);
+      std::uint64_t end = range.length > ~range.start ? ~std::uint64_t{0} : range.start + range.length;
+      if (!open.empty()) end = std::min(end, open.back().end);
       emit(range.start, range.value);
-      open.push_back(range);
+      open.push_back({end, range.value});
     }
     close_until(open, ~std::uint64_t{0});
-    ranges_.clear();
-    ranges_.shrink_to_fit();
+    ranges_ = {};
   }
 
   std::uint32_t find(std::uint64_t address) const {
@@ -54,13 +52,23 @@ class IntervalMap {
   bool empty() const { return starts_.empty(); }
 
  private:
+  static constexpr std::uint64_t kLongest = ~std::uint32_t{0};
+
   struct Piece {
-    std::uint64_t start, end;
-    std::uint32_t value, order;
+    std::uint64_t start;
+    std::uint32_t length, value;
+    // By start, longer ones first, then by value.
+    unsigned __int128 key() const {
+      return static_cast<unsigned __int128>(start) << 64 | std::uint64_t{~length} << 32 | value;
+    }
+  };
+  struct Open {
+    std::uint64_t end;
+    std::uint32_t value;
   };
 
   // Ends all open ranges that end at or before `address`; what lies around them goes on.
-  void close_until(std::vector<Piece>& open, std::uint64_t address) {
+  void close_until(std::vector<Open>& open, std::uint64_t address) {
     while (!open.empty() && open.back().end <= address) {
       std::uint64_t end = open.back().end;
       open.pop_back();
