@@ -119,6 +119,12 @@ NameSource AddressNamer::look_up_in_file(std::uint64_t offset, std::vector<Resol
   if (debug_info() && add_debug_frames(*vaddr, symbol, frames)) return NameSource::kDwarf;
   // What the line table says about code that no function's entry describes.
   bool has_line = debug_info_ && !scratch_.empty();
+  if (!has_line) {
+    if (std::optional<GoFunction> go = module_.go.find(*vaddr)) {
+      frames.push_back({go->name, go->name, go->file, go->line, true, false});
+      return NameSource::kSymbols;
+    }
+  }
   if (!symbol && !has_line) return NameSource::kNone;
   std::string_view file = has_line ? keep_path(scratch_.back().file) : std::string_view();
   std::uint32_t line = has_line ? scratch_.back().line : 0;

@@ -14,6 +14,7 @@
 
 #include "symbolizer/debug_files.h"
 #include "symbolizer/dwarf_info.h"
+#include "symbolizer/go_table.h"
 #include "symbolizer/perf_map.h"
 #include "symbolizer/symbol_table.h"
 #include "symbolizer/symbolizer.h"
@@ -28,6 +29,7 @@ struct OpenedModule {
   std::shared_ptr<const ElfFile> debug;  // file with the debug information: the same, a separate one, or null
   bool is_go = false;
   SymbolTable symbols;
+  GoTable go;
   AddressMap names;  // of JIT code or of the kernel
 
   DebugSearch search() const;

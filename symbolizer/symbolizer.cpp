@@ -88,7 +88,7 @@ void add(SymbolCounters& sum, const SymbolCounters& part) {
 // Everything that is known about one module. Its mutex is held from the first to the last line of a batch.
 class Symbolizer::Module {
  public:
-  Module(const SymbolizerOptions& options, const ModuleRef& ref) : module_{options, ref, {}, {}, false, {}, {}} {}
+  Module(const SymbolizerOptions& options, const ModuleRef& ref) : module_{options, ref, {}, {}, false, {}, {}, {}} {}
 
   SymbolizedModule symbolize(std::span<const AddressQuery> queries);
   ModuleReport inspect();
@@ -266,7 +266,8 @@ void Symbolizer::Module::open_file() {
   }
   if (!module_.elf) return;
   report_.file = module_.elf->path();
-  module_.is_go = module_.elf->section(".gopclntab") || module_.elf->section(".note.go.buildid");
+  module_.is_go = module_.elf->section(".gopclntab") || module_.elf->section(".data.rel.ro.gopclntab") ||
+                  module_.elf->section(".note.go.buildid");
 }
 
 std::shared_ptr<const ElfFile> Symbolizer::Module::separate_debug_file() {
@@ -314,6 +315,11 @@ void Symbolizer::Module::open_symbols() {
   if (files.empty()) return;
   module_.symbols = SymbolTable::build(files, code_ranges(*files.front()));
   report_.symbol_count = module_.symbols.size();
+  if (!module_.is_go || report_.symbols_from != ".dynsym") return;
+  module_.go = GoTable::read(*module_.elf);
+  if (module_.go.size() == 0) return;
+  report_.symbols_from = ".gopclntab";
+  report_.symbol_count = module_.go.size();
 }
 
 void Symbolizer::Module::open_debug_info() {
@@ -325,8 +331,8 @@ void Symbolizer::Module::open_debug_info() {
     report_.debug_from = source->path();
   } else if (module_.elf) {
     const std::string& id = module_.elf->build_id();
-    note_problem(fmt::format("{}: no debug information (build id {}): no lines and no inlined calls",
-                             module_.ref.path, id.empty() ? "none" : id),
+    note_problem(fmt::format("{}: no debug information (build id {}): {}no inlined calls", module_.ref.path,
+                             id.empty() ? "none" : id, module_.go.size() ? "" : "no lines and "),
                  "install its debug package, give the folder with --debug-dir, or ask servers with --debuginfod");
   }
 }

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+// Go's table of functions and lines, looked up all over the addresses that it may cover.
+#include <cstdlib>
+#include <string>
+
+#include "symbolizer/go_table.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  dwell::GoTable table = dwell::GoTable::parse(std::string(reinterpret_cast<const char*>(data), size), 0x401000);
+  if (table.size() > size) std::abort();
+  for (std::uint64_t address = 0x401000; address < 0x401400; address += 13) {
+    std::optional<dwell::GoFunction> found = table.find(address);
+    if (found && (found->name.empty() || found->name.size() + found->file.size() > 2 * size)) std::abort();
+  }
+  return 0;
+}
