@@ -47,6 +47,7 @@ struct call {
   __u64 size;     /* bytes asked for */
   __u64 pointer;  /* realloc, mremap: the old block; posix_memalign: where the result will be; brk: the old end */
   __u64 old_size; /* mremap */
+  __u64 return_address; /* what lies at sp if the return of this call is not looked at, else 0 */
   __u32 protection;
   __u32 flags;
   __u16 probe;
@@ -159,16 +160,21 @@ static __always_inline bool remember_block(struct thread_state *state, __u64 add
 
 /* ---- entry ---- */
 
-static __always_inline bool call_is_alive(struct call *call) {
-  __u64 return_address = 0;
-  if (bpf_probe_read_user(&return_address, sizeof(return_address), (void *)call->sp)) return false;
-  return return_address == dwell_trampoline();
+static __always_inline __u64 read_word(__u64 address) {
+  __u64 word = 0;
+  bpf_probe_read_user(&word, sizeof(word), (void *)address);
+  return word;
 }
 
 /* True if an outer call of this thread is under way above a call whose return address lies at sp. The same sp
- * is a tail call: reallocarray ends in a jump to realloc. */
+ * is a tail call: reallocarray ends in a jump to realloc. A call whose return is not looked at has left its
+ * return address as it was: the next call at its depth writes another one there, unless it is the same call
+ * once more, which is why the same sp says nothing then. */
 static __always_inline bool is_inner(struct thread_state *state, __u64 sp) {
-  return state->call.sp && sp <= state->call.sp && call_is_alive(&state->call);
+  struct call *call = &state->call;
+  if (!call->sp || sp > call->sp) return false;
+  if (!call->return_address) return read_word(call->sp) == dwell_trampoline();
+  return sp < call->sp && read_word(call->sp) == call->return_address;
 }
 
 static __always_inline __u64 program_break(void) {
@@ -291,8 +297,11 @@ static __always_inline int call_entered(struct pt_regs *ctx, struct thread_state
   bool old_block = (is_realloc(call->shape) || call->shape == DWELL_SHAPE_XALLOCX) && call->pointer &&
                    is_tracked(state, call->pointer);
   if (!old_block && (is_realloc(call->shape) || call->shape == DWELL_SHAPE_XALLOCX)) call->pointer = 0;
+  call->return_address = 0;
   if (!call->sampled && !old_block) {
-    call->sp = 0;
+    /* What it calls in turn (malloc below operator new, brk below malloc) is part of it, sampled or not. */
+    call->sp = sp;
+    call->return_address = read_word(sp);
     return 1;
   }
   /* xallocx never moves the block, so nobody else can be given its address meanwhile. */
@@ -374,6 +383,7 @@ static __always_inline void call_returned(struct pt_regs *ctx, struct thread_sta
   if (state->call.sp + 8 != ctx->sp) return;
   struct call *call = &state->call;
   call->sp = 0;
+  if (call->return_address) return;
 
   __u64 result = ctx->ax;
   if (is_address_space(call->shape)) {

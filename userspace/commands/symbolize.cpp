@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/core.h>
 
+#include "ui/escape.h"
 #include "userspace/commands/commands.h"
 #include "userspace/record/symbols.h"
 #include "userspace/recording/reader.h"
@@ -16,12 +17,13 @@ DemangleWidth width_named(const std::string& name) {
 
 void tell_module(const ModuleNames& names, bool verbose) {
   const ModuleReport& report = names.report;
+  std::string path = printable(names.module.path);
   std::uint64_t unnamed = names.counters.by_source[static_cast<int>(NameSource::kNone)];
   if (verbose && !report.symbols_from.empty())
-    fmt::print("{}: names from {}{}{}\n", names.module.path, report.symbols_from,
+    fmt::print("{}: names from {}{}{}\n", path, report.symbols_from,
                report.debug_from.empty() ? "" : ", lines from ", report.debug_from);
   if (!unnamed && report.problem.empty()) return;
-  fmt::print("{}{}{}: {} of {} addresses have no name{}{}\n", names.module.path,
+  fmt::print("{}{}{}: {} of {} addresses have no name{}{}\n", path,
              names.module.build_id.empty() ? "" : ", build id ", names.module.build_id, unnamed,
              names.counters.addresses, report.problem.empty() ? "" : ": ", report.problem);
   if (!report.hint.empty()) fmt::print("  hint: {}\n", report.hint);

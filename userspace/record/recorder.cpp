@@ -310,8 +310,7 @@ void Recorder::handle(const ProcessNews& news) {
       if (options_.follow_forks) follow(process, news);
       break;
     case ProcessNews::Kind::kExecuted:
-      // The probes in files that the new program maps too are still in place: they are the process's, by file.
-      if (Result<void> synced = sync(process); !synced) note(synced.error().what);
+      became_another_program(process, news.time_ns);
       break;
     case ProcessNews::Kind::kExited:
       ended(process, news.time_ns);
@@ -329,6 +328,19 @@ void Recorder::handle(const MappingNews& news) {
     if (process->ended || !due) continue;
     if (Result<void> synced = sync(*process); !synced) note(synced.error().what);
   }
+}
+
+// The probes in files that the new program maps too are still in place: they are the process's, by file.
+void Recorder::became_another_program(Process& process, std::uint64_t time_ns) {
+  if (Result<ProcessFacts> facts = read_process(static_cast<pid_t>(process.info.pid))) {
+    process.info.name = facts->name;
+    process.info.command_line = facts->command_line;
+    writer_.set_process(process.slot, process.info);
+  }
+  Result<void> synced = sync(process);
+  note(synced ? fmt::format("process {} became another program, {}; stacks of its first {:.1f} ms may be cut",
+                            process.info.pid, process.info.name, (monotonic_ns() - time_ns) / 1e6)
+              : synced.error().what);
 }
 
 // A table that was left out is loaded; code that came by mprotect, as a JIT's does, is found by looking again.

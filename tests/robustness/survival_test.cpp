@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+// The target goes on, and nothing stays behind, however often dwell comes and however it goes.
+#include <signal.h>
+
+#include <chrono>
+#include <filesystem>
+#include <random>
+#include <thread>
+
+#include "tests/end_to_end/harness.h"
+#include "tests/robustness/residue.h"
+
+namespace dwell::testing {
+namespace {
+
+constexpr int kAttachments = 200;
+constexpr int kKills = 50;
+
+// CPU time in clock ticks: utime and stime of /proc/PID/stat.
+long cpu_ticks(pid_t pid) {
+  std::string command = "awk '{print $14+$15}' /proc/" + std::to_string(pid) + "/stat";
+  return std::atol(run({"sh", "-c", command}).output.c_str());
+}
+
+// A service under load, which must have gone on working when it is asked.
+class Survival : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    DWELL_NEEDS_BPF();
+    programs_before_ = bpf_program_ids();
+    service_.emplace(std::vector<std::string>{target_binary("leaking_service")});
+    ASSERT_TRUE(eventually([&] { return cpu_ticks(service_->pid()) > 0; }));
+  }
+  void expect_serving() {
+    long before = cpu_ticks(service_->pid());
+    EXPECT_TRUE(eventually([&] { return cpu_ticks(service_->pid()) > before; })) << "the target stands still";
+  }
+  void expect_no_residue() {
+    // The kernel takes probes away some grace periods after the last descriptor is gone.
+    EXPECT_TRUE(eventually([&] { return changed_code(service_->pid()).empty(); }))
+        << "a breakpoint is left at " << changed_code(service_->pid())[0];
+    EXPECT_TRUE(eventually([&] {
+      for (unsigned id : bpf_program_ids())
+        if (!programs_before_.count(id)) return false;
+      return true;
+    })) << "a BPF program is left";
+  }
+
+  TemporaryFolder folder_;
+  std::set<unsigned> programs_before_;
+  std::optional<Program> service_;
+};
+
+TEST_F(Survival, AttachesAndDetaches200TimesUnderLoad) {
+  for (int i = 0; i < kAttachments; ++i) {
+    Finished dwell = run({dwell_binary(), "record", "-p", std::to_string(service_->pid()), "-d", "20ms", "-q",
+                          "--no-symbols", "-o", folder_.file("attached.dwell")});
+    ASSERT_EQ(dwell.exit, 0) << "attachment " << i << ": " << dwell.errors;
+    ASSERT_TRUE(service_->running()) << "attachment " << i;
+  }
+  expect_serving();
+  expect_no_residue();
+  service_->signal(SIGTERM);
+  EXPECT_EQ(service_->wait(), 0);
+}
+
+TEST_F(Survival, IsKilledAtRandomMoments50Times) {
+  std::mt19937 random(20);
+  int with_file = 0;
+  for (int i = 0; i < kKills; ++i) {
+    std::string path = folder_.file("killed-" + std::to_string(i) + ".dwell");
+    {
+      Program dwell({dwell_binary(), "record", "-p", std::to_string(service_->pid()), "-d", "60s", "-o", path});
+      std::this_thread::sleep_for(std::chrono::milliseconds(random() % 2500));  // the moment of the kill
+      dwell.signal(SIGKILL);
+      dwell.wait();
+    }
+    ASSERT_TRUE(service_->running()) << "kill " << i;
+    if (!std::filesystem::exists(path)) continue;
+    ++with_file;
+    Finished report = run({dwell_binary(), "report", path});
+    EXPECT_EQ(report.exit, 0) << "kill " << i << ": " << report.errors;
+  }
+  EXPECT_GT(with_file, kKills / 2) << "most kills must have hit a recording that had begun";
+  expect_serving();
+  expect_no_residue();
+}
+
+}  // namespace
+}  // namespace dwell::testing
