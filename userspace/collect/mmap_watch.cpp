@@ -115,7 +115,7 @@ void decode_mapping_records(std::span<const std::byte> bytes, const std::unorder
       decode_mapping(content, time_ns, watched, news);
     } else if (header.type == PERF_RECORD_COMM && (header.misc & PERF_RECORD_MISC_COMM_EXEC)) {
       pid_t pid = static_cast<pid_t>(content.u32());
-      if (content.ok() && watched.count(pid)) news.executed.push_back(pid);
+      if (content.ok() && watched.count(pid)) news.executed.push_back({pid, time_ns});
     }
   }
 }

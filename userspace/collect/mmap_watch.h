@@ -29,9 +29,14 @@ struct NewMapping {
   std::uint64_t time_ns;
 };
 
+struct NewProgram {  // a process replaced its program: nothing of its memory is left
+  pid_t pid;
+  std::uint64_t time_ns;
+};
+
 struct MappingNews {
   std::vector<NewMapping> mappings;  // of executable memory backed by a file
-  std::vector<pid_t> executed;       // processes that replaced their program: read their maps afresh
+  std::vector<NewProgram> executed;
   std::uint64_t lost = 0;            // reports that the kernel had to drop: read the maps afresh
 
   bool empty() const { return mappings.empty() && executed.empty() && lost == 0; }
