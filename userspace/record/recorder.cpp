@@ -88,8 +88,8 @@ struct Recorder::Process {
   PlanOptions how;
   UniqueFd pidfd;
   std::uint64_t cpu_at_start_ns = 0, cpu_ns = 0;
-  std::uint64_t synced_ns = 0;
-  bool ended = false;
+  std::uint64_t synced_ns = 0, became_ns = 0;
+  bool becoming = false, ended = false;
 };
 
 Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callbacks, const Calibration& calibration,
@@ -310,7 +310,7 @@ void Recorder::handle(const ProcessNews& news) {
       if (options_.follow_forks) follow(process, news);
       break;
     case ProcessNews::Kind::kExecuted:
-      became_another_program(process, news.time_ns);
+      became_another_program(process, news.time_ns, false);
       break;
     case ProcessNews::Kind::kExited:
       ended(process, news.time_ns);
@@ -321,6 +321,13 @@ void Recorder::handle(const ProcessNews& news) {
 }
 
 void Recorder::handle(const MappingNews& news) {
+  // First of all: what has just replaced its program is still in its loader.
+  for (const NewProgram& program : news.executed) {
+    auto found = std::find_if(processes_.begin(), processes_.end(), [&](const auto& process) {
+      return !process->ended && static_cast<pid_t>(process->info.pid) == program.pid;
+    });
+    if (found != processes_.end()) became_another_program(**found, program.time_ns, true);
+  }
   std::set<pid_t> changed;
   for (const NewMapping& mapping : news.mappings) changed.insert(mapping.pid);
   for (auto& process : processes_) {
@@ -330,17 +337,32 @@ void Recorder::handle(const MappingNews& news) {
   }
 }
 
-// The probes in files that the new program maps too are still in place: they are the process's, by file.
-void Recorder::became_another_program(Process& process, std::uint64_t time_ns) {
+// The probes in files that the new program maps too are still in place: they are the process's, by file. For the
+// others it is caught before it has begun. Two messengers bring the news, and the first one counts.
+void Recorder::became_another_program(Process& process, std::uint64_t time_ns, bool ring_is_behind) {
+  if (process.becoming || process.became_ns >= time_ns) return;
+  process.becoming = true;
+  Result<bool> caught = catch_in_loader(static_cast<pid_t>(process.info.pid), [&]() -> Result<void> {
+    // What is still in the ring happened in the program before, and its stacks lead into that one's code.
+    if (std::exchange(ring_is_behind, false)) {
+      if (Result<std::size_t> drained = tracer_.consume(); !drained) return drained.error();
+    }
+    return sync(process);
+  });
+  process.becoming = false;
+  process.became_ns = monotonic_ns();
+  if (!caught) {
+    note(caught.error().what);
+    (void)sync(process);
+  }
   if (Result<ProcessFacts> facts = read_process(static_cast<pid_t>(process.info.pid))) {
     process.info.name = facts->name;
     process.info.command_line = facts->command_line;
     writer_.set_process(process.slot, process.info);
   }
-  Result<void> synced = sync(process);
-  note(synced ? fmt::format("process {} became another program, {}; stacks of its first {:.1f} ms may be cut",
-                            process.info.pid, process.info.name, (monotonic_ns() - time_ns) / 1e6)
-              : synced.error().what);
+  if (!caught || !*caught)
+    note(fmt::format("process {} became another program, {}: its first {:.1f} ms may be missing or have cut stacks",
+                     process.info.pid, process.info.name, (monotonic_ns() - time_ns) / 1e6));
 }
 
 // A table that was left out is loaded; code that came by mprotect, as a JIT's does, is found by looking again.

@@ -68,7 +68,7 @@ class Recorder {
 
   void handle(const ProcessNews& news);
   void handle(const MappingNews& news);
-  void became_another_program(Process& process, std::uint64_t time_ns);
+  void became_another_program(Process& process, std::uint64_t time_ns, bool ring_is_behind);
   void cure(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc);
   void follow(Process& parent, const ProcessNews& news);
   void ended(Process& process, std::uint64_t time_ns);
