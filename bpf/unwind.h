@@ -115,7 +115,9 @@ static __always_inline __u64 dwell_trampoline(void) {
   struct task_struct *task = bpf_get_current_task_btf();
   struct uprobe_task *utask = task->utask;
   if (!utask || !utask->return_instances) return 0;
-  return BPF_CORE_READ(task, mm, uprobes_state.xol_area, vaddr);
+  struct mm_struct *mm = task->mm;
+  struct xol_area *area = mm ? mm->uprobes_state.xol_area : NULL;
+  return area ? area->vaddr : 0;
 }
 
 /* The main thread's stack ends at mm->start_stack. Other threads have their control block on top of the
