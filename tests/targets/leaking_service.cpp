@@ -15,9 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
-namespace {
-
-std::atomic<bool> stop{false};
+static std::atomic<bool> stop{false};
 
 struct Session {
   std::string user;
@@ -54,29 +52,27 @@ class PageCache {
   std::unordered_map<int, std::vector<char>> pages_;
 };
 
-SessionStore sessions;
-PageCache cache;
+static SessionStore sessions;
+static PageCache cache;
 
-std::string render(int id) {
+static std::string render(int id) {
   std::string page;
   for (int line = 0; line < 20; ++line) page += "<p>line " + std::to_string(line * id) + "</p>";
   return page;
 }
 
-void handle_request(int id) {
+static void handle_request(int id) {
   if (id % 4 == 0) sessions.begin(id);
   cache.look_up(id);
   if (render(id).empty()) std::abort();
 }
 
-void serve(int worker) {
+static void serve(int worker) {
   for (int id = worker; !stop; id += 2) {
     handle_request(id);
     std::this_thread::sleep_for(std::chrono::microseconds(500));
   }
 }
-
-}  // namespace
 
 int main(int argc, char** argv) {
   for (int signal : {SIGTERM, SIGINT}) std::signal(signal, [](int) { stop = true; });
