@@ -174,6 +174,19 @@ PlanOptions plan_options_for(pid_t pid, const Calibration& calibration, SeccompA
   return options;
 }
 
+namespace {
+
+// What fails without privileges says nothing about the kernel.
+void leave_open(std::vector<KernelFeature>& features) {
+  for (KernelFeature& feature : features) {
+    if (feature.works || feature.name.starts_with("BTF")) continue;
+    feature.known = false;
+    feature.detail = "cannot be told without the privileges that are missing";
+  }
+}
+
+}  // namespace
+
 DoctorReport examine(std::optional<pid_t> pid) {
   DoctorReport report;
   report.kernel = kernel_name();
@@ -184,6 +197,7 @@ DoctorReport examine(std::optional<pid_t> pid) {
   else
     report.calibration.abilities.why_not_perf = calibration.error().what;
   report.features = kernel_features(report.calibration);
+  if (!report.missing.empty()) leave_open(report.features);
   if (pid) report.target = examine_target(*pid, report.calibration);
   return report;
 }
@@ -191,7 +205,7 @@ DoctorReport examine(std::optional<pid_t> pid) {
 Exit DoctorReport::exit() const {
   if (!missing.empty() && !calibration.abilities.best) return Exit::kNotPermitted;
   for (const KernelFeature& feature : features)
-    if (feature.required && !feature.works) return Exit::kUnsupported;
+    if (feature.required && feature.known && !feature.works) return Exit::kUnsupported;
   if (target && target->failure) return target->failure->exit;
   bool any = !target || std::any_of(target->probes.begin(), target->probes.end(),
                                     [](const PlannedProbe& probe) { return probe.refusal.empty(); });

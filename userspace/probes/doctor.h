@@ -18,6 +18,7 @@ struct KernelFeature {
   bool works;
   bool required;      // dwell does nothing without it; else it does with something slower
   std::string detail; // if it does not work: why, and what is used instead
+  bool known = true;  // false: it could not be tried for want of privileges
 };
 
 struct MissingPrivilege {

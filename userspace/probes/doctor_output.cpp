@@ -113,7 +113,7 @@ nlohmann::json probe_json(const PlannedProbe& probe) {
 std::string doctor_text(const DoctorReport& report) {
   std::string out = fmt::format("kernel: {}\n", report.kernel);
   for (const KernelFeature& feature : report.features) {
-    const char* mark = feature.works ? "yes" : feature.required ? "NO " : "no ";
+    const char* mark = feature.works ? "yes" : !feature.known ? "?  " : feature.required ? "NO " : "no ";
     out += fmt::format("  {} {}{}{}\n", mark, feature.name, feature.detail.empty() ? "" : ": ", feature.detail);
   }
   for (const MissingPrivilege& privilege : report.missing) out += fmt::format("missing: {}\n", privilege.name);
@@ -133,7 +133,8 @@ std::string doctor_json(const DoctorReport& report) {
   nlohmann::json json = {{"kernel", report.kernel}, {"exit", static_cast<int>(report.exit())}};
   for (const KernelFeature& feature : report.features)
     json["features"].push_back(
-        {{"name", feature.name}, {"works", feature.works}, {"required", feature.required}, {"detail", feature.detail}});
+        {{"name", feature.name}, {"works", feature.works}, {"required", feature.required}, {"known", feature.known},
+         {"detail", feature.detail}});
   json["missing_privileges"] = nlohmann::json::array();
   for (const MissingPrivilege& privilege : report.missing) json["missing_privileges"].push_back(privilege.name);
   const TrapPrices& prices = report.calibration.prices;

@@ -29,7 +29,7 @@ PlannedProbe probe(const std::string& name, const std::string& refusal = {}) {
 DoctorReport healthy() {
   DoctorReport report;
   report.kernel = "Linux 6.18.0 x86_64";
-  report.features = {{"BTF", true, true, ""}, {"uprobe sessions", false, false, "needs Linux 6.13"}};
+  report.features = {{"BTF", true, true, "", true}, {"uprobe sessions", false, false, "needs Linux 6.13", true}};
   report.calibration.abilities.best = AttachMethod::kMulti;
   report.target = TargetExamination{.pid = 7, .program = "/usr/bin/example", .modules = {}, .probes = {}, .notes = {}, .failure = {}};
   report.target->probes = {probe("_Znwm"), probe("free"), probe("malloc", "it is in Go code")};
@@ -66,7 +66,7 @@ TEST(Doctor, TheExitCodeIsThatOfARecordingThere) {
   EXPECT_EQ(all_refused.exit(), Exit::kUnsupported);
 
   DoctorReport old_kernel = healthy();
-  old_kernel.features.push_back({"BPF ring buffer", false, true, "needs Linux 5.8"});
+  old_kernel.features.push_back({"BPF ring buffer", false, true, "needs Linux 5.8", true});
   EXPECT_EQ(old_kernel.exit(), Exit::kUnsupported);
 
   DoctorReport nobody = healthy();
@@ -74,6 +74,10 @@ TEST(Doctor, TheExitCodeIsThatOfARecordingThere) {
   nobody.calibration.abilities.best.reset();
   EXPECT_EQ(nobody.exit(), Exit::kNotPermitted);
   EXPECT_THAT(doctor_text(nobody), HasSubstr("hint: sudo dwell"));
+
+  nobody.features.push_back({"BPF ring buffer", false, true, "cannot be told", false});
+  EXPECT_EQ(nobody.exit(), Exit::kNotPermitted);
+  EXPECT_THAT(doctor_text(nobody), HasSubstr("?   BPF ring buffer: cannot be told"));
 
   DoctorReport gone = healthy();
   gone.target->failure = Error{"look at PID 7: no such process", "", Exit::kNoTarget};
