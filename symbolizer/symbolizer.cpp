@@ -329,6 +329,8 @@ void Symbolizer::Module::open_debug_info() {
   if (source && source->section(".debug_info")) {
     module_.debug = source;
     report_.debug_from = source->path();
+    // With the segments recorded, the program itself is not missed.
+    if (!module_.elf && !module_.ref.segments.empty()) report_.problem = report_.hint = "";
   } else if (module_.elf) {
     const std::string& id = module_.elf->build_id();
     note_problem(fmt::format("{}: no debug information (build id {}): {}no inlined calls", module_.ref.path,

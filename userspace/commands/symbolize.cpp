@@ -44,6 +44,8 @@ Result<Exit> run(const SymbolizeCommand& command) {
     ModuleRef ref;
     ref.path = module.path;
     ref.build_id = module.build_id;
+    for (const CodeSegment& segment : module.code)
+      ref.segments.push_back({segment.vaddr, segment.file_offset, segment.size, segment.size, true});
     return ref;
   };
   // Code without a file got its names where it ran; nothing here could do better.

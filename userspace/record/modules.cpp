@@ -67,7 +67,12 @@ std::pair<Module, ModuleTable::Source> ModuleTable::open_file(pid_t pid, const M
   source.file.reset(::open(path->c_str(), O_RDONLY | O_CLOEXEC));
   struct stat st {};
   if (source.file.valid() && ::fstat(source.file.get(), &st) == 0) module.size = st.st_size;
-  if (Result<ElfFile> elf = ElfFile::open(*path)) module.build_id = elf->build_id();
+  if (Result<ElfFile> elf = ElfFile::open(*path)) {
+    module.build_id = elf->build_id();
+    for (const ElfSegment& segment : elf->segments()) {
+      if (segment.executable) module.code.push_back({segment.file_offset, segment.file_size, segment.vaddr});
+    }
+  }
   return {module, std::move(source)};
 }
 

@@ -42,11 +42,18 @@ struct ProcessInfo {
 
 enum class ModuleKind : std::uint8_t { kFile = 0, kVdso = 1, kJit = 2, kAnonymous = 3, kKernel = 4 };
 
+// Where a piece of a file's code belongs in the addresses that its debug information speaks of.
+struct CodeSegment {
+  std::uint64_t file_offset = 0, size = 0, vaddr = 0;
+  bool operator==(const CodeSegment&) const = default;
+};
+
 struct Module {
   std::string path;
   std::string build_id;  // lower-case hex, may be empty
   std::uint64_t size = 0;  // of the file
   ModuleKind kind = ModuleKind::kFile;
+  std::vector<CodeSegment> code = {};  // a debug file alone does not tell it any more
   bool operator==(const Module&) const = default;
 };
 

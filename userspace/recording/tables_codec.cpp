@@ -135,6 +135,15 @@ std::string encode_modules(std::size_t first, std::span<const Module> modules) {
     put_uleb(out, module.size);
     put_uleb(out, static_cast<std::uint64_t>(module.kind));
   }
+  // Behind all that the first readers of this version know.
+  for (const Module& module : modules) {
+    put_uleb(out, module.code.size());
+    for (const CodeSegment& segment : module.code) {
+      put_uleb(out, segment.file_offset);
+      put_uleb(out, segment.size);
+      put_uleb(out, segment.vaddr);
+    }
+  }
   return out;
 }
 
@@ -151,6 +160,15 @@ std::string decode_modules(Cursor& in, Recording& out) {
     if (kind > static_cast<std::uint64_t>(ModuleKind::kKernel)) return "it holds a module of no known kind";
     module.kind = static_cast<ModuleKind>(kind);
     out.modules.push_back(std::move(module));
+  }
+  if (!in.ok()) return kTooShort;
+  std::size_t first = out.modules.size() - count;
+  for (std::size_t i = 0; i < count && !in.at_end(); ++i) {
+    std::size_t segments = get_count(in);
+    for (std::size_t s = 0; s < segments && in.ok(); ++s) {
+      CodeSegment segment{in.uleb(), in.uleb(), in.uleb()};
+      out.modules[first + i].code.push_back(segment);
+    }
   }
   return in.ok() ? "" : kTooShort;
 }

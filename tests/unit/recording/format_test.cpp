@@ -47,7 +47,10 @@ TEST(Format, EveryNumberSurvives) {
 TEST(Format, ARecordingOfTheFirstVersionIsStillRead) {
   Result<Recording> read = read_recording(std::string(GOLDEN_FOLDER) + "/version-1.dwell");
   ASSERT_TRUE(read) << read.error().what;
-  expect_same(*read, sample_recording(65536));
+  // It ends before where code belongs.
+  Recording expected = sample_recording(65536);
+  for (Module& module : expected.modules) module.code.clear();
+  expect_same(*read, expected);
 }
 
 TEST(Format, ManyLiveBlocksSpanSeveralChunks) {

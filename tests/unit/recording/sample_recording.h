@@ -31,7 +31,8 @@ inline Recording sample_recording(std::uint64_t sample_period = 0) {
             sample_period, true, {{"cpus", "2"}, {"note", "of the morning"}}};
   r.processes = {{4711, -1, "redis-server", "redis-server *:6379", 5'000'000'000, 0},
                  {4712, 0, "redis-server", "redis-server *:6379", 6'000'000'000, 8'000'000'000}};
-  r.modules = {{"/usr/bin/redis-server", "00ff", 1234567, ModuleKind::kFile},
+  r.modules = {{"/usr/bin/redis-server", "00ff", 1234567, ModuleKind::kFile,
+                {{0x2000, 0x9000, 0x403000}, {0xb000, 16, 0x50d000}}},
                {"[vdso]", "", 8192, ModuleKind::kVdso},
                {"/tmp/perf-4711.map", "", 0, ModuleKind::kJit}};
   r.locations = {{0, 0x1234, true}, {0, 0x2000, true}, {1, 0x10, false}, {-1, 0xffff800000001000, true}, {0, 0x99, true}};

@@ -144,7 +144,9 @@ TEST_F(DebugFiles, TheDebugFileAloneNamesRecordedOffsets) {
   ref.path = "/gone/app.so";
   ref.build_id = build_id_;
   ref.segments = segments_;
-  expect_named(name(ref, with_debug_dir(path("store"))));
+  SymbolizedModule result = name(ref, with_debug_dir(path("store")));
+  expect_named(result);
+  EXPECT_EQ(result.report.problem, "");
 }
 
 TEST_F(DebugFiles, UnderASysroot) {
