@@ -47,7 +47,6 @@ struct call {
   __u64 size;     /* bytes asked for */
   __u64 pointer;  /* realloc, mremap: the old block; posix_memalign: where the result will be; brk: the old end */
   __u64 old_size; /* mremap */
-  __u64 return_address; /* what lies at sp if the return of this call is not looked at, else 0 */
   __u32 protection;
   __u32 flags;
   __u16 probe;
@@ -55,8 +54,16 @@ struct call {
   __u8 sampled;
 };
 
+/* A call that was not sampled and has no return probe: what it calls is still none of the program's doing. */
+struct skipped_call {
+  __u64 sp; /* as in call; 0: none */
+  __u64 return_address;
+  __u64 ip;
+};
+
 struct thread_state {
   struct call call;
+  struct skipped_call skipped;
   __s64 until_sample; /* bytes until the next sampled byte; 0: not drawn yet */
   __u8 slot;          /* of its process: saves the look-up in targets */
 };
@@ -167,14 +174,27 @@ static __always_inline __u64 read_word(__u64 address) {
 }
 
 /* True if an outer call of this thread is under way above a call whose return address lies at sp. The same sp
- * is a tail call: reallocarray ends in a jump to realloc. A call whose return is not looked at has left its
- * return address as it was: the next call at its depth writes another one there, unless it is the same call
- * once more, which is why the same sp says nothing then. */
+ * is a tail call: reallocarray ends in a jump to realloc. */
 static __always_inline bool is_inner(struct thread_state *state, __u64 sp) {
-  struct call *call = &state->call;
-  if (!call->sp || sp > call->sp) return false;
-  if (!call->return_address) return read_word(call->sp) == dwell_trampoline();
-  return sp < call->sp && read_word(call->sp) == call->return_address;
+  return state->call.sp && sp <= state->call.sp && read_word(state->call.sp) == dwell_trampoline();
+}
+
+static __always_inline void skip_call(struct thread_state *state, struct pt_regs *ctx) {
+  state->call.sp = 0;
+  state->skipped.sp = ctx->sp;
+  state->skipped.ip = ctx->ip;
+  state->skipped.return_address = read_word(ctx->sp);
+}
+
+/* True if an allocator takes address space inside a call that was skipped. Nothing tells when such a call ended,
+ * and its return address may stay on the dead stack: so the one that asks must be of the allocator's module too. */
+#define DWELL_MODULE_SPAN (16ull << 20)
+static __always_inline bool is_inside_skipped(struct thread_state *state, struct pt_regs *ctx) {
+  struct skipped_call *skipped = &state->skipped;
+  if (!skipped->sp || ctx->sp > skipped->sp) return false;
+  __u64 return_address = read_word(skipped->sp);
+  if (return_address != skipped->return_address && return_address != dwell_trampoline()) return false;
+  return read_word(ctx->sp) - skipped->ip + DWELL_MODULE_SPAN < 2 * DWELL_MODULE_SPAN;
 }
 
 static __always_inline __u64 program_break(void) {
@@ -279,6 +299,7 @@ static __always_inline void munmap_entered(struct pt_regs *ctx, struct thread_st
 static __always_inline int call_entered(struct pt_regs *ctx, struct thread_state *state, __u64 cookie) {
   __u64 sp = ctx->sp;
   if (is_inner(state, sp)) return 1;
+  if (sample_bytes && is_address_space(dwell_probe_shape_of(cookie)) && is_inside_skipped(state, ctx)) return 1;
 
   struct call *call = &state->call;
   call->shape = dwell_probe_shape_of(cookie);
@@ -297,16 +318,16 @@ static __always_inline int call_entered(struct pt_regs *ctx, struct thread_state
   bool old_block = (is_realloc(call->shape) || call->shape == DWELL_SHAPE_XALLOCX) && call->pointer &&
                    is_tracked(state, call->pointer);
   if (!old_block && (is_realloc(call->shape) || call->shape == DWELL_SHAPE_XALLOCX)) call->pointer = 0;
-  call->return_address = 0;
-  if (!call->sampled && !old_block) {
-    /* What it calls in turn (malloc below operator new, brk below malloc) is part of it, sampled or not. */
-    call->sp = sp;
-    call->return_address = read_word(sp);
+  /* One that calls another probed function is followed to its end, or the other would be judged once more. */
+  if (!call->sampled && !old_block && !(dwell_probe_flags_of(cookie) & DWELL_PROBE_NESTS)) {
+    skip_call(state, ctx);
     return 1;
   }
-  /* xallocx never moves the block, so nobody else can be given its address meanwhile. */
-  if (old_block && call->shape != DWELL_SHAPE_XALLOCX)
+  /* From here on another thread may be given its address. xallocx never moves the block. */
+  if (old_block && call->shape != DWELL_SHAPE_XALLOCX) {
+    forget_block(state, call->pointer);
     send_free(state, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
+  }
   call->sp = sp;
   return 0;
 }
@@ -332,13 +353,11 @@ static __always_inline void send_realloc_end(struct pt_regs *ctx, struct thread_
   bool failed = !address && call->size && call->shape != DWELL_SHAPE_REALLOCF;
   if (failed) {
     record.size = call->size;
-  } else {
-    forget_block(state, call->pointer);
-    if (address && call->sampled && remember_block(state, address)) {
-      record.address = address;
-      record.size = call->size;
-      record.stack = callers_stack(ctx, state);
-    }
+    remember_block(state, call->pointer);
+  } else if (address && call->sampled && remember_block(state, address)) {
+    record.address = address;
+    record.size = call->size;
+    record.stack = callers_stack(ctx, state);
   }
   record.time_ns = bpf_ktime_get_ns();
   DWELL_SEND(record, DWELL_LOST_FREE);
@@ -348,6 +367,7 @@ static __always_inline void send_realloc_end(struct pt_regs *ctx, struct thread_
 static __always_inline void send_resized(struct pt_regs *ctx, struct thread_state *state, struct call *call,
                                          __u64 real_size) {
   if (!call->pointer || real_size < call->size) return;
+  forget_block(state, call->pointer);
   send_free(state, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
   send_realloc_end(ctx, state, call, call->pointer);
 }
@@ -383,7 +403,6 @@ static __always_inline void call_returned(struct pt_regs *ctx, struct thread_sta
   if (state->call.sp + 8 != ctx->sp) return;
   struct call *call = &state->call;
   call->sp = 0;
-  if (call->return_address) return;
 
   __u64 result = ctx->ax;
   if (is_address_space(call->shape)) {
@@ -392,6 +411,8 @@ static __always_inline void call_returned(struct pt_regs *ctx, struct thread_sta
     send_resized(ctx, state, call, result);
   } else if (is_realloc(call->shape) && call->pointer) {
     send_realloc_end(ctx, state, call, result);
+  } else if (!call->sampled) {
+    return;
   } else if (call->shape == DWELL_SHAPE_MEMALIGN_OUT) {
     __u64 block = 0;
     if ((int)result == 0 && bpf_probe_read_user(&block, sizeof(block), (void *)call->pointer) == 0 && block)

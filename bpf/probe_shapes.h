@@ -57,6 +57,7 @@ enum dwell_probe_shape {
  * wherever the function has pushed nothing yet, and always 8 where there is a return probe.
  */
 #define DWELL_PROBE_RETURNS 0x01 /* wants its return probe: the entry of a session returns 0 */
+#define DWELL_PROBE_NESTS 0x04   /* calls another probed function that gives out memory */
 #define DWELL_PROBE_THROWS 0x02  /* may end by an exception, which no return probe must be in the way of */
 
 static inline __u64 dwell_probe_cookie(unsigned shape, unsigned index, unsigned cfa_offset, unsigned flags) {

@@ -19,7 +19,10 @@ struct CodeRange {
 
 class AddressSpace {
  public:
+  // What is no longer mapped is still known where nothing took its place: stacks that wait to be read may lead
+  // there, as those of a program do that called exec a moment ago.
   void replace(std::vector<CodeRange> ranges);
+  void forget_former() { former_.clear(); }
   // The module and the file offset of an address; no module, and the address itself, where there is none.
   Location locate(std::uint64_t address, bool return_address) const;
   bool covers(std::uint64_t address) const { return find(address) != nullptr; }
@@ -27,6 +30,7 @@ class AddressSpace {
  private:
   const CodeRange* find(std::uint64_t address) const;
   std::vector<CodeRange> ranges_;  // sorted by start, not overlapping
+  std::vector<CodeRange> former_;  // the same, and none of them overlaps any of ranges_
 };
 
 }  // namespace dwell

@@ -178,6 +178,9 @@ void drop_forwarders(const ElfFile& elf, AllocModule& module) {
     else
       kept.push_back(std::move(function));
   }
+  for (AllocFunction& function : kept)
+    function.nests = function.family != AllocFamily::kMapping && wants_return(function.shape) &&
+                     calls_another(elf, targets, function.vaddr, function.size, own);
   module.functions = std::move(kept);
 }
 

@@ -53,6 +53,7 @@ struct AllocFunction {
   dwell_probe_shape shape;
   std::uint64_t vaddr, size, file_offset;
   bool throws = false;  // under one of its names
+  bool nests = false;   // calls another of these functions, or one that it imports
 };
 
 // A function that was found and needs no probe, and why.

@@ -215,6 +215,26 @@ class ForwardingProof {
 
 }  // namespace
 
+namespace {
+
+// The shape of the allocation function that a call or jump leads to, but for the caller itself.
+dwell_probe_shape called_shape(const CallTargets& targets, const ZydisDecodedOperand& operand, std::uint64_t self,
+                               std::uint64_t next,
+                               const std::unordered_map<std::uint64_t, std::pair<std::string, dwell_probe_shape>>& allocators) {
+  std::optional<std::string> name;
+  if (operand.type == ZYDIS_OPERAND_TYPE_IMMEDIATE && operand.imm.is_relative) {
+    std::uint64_t target = next + static_cast<std::uint64_t>(operand.imm.value.s);
+    auto own = allocators.find(target);
+    if (own != allocators.end()) return target == self ? DWELL_SHAPE_NONE : own->second.second;
+    name = targets.import_at(target);
+  } else if (std::optional<std::uint64_t> slot = rip_relative(operand, next)) {
+    name = targets.import_in_slot(*slot);
+  }
+  return name ? alloc_name(*name).shape : DWELL_SHAPE_NONE;
+}
+
+}  // namespace
+
 std::optional<std::string> forwards_to(
     const ElfFile& elf, const CallTargets& targets, std::uint64_t vaddr, std::uint64_t size, dwell_probe_shape shape,
     const std::unordered_map<std::uint64_t, std::pair<std::string, dwell_probe_shape>>& allocators) {
@@ -223,6 +243,29 @@ std::optional<std::string> forwards_to(
   Result<std::string> bytes = elf.bytes_at(vaddr, size);
   if (!bytes) return std::nullopt;
   return ForwardingProof(targets, vaddr, std::move(*bytes), direction, allocators).prove();
+}
+
+bool calls_another(const ElfFile& elf, const CallTargets& targets, std::uint64_t vaddr, std::uint64_t size,
+                   const std::unordered_map<std::uint64_t, std::pair<std::string, dwell_probe_shape>>& allocators) {
+  if (size == 0 || size > kMaxFunctionBytes) return false;
+  Result<std::string> bytes = elf.bytes_at(vaddr, size);
+  if (!bytes) return false;
+  Decoder decoder;
+  std::size_t at = 0;
+  while (at < bytes->size()) {
+    ZydisDecodedInstruction instruction;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    if (!decoder.decode(std::string_view(*bytes).substr(at), instruction, operands)) {
+      ++at;
+      continue;
+    }
+    at += instruction.length;
+    bool leads_away = instruction.meta.category == ZYDIS_CATEGORY_CALL || instruction.meta.category == ZYDIS_CATEGORY_UNCOND_BR ||
+                      instruction.meta.category == ZYDIS_CATEGORY_COND_BR;
+    if (!leads_away) continue;
+    if (wants_return(called_shape(targets, operands[0], vaddr, vaddr + at, allocators))) return true;
+  }
+  return false;
 }
 
 }  // namespace dwell

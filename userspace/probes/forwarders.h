@@ -37,4 +37,8 @@ std::optional<std::string> forwards_to(const ElfFile& elf, const CallTargets& ta
                                        std::uint64_t size, dwell_probe_shape shape,
                                        const std::unordered_map<std::uint64_t, std::pair<std::string, dwell_probe_shape>>& allocators);
 
+// Whether the function calls or jumps to another one that gives out memory, on any way through it.
+bool calls_another(const ElfFile& elf, const CallTargets& targets, std::uint64_t vaddr, std::uint64_t size,
+                   const std::unordered_map<std::uint64_t, std::pair<std::string, dwell_probe_shape>>& allocators);
+
 }  // namespace dwell

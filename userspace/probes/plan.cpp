@@ -71,7 +71,8 @@ ProbeSite make_site(const AllocModule& module, const PlannedProbe& probe) {
                  .name = fmt::format("{} in {}", probe.function.name, module.path),
                  .returns = wants_return(probe.function.shape),
                  .candidates = {}};
-  unsigned flags = (site.returns ? DWELL_PROBE_RETURNS : 0) | (probe.function.throws ? DWELL_PROBE_THROWS : 0);
+  unsigned flags = (site.returns ? DWELL_PROBE_RETURNS : 0) | (probe.function.throws ? DWELL_PROBE_THROWS : 0) |
+                   (probe.function.nests ? DWELL_PROBE_NESTS : 0);
   for (const Placement& placement : probe.placements)
     site.candidates.push_back({probe.function.file_offset + placement.offset,
                                dwell_probe_cookie(placement.shape, probe.index, placement.cfa_offset, flags)});

@@ -209,6 +209,8 @@ Result<void> Recorder::sync(Process& process) {
 
 Result<void> Recorder::probe(Process& process, const std::vector<Mapping>& mappings) {
   std::vector<std::pair<PlannedProbe*, std::string>> wanted;  // and the path that opens its file here
+  std::vector<std::string> arrived;
+  bool late = watching_ && !process.inspected.empty();
   for (const Mapping& mapping : mappings) {
     if (!mapping.executable || !mapping.is_file()) continue;
     std::pair<std::uint64_t, std::uint64_t> file{mapping.device(), mapping.inode};
@@ -219,6 +221,9 @@ Result<void> Recorder::probe(Process& process, const std::vector<Mapping>& mappi
       continue;
     }
     for (PlannedProbe* probe : plan(*module, process.how)) wanted.emplace_back(probe, module->open_path);
+    if (late && !module->functions.empty())
+      arrived.push_back(fmt::format("{} in {} was mapped while recording, and is probed from now on", module->allocator,
+                                    module->path));
   }
   for (int step = 0; step < 3; ++step) {
     std::vector<ProbeSite> sites;
@@ -241,6 +246,7 @@ Result<void> Recorder::probe(Process& process, const std::vector<Mapping>& mappi
       placed(*probes[i]);
     }
   }
+  for (const std::string& text : arrived) note(text);
   return {};
 }
 
@@ -280,6 +286,7 @@ Result<void> Recorder::watch(StopSignals& signals) {
     if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &interest)) return system_error("wait for events", errno);
   }
   std::uint64_t last_progress_ns = 0;
+  watching_ = true;
   while (end_.reason.empty()) {
     epoll_event ready[4];
     ::epoll_wait(epoll.get(), ready, 4, kPollNs / kMillisecond);
@@ -360,6 +367,7 @@ void Recorder::became_another_program(Process& process, std::uint64_t time_ns, b
     process.info.command_line = facts->command_line;
     writer_.set_process(process.slot, process.info);
   }
+  process.code.forget_former();  // what waited in the ring from before has been read
   if (!caught || !*caught)
     note(fmt::format("process {} became another program, {}: its first {:.1f} ms may be missing or have cut stacks",
                      process.info.pid, process.info.name, (monotonic_ns() - time_ns) / 1e6));

@@ -106,6 +106,7 @@ class Recorder {
   std::vector<Note> notes_;
   std::set<std::string> said_;
   std::uint64_t run_time_until_ns_ = 0;
+  bool watching_ = false;
   bool run_time_window_ = false;
   std::uint64_t told_events_ = 0, told_ns_ = 0;
   RecordingEnd end_;

@@ -27,5 +27,19 @@ TEST(AddressSpace, ACallAtTheVeryEndOfAMappingBelongsToIt) {
   EXPECT_EQ(two_modules().locate(0x5000, false), (Location{-1, 0x5000, false}));
 }
 
+TEST(AddressSpace, WhatWasMappedBeforeIsStillKnownWhereNothingTookItsPlace) {
+  AddressSpace space = two_modules();
+  space.replace({{0x9000, 0xa000, 0x0, 2}, {0x4800, 0x5800, 0x0, 3}});
+  EXPECT_EQ(space.locate(0x7010, false), (Location{1, 0x1010, false}));
+  EXPECT_EQ(space.locate(0x4810, false), (Location{3, 0x10, false}));
+  EXPECT_EQ(space.locate(0x4010, false), (Location{-1, 0x4010, false}));  // half of that module is gone for sure
+  space.replace({{0x9000, 0xa000, 0x0, 2}});
+  EXPECT_EQ(space.locate(0x7010, false), (Location{1, 0x1010, false}));
+  EXPECT_EQ(space.locate(0x4810, false), (Location{3, 0x10, false}));
+  space.forget_former();
+  EXPECT_EQ(space.locate(0x7010, false), (Location{-1, 0x7010, false}));
+  EXPECT_EQ(space.locate(0x9010, false), (Location{2, 0x10, false}));
+}
+
 }  // namespace
 }  // namespace dwell

@@ -68,6 +68,13 @@ AllocModule module_of(const std::string& path) {
   return elf ? allocators_of(*elf) : AllocModule{};
 }
 
+TEST(AllocatorsOf, WhoCallsAnotherAllocatorIsTold) {
+  Result<ElfFile> elf = ElfFile::open(OWN_LIBRARY);
+  ASSERT_TRUE(elf);
+  for (const AllocFunction& function : allocators_of(*elf).functions)
+    EXPECT_EQ(function.nests, function.name == "_Znwm") << function.name;
+}
+
 TEST(AllocatorsOf, APrefixedJemallocIsKnownByItsFamily) {
   AllocModule module = module_of(PREFIXED_LIBRARY);
   EXPECT_EQ(module.allocator, "jemalloc");
