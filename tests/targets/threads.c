@@ -76,7 +76,7 @@ SCENARIO void settle_sizes(void) {
 
 SCENARIO void* map_and_unmap(void* worker) {
   (void)worker;
-  for (int i = 0; i < 5000; ++i) {
+  for (int i = 0; i < MAPPINGS; ++i) {
     void* mapped = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     munmap(mapped, 16384);
   }

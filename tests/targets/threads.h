@@ -6,6 +6,7 @@
 #define WORKERS 4
 #define SLOTS 1000
 #define EXCHANGES 50000 /* by each worker */
+#define MAPPINGS 5000    /* by each worker */
 #define INTERRUPTED_CALLS 100000
 
 #define THREAD_FUNCTIONS(KEEPS)                        \
