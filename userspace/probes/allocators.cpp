@@ -14,7 +14,6 @@
 
 #include "symbolizer/decompress.h"
 #include "userspace/base/cursor.h"
-#include "userspace/base/files.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/probes/forwarders.h"
 
@@ -238,25 +237,13 @@ std::uint64_t device_of(const Mapping& mapping) {
   return std::uint64_t{mapping.device_major} << 32 | mapping.device_minor;
 }
 
-std::optional<std::uint64_t> auxiliary_value(pid_t pid, std::uint64_t wanted) {
-  Result<std::string> vector = read_file(fmt::format("/proc/{}/auxv", pid));
-  if (!vector) return std::nullopt;
-  Cursor cursor(*vector);
-  while (cursor.remaining() >= 16) {
-    std::uint64_t type = cursor.u64(), value = cursor.u64();
-    if (type == wanted) return value;
-  }
-  return std::nullopt;
-}
-
-// The loader has an allocator for its own start, which nobody else calls. Under musl it is the C library.
-bool is_bare_loader(pid_t pid, const std::vector<Mapping>& mappings, const Mapping& mapping, const ElfFile& elf) {
-  std::optional<std::uint64_t> base = auxiliary_value(pid, AT_BASE);
-  if (!base || *base == 0) return false;
-  auto first = std::find_if(mappings.begin(), mappings.end(), [&](const Mapping& m) { return m.start == *base; });
-  if (first == mappings.end() || first->inode != mapping.inode || device_of(*first) != device_of(mapping)) return false;
-  return std::none_of(elf.symbols().begin(), elf.symbols().end(),
-                      [](const ElfSymbol& symbol) { return symbol.defined && symbol.name == "__libc_start_main"; });
+// The loader has an allocator for its own start, which nobody else calls. Under musl it is the C library as well.
+bool is_bare_loader(const ElfFile& elf) {
+  auto defines = [&](std::string_view name) {
+    return std::any_of(elf.symbols().begin(), elf.symbols().end(),
+                       [&](const ElfSymbol& symbol) { return symbol.defined && symbol.name == name; });
+  };
+  return defines("__tls_get_addr") && !defines("__libc_start_main");
 }
 
 // What the program's loader put into the slot for an indirect function of this module.
@@ -360,13 +347,13 @@ Error nothing_found(pid_t pid, const ProgramKind& kind, const AllocatorSet& set)
 
 }  // namespace
 
-Result<AllocModule> find_allocator(pid_t pid, const std::vector<Mapping>& mappings, const Mapping& mapping) {
+Result<AllocModule> find_allocator(pid_t pid, const Mapping& mapping) {
   Result<std::string> path = path_to_open(pid, mapping);
   if (!path) return path.error();
   Result<ElfFile> elf = ElfFile::open(*path);
   if (!elf) return elf.error();
   AllocModule module;
-  if (!is_bare_loader(pid, mappings, mapping, *elf)) {
+  if (!is_bare_loader(*elf)) {
     std::optional<ElfFile> more = hidden_symbols(*elf);
     std::vector<IndirectFunction> indirect;
     module = allocators_of(*elf, more ? &*more : nullptr, &indirect);
@@ -391,7 +378,7 @@ Result<AllocatorSet> find_allocators(pid_t pid, const std::vector<Mapping>& mapp
   for (const Mapping& mapping : mappings) {
     if (!mapping.executable || !mapping.is_file()) continue;
     if (!seen.emplace(device_of(mapping), mapping.inode).second) continue;
-    Result<AllocModule> module = find_allocator(pid, mappings, mapping);
+    Result<AllocModule> module = find_allocator(pid, mapping);
     if (!module)
       set.notes.push_back(fmt::format("{}: {}", mapping.path, module.error().what));
     else if (!module->functions.empty())

@@ -83,7 +83,7 @@ struct AllocatorSet {
 Result<AllocatorSet> find_allocators(pid_t pid, const std::vector<Mapping>& mappings);
 
 // The same for one more module, mapped later. No functions: it is no allocator.
-Result<AllocModule> find_allocator(pid_t pid, const std::vector<Mapping>& mappings, const Mapping& mapping);
+Result<AllocModule> find_allocator(pid_t pid, const Mapping& mapping);
 
 // A function that is chosen when the program starts: its symbol is that of the chooser.
 struct IndirectFunction {

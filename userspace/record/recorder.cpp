@@ -215,7 +215,7 @@ Result<void> Recorder::probe(Process& process, const std::vector<Mapping>& mappi
     if (!mapping.executable || !mapping.is_file()) continue;
     std::pair<std::uint64_t, std::uint64_t> file{mapping.device(), mapping.inode};
     if (!process.inspected.insert(file).second) continue;
-    Result<AllocModule> module = find_allocator(process.info.pid, mappings, mapping);
+    Result<AllocModule> module = find_allocator(process.info.pid, mapping);
     if (!module) {
       note(module.error().what);
       continue;
