@@ -12,9 +12,14 @@
 
 namespace dwell {
 
-// Virtual addresses of the last bytes of everything in `code` that could be a call or a syscall, ascending.
-// Direct calls count only if they lead into [text_begin, text_end).
-std::vector<std::uint64_t> find_call_ends(std::string_view code, std::uint64_t vaddr,
-                                          std::uint64_t text_begin, std::uint64_t text_end);
+struct CallSites {
+  std::vector<std::uint64_t> ends;     // ascending: virtual addresses of the last bytes
+  std::vector<std::uint64_t> targets;  // of direct calls, in no order
+};
+
+// Everything in `code` that could be a call or a syscall. Direct calls count only if they lead into
+// [text_begin, text_end).
+CallSites find_calls(std::string_view code, std::uint64_t vaddr, std::uint64_t text_begin,
+                     std::uint64_t text_end);
 
 }  // namespace dwell

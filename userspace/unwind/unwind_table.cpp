@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/unwind/unwind_table.h"
 
+#include <elf.h>
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include <unordered_map>
 
 #include "userspace/unwind/call_sites.h"
+#include "userspace/unwind/code_frames.h"
 
 namespace dwell {
 namespace {
@@ -21,7 +23,6 @@ constexpr std::size_t kLongestPattern = 16;  // calls and the patterns below are
 struct CodePattern {
   std::string_view bytes;
   UnwindRule rule;
-  bool overrides;  // stands even where there is unwind information
 };
 
 // The C library's return from a signal handler: mov $15,%rax; syscall. musl and Go describe it nowhere.
@@ -31,8 +32,8 @@ constexpr std::string_view kSignalReturn("\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05",
 constexpr std::string_view kStartContext("\x48\x89\xdc\x48\x8b\x3c\x24\x48\x85\xff", 10);
 
 constexpr CodePattern kPatterns[] = {
-    {kSignalReturn, {0, 0, DWELL_CFA_SIGNAL, DWELL_BP_SAME}, false},
-    {kStartContext, {0, 0, DWELL_CFA_END, DWELL_BP_SAME}, true},
+    {kSignalReturn, {0, 0, DWELL_CFA_SIGNAL, DWELL_BP_SAME}},
+    {kStartContext, {0, 0, DWELL_CFA_END, DWELL_BP_SAME}},
 };
 
 struct PatternSite {
@@ -41,7 +42,7 @@ struct PatternSite {
 };
 
 struct TextScan {
-  std::vector<std::uint64_t> call_ends;
+  std::vector<std::uint64_t> call_ends, call_targets;
   std::vector<PatternSite> sites;
 };
 
@@ -97,8 +98,9 @@ Result<TextScan> scan_text(const ElfFile& elf, const std::vector<TextRange>& pie
       Result<std::string> code =
           elf.bytes_at(at, std::min<std::uint64_t>(piece.end - at, kTextPiece + kLongestPattern));
       if (!code) return code.error().because_of("read code of " + elf.path());
-      std::vector<std::uint64_t> ends = find_call_ends(*code, at, span.begin, span.end);
-      scan.call_ends.insert(scan.call_ends.end(), ends.begin(), ends.end());
+      CallSites calls = find_calls(*code, at, span.begin, span.end);
+      scan.call_ends.insert(scan.call_ends.end(), calls.ends.begin(), calls.ends.end());
+      scan.call_targets.insert(scan.call_targets.end(), calls.targets.begin(), calls.targets.end());
       find_patterns(*code, at, scan.sites);
       if (piece.end - at <= kTextPiece) break;
     }
@@ -132,7 +134,6 @@ void apply_patterns(std::vector<UnwindRow>& rows, const std::vector<PatternSite>
   for (std::size_t i = 0; i < std::min(sites.size(), kMaxSites); i++) {
     const PatternSite& site = sites[i];
     if (site.vaddr == 0) continue;
-    if (!site.pattern->overrides && !(rule_at(rows, site.vaddr) == kNoRule)) continue;
     // One byte earlier: nothing calls these, so the pc to look up is the byte before.
     overlay(rows, site.vaddr - 1, site.vaddr + site.pattern->bytes.size(), site.pattern->rule);
   }
@@ -141,6 +142,30 @@ void apply_patterns(std::vector<UnwindRow>& rows, const std::vector<PatternSite>
 void sort_ranges(std::vector<FrameRange>& ranges) {
   std::stable_sort(ranges.begin(), ranges.end(),
                    [](const FrameRange& a, const FrameRange& b) { return a.begin < b.begin; });
+}
+
+// All of `base`, and of `more` what begins where `base` has nothing. Sorted.
+FrameRows combine(FrameRows base, const FrameRows& more) {
+  sort_ranges(base.ranges);
+  std::size_t known = base.ranges.size();
+  std::size_t moved_rows = base.rows.size();
+  auto covered = [&](std::uint64_t pc) {
+    auto end = base.ranges.begin() + static_cast<std::ptrdiff_t>(known);
+    auto after =
+        std::upper_bound(base.ranges.begin(), end, pc,
+                         [](std::uint64_t wanted, const FrameRange& range) { return wanted < range.begin; });
+    return after != base.ranges.begin() && pc < std::prev(after)->end;
+  };
+  for (FrameRange range : more.ranges) {
+    if (covered(range.begin)) continue;
+    range.first_row += static_cast<std::uint32_t>(moved_rows);
+    base.ranges.push_back(range);
+  }
+  if (base.ranges.size() > known) {
+    base.rows.insert(base.rows.end(), more.rows.begin(), more.rows.end());
+    sort_ranges(base.ranges);
+  }
+  return base;
 }
 
 // Appends sorted ranges' rows; where ranges overlap, the later one's begin ends the earlier.
@@ -191,6 +216,48 @@ Result<FrameRows> read_frames(const ElfFile& elf, std::string_view name, FrameSe
   return parse_frames(*bytes, section->vaddr, kind);
 }
 
+// What no range of `frames`, which are sorted, describes. Padding between functions is no gap.
+std::vector<TextRange> undescribed(const FrameRows& frames, const std::vector<TextRange>& pieces) {
+  constexpr std::uint64_t kPadding = 16;
+  std::vector<TextRange> gaps;
+  std::size_t next = 0;
+  for (TextRange piece : pieces) {
+    while (next < frames.ranges.size() && frames.ranges[next].begin < piece.end) {
+      const FrameRange& range = frames.ranges[next++];
+      if (range.begin >= piece.begin + kPadding) gaps.push_back({piece.begin, range.begin});
+      piece.begin = std::max(piece.begin, range.end);
+    }
+    if (piece.begin + kPadding <= piece.end) gaps.push_back(piece);
+  }
+  return gaps;
+}
+
+// Reads the frames of undescribed code out of it: musl has no unwind information, nor have the first
+// instructions of programs. More than a library's worth of it is something else (generated code in the binary
+// of a JIT compiler, a Go program), and that has frame pointers.
+FrameRows frames_of_code(const ElfFile& elf, const FrameRows& described, std::vector<TextRange> pieces,
+                         const std::vector<std::uint64_t>& call_targets) {
+  constexpr std::uint64_t kMaxAnalyzed = std::uint64_t{1} << 20;
+  std::sort(pieces.begin(), pieces.end(),
+            [](const TextRange& a, const TextRange& b) { return a.begin < b.begin; });
+  std::vector<TextRange> gaps = undescribed(described, pieces);
+  std::uint64_t total = 0;
+  for (const TextRange& gap : gaps) total += gap.end - gap.begin;
+  if (total > kMaxAnalyzed) return {};
+
+  std::vector<std::string> bytes;
+  for (const TextRange& gap : gaps) {
+    Result<std::string> read = elf.bytes_at(gap.begin, gap.end - gap.begin);
+    bytes.push_back(read ? std::move(*read) : std::string());
+  }
+  std::vector<CodePiece> code;
+  for (std::size_t i = 0; i < gaps.size(); i++) code.push_back({gaps[i].begin, bytes[i]});
+  std::vector<std::uint64_t> entries = {elf.entry()};
+  for (const ElfSymbol& symbol : elf.symbols())
+    if (symbol.defined && symbol.type == STT_FUNC) entries.push_back(symbol.vaddr);
+  return analyze_code(code, entries, call_targets);
+}
+
 }  // namespace
 
 const dwell_unwind_row* RowTable::at(std::uint32_t pc) const {
@@ -207,26 +274,7 @@ UnwindRule UnwindTable::full_rule_at(std::uint64_t vaddr) const {
 }
 
 std::vector<UnwindRow> merge_frames(FrameRows eh_frame, FrameRows debug_frame) {
-  sort_ranges(eh_frame.ranges);
-  std::size_t known = eh_frame.ranges.size();
-  std::size_t moved_rows = eh_frame.rows.size();
-  auto covered = [&](std::uint64_t pc) {
-    auto end = eh_frame.ranges.begin() + static_cast<std::ptrdiff_t>(known);
-    auto after =
-        std::upper_bound(eh_frame.ranges.begin(), end, pc,
-                         [](std::uint64_t wanted, const FrameRange& range) { return wanted < range.begin; });
-    return after != eh_frame.ranges.begin() && pc < std::prev(after)->end;
-  };
-  for (FrameRange range : debug_frame.ranges) {
-    if (covered(range.begin)) continue;
-    range.first_row += static_cast<std::uint32_t>(moved_rows);
-    eh_frame.ranges.push_back(range);
-  }
-  if (eh_frame.ranges.size() > known) {
-    eh_frame.rows.insert(eh_frame.rows.end(), debug_frame.rows.begin(), debug_frame.rows.end());
-    sort_ranges(eh_frame.ranges);
-  }
-  return flatten(eh_frame);
+  return flatten(combine(std::move(eh_frame), debug_frame));
 }
 
 std::vector<UnwindRow> keep_call_rows(const std::vector<UnwindRow>& rows,
@@ -261,10 +309,12 @@ Result<UnwindTable> build_unwind_table(const ElfFile& elf, TableRows wanted) {
   Result<FrameRows> debug_frame = read_frames(elf, ".debug_frame", FrameSection::kDebugFrame);
   if (!debug_frame) debug_frame = FrameRows{};  // only an addition, and often damaged by strip tools
   table.bad_entries = eh_frame->bad_entries + debug_frame->bad_entries;
-  std::vector<UnwindRow> rows = merge_frames(std::move(*eh_frame), std::move(*debug_frame));
+  FrameRows frames = combine(std::move(*eh_frame), *debug_frame);
 
   Result<TextScan> scan = scan_text(elf, pieces, range);
   if (!scan) return scan.error();
+  frames = combine(std::move(frames), frames_of_code(elf, frames, pieces, scan->call_targets));
+  std::vector<UnwindRow> rows = flatten(frames);
   apply_patterns(rows, scan->sites);
   for (const PatternSite& site : scan->sites) scan->call_ends.push_back(site.vaddr - 1);
   std::sort(scan->call_ends.begin(), scan->call_ends.end());

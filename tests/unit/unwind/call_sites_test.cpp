@@ -8,7 +8,7 @@ namespace {
 
 using Ends = std::vector<std::uint64_t>;
 
-Ends ends_of(const std::string& code) { return find_call_ends(code, 0x1000, 0x1000, 0x2000); }
+Ends ends_of(const std::string& code) { return find_calls(code, 0x1000, 0x1000, 0x2000).ends; }
 
 TEST(CallSites, FindsEveryFormOfCall) {
   EXPECT_EQ(ends_of(std::string("\x90\xe8\x10\x00\x00\x00", 6)), Ends{0x1005});      // call rel32

@@ -83,7 +83,7 @@ TEST(UnwindTable, CallRowsAgreeWithTheFullTableOnRealBinaries) {
       if (!segment.executable) continue;
       std::string code = *elf->bytes_at(segment.vaddr, segment.file_size);
       for (std::uint64_t end :
-           find_call_ends(code, segment.vaddr, segment.vaddr, segment.vaddr + code.size())) {
+           find_calls(code, segment.vaddr, segment.vaddr, segment.vaddr + code.size()).ends) {
         auto pc = static_cast<std::uint32_t>(end - table->base);
         const dwell_unwind_row* call = table->calls.at(pc);
         const dwell_unwind_row* full = table->full.at(pc);
