@@ -25,6 +25,7 @@ namespace dwell {
 namespace {
 
 constexpr std::size_t kDataPages = 8;  // of each CPU; a mapping takes about 150 bytes
+constexpr std::size_t kLargestRecord = 4096 + 256;  // a path as long as paths can be
 constexpr std::size_t kSampleIdSize = 16;  // pid, tid, time: PERF_SAMPLE_TID | PERF_SAMPLE_TIME
 
 std::size_t page_size() {
@@ -181,7 +182,12 @@ std::vector<std::byte> drain(void* pages) {
 
 MappingNews MmapWatch::take() {
   MappingNews news;
-  for (const Ring& ring : rings_) decode_mapping_records(drain(ring.pages), watched_, news);
+  for (const Ring& ring : rings_) {
+    std::vector<std::byte> records = drain(ring.pages);
+    decode_mapping_records(records, watched_, news);
+    // The kernel tells of a loss with the next record on the same CPU, which may never come.
+    if (records.size() + kLargestRecord > kDataPages * page_size() && news.lost == 0) news.lost = 1;
+  }
   // Each CPU has its own buffer; together they are in order only by time.
   std::stable_sort(news.mappings.begin(), news.mappings.end(),
                    [](const NewMapping& a, const NewMapping& b) { return a.time_ns < b.time_ns; });

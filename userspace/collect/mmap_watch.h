@@ -37,7 +37,7 @@ struct NewProgram {  // a process replaced its program: nothing of its memory is
 struct MappingNews {
   std::vector<NewMapping> mappings;  // of executable memory backed by a file
   std::vector<NewProgram> executed;
-  std::uint64_t lost = 0;            // reports that the kernel had to drop: read the maps afresh
+  std::uint64_t lost = 0;            // at least so many reports were dropped by the kernel: read the maps afresh
 
   bool empty() const { return mappings.empty() && executed.empty() && lost == 0; }
   void clear();

@@ -210,16 +210,10 @@ TEST_F(LiveMmapWatch, ABufferThatOverflowsSaysSo) {
   }
   watch->watch(child);
   waitpid(child, nullptr, 0);
+  // At once: the kernel's own word on it comes only with the next record on the same CPU.
   MappingNews news = watch->take();
-  // The kernel reports a loss with the next record that fits.
-  pid_t next = fork();
-  if (next == 0) {
-    execlp("true", "true", nullptr);
-    _exit(1);
-  }
-  waitpid(next, nullptr, 0);
-  EXPECT_TRUE(arrives(*watch, news, [](const MappingNews& all) { return all.lost > 0; }));
-  EXPECT_GE(news.lost + news.mappings.size(), 5000u);
+  EXPECT_GE(news.lost, 1u);
+  EXPECT_LT(news.mappings.size(), 5000u);
 }
 
 }  // namespace
