@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -23,6 +24,7 @@
 #include "bpf/probe_shapes.h"
 #include "probe_selftest.skel.h"
 #include "symbolizer/proc_maps.h"
+#include "userspace/base/unique_fd.h"
 
 // The functions that are probed. Each begins with the instruction whose price is asked for, and none shares
 // a page with another's end: a five-byte nop must not cross one.
@@ -155,36 +157,44 @@ Prices measure() {
           price_of(dwell_site_push_return, 100), price_of(dwell_site_stepped, 40)};
 }
 
+struct Pipe {
+  Pipe() {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return;
+    read_end.reset(ends[0]);
+    write_end.reset(ends[1]);
+  }
+  bool is_open() const { return read_end.valid(); }
+  UniqueFd read_end, write_end;
+};
+
 // A child of ours that waits for a byte, calls the counted function, and goes.
 class OtherProcess {
  public:
-  OtherProcess() {
-    if (pipe(pipe_) != 0) return;
-    pid_ = fork();
+  OtherProcess() : pid_(go_.is_open() ? fork() : -1) {
     if (pid_ != 0) return;
     char byte;
-    close(pipe_[1]);
-    if (read(pipe_[0], &byte, 1) == 1) dwell_site_counted();
+    go_.write_end.reset();
+    if (read(go_.read_end.get(), &byte, 1) == 1) dwell_site_counted();
     _exit(0);
   }
   ~OtherProcess() {
-    if (pipe_[0] >= 0) close(pipe_[0]);
-    if (pipe_[1] >= 0) close(pipe_[1]);
+    go_.write_end.reset();
     if (pid_ > 0) waitpid(pid_, nullptr, 0);
   }
   OtherProcess(const OtherProcess&) = delete;
   OtherProcess& operator=(const OtherProcess&) = delete;
 
   bool call() {
-    if (pid_ <= 0 || write(pipe_[1], "!", 1) != 1) return false;
+    if (pid_ <= 0 || write(go_.write_end.get(), "!", 1) != 1) return false;
     pid_t child = std::exchange(pid_, -1);
     int status = 0;
     return waitpid(child, &status, 0) == child && WIFEXITED(status);
   }
 
  private:
-  int pipe_[2] = {-1, -1};
-  pid_t pid_ = -1;
+  Pipe go_;
+  pid_t pid_;
 };
 
 struct Trial {
@@ -257,7 +267,7 @@ void use(const Trial& trial, AttachMethod method, Calibration& calibration) {
   calibration.abilities.best = method;
   calibration.abilities.pid_filter_exact = trial.pid_filter_exact;
   // A call instead of a trap is told from an emulated nop by its price alone.
-  calibration.abilities.nop5_is_a_call = nop5 < 0.75 * push;
+  calibration.abilities.nop5_is_a_call = nop5 < 0.85 * push;
   calibration.abilities.long_nops_emulated = nop4 < (push + stepped) / 2;
   calibration.prices.entry_ns[static_cast<int>(TrapClass::kNop5)] = nop5;
   calibration.prices.entry_ns[static_cast<int>(TrapClass::kEmulated)] = push;
@@ -322,38 +332,31 @@ bool install_unaware_filter() {
 enum class Fate { kAlive, kDead, kUntried };
 Fate fate_of_filtered_child(AttachMethod method, const OwnText& text, Function function, bool returns) {
   Result<Skeleton> loaded = load_selftest(method);
-  if (!loaded) return Fate::kUntried;
-  const probe_selftest& skeleton = **loaded;
-  int go[2], done[2];
-  if (pipe(go) != 0) return Fate::kUntried;
-  if (pipe(done) != 0) return Fate::kUntried;
+  Pipe go, done;
+  if (!loaded || !go.is_open() || !done.is_open()) return Fate::kUntried;
   pid_t child = fork();
   if (child < 0) return Fate::kUntried;
   if (child == 0) {
     char byte;
-    close(go[1]);
-    if (read(go[0], &byte, 1) != 1 || !install_unaware_filter()) _exit(2);
+    go.write_end.reset();
+    if (read(go.read_end.get(), &byte, 1) != 1 || !install_unaware_filter()) _exit(2);
     // Several calls: the kernel changes a nop to a call only once it has been hit.
     for (int i = 0; i < 8; ++i) function();
-    syscall(SYS_write, done[1], "!", 1);
+    syscall(SYS_write, done.write_end.get(), "!", 1);
     _exit(0);
   }
-  close(go[0]);
-  close(done[1]);
+  done.write_end.reset();
+  const probe_selftest& skeleton = **loaded;
   ProbeLinks links(method,
                    {bpf_program__fd(skeleton.progs.empty_entry), bpf_program__fd(skeleton.progs.empty_session),
                     bpf_program__fd(skeleton.progs.empty_return)},
                    child);
-  Result<std::vector<AttachedSite>> attached = links.attach({own_site(text, function, 1, returns)});
   Fate fate = Fate::kUntried;
-  if (attached) {
+  if (links.attach({own_site(text, function, 1, returns)}) && write(go.write_end.get(), "!", 1) == 1) {
     char byte;
-    bool told = write(go[1], "!", 1) == 1;
-    bool alive = told && read(done[0], &byte, 1) == 1;
-    if (told) fate = alive ? Fate::kAlive : Fate::kDead;
+    fate = read(done.read_end.get(), &byte, 1) == 1 ? Fate::kAlive : Fate::kDead;
   }
-  close(go[1]);
-  close(done[0]);
+  go.write_end.reset();
   int status = 0;
   waitpid(child, &status, 0);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 2) fate = Fate::kUntried;
