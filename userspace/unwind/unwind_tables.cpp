@@ -76,8 +76,10 @@ struct UnwindTables::Placed {
 
   bool same_code(const Placed& other) const {
     return mapping.start == other.mapping.start && mapping.end == other.mapping.end && bias == other.bias &&
-           module == other.module;
+           (module == other.module ||
+            (is_missing() && other.is_missing() && module->path == other.module->path));
   }
+  bool is_missing() const { return module && module->kind == DWELL_MAPPING_PENDING; }
 };
 
 struct UnwindTables::Space {
@@ -310,8 +312,12 @@ std::shared_ptr<UnwindTables::Module> UnwindTables::module_for(pid_t pid, const 
   if (!vdso) {
     Result<std::string> opened = path_to_open(pid, mapping);
     if (!opened) {
+      // Not to be had now: the stacks end here and say so, and the next sync tries again.
+      auto missing = std::make_shared<Module>();
+      missing->path = mapping.path;
+      missing->kind = DWELL_MAPPING_PENDING;
       report.problems.push_back({mapping.path, opened.error().what});
-      return nullptr;
+      return missing;
     }
     path = std::move(*opened);
     key = file_key(path);

@@ -121,6 +121,7 @@ TEST(UnwindTables, SaysWhatCouldNotBeLoaded) {
   ASSERT_EQ(sync.problems.size(), 1u);
   EXPECT_EQ(sync.problems[0].path, "/no/such/file");
   EXPECT_FALSE(sync.problems[0].reason.empty());
+  EXPECT_FALSE(tables.sync(::getpid(), kSlot, std::vector<Mapping>{ghost}).changed);
 }
 
 }  // namespace
