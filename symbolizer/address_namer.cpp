@@ -107,7 +107,7 @@ NameSource AddressNamer::look_up(const AddressQuery& query, std::vector<Resolved
 NameSource AddressNamer::look_up_in_map(std::uint64_t address, std::vector<ResolvedFrame>& frames) {
   const AddressMap::Entry* entry = module_.names.find(address);
   if (!entry) return NameSource::kNone;
-  std::string_view name = entry->name;
+  std::string_view name = keep_once(entry->name);  // a JIT's map is read again when it has grown
   frames.push_back({name, name, {}, 0, true, false});
   return module_.ref.kind == CodeKind::kJit ? NameSource::kPerfMap : NameSource::kKallsyms;
 }
@@ -175,12 +175,14 @@ bool AddressNamer::add_debug_frames(std::uint64_t vaddr, const FunctionSymbol* s
 std::string_view AddressNamer::keep_path(std::string_view path) {
   if (path.empty()) return {};
   std::string_view& known = paths_[path.data()];
-  if (known.empty()) {
-    std::string_view& kept = kept_paths_[std::string(path)];
-    if (kept.empty()) kept = keep(std::string(path));
-    known = kept;
-  }
+  if (known.empty()) known = keep_once(path);
   return known;
+}
+
+std::string_view AddressNamer::keep_once(std::string_view text) {
+  std::string_view& kept = kept_once_[std::string(text)];
+  if (kept.empty()) kept = keep(std::string(text));
+  return kept;
 }
 
 AddressNamer::Text AddressNamer::make_text(std::string_view name, bool resolver) {

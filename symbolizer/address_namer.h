@@ -21,7 +21,7 @@
 
 namespace dwell {
 
-// What is found about a module when it is opened. Nothing in here changes afterwards.
+// What is found about a module when it is opened. During a batch nothing in here changes.
 struct OpenedModule {
   const SymbolizerOptions& options;
   ModuleRef ref;
@@ -78,6 +78,7 @@ class AddressNamer {
 
   std::string_view keep(std::string text) { return kept_.emplace_back(std::move(text)); }
   std::string_view keep_path(std::string_view path);
+  std::string_view keep_once(std::string_view text);
   Text make_text(std::string_view name, bool resolver);
   const Text& text_of(const FunctionSymbol& symbol);
   const Text& text_of_whole(const FunctionSymbol& symbol);
@@ -94,7 +95,7 @@ class AddressNamer {
   // By where the text stands in the file: equal strings are mostly one string there.
   absl::flat_hash_map<const char*, Text> debug_texts_, whole_texts_;
   absl::flat_hash_map<const char*, std::string_view> paths_;
-  absl::flat_hash_map<std::string, std::string_view> kept_paths_;
+  absl::flat_hash_map<std::string, std::string_view> kept_once_;
 };
 
 }  // namespace dwell

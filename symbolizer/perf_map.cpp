@@ -58,6 +58,8 @@ pid_t inner_pid(pid_t pid) {
   return inner;
 }
 
+std::string perf_map_path(pid_t pid) { return fmt::format("/proc/{}/root/tmp/perf-{}.map", pid, inner_pid(pid)); }
+
 // A file in a folder where everybody may write: nothing but a regular file is read, and no link is followed.
 Result<std::string> read_regular_file(const std::string& path) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
@@ -111,8 +113,16 @@ AddressMap parse_perf_map(std::string_view text, std::size_t* skipped) {
   return map;
 }
 
+std::uint64_t perf_map_version(pid_t pid) {
+  struct stat status {};
+  if (::lstat(perf_map_path(pid).c_str(), &status) != 0) return 0;
+  std::uint64_t time = static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
+                       static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
+  return time ^ static_cast<std::uint64_t>(status.st_size) << 1 ^ static_cast<std::uint64_t>(status.st_ino) << 40 ^ 1;
+}
+
 Result<AddressMap> read_perf_map(pid_t pid) {
-  Result<std::string> text = read_regular_file(fmt::format("/proc/{}/root/tmp/perf-{}.map", pid, inner_pid(pid)));
+  Result<std::string> text = read_regular_file(perf_map_path(pid));
   if (!text) return text.error();
   return parse_perf_map(*text);
 }

@@ -35,6 +35,9 @@ AddressMap parse_perf_map(std::string_view text, std::size_t* skipped = nullptr)
 // The map of a process, found under the number that it has in its own PID namespace, in its own mount namespace.
 Result<AddressMap> read_perf_map(pid_t pid);
 
+// Changes when the map has changed; 0 if there is none. Runtimes go on writing while they run.
+std::uint64_t perf_map_version(pid_t pid);
+
 // Functions of the kernel and its modules ("name [module]"); each ends where the next begins.
 AddressMap parse_kallsyms(std::string_view text);
 Result<AddressMap> read_kallsyms();

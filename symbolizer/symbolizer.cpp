@@ -99,6 +99,7 @@ class Symbolizer::Module {
   void open_symbols();
   void open_debug_info();
   void open_names();
+  void refresh_names();
   std::shared_ptr<const ElfFile> separate_debug_file();
   std::shared_ptr<const ElfFile> packed_symbols();
   void note_problem(std::string problem, std::string hint = {});
@@ -113,6 +114,7 @@ class Symbolizer::Module {
   std::shared_ptr<const ElfFile> separate_;
   bool separate_tried_ = false;
   ModuleReport report_;
+  std::uint64_t names_version_ = 0;
   std::vector<std::unique_ptr<AddressNamer>> namers_;
 };
 
@@ -164,6 +166,7 @@ std::size_t Symbolizer::Module::thread_count(std::size_t queries) {
 SymbolizedModule Symbolizer::Module::symbolize(std::span<const AddressQuery> queries) {
   std::lock_guard lock(mutex_);
   open();
+  if (module_.ref.kind == CodeKind::kJit) refresh_names();
   for (const std::unique_ptr<AddressNamer>& each : namers_) each->start_batch();
   std::vector<Task> tasks = sorted_tasks(queries);
   std::size_t count = thread_count(queries.size());
@@ -226,9 +229,18 @@ void Symbolizer::Module::open() {
   }
 }
 
+// What a runtime has compiled since the last batch. When the process has ended, the names that are known stay.
+void Symbolizer::Module::refresh_names() {
+  std::uint64_t version = module_.ref.pid != 0 ? perf_map_version(module_.ref.pid) : 0;
+  if (version == 0 || version == names_version_) return;
+  report_.problem = report_.hint = "";
+  open_names();
+}
+
 void Symbolizer::Module::open_names() {
   bool jit = module_.ref.kind == CodeKind::kJit;
   if (jit && module_.ref.pid == 0) return;
+  if (jit) names_version_ = perf_map_version(module_.ref.pid);
   Result<AddressMap> names = jit ? read_perf_map(module_.ref.pid) : read_kallsyms();
   if (!names) {
     note_problem(names.error().what, jit ? "let the runtime write a perf map (node --perf-basic-prof, "

@@ -219,6 +219,29 @@ TEST(Symbolizer, JitCodeIsNamedByThePerfMap) {
   EXPECT_EQ(result.counters.by_source[static_cast<int>(NameSource::kNone)], 1u);
 }
 
+TEST(Symbolizer, WhatAJitCompilesLaterIsNamedToo) {
+  std::string path = "/tmp/perf-" + std::to_string(::getpid()) + ".map";
+  ModuleRef module;
+  module.kind = CodeKind::kJit;
+  module.pid = ::getpid();
+  std::vector<AddressQuery> queries = {{0x7004, false}, {0x9000, false}};
+  Symbolizer symbolizer;
+  SymbolizedModule none = symbolizer.symbolize(module, queries);
+  EXPECT_EQ(none.chain(0)[0].function, "[jit]");
+  EXPECT_FALSE(none.report.problem.empty());
+  ASSERT_TRUE(write_file_atomically(path, "7000 10 early\n"));
+  SymbolizedModule first = symbolizer.symbolize(module, queries);
+  ASSERT_TRUE(write_file_atomically(path, "7000 10 early\n9000 10 late\n"));
+  SymbolizedModule second = symbolizer.symbolize(module, queries);
+  std::filesystem::remove(path);
+  SymbolizedModule third = symbolizer.symbolize(module, queries);
+  EXPECT_EQ(first.chain(0)[0].function, "early");
+  EXPECT_EQ(first.chain(1)[0].function, "[jit]");
+  EXPECT_TRUE(first.report.problem.empty());
+  EXPECT_EQ(second.chain(1)[0].function, "late");
+  EXPECT_EQ(third.chain(1)[0].function, "late");
+}
+
 TEST(Symbolizer, TheKernelHasNames) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to see the kernel's addresses";
   Result<std::string> text = read_file("/proc/kallsyms");
