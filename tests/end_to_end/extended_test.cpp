@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// jemalloc's mallocx, tcmalloc's tc_malloc, mimalloc's mi_malloc, and their relatives.
+// jemalloc's mallocx, tcmalloc's tc_malloc, mimalloc's mi_malloc and their relatives; a program's own allocator.
 #include "tests/targets/extended_functions.h"
 
 #include "tests/end_to_end/truth.h"
+#include "tests/targets/own_allocator.h"
 
 namespace dwell::testing {
 namespace {
@@ -24,6 +25,17 @@ TEST_P(ExtendedFunctions, KeepWhatTheyKeep) {
   expect_no_surprise(scenario.report);
   expect_kept(scenario.report, GetParam().truth);
   expect_nothing_else(scenario.report, GetParam().truth, "heap");
+}
+
+// With C23's free_sized and free_aligned_sized, which no C library here has yet.
+TEST(OwnAllocator, IsTheProgramsAllocator) {
+  DWELL_NEEDS_BPF();
+  const std::vector<Truth> kTruth = {OWN_ALLOCATOR_FUNCTIONS(HEAP_TRUTH)};
+  Scenario scenario = record_scenario({target_binary("own_allocator")});
+  expect_nothing_lost(scenario.report);
+  expect_no_surprise(scenario.report, true);  // its free_sized calls free, and the block is gone by then
+  expect_kept(scenario.report, kTruth);
+  expect_nothing_else(scenario.report, kTruth, "heap");
 }
 
 INSTANTIATE_TEST_SUITE_P(Truth, ExtendedFunctions,

@@ -17,6 +17,8 @@ struct Case {
   const char *name, *program, *library;
 };
 
+std::ostream& operator<<(std::ostream& out, const Case& one) { return out << one.name; }
+
 // One run in fifteen thousand may lie outside.
 constexpr double kErrors = 4;
 

@@ -16,7 +16,7 @@ struct Calls {
 #define CALLS(function, allocations, frees) {#function, allocations, frees},
 const std::vector<Calls> kCalls = {THREAD_CALLS(CALLS)};
 
-class Threads : public ::testing::TestWithParam<const char*> {};
+class Threads : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Threads, LoseNothingToEachOther) {
   DWELL_NEEDS_BPF();
@@ -34,7 +34,7 @@ TEST_P(Threads, LoseNothingToEachOther) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Truth, Threads, ::testing::Values("session", "multi", "perf"),
-                         [](const auto& test) { return std::string(test.param); });
+                         [](const auto& test) { return test.param; });
 
 }  // namespace
 }  // namespace dwell::testing

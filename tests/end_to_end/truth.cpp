@@ -58,9 +58,9 @@ void expect_nothing_else(const nlohmann::json& report, const std::vector<Truth>&
   EXPECT_EQ(total_bytes, bytes) << kind << "\n" << text_of(sites);
 }
 
-void expect_no_surprise(const nlohmann::json& report, bool threads_end) {
+void expect_no_surprise(const nlohmann::json& report, bool but_unknown_frees) {
   for (const auto& [what, count] : report["surprises"].items()) {
-    if (threads_end && what == "unknown_frees") continue;
+    if (but_unknown_frees && what == "unknown_frees") continue;
     EXPECT_EQ(count, 0) << what;
   }
 }

@@ -26,9 +26,9 @@ void expect_kept(const nlohmann::json& report, const std::vector<Truth>& all, St
 // And that nobody else keeps anything of that kind: the total is the sum.
 void expect_nothing_else(const nlohmann::json& report, const std::vector<Truth>& all, const std::string& kind);
 
-// Expects the ledger to have met nothing that it did not understand. With threads that end, some frees are of
-// blocks that nobody has: glibc empties the cache of such a thread by free().
-void expect_no_surprise(const nlohmann::json& report, bool threads_end = false);
+// Expects the ledger to have met nothing that it did not understand. Where threads end there are frees of blocks
+// that nobody has: glibc empties the cache of such a thread by free().
+void expect_no_surprise(const nlohmann::json& report, bool but_unknown_frees = false);
 
 bool is_installed(const std::string& library);  // by its file name, among the system's libraries
 

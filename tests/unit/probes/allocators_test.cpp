@@ -47,6 +47,8 @@ TEST(AllocName, TellsWhatMayThrow) {
 
 TEST(AllocName, KnowsWhereTheSizeIs) {
   EXPECT_EQ(alloc_name("aligned_alloc").shape, DWELL_SHAPE_SIZE_ARG1);
+  EXPECT_EQ(alloc_name("free_sized").shape, DWELL_SHAPE_FREE_ARG0);
+  EXPECT_EQ(alloc_name("free_aligned_sized").shape, DWELL_SHAPE_FREE_ARG0);
   EXPECT_EQ(alloc_name("mi_malloc_aligned").shape, DWELL_SHAPE_SIZE_ARG0);
   EXPECT_EQ(alloc_name("mi_heap_malloc").shape, DWELL_SHAPE_SIZE_ARG1);
   EXPECT_EQ(alloc_name("mi_heap_calloc").shape, DWELL_SHAPE_PRODUCT_ARG1_ARG2);
