@@ -58,7 +58,12 @@ pid_t inner_pid(pid_t pid) {
   return inner;
 }
 
-std::string perf_map_path(pid_t pid) { return fmt::format("/proc/{}/root/tmp/perf-{}.map", pid, inner_pid(pid)); }
+// When the process has ended, what it left here, if it ran in no container.
+std::string perf_map_path(pid_t pid) {
+  std::string root = fmt::format("/proc/{}/root", pid);
+  if (::access(root.c_str(), F_OK) != 0) return fmt::format("/tmp/perf-{}.map", pid);
+  return fmt::format("{}/tmp/perf-{}.map", root, inner_pid(pid));
+}
 
 // A file in a folder where everybody may write: nothing but a regular file is read, and no link is followed.
 Result<std::string> read_regular_file(const std::string& path) {

@@ -70,6 +70,18 @@ TEST(PerfMap, IsFoundForALiveProcessAndNeverThroughALink) {
   ::unlink(path.c_str());
 }
 
+TEST(PerfMap, OfAProcessThatHasEndedIsWhatItLeft) {
+  constexpr pid_t kNobody = 0x7ffffffe;  // above any number that a process can have
+  std::string path = "/tmp/perf-" + std::to_string(kNobody) + ".map";
+  EXPECT_EQ(perf_map_version(kNobody), 0u);
+  ASSERT_TRUE(write_file_atomically(path, "7000 10 jitted\n"));
+  EXPECT_NE(perf_map_version(kNobody), 0u);
+  Result<AddressMap> map = read_perf_map(kNobody);
+  ::unlink(path.c_str());
+  ASSERT_TRUE(map) << map.error().what;
+  EXPECT_EQ(map->size(), 1u);
+}
+
 TEST(Kallsyms, FunctionsEndWhereTheNextBegins) {
   AddressMap map = parse_kallsyms(
       "ffffffff81000000 T _text\n"
