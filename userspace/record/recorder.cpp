@@ -407,6 +407,8 @@ void Recorder::follow(Process& parent, const ProcessNews& news) {
 void Recorder::ended(Process& process, std::uint64_t time_ns) {
   process.ended = true;
   process.info.end_ns = time_ns;
+  // The last chance: what has ended can still be asked until its parent has waited for it.
+  process.cpu_ns = process_cpu_ns(process.info.pid).value_or(process.cpu_ns);
   process.links->detach();
   unwind_.drop(process.slot);
   mmap_watch_.forget(process.info.pid);
