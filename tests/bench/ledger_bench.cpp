@@ -114,7 +114,7 @@ void BM_Collector(benchmark::State& state) {
     StackTable stacks(*writer);
     AddressSpace code;
     code.replace({{0x400000, 0x4000000, 0, writer->add_module({"/bin/app", "", 1, ModuleKind::kFile})}});
-    Decoder decoder(stacks, *writer, {[](const ProcessNews&) {}, [](ProcessSlot, std::uint64_t) {},
+    Decoder decoder(stacks, *writer, {[](const ProcessNews&) {}, [](ProcessSlot, dwell_stack_end, std::uint64_t) {},
                                       [&](ProcessSlot) -> const AddressSpace& { return code; }});
     MemoryLedger ledger(0);
     EventStream stream(live_blocks, kStacks);
