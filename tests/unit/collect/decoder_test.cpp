@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <span>
 #include <vector>
 
 namespace dwell {
@@ -36,7 +38,7 @@ class DecoderTest : public testing::Test {
     record.exact[0] = exact;
     std::vector<std::byte> bytes(sizeof record + pcs.size() * 8);
     std::memcpy(bytes.data(), &record, sizeof record);
-    std::memcpy(bytes.data() + sizeof record, pcs.data(), pcs.size() * 8);
+    std::ranges::copy(std::as_bytes(std::span(pcs)), bytes.begin() + sizeof record);
     decode(bytes.data(), bytes.size());
   }
   static dwell_alloc_record alloc(std::uint64_t stack) {
