@@ -452,19 +452,26 @@ Result<void> Recorder::write_losses(std::uint64_t now_ns) {
 }
 
 Result<void> Recorder::write_cost(std::uint64_t now_ns) {
-  MemoryTracer::RunTime counted = tracer_.run_time();
-  cost_.update(tracer_.hits(probes_.size() + 1), counted.runs, counted.ns);
   CostSample sample;
+  sample.target_cpu_ns = measure_cost();
   sample.time_ns = now_ns;
   sample.probe_hits = cost_.probe_hits();
   sample.trap_ns = cost_.trap_ns();
   sample.bpf_ns = cost_.bpf_ns();
   sample.dwell_cpu_ns = own_cpu_ns();
+  return writer_.write_cost(sample);
+}
+
+// Brings cost_ up to date; returns the CPU time that the targets have used since their recording began.
+std::uint64_t Recorder::measure_cost() {
+  MemoryTracer::RunTime counted = tracer_.run_time();
+  cost_.update(tracer_.hits(probes_.size() + 1), counted.runs, counted.ns);
+  std::uint64_t target_cpu_ns = 0;
   for (auto& process : processes_) {
     if (!process->ended) process->cpu_ns = process_cpu_ns(process->info.pid).value_or(process->cpu_ns);
-    sample.target_cpu_ns += process->cpu_ns - std::min(process->cpu_ns, process->cpu_at_start_ns);
+    target_cpu_ns += process->cpu_ns - std::min(process->cpu_ns, process->cpu_at_start_ns);
   }
-  return writer_.write_cost(sample);
+  return target_cpu_ns;
 }
 
 void Recorder::count_run_time(std::uint64_t now_ns) {
@@ -486,13 +493,7 @@ void Recorder::tell_progress(std::uint64_t now_ns) {
   if (told_ns_) progress.events_per_second = (decoder_.events() - told_events_) * 1e9 / (now_ns - told_ns_);
   told_events_ = decoder_.events();
   told_ns_ = now_ns;
-  std::uint64_t target_cpu_ns = 0;
-  for (auto& process : processes_) {
-    std::uint64_t cpu_ns = process_cpu_ns(process->info.pid).value_or(process->cpu_ns);
-    target_cpu_ns += cpu_ns - std::min(cpu_ns, process->cpu_at_start_ns);
-  }
-  MemoryTracer::RunTime counted = tracer_.run_time();
-  cost_.update(tracer_.hits(probes_.size() + 1), counted.runs, counted.ns);
+  std::uint64_t target_cpu_ns = measure_cost();
   if (target_cpu_ns) progress.cost_percent = 100.0 * (cost_.trap_ns() + cost_.bpf_ns()) / target_cpu_ns;
   for (std::uint64_t count : tracer_.losses()) progress.lost += count;
   callbacks_.progress(progress);

@@ -77,6 +77,7 @@ class Recorder {
   Result<void> tick(std::uint64_t now_ns);
   Result<void> write_losses(std::uint64_t now_ns);
   Result<void> write_cost(std::uint64_t now_ns);
+  std::uint64_t measure_cost();
   void count_run_time(std::uint64_t now_ns);
   void tell_progress(std::uint64_t now_ns);
   void note(const std::string& text);
