@@ -130,11 +130,6 @@ Result<void> MemoryTracer::add_target(pid_t pid, ProcessSlot slot) {
   return {};
 }
 
-void MemoryTracer::forget_target(pid_t pid) {
-  std::uint32_t key = pid;
-  bpf_map_delete_elem(bpf_map__fd(impl_->alloc->maps.targets), &key);
-}
-
 void MemoryTracer::set_handler(RecordHandler record) { impl_->consumer.handler = std::move(record); }
 
 Result<std::size_t> MemoryTracer::consume() {

@@ -34,9 +34,8 @@ class MemoryTracer {
   UnwindMapFds unwind_maps() const;
   ProbePrograms programs() const;
 
-  // From now on the process's events are sent, marked with the slot; until forget() or its end.
+  // From now on the process's events are sent, marked with the slot, until it ends.
   Result<void> add_target(pid_t pid, ProcessSlot slot);
-  void forget_target(pid_t pid);
 
   using RecordHandler = std::function<void(const void* data, std::size_t size)>;
   void set_handler(RecordHandler record);

@@ -233,10 +233,6 @@ AllocModule allocators_of(const ElfFile& elf, const ElfFile* symbols, std::vecto
 
 namespace {
 
-std::uint64_t device_of(const Mapping& mapping) {
-  return std::uint64_t{mapping.device_major} << 32 | mapping.device_minor;
-}
-
 // The loader has an allocator for its own start, which nobody else calls. Under musl it is the C library as well.
 bool is_bare_loader(const ElfFile& elf) {
   auto defines = [&](std::string_view name) {
@@ -361,7 +357,7 @@ Result<AllocModule> find_allocator(pid_t pid, const Mapping& mapping) {
   }
   module.path = mapping.path;
   module.open_path = std::move(*path);
-  module.device = device_of(mapping);
+  module.device = mapping.device();
   module.inode = mapping.inode;
   return module;
 }
@@ -377,7 +373,7 @@ Result<AllocatorSet> find_allocators(pid_t pid, const std::vector<Mapping>& mapp
   std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
   for (const Mapping& mapping : mappings) {
     if (!mapping.executable || !mapping.is_file()) continue;
-    if (!seen.emplace(device_of(mapping), mapping.inode).second) continue;
+    if (!seen.emplace(mapping.device(), mapping.inode).second) continue;
     Result<AllocModule> module = find_allocator(pid, mapping);
     if (!module)
       set.notes.push_back(fmt::format("{}: {}", mapping.path, module.error().what));
