@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Life and death of the targets: fork, exec, exit, in the same ring buffer as everything else, so that they
- * stand in order with what the processes did before and after.
+ * stand in order with what the processes did before and after. The maps that all tracers of a recording share
+ * are this object's.
  */
 #include "bpf/vmlinux.h"
 
@@ -10,18 +11,9 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/targets.h"
-#include "bpf/unwind_tables.h"
+#include "bpf/unwind_maps.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-/* The tracer's own map: see bpf/unwind.h. */
-struct {
-  __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(map_flags, BPF_F_MMAPABLE);
-  __uint(max_entries, DWELL_UNWIND_SPACES);
-  __type(key, __u32);
-  __type(value, __u64);
-} unwind_spaces SEC(".maps");
 
 /* Wakes the reader: what a new program does before its code is known has no stacks. */
 static __always_inline void send_process(__u8 type, struct dwell_target *target, __u64 other_id) {

@@ -12,6 +12,7 @@
 #include "event_stream.h"
 #include "userspace/analyze/memory_ledger.h"
 #include "userspace/collect/decoder.h"
+#include "userspace/collect/memory_decoder.h"
 #include "userspace/recording/writer.h"
 
 namespace dwell {
@@ -114,14 +115,16 @@ void BM_Collector(benchmark::State& state) {
     StackTable stacks(*writer);
     AddressSpace code;
     code.replace({{0x400000, 0x4000000, 0, writer->add_module({"/bin/app", "", 1, ModuleKind::kFile})}});
-    Decoder decoder(stacks, *writer, {[](const ProcessNews&) {}, [](ProcessSlot, dwell_stack_end, std::uint64_t) {},
-                                      [&](ProcessSlot) -> const AddressSpace& { return code; }});
     MemoryLedger ledger(0);
+    Decoder decoder(stacks, *writer,
+                    {[](const ProcessNews&) {}, [](ProcessSlot, dwell_stack_end, std::uint64_t) {},
+                     [&](ProcessSlot) -> const AddressSpace& { return code; },
+                     [&](const dwell_header& header, std::span<const std::byte> record) {
+                       return decode_memory(header, record, stacks, [&](const auto& event) { ledger.apply(event); });
+                     }});
     EventStream stream(live_blocks, kStacks);
     Ring ring;
-    auto take = [&](const void* data, std::size_t size) {
-      decoder.decode(data, size, [&](const auto& event) { ledger.apply(event); });
-    };
+    auto take = [&](const void* data, std::size_t size) { decoder.decode(data, size); };
     for (std::uint32_t stack = 1; stack <= kStacks; ++stack) ring.put_stack(stack);
     stream.fill(live_blocks, [&](const auto& event) { ring.put(event); });
     ring.drain(take);

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/collect/decoder.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 
 namespace dwell {
 
-void Decoder::learn_stack(const void* data, std::size_t size) {
+bool Decoder::learn_stack(const void* data, std::size_t size) {
   const auto* record = static_cast<const dwell_stack_record*>(data);
   if (size < sizeof(*record) || record->count > DWELL_MAX_FRAMES ||
-      size < sizeof(*record) + record->count * sizeof(std::uint64_t)) {
-    ++undecodable_;
-    return;
-  }
+      size < sizeof(*record) + record->count * sizeof(std::uint64_t))
+    return false;
   const AddressSpace& space = sink_.address_space(record->h.process);
   std::vector<std::uint32_t> locations(record->count);
   for (std::uint32_t i = 0; i < record->count; ++i) {
@@ -21,12 +17,16 @@ void Decoder::learn_stack(const void* data, std::size_t size) {
     locations[i] = writer_.add_location(space.locate(record->pcs[i], !exact));
   }
   auto end = static_cast<dwell_stack_end>(record->end);
-  bool curable = end == DWELL_STACK_ASYNC || end == DWELL_STACK_NO_MAPPING || end == DWELL_STACK_TABLE_PENDING;
+  bool curable =
+      end == DWELL_STACK_ASYNC || end == DWELL_STACK_NO_MAPPING || end == DWELL_STACK_TABLE_PENDING;
   if (curable && record->count) sink_.stack_cut(record->h.process, end, record->pcs[record->count - 1]);
   stacks_.learn(record->stack, std::move(locations), record->end);
+  return true;
 }
 
-void Decoder::tell_process(const dwell_process_record& record) {
+bool Decoder::tell_process(const void* data, std::size_t size) {
+  const auto& record = *static_cast<const dwell_process_record*>(data);
+  if (size < sizeof record) return false;
   using Kind = ProcessNews::Kind;
   Kind kind = Kind::kThreadExited;
   switch (record.h.type) {
@@ -41,11 +41,32 @@ void Decoder::tell_process(const dwell_process_record& record) {
       break;
   }
   sink_.process({kind, record.h.process, record.h.tid, record.other_id, record.time_ns});
+  return true;
 }
 
-MemoryKind Decoder::kind_of(const dwell_map_record& record) {
-  if (!(record.flags & MAP_ANONYMOUS)) return MemoryKind::kFile;
-  return record.protection == PROT_NONE ? MemoryKind::kReserved : MemoryKind::kMapping;
+void Decoder::decode(const void* data, std::size_t size) {
+  if (size < sizeof(dwell_header)) {
+    ++undecodable_;
+    return;
+  }
+  const auto& h = *static_cast<const dwell_header*>(data);
+  bool known = false;
+  switch (h.type) {
+    case DWELL_STACK:
+      known = learn_stack(data, size);
+      break;
+    case DWELL_FORK:
+    case DWELL_EXEC:
+    case DWELL_EXIT:
+    case DWELL_THREAD_EXIT:
+      known = tell_process(data, size);
+      events_ += known;
+      break;
+    default:
+      known = sink_.record(h, {static_cast<const std::byte*>(data), size});
+      events_ += known;
+  }
+  undecodable_ += !known;
 }
 
 }  // namespace dwell

@@ -14,7 +14,7 @@
 #include <cerrno>
 #include <set>
 
-#include "userspace/probes/doctor.h"
+#include "userspace/record/memory_tracing.h"
 #include "userspace/record/symbols.h"
 
 namespace dwell {
@@ -61,20 +61,16 @@ RecordingInfo describe(const RecordOptions& options, const ProcessFacts& target)
 
 std::string file_name_for(const ProcessFacts& target) {
   std::string name = target.name.empty() ? "recording" : target.name;
-  std::replace_if(name.begin(), name.end(), [](unsigned char c) { return c <= ' ' || c == '/' || c >= 127; }, '_');
+  std::replace_if(
+      name.begin(), name.end(), [](unsigned char c) { return c <= ' ' || c == '/' || c >= 127; }, '_');
   return name + ".dwell";
 }
 
 // A good recording that stands there is kept beside, as perf does.
 void set_aside(const std::string& path) {
   struct stat st {};
-  if (::stat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode)) ::rename(path.c_str(), (path + kOldSuffix).c_str());
-}
-
-// Frees first and what gives out memory last: a block whose allocation is seen is freed under our eyes too.
-int attach_order(const PlannedProbe& probe) {
-  if (!wants_return(probe.function.shape)) return 0;
-  return gives_back(probe.function.shape) ? 1 : 2;
+  if (::stat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode))
+    ::rename(path.c_str(), (path + kOldSuffix).c_str());
 }
 
 }  // namespace
@@ -83,24 +79,21 @@ struct Recorder::Process {
   ProcessSlot slot;
   ProcessInfo info;
   AddressSpace code;
-  std::unique_ptr<ProbeLinks> links;
-  std::set<std::pair<std::uint64_t, std::uint64_t>> inspected;  // files: device and inode
-  PlanOptions how;
   UniqueFd pidfd;
   std::uint64_t cpu_at_start_ns = 0, cpu_ns = 0;
   std::uint64_t synced_ns = 0, became_ns = 0;
   bool becoming = false, ended = false;
 };
 
-Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callbacks, const Calibration& calibration,
-                   std::string path, MemoryTracer tracer, UnwindTables unwind, MmapWatch mmap_watch,
-                   RecordingWriter writer, std::uint64_t start_ns)
+Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callbacks,
+                   const Calibration& calibration, std::string path, TraceCore core, UnwindTables unwind,
+                   MmapWatch mmap_watch, RecordingWriter writer, std::uint64_t start_ns)
     : options_(options),
       callbacks_(callbacks),
       calibration_(calibration),
       path_(std::move(path)),
       start_ns_(start_ns),
-      tracer_(std::move(tracer)),
+      core_(std::move(core)),
       unwind_(std::move(unwind)),
       mmap_watch_(std::move(mmap_watch)),
       writer_(std::move(writer)),
@@ -112,40 +105,55 @@ Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callback
                 [this](ProcessSlot slot) -> const AddressSpace& {
                   static const AddressSpace nowhere;
                   return slot < processes_.size() ? processes_[slot]->code : nowhere;
+                },
+                [this](const dwell_header& header, std::span<const std::byte> record) {
+                  return std::any_of(tracers_.begin(), tracers_.end(),
+                                     [&](auto& tracer) { return tracer->decode(header, record); });
                 }}),
-      ledger_(start_ns, options.sample_bytes),
       schedule_(start_ns),
-      cost_(calibration.prices),
       told_losses_(256) {
-  tracer_.set_handler([this](const void* data, std::size_t size) {
-    decoder_.decode(data, size, [this](const auto& event) { ledger_.apply(event); });
-  });
+  core_.set_handler([this](const void* data, std::size_t size) { decoder_.decode(data, size); });
 }
 
 Recorder::~Recorder() = default;
 
-Result<std::unique_ptr<Recorder>> Recorder::open(const RecordOptions& options, const RecordCallbacks& callbacks,
-                                                 const ProcessFacts& target, const Calibration& calibration,
+Result<std::unique_ptr<Recorder>> Recorder::open(const RecordOptions& options,
+                                                 const RecordCallbacks& callbacks, const ProcessFacts& target,
+                                                 const Calibration& calibration,
                                                  const std::vector<Mapping>& mappings) {
   Result<MmapWatch> mmap_watch = MmapWatch::open();
   if (!mmap_watch) return mmap_watch.error();
 
   UnwindTables unwind;
   unwind.sync(target.pid, ProcessSlot{0}, mappings);
-  TracerSettings settings{options.sample_bytes, options.ring_bytes, *calibration.abilities.best,
-                          likely_to_fail_bytes(), unwind.sizes_to_load()};
-  Result<MemoryTracer> tracer = MemoryTracer::load(settings);
-  if (!tracer) return tracer.error();
-  if (Result<void> bound = unwind.bind(tracer->unwind_maps(), settings.unwind_sizes); !bound) return bound.error();
+  TraceCoreSettings settings{options.ring_bytes, unwind.sizes_to_load()};
+  Result<TraceCore> core = TraceCore::load(settings);
+  if (!core) return core.error();
+  if (Result<void> bound = unwind.bind(core->unwind_maps(), settings.unwind_sizes); !bound)
+    return bound.error();
 
   std::string path = options.output.empty() ? file_name_for(target) : options.output;
   set_aside(path);
   RecordingInfo info = describe(options, target);
   Result<RecordingWriter> writer = RecordingWriter::create(path, info);
   if (!writer) return writer.error();
-  return std::unique_ptr<Recorder>(new Recorder(options, callbacks, calibration, path, std::move(*tracer),
-                                                std::move(unwind), std::move(*mmap_watch), std::move(*writer),
-                                                info.start_monotonic_ns));
+  std::unique_ptr<Recorder> recorder(new Recorder(options, callbacks, calibration, path, std::move(*core),
+                                                  std::move(unwind), std::move(*mmap_watch),
+                                                  std::move(*writer), info.start_monotonic_ns));
+  if (Result<void> loaded = recorder->load_tracers(); !loaded) return recorder->abandon(loaded.error());
+  return recorder;
+}
+
+Result<void> Recorder::load_tracers() {
+  TracerContext context{options_, calibration_, start_ns_,
+                        core_,    writer_,      stacks_,
+                        modules_, next_probe_,  [this](const std::string& text) { note(text); }};
+  for (auto load : {MemoryTracing::load}) {
+    Result<std::unique_ptr<Tracer>> tracer = load(context);
+    if (!tracer) return tracer.error();
+    tracers_.push_back(std::move(*tracer));
+  }
+  return {};
 }
 
 // ---- processes ----
@@ -165,14 +173,13 @@ Result<Recorder::Process*> Recorder::add_process(const ProcessFacts& facts, std:
   process->info.name = facts.name;
   process->info.command_line = facts.command_line;
   process->info.start_ns = monotonic_ns();
-  process->how = plan_options_for(facts.pid, calibration_);
-  process->how.mappings = options_.mappings;
-  process->links = std::make_unique<ProbeLinks>(*calibration_.abilities.best, tracer_.programs(), facts.pid);
   processes_.push_back(std::move(process));
   Process& added = *processes_.back();
   writer_.set_process(added.slot, added.info);
   mmap_watch_.watch(facts.pid);
-  if (Result<void> marked = tracer_.add_target(facts.pid, added.slot); !marked) return marked.error();
+  if (Result<void> marked = core_.add_target(facts.pid, added.slot); !marked) return marked.error();
+  for (auto& tracer : tracers_)
+    if (Result<void> told = tracer->added(added.slot, facts); !told) return told.error();
   return &added;
 }
 
@@ -180,20 +187,26 @@ Result<void> Recorder::attach(const ProcessFacts& facts) {
   Result<Process*> process = add_process(facts, -1);
   if (!process) return process.error();
   if (Result<void> synced = sync(**process); !synced) return synced;
-  if (!probes_.empty()) return {};
-  Result<std::vector<Mapping>> mappings = read_maps(facts.pid);
-  if (!mappings) return mappings.error();
-  Result<AllocatorSet> none = find_allocators(facts.pid, *mappings);
-  return none ? Error{fmt::format("trace PID {}: none of its allocation functions could be probed", facts.pid),
-                      fmt::format("see why: dwell doctor -p {}", facts.pid), Exit::kUnsupported}
-              : none.error();
+  return expect_something(facts);
+}
+
+// Where one tracer finds nothing, another may.
+Result<void> Recorder::expect_something(const ProcessFacts& facts) {
+  for (auto& tracer : tracers_) {
+    Result<void> something = tracer->expect_something(facts);
+    if (!something && tracers_.size() == 1) return something;
+    if (!something) note(something.error().what);
+  }
+  return {};
 }
 
 Result<void> Recorder::attach(LaunchedProgram& program, const ProcessFacts& facts) {
   Result<Process*> process = add_process(facts, -1);
   if (!process) return process.error();
   if (Result<void> ran = program.run_to_entry([&] { return sync(**process); }); !ran) return ran;
-  if (probes_.empty()) note("no allocator was found before the program's first instruction");
+  for (auto& tracer : tracers_)
+    if (Result<void> something = tracer->expect_something(facts); !something)
+      note("before the program's first instruction: " + something.error().what);
   return program.release();
 }
 
@@ -204,68 +217,10 @@ Result<void> Recorder::sync(Process& process) {
   process.code.replace(modules_.code_of(process.info.pid, *mappings));
   for (const UnwindProblem& problem : unwind_.sync(process.info.pid, process.slot, *mappings).problems)
     note_once(fmt::format("no unwind tables for {}: {}", problem.path, problem.reason));
-  return probe(process, *mappings);
-}
-
-Result<void> Recorder::probe(Process& process, const std::vector<Mapping>& mappings) {
-  std::vector<std::pair<PlannedProbe*, std::string>> wanted;  // and the path that opens its file here
-  std::vector<std::string> arrived;
-  bool late = watching_ && !process.inspected.empty();
-  for (const Mapping& mapping : mappings) {
-    if (!mapping.executable || !mapping.is_file()) continue;
-    std::pair<std::uint64_t, std::uint64_t> file{mapping.device(), mapping.inode};
-    if (!process.inspected.insert(file).second) continue;
-    Result<AllocModule> module = find_allocator(process.info.pid, mapping);
-    if (!module) {
-      note(module.error().what);
-      continue;
-    }
-    for (PlannedProbe* probe : plan(*module, process.how)) wanted.emplace_back(probe, module->open_path);
-    if (late && !module->functions.empty())
-      arrived.push_back(fmt::format("{} in {} was mapped while recording, and is probed from now on", module->allocator,
-                                    module->path));
-  }
-  for (int step = 0; step < 3; ++step) {
-    std::vector<ProbeSite> sites;
-    std::vector<PlannedProbe*> probes;
-    for (auto& [probe, path] : wanted) {
-      if (probe->placements.empty() || attach_order(*probe) != step) continue;
-      sites.push_back(probe->site);
-      sites.back().path = path;
-      probes.push_back(probe);
-    }
-    if (sites.empty()) continue;
-    Result<std::vector<AttachedSite>> attached = process.links->attach(sites);
-    if (!attached) return attached.error();
-    for (std::size_t i = 0; i < probes.size(); ++i) {
-      if ((*attached)[i].candidate < 0) {
-        note(fmt::format("{} could not be probed: {}", sites[i].name, (*attached)[i].failure));
-        continue;
-      }
-      probes[i]->candidate = (*attached)[i].candidate;
-      placed(*probes[i]);
-    }
-  }
-  for (const std::string& text : arrived) note(text);
+  for (auto& tracer : tracers_)
+    if (Result<void> told = tracer->mapped(process.slot, *mappings, watching_); !told) return told;
   return {};
 }
-
-std::vector<PlannedProbe*> Recorder::plan(const AllocModule& module, PlanOptions how) {
-  auto [known, fresh] = plans_.try_emplace({module.device, module.inode});
-  if (!fresh || module.functions.empty()) return known->second;
-  how.first_index = static_cast<std::uint16_t>(probes_.size() + 1);
-  for (PlannedProbe& probe : plan_module(module, calibration_, how)) {
-    if (!probe.refusal.empty()) note(fmt::format("{} in {} is not probed: {}", probe.function.name, module.path, probe.refusal));
-    probes_.push_back(std::make_unique<PlannedProbe>(std::move(probe)));
-    known->second.push_back(probes_.back().get());
-    std::int32_t index = modules_.find(module.device, module.inode);
-    const PlannedProbe& planned = *probes_.back();
-    if (index >= 0) stacks_.set_probe(planned.index, {index, planned.function.file_offset, false});
-  }
-  return known->second;
-}
-
-void Recorder::placed(PlannedProbe& probe) { cost_.set_probe(probe.index, probe.chosen().trap); }
 
 Error Recorder::abandon(const Error& cause) {
   ::unlink(path_.c_str());
@@ -279,7 +234,7 @@ Error Recorder::abandon(const Error& cause) {
 
 Result<void> Recorder::watch(StopSignals& signals) {
   UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
-  for (int fd : {signals.fd(), tracer_.ring_fd(), mmap_watch_.fd()}) {
+  for (int fd : {signals.fd(), core_.ring_fd(), mmap_watch_.fd()}) {
     epoll_event interest{};
     interest.events = EPOLLIN;
     interest.data.fd = fd;
@@ -292,7 +247,7 @@ Result<void> Recorder::watch(StopSignals& signals) {
     ::epoll_wait(epoll.get(), ready, 4, kPollNs / kMillisecond);
     // Mappings first: a stack may already lead into code that arrived a moment ago.
     handle(mmap_watch_.take());
-    if (Result<std::size_t> drained = tracer_.consume(); !drained) return drained.error();
+    if (Result<std::size_t> drained = core_.consume(); !drained) return drained.error();
     std::uint64_t now_ns = monotonic_ns();
     count_run_time(now_ns);
     if (schedule_.tick_due(now_ns)) {
@@ -303,7 +258,8 @@ Result<void> Recorder::watch(StopSignals& signals) {
       last_progress_ns = now_ns;
     }
     if (signals.arrived()) end_.reason = "interrupted";
-    if (options_.duration_ns && now_ns - start_ns_ >= *options_.duration_ns) end_.reason = "the time was over";
+    if (options_.duration_ns && now_ns - start_ns_ >= *options_.duration_ns)
+      end_.reason = "the time was over";
     if (all_ended()) end_.reason = "the target ended";
   }
   return {};
@@ -311,6 +267,7 @@ Result<void> Recorder::watch(StopSignals& signals) {
 
 void Recorder::handle(const ProcessNews& news) {
   if (news.process >= processes_.size()) return;
+  for (auto& tracer : tracers_) tracer->happened(news);
   Process& process = *processes_[news.process];
   switch (news.kind) {
     case ProcessNews::Kind::kForked:
@@ -344,15 +301,15 @@ void Recorder::handle(const MappingNews& news) {
   }
 }
 
-// The probes in files that the new program maps too are still in place: they are the process's, by file. For the
-// others it is caught before it has begun. Two messengers bring the news, and the first one counts.
+// The probes in files that the new program maps too are still in place: they are the process's, by file. For
+// the others it is caught before it has begun. Two messengers bring the news, and the first one counts.
 void Recorder::became_another_program(Process& process, std::uint64_t time_ns, bool ring_is_behind) {
   if (process.becoming || process.became_ns >= time_ns) return;
   process.becoming = true;
   Result<bool> caught = catch_in_loader(static_cast<pid_t>(process.info.pid), [&]() -> Result<void> {
     // What is still in the ring happened in the program before, and its stacks lead into that one's code.
     if (std::exchange(ring_is_behind, false)) {
-      if (Result<std::size_t> drained = tracer_.consume(); !drained) return drained.error();
+      if (Result<std::size_t> drained = core_.consume(); !drained) return drained.error();
     }
     return sync(process);
   });
@@ -369,11 +326,13 @@ void Recorder::became_another_program(Process& process, std::uint64_t time_ns, b
   }
   process.code.forget_former();  // what waited in the ring from before has been read
   if (!caught || !*caught)
-    note(fmt::format("process {} became another program, {}: its first {:.1f} ms may be missing or have cut stacks",
-                     process.info.pid, process.info.name, (monotonic_ns() - time_ns) / 1e6));
+    note(fmt::format(
+        "process {} became another program, {}: its first {:.1f} ms may be missing or have cut stacks",
+        process.info.pid, process.info.name, (monotonic_ns() - time_ns) / 1e6));
 }
 
-// A table that was left out is loaded; code that came by mprotect, as a JIT's does, is found by looking again.
+// A table that was left out is loaded; code that came by mprotect, as a JIT's does, is found by looking
+// again.
 void Recorder::cure(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc) {
   if (slot >= processes_.size() || processes_[slot]->ended) return;
   if (end == DWELL_STACK_ASYNC) {
@@ -395,7 +354,7 @@ void Recorder::follow(Process& parent, const ProcessNews& news) {
   if (!facts) return;  // it has ended already
   Result<Process*> child = add_process(*facts, parent.slot);
   if (!child) return;
-  ledger_.apply(Fork{news.time_ns, parent.slot, (*child)->slot});
+  for (auto& tracer : tracers_) tracer->forked(news.time_ns, parent.slot, (*child)->slot);
   Result<void> synced = sync(**child);
   std::uint64_t late_ns = monotonic_ns() - news.time_ns;
   note(synced ? fmt::format("process {} was forked by {}: its first {:.1f} ms were not recorded", facts->pid,
@@ -409,7 +368,6 @@ void Recorder::ended(Process& process, std::uint64_t time_ns) {
   process.info.end_ns = time_ns;
   // The last chance: what has ended can still be asked until its parent has waited for it.
   process.cpu_ns = process_cpu_ns(process.info.pid).value_or(process.cpu_ns);
-  process.links->detach();
   unwind_.drop(process.slot);
   mmap_watch_.forget(process.info.pid);
   writer_.set_process(process.slot, process.info);
@@ -425,19 +383,28 @@ bool Recorder::all_ended() const {
 // ---- ticks ----
 
 Result<void> Recorder::tick(std::uint64_t now_ns) {
-  if (Result<void> written = writer_.write_tick(ledger_.take_tick(now_ns), ledger_.series()); !written) return written;
+  for (auto& tracer : tracers_)
+    if (Result<void> written = tracer->write_tick(now_ns); !written) return written;
   if (Result<void> written = write_losses(now_ns); !written) return written;
   if (Result<void> written = write_cost(now_ns); !written) return written;
   for (const Note& one : std::exchange(notes_, {}))
     if (Result<void> written = writer_.write_note(one); !written) return written;
   schedule_.ticked(now_ns, writer_.last_tick_bytes());
-  if (!schedule_.checkpoint_due(now_ns, ledger_.block_count(), writer_.bytes_written())) return {};
+  std::uint64_t live = 0;
+  for (const auto& tracer : tracers_) live += tracer->live_count();
+  if (!schedule_.checkpoint_due(now_ns, live, writer_.bytes_written())) return {};
   schedule_.checkpointed(now_ns);
-  return writer_.write_live({now_ns, ledger_.live_blocks()}, ledger_.series());
+  return write_live(now_ns);
+}
+
+Result<void> Recorder::write_live(std::uint64_t now_ns) {
+  for (auto& tracer : tracers_)
+    if (Result<void> written = tracer->write_live(now_ns); !written) return written;
+  return {};
 }
 
 Result<void> Recorder::write_losses(std::uint64_t now_ns) {
-  std::vector<std::uint64_t> sums = tracer_.losses();
+  std::vector<std::uint64_t> sums = core_.losses();
   sums.resize(told_losses_.size());
   sums[static_cast<std::size_t>(LossKind::kStackTableFull)] = stacks_.refused();
   sums[static_cast<std::size_t>(LossKind::kUnresolvedStack)] = stacks_.unresolved();
@@ -452,50 +419,57 @@ Result<void> Recorder::write_losses(std::uint64_t now_ns) {
 }
 
 Result<void> Recorder::write_cost(std::uint64_t now_ns) {
+  TracerCost cost = measure_cost();
   CostSample sample;
-  sample.target_cpu_ns = measure_cost();
+  sample.target_cpu_ns = measure_target_cpu();
   sample.time_ns = now_ns;
-  sample.probe_hits = cost_.probe_hits();
-  sample.trap_ns = cost_.trap_ns();
-  sample.bpf_ns = cost_.bpf_ns();
+  sample.probe_hits = cost.probe_hits;
+  sample.trap_ns = cost.trap_ns;
+  sample.bpf_ns = cost.bpf_ns;
   sample.dwell_cpu_ns = own_cpu_ns();
   return writer_.write_cost(sample);
 }
 
-// Brings cost_ up to date; returns the CPU time that the targets have used since their recording began.
-std::uint64_t Recorder::measure_cost() {
-  MemoryTracer::RunTime counted = tracer_.run_time();
-  cost_.update(tracer_.hits(probes_.size() + 1), counted.runs, counted.ns);
-  std::uint64_t target_cpu_ns = 0;
+TracerCost Recorder::measure_cost() {
+  TracerCost sum;
+  for (auto& tracer : tracers_) {
+    TracerCost cost = tracer->cost();
+    sum.probe_hits += cost.probe_hits;
+    sum.trap_ns += cost.trap_ns;
+    sum.bpf_ns += cost.bpf_ns;
+  }
+  return sum;
+}
+
+std::uint64_t Recorder::measure_target_cpu() {
+  std::uint64_t sum_ns = 0;
   for (auto& process : processes_) {
     if (!process->ended) process->cpu_ns = process_cpu_ns(process->info.pid).value_or(process->cpu_ns);
-    target_cpu_ns += process->cpu_ns - std::min(process->cpu_ns, process->cpu_at_start_ns);
+    sum_ns += process->cpu_ns - std::min(process->cpu_ns, process->cpu_at_start_ns);
   }
-  return target_cpu_ns;
+  return sum_ns;
 }
 
 void Recorder::count_run_time(std::uint64_t now_ns) {
   if (now_ns < run_time_until_ns_) return;
   bool was_window = run_time_until_ns_ && run_time_window_;
   run_time_window_ = !was_window;
-  if (!tracer_.count_run_time(run_time_window_)) run_time_window_ = false;
+  if (!core_.count_run_time(run_time_window_)) run_time_window_ = false;
   run_time_until_ns_ = now_ns + (run_time_window_ ? kRunTimeWindowNs : kRunTimeEveryNs);
 }
 
 void Recorder::tell_progress(std::uint64_t now_ns) {
   if (!callbacks_.progress) return;
-  LiveTotal live = ledger_.live(MemoryKind::kHeap);
   RecordProgress progress;
   progress.elapsed_ns = now_ns - start_ns_;
-  progress.live_bytes = live.bytes;
-  progress.live_blocks = options_.sample_bytes ? live.blocks / kScaledBlock : live.blocks;
-  progress.growth_bytes_per_minute = live.bytes * 60e9 / std::max<std::uint64_t>(progress.elapsed_ns, 1);
+  for (const auto& tracer : tracers_) tracer->tell(progress);
   if (told_ns_) progress.events_per_second = (decoder_.events() - told_events_) * 1e9 / (now_ns - told_ns_);
   told_events_ = decoder_.events();
   told_ns_ = now_ns;
-  std::uint64_t target_cpu_ns = measure_cost();
-  if (target_cpu_ns) progress.cost_percent = 100.0 * (cost_.trap_ns() + cost_.bpf_ns()) / target_cpu_ns;
-  for (std::uint64_t count : tracer_.losses()) progress.lost += count;
+  TracerCost cost = measure_cost();
+  if (std::uint64_t target_cpu_ns = measure_target_cpu())
+    progress.cost_percent = 100.0 * (cost.trap_ns + cost.bpf_ns) / target_cpu_ns;
+  for (std::uint64_t count : core_.losses()) progress.lost += count;
   callbacks_.progress(progress);
 }
 
@@ -513,15 +487,14 @@ void Recorder::note(const std::string& text) {
 Result<void> Recorder::finish() {
   // What waits in the ring belongs to the recording; what comes while the probes go away does not.
   for (std::size_t waiting = kCaughtUp; waiting >= kCaughtUp;) {
-    Result<std::size_t> drained = tracer_.consume();
+    Result<std::size_t> drained = core_.consume();
     if (!drained) return drained.error();
     waiting = *drained;
   }
   end_.time_ns = monotonic_ns();
   if (Result<void> ticked = tick(end_.time_ns); !ticked) return ticked;
-  for (auto& process : processes_) process->links->detach();
-  if (Result<void> live = writer_.write_live({end_.time_ns, ledger_.live_blocks()}, ledger_.series()); !live)
-    return live;
+  for (auto& tracer : tracers_) tracer->detach();
+  if (Result<void> live = write_live(end_.time_ns); !live) return live;
   if (Result<void> symbols = write_symbols(); !symbols) return symbols;
   return writer_.finish(end_);
 }

@@ -1,28 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-// Recorder: a recording in progress. Owns the tracer, the ledger, the file, and the processes that it follows.
+// Recorder: a recording in progress. Owns the tracers, the file, and the processes that it follows.
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "userspace/analyze/memory_ledger.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/collect/decoder.h"
 #include "userspace/collect/launch.h"
-#include "userspace/collect/memory_tracer.h"
 #include "userspace/collect/mmap_watch.h"
 #include "userspace/collect/stack_table.h"
-#include "userspace/probes/plan.h"
+#include "userspace/collect/trace_core.h"
 #include "userspace/process/process.h"
-#include "userspace/record/cost.h"
 #include "userspace/record/modules.h"
 #include "userspace/record/record.h"
 #include "userspace/record/signals.h"
+#include "userspace/record/tracer.h"
 #include "userspace/recording/schedule.h"
 #include "userspace/recording/writer.h"
 #include "userspace/unwind/unwind_tables.h"
@@ -32,8 +29,9 @@ namespace dwell {
 class Recorder {
  public:
   // Loads the BPF programs, with room for the unwind tables of `mappings`, and creates the recording.
-  static Result<std::unique_ptr<Recorder>> open(const RecordOptions& options, const RecordCallbacks& callbacks,
-                                                const ProcessFacts& target, const Calibration& calibration,
+  static Result<std::unique_ptr<Recorder>> open(const RecordOptions& options,
+                                                const RecordCallbacks& callbacks, const ProcessFacts& target,
+                                                const Calibration& calibration,
                                                 const std::vector<Mapping>& mappings);
   ~Recorder();
 
@@ -45,7 +43,8 @@ class Recorder {
   // After a failed attach(): takes the file away again. The error, or that the target is gone if it is.
   Error abandon(const Error& cause);
 
-  // Until the time is over, the target has ended, or a signal says stop. What ended it stands in end_reason().
+  // Until the time is over, the target has ended, or a signal says stop. What ended it stands in
+  // end_reason().
   Result<void> watch(StopSignals& signals);
   const std::string& end_reason() const { return end_.reason; }
 
@@ -57,14 +56,13 @@ class Recorder {
   struct Process;
 
   Recorder(const RecordOptions& options, const RecordCallbacks& callbacks, const Calibration& calibration,
-           std::string path, MemoryTracer tracer, UnwindTables unwind, MmapWatch mmap_watch, RecordingWriter writer,
-           std::uint64_t start_ns);
+           std::string path, TraceCore core, UnwindTables unwind, MmapWatch mmap_watch,
+           RecordingWriter writer, std::uint64_t start_ns);
+  Result<void> load_tracers();
 
   Result<Process*> add_process(const ProcessFacts& facts, std::int32_t parent);
   Result<void> sync(Process& process);  // to what the process has mapped now
-  Result<void> probe(Process& process, const std::vector<Mapping>& mappings);
-  std::vector<PlannedProbe*> plan(const AllocModule& module, PlanOptions how);
-  void placed(PlannedProbe& probe);
+  Result<void> expect_something(const ProcessFacts& facts);
 
   void handle(const ProcessNews& news);
   void handle(const MappingNews& news);
@@ -75,9 +73,11 @@ class Recorder {
   bool all_ended() const;
 
   Result<void> tick(std::uint64_t now_ns);
+  Result<void> write_live(std::uint64_t now_ns);
   Result<void> write_losses(std::uint64_t now_ns);
   Result<void> write_cost(std::uint64_t now_ns);
-  std::uint64_t measure_cost();
+  TracerCost measure_cost();
+  std::uint64_t measure_target_cpu();  // ns since the recording of each process began
   void count_run_time(std::uint64_t now_ns);
   void tell_progress(std::uint64_t now_ns);
   void note(const std::string& text);
@@ -89,19 +89,16 @@ class Recorder {
   Calibration calibration_;
   std::string path_;
   std::uint64_t start_ns_;
-  MemoryTracer tracer_;
+  TraceCore core_;
   UnwindTables unwind_;
   MmapWatch mmap_watch_;
   RecordingWriter writer_;
   ModuleTable modules_;
   StackTable stacks_;
   Decoder decoder_;
-  MemoryLedger ledger_;
   TickSchedule schedule_;
-  CostMeter cost_;
-  // Probes by index - 1; a module that several processes have mapped is planned once.
-  std::vector<std::unique_ptr<PlannedProbe>> probes_;
-  std::map<std::pair<std::uint64_t, std::uint64_t>, std::vector<PlannedProbe*>> plans_;  // by device and inode
+  std::uint16_t next_probe_ = 1;
+  std::vector<std::unique_ptr<Tracer>> tracers_;
   std::vector<std::unique_ptr<Process>> processes_;  // by slot
   std::vector<std::uint64_t> told_losses_;           // by LossKind
   std::vector<Note> notes_;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/collect/decoder.h"
 
+#include "userspace/collect/memory_decoder.h"
+
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 
@@ -24,7 +26,7 @@ class DecoderTest : public testing::Test {
   ~DecoderTest() override { std::filesystem::remove(path_); }
 
   void decode(const void* data, std::size_t size) {
-    decoder_.decode(data, size, [this](const auto& event) { events_.push_back(event); });
+    decoder_.decode(data, size);
   }
   template <typename Record>
   void decode(const Record& record) {
@@ -59,7 +61,11 @@ class DecoderTest : public testing::Test {
   std::vector<Event> events_;
   Decoder decoder_{stacks_, writer_,
                    {[this](const ProcessNews& news) { news_.push_back(news); }, [](ProcessSlot, dwell_stack_end, std::uint64_t) {},
-                    [this](ProcessSlot) -> const AddressSpace& { return space_; }}};
+                    [this](ProcessSlot) -> const AddressSpace& { return space_; },
+                    [this](const dwell_header& header, std::span<const std::byte> record) {
+                      return decode_memory(header, record, stacks_,
+                                           [this](const auto& event) { events_.push_back(event); });
+                    }}};
 };
 
 TEST_F(DecoderTest, TheProbedFunctionStandsOnTopOfItsCallersStack) {
@@ -105,11 +111,10 @@ TEST_F(DecoderTest, TheKindOfAMappingFollowsFromItsFlags) {
   EXPECT_EQ(std::get<Map>(events_[2]).kind, MemoryKind::kFile);
 }
 
-TEST_F(DecoderTest, AnExecEmptiesTheLedgerAndTellsTheRecorder) {
+TEST_F(DecoderTest, AnExecIsToldAsNewsOfItsProcess) {
   dwell_process_record record{};
   record.h.type = DWELL_EXEC;
   decode(record);
-  EXPECT_TRUE(std::holds_alternative<Exec>(events_.at(0)));
   EXPECT_EQ(news_.at(0).kind, ProcessNews::Kind::kExecuted);
 }
 

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/collect/trace_core.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+
+#include "bpf/events.h"
+#include "lifecycle.skel.h"
+#include "userspace/base/unique_fd.h"
+#include "userspace/collect/bpf_log.h"
+#include "userspace/collect/free_with.h"
+#include "userspace/unwind/unwind_maps.h"
+
+namespace dwell {
+namespace {
+
+constexpr std::uint64_t kSmallestRing = 1 << 16;
+// A target that sends as fast as we read must not keep us from everything else.
+constexpr std::size_t kRecordsAtOnce = 100'000;
+
+struct Consumer {
+  TraceCore::RecordHandler handler;
+  std::size_t count = 0;
+};
+
+int hand_over(void* context, void* data, std::size_t size) noexcept {
+  auto& consumer = *static_cast<Consumer*>(context);
+  consumer.handler(data, size);
+  return ++consumer.count < kRecordsAtOnce ? 0 : -ECANCELED;  // this record still counts as read
+}
+
+}  // namespace
+
+struct TraceCore::Impl {
+  std::unique_ptr<::lifecycle, FreeWith<lifecycle__destroy>> lifecycle;
+  std::unique_ptr<ring_buffer, FreeWith<ring_buffer__free>> ring;
+  std::vector<std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>>> links;
+  Consumer consumer;
+  UniqueFd run_time_stats;
+  std::uint64_t ring_bytes = 0;
+};
+
+TraceCore::TraceCore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TraceCore::TraceCore(TraceCore&&) noexcept = default;
+TraceCore::~TraceCore() = default;
+
+Result<TraceCore> TraceCore::load(const TraceCoreSettings& settings) {
+  listen_to_libbpf();
+  auto impl = std::make_unique<Impl>();
+  impl->lifecycle.reset(lifecycle__open());
+  if (!impl->lifecycle) return load_error("process life", errno);
+  ::lifecycle& lifecycle = *impl->lifecycle;
+  impl->ring_bytes = std::bit_ceil(std::max(settings.ring_bytes, kSmallestRing));
+  bpf_map__set_max_entries(lifecycle.maps.events, impl->ring_bytes);
+  set_unwind_map_sizes(lifecycle, settings.unwind_sizes);
+  if (int err = lifecycle__load(&lifecycle)) return load_error("process life", -err);
+  for (bpf_program* program : {lifecycle.progs.on_fork, lifecycle.progs.on_exec, lifecycle.progs.on_exit}) {
+    bpf_link* link = bpf_program__attach(program);
+    if (!link) return load_error(bpf_program__name(program), errno);
+    impl->links.emplace_back(link);
+  }
+  impl->ring.reset(ring_buffer__new(bpf_map__fd(lifecycle.maps.events), hand_over, &impl->consumer, nullptr));
+  if (!impl->ring) return load_error("the ring buffer", errno);
+  return TraceCore(std::move(impl));
+}
+
+void TraceCore::share_maps(bpf_object* object) const {
+  bpf_map* ours;
+  bpf_object__for_each_map(ours, impl_->lifecycle->obj) {
+    if (bpf_map__is_internal(ours)) continue;  // .rodata and the like
+    if (bpf_map* theirs = bpf_object__find_map_by_name(object, bpf_map__name(ours)))
+      bpf_map__reuse_fd(theirs, bpf_map__fd(ours));
+  }
+}
+
+std::uint64_t TraceCore::ring_bytes() const { return impl_->ring_bytes; }
+
+UnwindMapFds TraceCore::unwind_maps() const { return unwind_map_fds(*impl_->lifecycle); }
+
+Result<void> TraceCore::add_target(pid_t pid, ProcessSlot slot) {
+  std::uint32_t key = pid;
+  dwell_target target{};
+  target.slot = slot;
+  if (bpf_map_update_elem(bpf_map__fd(impl_->lifecycle->maps.targets), &key, &target, BPF_ANY))
+    return system_error(fmt::format("mark PID {} as a target", pid), errno);
+  return {};
+}
+
+void TraceCore::set_handler(RecordHandler record) { impl_->consumer.handler = std::move(record); }
+
+Result<std::size_t> TraceCore::consume() {
+  impl_->consumer.count = 0;
+  int result = ring_buffer__consume(impl_->ring.get());
+  if (result < 0 && result != -ECANCELED) return system_error("read the ring buffer", -result);
+  return impl_->consumer.count;
+}
+
+int TraceCore::ring_fd() const { return ring_buffer__epoll_fd(impl_->ring.get()); }
+
+std::vector<std::uint64_t> TraceCore::losses() const {
+  int cpus = libbpf_num_possible_cpus();
+  std::vector<std::uint64_t> per_cpu(cpus), sums(DWELL_LOST_KINDS);
+  for (std::uint32_t kind = 0; kind < DWELL_LOST_KINDS; ++kind) {
+    if (bpf_map_lookup_elem(bpf_map__fd(impl_->lifecycle->maps.losses), &kind, per_cpu.data())) continue;
+    for (std::uint64_t count : per_cpu) sums[kind] += count;
+  }
+  return sums;
+}
+
+Result<void> TraceCore::count_run_time(bool on) {
+  impl_->run_time_stats.reset();
+  if (!on) return {};
+  impl_->run_time_stats.reset(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  if (!impl_->run_time_stats.valid()) return system_error("count the run time of BPF programs", errno);
+  return {};
+}
+
+RunTime run_time_of(std::span<const int> program_fds) {
+  RunTime sum;
+  for (int fd : program_fds) {
+    bpf_prog_info info{};
+    std::uint32_t size = sizeof info;
+    if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size)) continue;
+    sum.runs += info.run_cnt;
+    sum.ns += info.run_time_ns;
+  }
+  return sum;
+}
+
+std::vector<dwell_hits> read_hits(int map_fd, std::size_t probes) {
+  std::vector<dwell_hits> per_cpu(libbpf_num_possible_cpus()), sums(probes);
+  for (std::uint32_t probe = 0; probe < probes; ++probe) {
+    if (bpf_map_lookup_elem(map_fd, &probe, per_cpu.data())) continue;
+    for (const dwell_hits& one : per_cpu) {
+      sums[probe].entries += one.entries;
+      sums[probe].returns += one.returns;
+    }
+  }
+  return sums;
+}
+
+Error load_error(const std::string& what, int error_number) {
+  Error error = system_error(fmt::format("load the BPF programs for {}", what), error_number,
+                             "run: dwell doctor, which tells what this kernel allows");
+  std::string log = last_bpf_complaint();
+  if (!log.empty()) error.what += " (" + log + ")";
+  if (error_number == EPERM)
+    error.hint = "run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE; then: dwell doctor";
+  return error;
+}
+
+}  // namespace dwell

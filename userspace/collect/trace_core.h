@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// TraceCore: what all tracers of a recording share on the kernel's side: the ring buffer that they send into,
+// the processes that are traced and what becomes of them, the unwinder's tables, and the count of what was
+// lost.
+//
+//   Result<TraceCore> core = TraceCore::load({ring_bytes, unwind_sizes});
+//   ::alloc* skeleton = alloc__open();
+//   core->share_maps(skeleton->obj);  // the maps of the same names are the core's from now on
+//   alloc__load(skeleton);
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bpf/tracer.h"
+#include "userspace/base/result.h"
+#include "userspace/collect/event.h"
+#include "userspace/unwind/table_memory.h"
+
+struct bpf_object;
+
+namespace dwell {
+
+struct TraceCoreSettings {
+  std::uint64_t ring_bytes = 64ull << 20;  // rounded up to a power of two
+  UnwindMapSizes unwind_sizes;
+};
+
+class TraceCore {
+ public:
+  static Result<TraceCore> load(const TraceCoreSettings& settings);
+  TraceCore(TraceCore&&) noexcept;
+  ~TraceCore();
+
+  // For a tracer's object, between open and load.
+  void share_maps(bpf_object* object) const;
+  std::uint64_t ring_bytes() const;
+  UnwindMapFds unwind_maps() const;
+
+  // From now on the process's events are sent, marked with the slot, until it ends.
+  Result<void> add_target(pid_t pid, ProcessSlot slot);
+
+  using RecordHandler = std::function<void(const void* data, std::size_t size)>;
+  void set_handler(RecordHandler record);
+  // Hands the handler what waits in the ring, up to 100,000 records; returns how many. Never blocks.
+  Result<std::size_t> consume();
+  int ring_fd() const;  // readable when much waits; little waits for the next poll
+
+  std::vector<std::uint64_t> losses() const;  // by dwell_loss; sums since load
+
+  // Counts how long BPF programs run: about 20 ns a run dearer, so only for a while.
+  Result<void> count_run_time(bool on);
+
+ private:
+  struct Impl;
+  explicit TraceCore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// How often programs ran while the kernel counted, and how long that took.
+struct RunTime {
+  std::uint64_t runs = 0, ns = 0;
+};
+RunTime run_time_of(std::span<const int> program_fds);
+
+// Sums of a per-CPU array of dwell_hits, for the probes 0 .. probes-1.
+std::vector<dwell_hits> read_hits(int map_fd, std::size_t probes);
+
+// Why an object could not be loaded: the kernel's own words, and what to do.
+Error load_error(const std::string& what, int error_number);
+
+}  // namespace dwell

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/record/memory_tracing.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "userspace/collect/memory_decoder.h"
+#include "userspace/probes/doctor.h"
+
+namespace dwell {
+namespace {
+
+// Frees first and what gives out memory last: a block whose allocation is seen is freed under our eyes too.
+constexpr int kAttachSteps = 3;
+int attach_step(const PlannedProbe& probe) {
+  if (!wants_return(probe.function.shape)) return 0;
+  return gives_back(probe.function.shape) ? 1 : 2;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tracer>> MemoryTracing::load(const TracerContext& context) {
+  MemoryTracerSettings settings{context.options.sample_bytes, *context.calibration.abilities.best,
+                                likely_to_fail_bytes()};
+  Result<MemoryTracer> tracer = MemoryTracer::load(context.core, settings);
+  if (!tracer) return tracer.error();
+  return std::unique_ptr<Tracer>(new MemoryTracing(context, std::move(*tracer)));
+}
+
+MemoryTracing::MemoryTracing(const TracerContext& context, MemoryTracer tracer)
+    : context_(context),
+      tracer_(std::move(tracer)),
+      ledger_(context.start_ns, context.options.sample_bytes),
+      cost_(context.calibration.prices) {}
+
+// ---- processes and their probes ----
+
+Result<void> MemoryTracing::added(ProcessSlot process, const ProcessFacts& facts) {
+  PlanOptions how = plan_options_for(facts.pid, context_.calibration);
+  how.mappings = context_.options.mappings;
+  processes_.insert_or_assign(
+      process, Process{facts.pid,
+                       how,
+                       std::make_unique<ProbeLinks>(*context_.calibration.abilities.best, tracer_.programs(),
+                                                    facts.pid),
+                       {}});
+  return {};
+}
+
+Result<void> MemoryTracing::mapped(ProcessSlot slot, const std::vector<Mapping>& mappings, bool late) {
+  Process& process = processes_.at(slot);
+  std::vector<Wanted> wanted;
+  std::vector<std::string> arrived;
+  late = late && !process.inspected.empty();
+  for (const Mapping& mapping : mappings) {
+    if (!mapping.executable || !mapping.is_file()) continue;
+    if (!process.inspected.insert({mapping.device(), mapping.inode}).second) continue;
+    Result<AllocModule> module = find_allocator(process.pid, mapping);
+    if (!module) {
+      context_.note(module.error().what);
+      continue;
+    }
+    for (PlannedProbe* probe : plan(*module, process.how)) wanted.push_back({probe, module->open_path});
+    if (late && !module->functions.empty())
+      arrived.push_back(fmt::format("{} in {} was mapped while recording, and is probed from now on",
+                                    module->allocator, module->path));
+  }
+  if (Result<void> attached = attach(process, wanted); !attached) return attached;
+  for (const std::string& text : arrived) context_.note(text);
+  return {};
+}
+
+std::vector<PlannedProbe*> MemoryTracing::plan(const AllocModule& module, PlanOptions how) {
+  auto [known, fresh] = plans_.try_emplace({module.device, module.inode});
+  if (!fresh || module.functions.empty()) return known->second;
+  how.first_index = context_.next_probe;
+  std::int32_t index = context_.modules.find(module.device, module.inode);
+  for (PlannedProbe& planned : plan_module(module, context_.calibration, how)) {
+    if (!planned.refusal.empty())
+      context_.note(
+          fmt::format("{} in {} is not probed: {}", planned.function.name, module.path, planned.refusal));
+    if (index >= 0) context_.stacks.set_probe(planned.index, {index, planned.function.file_offset, false});
+    probes_.push_back(std::make_unique<PlannedProbe>(std::move(planned)));
+    known->second.push_back(probes_.back().get());
+    ++context_.next_probe;
+  }
+  return known->second;
+}
+
+Result<void> MemoryTracing::attach(Process& process, const std::vector<Wanted>& wanted) {
+  for (int step = 0; step < kAttachSteps; ++step) {
+    std::vector<ProbeSite> sites;
+    std::vector<PlannedProbe*> probes;
+    for (const auto& [probe, path] : wanted) {
+      if (probe->placements.empty() || attach_step(*probe) != step) continue;
+      sites.push_back(probe->site);
+      sites.back().path = path;
+      probes.push_back(probe);
+    }
+    if (sites.empty()) continue;
+    Result<std::vector<AttachedSite>> attached = process.links->attach(sites);
+    if (!attached) return attached.error();
+    for (std::size_t i = 0; i < probes.size(); ++i) {
+      if ((*attached)[i].candidate < 0) {
+        context_.note(fmt::format("{} could not be probed: {}", sites[i].name, (*attached)[i].failure));
+        continue;
+      }
+      probes[i]->candidate = (*attached)[i].candidate;
+      cost_.set_probe(probes[i]->index, probes[i]->chosen().trap);
+    }
+  }
+  return {};
+}
+
+Result<void> MemoryTracing::expect_something(const ProcessFacts& facts) {
+  if (!probes_.empty()) return {};
+  Result<std::vector<Mapping>> mappings = read_maps(facts.pid);
+  if (!mappings) return mappings.error();
+  Result<AllocatorSet> none = find_allocators(facts.pid, *mappings);
+  return none
+             ? Error{fmt::format("trace PID {}: none of its allocation functions could be probed", facts.pid),
+                     fmt::format("see why: dwell doctor -p {}", facts.pid), Exit::kUnsupported}
+             : none.error();
+}
+
+void MemoryTracing::detach() {
+  for (auto& [slot, process] : processes_) process.links->detach();
+}
+
+// ---- events ----
+
+void MemoryTracing::happened(const ProcessNews& news) {
+  switch (news.kind) {
+    case ProcessNews::Kind::kExecuted:
+      ledger_.apply(Exec{news.time_ns, news.process});
+      break;
+    case ProcessNews::Kind::kExited:
+      ledger_.apply(ProcessExit{news.time_ns, news.process});
+      if (auto process = processes_.find(news.process); process != processes_.end())
+        process->second.links->detach();
+      break;
+    case ProcessNews::Kind::kForked:
+    case ProcessNews::Kind::kThreadExited:
+      break;
+  }
+}
+
+void MemoryTracing::forked(std::uint64_t time_ns, ProcessSlot parent, ProcessSlot child) {
+  ledger_.apply(Fork{time_ns, parent, child});
+}
+
+bool MemoryTracing::decode(const dwell_header& header, std::span<const std::byte> record) {
+  return decode_memory(header, record, context_.stacks, [this](const auto& event) { ledger_.apply(event); });
+}
+
+// ---- the recording ----
+
+Result<void> MemoryTracing::write_tick(std::uint64_t now_ns) {
+  return context_.writer.write_tick(ledger_.take_tick(now_ns), ledger_.series());
+}
+
+Result<void> MemoryTracing::write_live(std::uint64_t now_ns) {
+  return context_.writer.write_live({now_ns, ledger_.live_blocks()}, ledger_.series());
+}
+
+TracerCost MemoryTracing::cost() {
+  RunTime counted = tracer_.run_time();
+  cost_.update(tracer_.hits(context_.next_probe), counted.runs, counted.ns);
+  return {cost_.probe_hits(), cost_.trap_ns(), cost_.bpf_ns()};
+}
+
+void MemoryTracing::tell(RecordProgress& progress) const {
+  LiveTotal live = ledger_.live(MemoryKind::kHeap);
+  progress.live_bytes = live.bytes;
+  progress.live_blocks = context_.options.sample_bytes ? live.blocks / kScaledBlock : live.blocks;
+  progress.growth_bytes_per_minute = live.bytes * 60e9 / std::max<std::uint64_t>(progress.elapsed_ns, 1);
+}
+
+}  // namespace dwell
