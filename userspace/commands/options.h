@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "userspace/record/record.h"
+#include "userspace/threads/snapshot.h"
 #include "userspace/views/memory_report.h"
 #include "userspace/views/memory_view.h"
 
@@ -37,6 +38,7 @@ struct ExportCommand {
   std::string sample_type;  // for formats that show one; "": bytes
   bool root_at_bottom = false;
   MemoryView view = MemoryView::kRetained;
+  bool threads = false;  // the threads of the last look, not memory
   MemoryFilter filter;
 };
 
@@ -59,6 +61,12 @@ struct SymbolizeCommand {
   bool verbose = false;
 };
 
+struct ThreadsCommand {
+  SnapshotOptions options;
+  std::size_t groups = 20;
+  bool json = false;
+};
+
 struct DoctorCommand {
   std::optional<pid_t> pid;
   bool json = false;
@@ -70,7 +78,7 @@ struct PrintAndExit {  // --help, --version, or a mistake on the command line
 };
 
 using Command = std::variant<RecordCommand, ReportCommand, ExportCommand, DiffCommand, SymbolizeCommand,
-                             DoctorCommand, PrintAndExit>;
+                             ThreadsCommand, DoctorCommand, PrintAndExit>;
 
 Command parse_command_line(int argc, char** argv);
 
