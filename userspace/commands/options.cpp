@@ -61,28 +61,15 @@ void add_filter(CLI::App& app, MemoryFilter& filter) {
       ->group(kGroup);
 }
 
-std::optional<MemoryView> view_named(const std::string& text) {
-  constexpr std::string_view kPrefix = "memory:";
-  bool prefixed = text.compare(0, kPrefix.size(), kPrefix) == 0;
-  return memory_view_named(prefixed ? text.substr(kPrefix.size()) : text);
-}
-
 void add_view(CLI::App& app, MemoryView& view) {
-  app.add_option_function<std::string>(
-         "--view", value_of(view, view_named, "retained, growing, allocated, temporary, peak or all"),
-         "retained (default), growing, allocated, temporary, peak, all")
-      ->type_name("VIEW");
-}
-
-void add_export_view(CLI::App& app, ExportCommand& command) {
-  auto choose = [&command](const std::string& text) {
-    command.threads = text == "threads";
-    if (command.threads) return;
-    value_of(command.view, view_named, "retained, growing, allocated, temporary, peak, all or threads")(text);
+  auto named = [](const std::string& text) {
+    constexpr std::string_view kPrefix = "memory:";
+    bool prefixed = text.compare(0, kPrefix.size(), kPrefix) == 0;
+    return memory_view_named(prefixed ? text.substr(kPrefix.size()) : text);
   };
-  app.add_option_function<std::string>("--view", choose,
-                                       "retained (default), growing, allocated, temporary, peak, all; threads: "
-                                       "the last look at them")
+  app.add_option_function<std::string>(
+         "--view", value_of(view, named, "retained, growing, allocated, temporary, peak or all"),
+         "retained (default), growing, allocated, temporary, peak, all")
       ->type_name("VIEW");
 }
 
@@ -158,7 +145,7 @@ void add_export(CLI::App& app, ExportCommand& command) {
                  "what svg and folded show, by its name in pprof: inuse_space, alloc_objects, ...")
       ->type_name("NAME");
   app.add_flag("--root-at-bottom", command.root_at_bottom, "svg: flames upwards");
-  add_export_view(app, command);
+  add_view(app, command.view);
   add_filter(app, command.filter);
 }
 
@@ -186,15 +173,20 @@ void add_symbolize(CLI::App& app, SymbolizeCommand& command) {
   app.add_flag("-v,--verbose", command.verbose, "tell the source of each module's names");
 }
 
-void add_threads(CLI::App& app, ThreadsCommand& command) {
-  SnapshotOptions& options = command.options;
-  app.add_option("-p,--pid", options.pid, "the process whose threads to look at")->type_name("PID")->required();
-  app.add_option("-o,--output", options.output, "keep the look as a recording, for dwell report and dwell export")
-      ->type_name("FILE");
-  app.add_option("-n,--groups", command.groups, "how many groups of threads with their stack (default: 20)")
-      ->type_name("N");
-  app.add_flag("-k,--kernel-stacks", options.kernel_stacks, "where in the kernel each thread waits, too");
-  app.add_flag("--json", command.json, "every thread, as JSON: docs/report-json.md");
+void add_clocks(CLI::App& app, ClocksCommand& command) {
+  app.add_option("-p,--pid", command.options.pid, "of a running process")->type_name("PID")->required();
+  app.add_option_function<std::string>("-d,--duration", value_of(command.options.duration_ns, parse_duration, "a time like 90, 1.5s, 10m"),
+                                       "how long to look (default: 5s)")
+      ->type_name("TIME");
+  app.add_option_function<std::string>("--share", value_of(command.options.share, parse_percent, "a share like 2 or 0.5%, up to 100"),
+                                       "of the target's time that counting reads may take; 100: count them all (default: 1%)")
+      ->type_name("PERCENT");
+  app.add_option_function<std::string>("--window", value_of(command.options.window_ns, parse_duration, "a time like 5ms"),
+                                       "how long reads are counted at a time, at least (default: 5ms)")
+      ->type_name("TIME");
+  app.add_option("-n,--sites", command.sites, "how many call sites (default: 20)")->type_name("N");
+  app.add_option("--stacks", command.stacks, "how many of them with their stack (default: 3)")->type_name("N");
+  app.add_flag("--json", command.json, "everything, as JSON: docs/clocks.md");
 }
 
 void add_doctor(CLI::App& app, DoctorCommand& command) {
@@ -219,21 +211,21 @@ Command parse_command_line(int argc, char** argv) {
   ExportCommand export_;
   DiffCommand diff;
   SymbolizeCommand symbolize;
-  ThreadsCommand threads;
+  ClocksCommand clocks;
   DoctorCommand doctor;
   CLI::App* record_app = app.add_subcommand("record", "attach to a process, or start one, and write a recording");
   CLI::App* report_app = app.add_subcommand("report", "what stays, by call site");
   CLI::App* export_app = app.add_subcommand("export", "flame graph, pprof, folded stacks, speedscope");
   CLI::App* diff_app = app.add_subcommand("diff", "what grew between two recordings");
   CLI::App* symbolize_app = app.add_subcommand("symbolize", "fill in names, on any machine with the debug files");
-  CLI::App* threads_app = app.add_subcommand("threads", "one look at every thread, without stopping any: what it waits for, since when");
+  CLI::App* clocks_app = app.add_subcommand("clocks", "who reads which clock, waits by which, and who moved them");
   CLI::App* doctor_app = app.add_subcommand("doctor", "what this kernel and a process allow, and what it costs");
   add_record(*record_app, record);
   add_report(*report_app, report);
   add_export(*export_app, export_);
   add_diff(*diff_app, diff);
   add_symbolize(*symbolize_app, symbolize);
-  add_threads(*threads_app, threads);
+  add_clocks(*clocks_app, clocks);
   add_doctor(*doctor_app, doctor);
 
   try {
@@ -245,15 +237,15 @@ Command parse_command_line(int argc, char** argv) {
     int code = app.exit(error, out, err);
     return PrintAndExit{code ? err.str() : out.str(), code ? static_cast<int>(Exit::kUsage) : 0};
   }
-  std::string whole;
-  for (int i = 0; i < argc; ++i) whole += (i ? " " : "") + std::string(argv[i]);
-  record.options.command_line = threads.options.command_line = whole;
-  if (*record_app) return record;
-  if (*threads_app) return threads;
+  if (*record_app) {
+    for (int i = 0; i < argc; ++i) record.options.command_line += (i ? " " : "") + std::string(argv[i]);
+    return record;
+  }
   if (*report_app) return report;
   if (*export_app) return export_;
   if (*diff_app) return diff;
   if (*symbolize_app) return symbolize;
+  if (*clocks_app) return clocks;
   return doctor;
 }
 

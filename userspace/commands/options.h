@@ -8,8 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "userspace/clocks/clocks_look.h"
 #include "userspace/record/record.h"
-#include "userspace/threads/snapshot.h"
 #include "userspace/views/memory_report.h"
 #include "userspace/views/memory_view.h"
 
@@ -38,7 +38,6 @@ struct ExportCommand {
   std::string sample_type;  // for formats that show one; "": bytes
   bool root_at_bottom = false;
   MemoryView view = MemoryView::kRetained;
-  bool threads = false;  // the threads of the last look, not memory
   MemoryFilter filter;
 };
 
@@ -61,9 +60,10 @@ struct SymbolizeCommand {
   bool verbose = false;
 };
 
-struct ThreadsCommand {
-  SnapshotOptions options;
-  std::size_t groups = 20;
+struct ClocksCommand {
+  ClocksOptions options;
+  std::size_t sites = 20;
+  std::size_t stacks = 3;
   bool json = false;
 };
 
@@ -78,12 +78,14 @@ struct PrintAndExit {  // --help, --version, or a mistake on the command line
 };
 
 using Command = std::variant<RecordCommand, ReportCommand, ExportCommand, DiffCommand, SymbolizeCommand,
-                             ThreadsCommand, DoctorCommand, PrintAndExit>;
+                             ClocksCommand, DoctorCommand, PrintAndExit>;
 
 Command parse_command_line(int argc, char** argv);
 
 // "64K", "1.5M", "2G", "123": bytes. None if it is no such thing.
 std::optional<std::uint64_t> parse_size(const std::string& text);
+// "2", "2%", "0.5 %": the share 0.02 and so on; up to 100.
+std::optional<double> parse_percent(const std::string& text);
 // "90", "1.5s", "10m", "2h", "250ms": nanoseconds; a plain number is seconds.
 std::optional<std::uint64_t> parse_duration(const std::string& text);
 

@@ -35,6 +35,15 @@ std::optional<std::uint64_t> parse_size(const std::string& text) {
                                {"m", kK * kK}, {"G", kK * kK * kK}, {"GB", kK * kK * kK}, {"g", kK * kK * kK}});
 }
 
+std::optional<double> parse_percent(const std::string& text) {
+  double number = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  std::string_view suffix = std::string_view(text).substr(static_cast<std::size_t>(end - text.data()));
+  if (error != std::errc{} || !(number > 0 && number <= 100) || !(suffix.empty() || suffix == "%" || suffix == " %"))
+    return std::nullopt;
+  return number / 100;
+}
+
 std::optional<std::uint64_t> parse_duration(const std::string& text) {
   return parse_quantity(text, {{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}});
 }

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/clocks/clocks_look.h"
+
+#include <fmt/core.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "userspace/base/text.h"
+#include "userspace/base/unique_fd.h"
+#include "userspace/clocks/clock_probes.h"
+#include "userspace/clocks/clock_tracer.h"
+#include "userspace/clocks/read_cost.h"
+#include "userspace/clocks/read_watch.h"
+#include "userspace/clocks/report_builder.h"
+#include "userspace/clocks/stack_book.h"
+#include "userspace/collect/trace_core.h"
+#include "userspace/probes/calibrate.h"
+#include "userspace/process/process.h"
+#include "userspace/record/signals.h"
+#include "userspace/unwind/unwind_tables.h"
+
+namespace dwell {
+namespace {
+
+constexpr ProcessSlot kSlot{0};
+constexpr std::uint64_t kRingBytes = 4 << 20;
+constexpr int kPollMs = 50;
+constexpr double kProgramNs = 250;  // a guess of what our program adds to a trap, until it has run
+
+std::uint64_t clock_ns(clockid_t clock) {
+  timespec now{};
+  ::clock_gettime(clock, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+Result<UniqueFd> follow(pid_t pid) {
+  UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (fd.valid()) return fd;
+  Error error = system_error(fmt::format("follow PID {}", pid), errno);
+  if (errno == ESRCH) error.exit = Exit::kNoTarget;
+  return error;
+}
+
+double highest_price(const std::vector<ReadProbe>& probes) {
+  double price = 0;
+  for (const ReadProbe& probe : probes) price = std::max(price, probe.price_ns);
+  return price + kProgramNs;
+}
+
+// The parts of a look, in the order in which they come into being.
+class Look {
+ public:
+  Look(const ClocksOptions& options, const LookStarted& started) : options_(options), started_(started) {}
+
+  Result<ClocksReport> run() {
+    if (Result<void> ready = prepare(); !ready) return ready.error();
+    if (Result<void> watched = watch(); !watched) return watched.error();
+    return report();
+  }
+
+ private:
+  Result<void> prepare();
+  Result<void> watch();
+  ClocksReport report();
+  void take(const void* data, std::size_t size);
+
+  const ClocksOptions& options_;
+  const LookStarted& started_;
+  ProcessFacts facts_;
+  Calibration calibration_;
+  ClockProbes probes_;
+  UnwindTables unwind_;
+  std::optional<StackBook> book_;
+  std::optional<TraceCore> core_;
+  std::optional<ClockTracer> tracer_;
+  std::optional<ReadWatch> reads_;
+  UniqueFd pidfd_;
+  std::uint64_t cpu_at_start_ns_ = 0, cpu_at_end_ns_ = 0, own_cpu_at_start_ns_ = 0;
+  std::uint64_t undecodable_ = 0;
+};
+
+Result<void> Look::prepare() {
+  Result<ProcessFacts> facts = read_process(options_.pid);
+  if (!facts) return facts.error();
+  facts_ = *facts;
+  Result<UniqueFd> pidfd = follow(facts_.pid);
+  if (!pidfd) return pidfd.error();
+  pidfd_ = std::move(*pidfd);
+  own_cpu_at_start_ns_ = own_cpu_ns();
+
+  Result<Calibration> calibration = calibrate();
+  if (!calibration) return calibration.error();
+  calibration_ = *calibration;
+  if (!calibration_.abilities.best)
+    return Error{
+        "attach a probe to a function of our own: " + calibration_.abilities.why_not_perf,
+        "run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE; what is missing: dwell doctor",
+        Exit::kNotPermitted};
+  Result<std::vector<Mapping>> mappings = read_maps(facts_.pid);
+  if (!mappings) return mappings.error();
+  if (mappings->empty())
+    return Error{fmt::format("trace PID {}: it has no memory: it is ending", facts_.pid), "",
+                 Exit::kNoTarget};
+  probes_ = plan_clock_probes(facts_.pid, *mappings, calibration_, 1);
+
+  // A sample of the vDSO and a system call stand at an instruction of their own: only the full tables know
+  // those.
+  unwind_.sync(facts_.pid, kSlot, *mappings);
+  for (const Mapping& mapping : *mappings)
+    if (mapping.executable) static_cast<void>(unwind_.load_full(kSlot, mapping.start));
+  book_.emplace(facts_.pid, *mappings);
+  UnwindMapSizes sizes = unwind_.sizes_to_load();
+  Result<TraceCore> core = TraceCore::load({kRingBytes, sizes});
+  if (!core) return core.error();
+  core_.emplace(std::move(*core));
+  core_->set_handler([this](const void* data, std::size_t size) { take(data, size); });
+  if (Result<void> bound = unwind_.bind(core_->unwind_maps(), sizes); !bound) return bound;
+
+  AttachMethod method = *calibration_.abilities.best;
+  ClockTracerSettings settings;
+  settings.method = method == AttachMethod::kSession ? AttachMethod::kMulti : method;
+  if (options_.share < 1)
+    settings.trap_ns = static_cast<std::uint64_t>(highest_price(probes_.probes));
+  else
+    settings.trap_ns = 0;  // every read counts, and as one
+  Result<ClockTracer> tracer = ClockTracer::load(*core_, settings);
+  if (!tracer) return tracer.error();
+  tracer_.emplace(std::move(*tracer));
+  if (Result<void> known = tracer_->set_vdso(kSlot, probes_.vdso); !known) return known;
+  for (const TimerClock& timer : timers_of(facts_.pid))
+    tracer_->set_timer_clock(facts_.pid, timer.create, timer.id, timer.clock);
+  tracer_->set_realtime_offset(
+      static_cast<std::int64_t>(clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_MONOTONIC)));
+  return {};
+}
+
+Result<void> Look::watch() {
+  Result<StopSignals> signals = StopSignals::catch_them();
+  if (!signals) return signals.error();
+  if (Result<void> counted = core_->count_run_time(true); !counted) return counted;
+  if (Result<void> added = core_->add_target(facts_.pid, kSlot); !added) return added;
+  if (Result<void> attached = tracer_->attach(); !attached) return attached;
+  WindowSettings windows{options_.share, options_.window_ns};
+  reads_.emplace(*tracer_, *calibration_.abilities.best, windows, highest_price(probes_.probes));
+  reads_->add(facts_.pid, probes_.probes);
+  if (Result<void> started = reads_->start(); !started) return started;
+  cpu_at_start_ns_ = cpu_at_end_ns_ = process_cpu_ns(facts_.pid).value_or(0);
+
+  if (started_)
+    started_(fmt::format("looking at the clocks of {} ({}) for {}", facts_.name, facts_.pid,
+                         human_duration(options_.duration_ns)));
+  std::uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+  pollfd waited[] = {{signals->fd(), POLLIN, 0}, {pidfd_.get(), POLLIN, 0}, {core_->ring_fd(), POLLIN, 0}};
+  while (clock_ns(CLOCK_MONOTONIC) - start_ns < options_.duration_ns) {
+    ::poll(waited, 3, kPollMs);
+    if (Result<std::size_t> drained = core_->consume(); !drained) return drained.error();
+    cpu_at_end_ns_ = process_cpu_ns(facts_.pid).value_or(cpu_at_end_ns_);
+    if (waited[1].revents || signals->arrived()) break;
+  }
+  reads_->stop();
+  tracer_->detach();
+  Result<std::size_t> drained = core_->consume();
+  return drained ? Result<void>{} : drained.error();
+}
+
+void Look::take(const void* data, std::size_t size) {
+  if (size < sizeof(dwell_header)) return;
+  const auto& header = *static_cast<const dwell_header*>(data);
+  if (header.type == DWELL_STACK && !book_->learn(data, size)) ++undecodable_;
+}
+
+ClocksReport Look::report() {
+  ClocksReport report;
+  report.program = facts_.name;
+  report.pid = static_cast<std::uint32_t>(facts_.pid);
+  report.notes = probes_.notes;
+  ClockCounts counts;
+  counts.watch = reads_->state();
+  counts.reads = tracer_->reads();
+  counts.waits = tracer_->waits();
+  counts.open_waits = tracer_->open_waits();
+  counts.pairs = tracer_->pairs();
+  counts.samples = tracer_->samples(kSlot);
+  counts.sample_period_ns = ClockTracerSettings{}.sample_period_ns;
+  counts.now_ns = clock_ns(CLOCK_MONOTONIC);
+  ReadCost cost = measure_read_cost();
+  counts.vdso_read_ns = cost.exact_ns;
+  counts.vdso_coarse_ns = cost.coarse_ns;
+  add_counts(report, counts, *book_, probes_.functions, probes_.vdso);
+
+  if (!counts.watch.failure.empty())
+    report.notes.push_back("reads are not counted any more: " + counts.watch.failure);
+  if (!tracer_->why_no_samples().empty())
+    report.notes.push_back("no samples of the vDSO: " + tracer_->why_no_samples());
+  double target_ns = std::max(report.seconds * 1e9, static_cast<double>(cpu_at_end_ns_ - cpu_at_start_ns_));
+  report.cost_percent = 100 * (report.trap_ns + report.bpf_ns) / target_ns;
+  report.own_cpu_ns = own_cpu_ns() - own_cpu_at_start_ns_;
+  static constexpr const char* kLost[] = {"reads", "waits", "pairs of reads", "settings of a clock",
+                                          "threads"};
+  std::vector<std::uint64_t> losses = tracer_->losses();
+  for (std::size_t kind = 0; kind < losses.size(); ++kind)
+    if (losses[kind]) report.losses.emplace_back(kLost[kind], losses[kind]);
+  if (undecodable_) report.losses.emplace_back("undecodable records", undecodable_);
+  return report;
+}
+
+}  // namespace
+
+Result<ClocksReport> look_at_clocks(const ClocksOptions& options, const LookStarted& started) {
+  return Look(options, started).run();
+}
+
+}  // namespace dwell

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/clocks/read_watch.h"
+
+#include <time.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "userspace/process/process.h"
+
+namespace dwell {
+namespace {
+
+constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::uint64_t kSlice =
+    100'000'000;  // a long window counts as several, so that their spread can be told
+constexpr std::uint64_t kSeed = 0x9e3779b97f4a7c15;
+
+std::uint64_t monotonic_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * kSecond + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::string bytes_of(const dwell_read_key& key) { return {reinterpret_cast<const char*>(&key), sizeof key}; }
+
+}  // namespace
+
+ReadWatch::ReadWatch(ClockTracer& tracer, AttachMethod method, const WindowSettings& settings, double trap_ns)
+    : tracer_(tracer),
+      // A read is seen at its entry; sessions are for those who want the return too.
+      method_(method == AttachMethod::kSession ? AttachMethod::kMulti : method),
+      settings_(settings),
+      rates_(trap_ns) {}
+
+void ReadWatch::add(pid_t pid, std::vector<ReadProbe> probes) {
+  Process process{pid, {}, nullptr};
+  for (ReadProbe& probe : probes) {
+    process.sites.push_back(std::move(probe.site));
+    prices_.push_back(probe.price_ns);
+  }
+  process.links = std::make_unique<ProbeLinks>(method_, tracer_.programs(), pid);
+  processes_.push_back(std::move(process));
+  cpu_at_start_.push_back(process_cpu_ns(pid).value_or(0));
+}
+
+Result<void> ReadWatch::start() {
+  start_ns_ = monotonic_ns();
+  windows_ = std::make_unique<ReadWindows>(settings_, start_ns_, kSeed);
+  if (Result<void> opened = open(); !opened) return opened;
+  start_ns_ = slice_ns_;
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+void ReadWatch::stop() {
+  if (!thread_.joinable()) return;
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void ReadWatch::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_ && failure_.empty()) {
+    wake_.wait_for(lock, std::chrono::nanoseconds(windows_->ask_again_in_ns()), [this] { return stopping_; });
+    if (stopping_) break;
+    std::uint64_t now_ns = monotonic_ns();
+    switch (windows_->next(now_ns, cost_ns(), target_ns(now_ns))) {
+      case ReadWindows::Step::kOpen:
+        if (Result<void> opened = open(); !opened) failure_ = opened.error().what;
+        break;
+      case ReadWindows::Step::kClose:
+        close();
+        break;
+      case ReadWindows::Step::kStay:
+        if (windows_->is_open() && now_ns - slice_ns_ >= kSlice) take_slice(now_ns, false);
+        break;
+    }
+  }
+  stop_ns_ = monotonic_ns();
+  if (windows_->is_open()) stop_ns_ = close();
+}
+
+Result<void> ReadWatch::open() {
+  std::uint64_t before_ns = monotonic_ns();
+  for (Process& process : processes_) {
+    if (process.sites.empty()) continue;
+    Result<std::vector<AttachedSite>> attached = process.links->attach(process.sites);
+    if (!attached) return attached.error();
+  }
+  slice_ns_ = monotonic_ns();
+  toggle_ns_ += slice_ns_ - before_ns;
+  tracer_.open_window(slice_ns_);
+  windows_->opened(slice_ns_);
+  return {};
+}
+
+std::uint64_t ReadWatch::close() {
+  tracer_.close_window();
+  std::uint64_t now_ns = monotonic_ns();
+  for (Process& process : processes_) process.links->detach();
+  toggle_ns_ += monotonic_ns() - now_ns;
+  // No program is under way any more.
+  take_slice(now_ns, true);
+  windows_->closed(now_ns);
+  return now_ns;
+}
+
+void ReadWatch::take_slice(std::uint64_t now_ns, bool last) {
+  std::vector<std::pair<dwell_read_key, std::uint64_t>> fresh;
+  for (const auto& [key, count] : tracer_.reads()) {
+    if (key.call == DWELL_CALL_VDSO) continue;
+    std::uint64_t& before = counted_[bytes_of(key)];
+    if (count > before) fresh.emplace_back(key, count - before);
+    before = count;
+    if (last && key.hot_tid) {
+      tracer_.drop_reads(key);
+      counted_.erase(bytes_of(key));
+    }
+  }
+  rates_.add_slice(now_ns - slice_ns_, fresh);
+  slice_ns_ = now_ns;
+}
+
+double ReadWatch::cost_ns() const {
+  std::vector<dwell_hits> hits = tracer_.hits(prices_.size() + 1);
+  double cost = 0;
+  for (std::size_t probe = 0; probe < prices_.size(); ++probe)
+    cost += static_cast<double>(hits[probe + 1].entries) * prices_[probe];
+  return cost + static_cast<double>(tracer_.run_time().ns);
+}
+
+double ReadWatch::target_ns(std::uint64_t now_ns) const {
+  std::uint64_t cpu_ns = 0;
+  for (std::size_t i = 0; i < processes_.size(); ++i)
+    cpu_ns += process_cpu_ns(processes_[i].pid).value_or(cpu_at_start_[i]) - cpu_at_start_[i];
+  return static_cast<double>(std::max(now_ns - start_ns_, cpu_ns));
+}
+
+ReadWatchState ReadWatch::state() const {
+  std::lock_guard lock(mutex_);
+  ReadWatchState state;
+  std::uint64_t now_ns = stop_ns_ ? stop_ns_ : monotonic_ns();
+  state.rates = rates_;
+  state.elapsed_ns = now_ns - start_ns_;
+  state.watched_ns = windows_ ? windows_->watched_ns(now_ns) : 0;
+  state.windows = windows_ ? windows_->windows() : 0;
+  for (const dwell_hits& one : tracer_.hits(prices_.size() + 1)) state.hits += one.entries;
+  state.bpf_ns = static_cast<double>(tracer_.run_time().ns);
+  state.trap_ns = cost_ns() - state.bpf_ns;
+  state.toggle_ns = toggle_ns_;
+  state.failure = failure_;
+  return state;
+}
+
+}  // namespace dwell

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// ReadWindows: when the probes on clock reads are attached. Pure: time and cost are told.
+//
+// The probes may take `share` of the target's time. A program that reads the clock seldom is watched all the
+// time, and its reads are counted exactly. One that reads it millions of times a second is watched in short
+// windows: each begins when what the windows before have cost is paid back.
+#pragma once
+
+#include <cstdint>
+
+namespace dwell {
+
+struct WindowSettings {
+  double share = 0.01;                     // of the target's time; 1 and more: always
+  std::uint64_t length_ns = 5'000'000;     // of a window, at least
+  std::uint64_t toggle_cost_ns = 100'000;  // what attaching and detaching once costs the target
+  std::uint64_t credit_ns = 500'000'000;   // of the target's time, to begin with
+};
+
+class ReadWindows {
+ public:
+  ReadWindows(const WindowSettings& settings, std::uint64_t now_ns, std::uint64_t seed)
+      : settings_(settings), start_ns_(now_ns), random_(seed | 1) {}
+
+  bool is_open() const { return open_; }
+
+  // What to do now: open the window, close it, or nothing. `cost_ns` is what the probes have cost so far, and
+  // `target_ns` the time that the target had: of the clock, or of its CPUs if that is more.
+  enum class Step { kStay, kOpen, kClose };
+  Step next(std::uint64_t now_ns, double cost_ns, double target_ns);
+
+  void opened(std::uint64_t now_ns);
+  void closed(std::uint64_t now_ns);
+
+  // When to ask again.
+  std::uint64_t ask_again_in_ns() const;
+
+  std::uint64_t watched_ns(std::uint64_t now_ns) const {
+    return watched_ns_ + (open_ ? now_ns - opened_ns_ : 0);
+  }
+  std::uint64_t windows() const { return windows_; }
+
+ private:
+  double jitter();  // 0.5 to 1.5, so that windows keep no step with what the target does
+
+  WindowSettings settings_;
+  std::uint64_t start_ns_;
+  std::uint64_t random_;
+  bool open_ = false;
+  std::uint64_t opened_ns_ = 0, closed_ns_ = 0, watched_ns_ = 0, windows_ = 0;
+  std::uint64_t quiet_ns_ = 0;  // for how long an open window has cost little
+  double saved_ns_ = 0;         // what must be left before the next one opens
+};
+
+}  // namespace dwell
