@@ -43,9 +43,10 @@ const volatile __u64 throwing_bytes = ~0ull;
 #define DWELL_USER_END (1ull << 56) /* with five levels of page tables */
 
 struct call {
-  __u64 sp;       /* where the return address lies, at the function's entry; 0: no call is under way */
-  __u64 size;     /* bytes asked for */
-  __u64 pointer;  /* realloc, mremap: the old block; posix_memalign: where the result will be; brk: the old end */
+  __u64 sp;      /* where the return address lies, at the function's entry; 0: no call is under way */
+  __u64 size;    /* bytes asked for */
+  __u64 pointer; /* realloc, mremap: the old block; posix_memalign: where the result will be; brk: the old end
+                  */
   __u64 old_size; /* mremap */
   __u32 protection;
   __u32 flags;
@@ -65,7 +66,9 @@ struct thread_state {
   struct call call;
   struct skipped_call skipped;
   __s64 until_sample; /* bytes until the next sampled byte; 0: not drawn yet */
-  __u8 slot;          /* of its process: saves the look-up in targets */
+  __u64 wake;         /* how the record of this hit is sent: BPF_RB_NO_WAKEUP or BPF_RB_FORCE_WAKEUP */
+  __u32 tid;
+  __u8 slot; /* of its process: saves the look-up in targets */
 };
 
 struct {
@@ -92,37 +95,54 @@ struct {
   __type(value, struct dwell_hits);
 } hits SEC(".maps");
 
-static __always_inline void count_hit(__u64 cookie, bool at_return) {
+static __always_inline struct dwell_hits *hits_of(__u64 cookie) {
   __u32 index = dwell_probe_index_of(cookie);
-  struct dwell_hits *counted = bpf_map_lookup_elem(&hits, &index);
-  if (!counted) return;
-  if (at_return)
-    counted->returns++;
-  else
-    counted->entries++;
+  return bpf_map_lookup_elem(&hits, &index);
+}
+
+/* How full the ring is costs a call, so it is asked for only now and then: between two looks, the probes of
+ * all CPUs can't send more than a small part of what is kept for frees. */
+#define DWELL_LOOK_EVERY 128
+static bool ring_is_short;
+static __always_inline __u64 look_at_ring(__u64 hit) {
+  if (hit & (DWELL_LOOK_EVERY - 1)) return BPF_RB_NO_WAKEUP;
+  __u64 waits = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+  bool is_short = waits >= ring_limit_bytes;
+  if (ring_is_short != is_short) ring_is_short = is_short;
+  return waits >= DWELL_WAKE_BYTES ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
 /* Room for an allocation, or nothing and a counted loss: the last part of the ring is kept for frees. */
 static __always_inline bool room_for(enum dwell_loss loss) {
-  if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) < ring_limit_bytes) return true;
+  if (!ring_is_short) return true;
   dwell_count_loss(loss);
   return false;
 }
 
+#define SEND(record, loss)                                                                           \
+  do {                                                                                               \
+    if (bpf_ringbuf_output(&events, &(record), sizeof(record), state->wake)) dwell_count_loss(loss); \
+  } while (0)
+
+static __always_inline struct dwell_header header_of(struct thread_state *state, __u8 type, __u16 probe) {
+  struct dwell_header h = {.type = type, .process = state->slot, .probe = probe, .tid = state->tid};
+  return h;
+}
+
 static __always_inline void send_free(struct thread_state *state, __u8 type, __u16 probe, __u64 address) {
   struct dwell_free_record record = {
-      .h = header(type, state->slot, probe), .time_ns = bpf_ktime_get_ns(), .address = address};
-  DWELL_SEND(record, DWELL_LOST_FREE);
+      .h = header_of(state, type, probe), .time_ns = bpf_ktime_get_ns(), .address = address};
+  SEND(record, DWELL_LOST_FREE);
 }
 
 /* Global, so that the verifier walks through the unwinder once and not once for each caller. */
-__noinline __u64 stack_from(__u64 pc, __u64 sp, __u64 bp, __u32 process) {
+__noinline __u64 stack_from(__u64 pc, __u64 sp, __u64 bp, __u64 process_and_tid) {
   struct dwell_stack_start start = {.pc = pc, .sp = sp, .bp = bp};
-  return dwell_stack(NULL, start, process, (__u32)bpf_get_current_pid_tgid());
+  return dwell_stack(NULL, start, process_and_tid >> 32, (__u32)process_and_tid);
 }
 
 static __always_inline __u64 callers_stack(struct pt_regs *ctx, struct thread_state *state) {
-  return stack_from(ctx->ip, ctx->sp, ctx->bp, state->slot);
+  return stack_from(ctx->ip, ctx->sp, ctx->bp, (__u64)state->slot << 32 | state->tid);
 }
 
 /* ---- sampling ---- */
@@ -176,7 +196,8 @@ static __always_inline __u64 read_word(__u64 address) {
 /* True if an outer call of this thread is under way above a call whose return address lies at sp. The same sp
  * is a tail call: reallocarray ends in a jump to realloc. */
 static __always_inline bool is_inner(struct thread_state *state, __u64 sp) {
-  return state->call.sp && sp <= state->call.sp && read_word(state->call.sp) == dwell_trampoline();
+  return state->call.sp && sp <= state->call.sp &&
+         read_word(state->call.sp) == dwell_trampoline(bpf_get_current_task_btf());
 }
 
 static __always_inline void skip_call(struct thread_state *state, struct pt_regs *ctx) {
@@ -186,14 +207,17 @@ static __always_inline void skip_call(struct thread_state *state, struct pt_regs
   state->skipped.return_address = read_word(ctx->sp);
 }
 
-/* True if an allocator takes address space inside a call that was skipped. Nothing tells when such a call ended,
- * and its return address may stay on the dead stack: so the one that asks must be of the allocator's module too. */
+/* True if an allocator takes address space inside a call that was skipped. Nothing tells when such a call
+ * ended, and its return address may stay on the dead stack: so the one that asks must be of the allocator's
+ * module too. */
 #define DWELL_MODULE_SPAN (16ull << 20)
 static __always_inline bool is_inside_skipped(struct thread_state *state, struct pt_regs *ctx) {
   struct skipped_call *skipped = &state->skipped;
   if (!skipped->sp || ctx->sp > skipped->sp) return false;
   __u64 return_address = read_word(skipped->sp);
-  if (return_address != skipped->return_address && return_address != dwell_trampoline()) return false;
+  if (return_address != skipped->return_address &&
+      return_address != dwell_trampoline(bpf_get_current_task_btf()))
+    return false;
   return read_word(ctx->sp) - skipped->ip + DWELL_MODULE_SPAN < 2 * DWELL_MODULE_SPAN;
 }
 
@@ -210,7 +234,9 @@ static __always_inline __u64 product(__u64 count, __u64 size) {
   return large * small;
 }
 
-static __always_inline __u64 whole_pages(__u64 size) { return (size + DWELL_PAGE_MASK) & ~(__u64)DWELL_PAGE_MASK; }
+static __always_inline __u64 whole_pages(__u64 size) {
+  return (size + DWELL_PAGE_MASK) & ~(__u64)DWELL_PAGE_MASK;
+}
 
 static __always_inline void read_arguments(struct pt_regs *ctx, struct call *call) {
   __u64 first = ctx->di, second = ctx->si, third = ctx->dx, fourth = ctx->cx;
@@ -278,7 +304,8 @@ static __always_inline void free_entered(struct pt_regs *ctx, struct thread_stat
   __u64 address = ctx->di;
   if (!address || !forget_block(state, address)) return;
   __u64 sp = ctx->sp + dwell_probe_cfa_offset_of(cookie) - 8;
-  send_free(state, is_inner(state, sp) ? DWELL_FREE_INNER : DWELL_FREE, dwell_probe_index_of(cookie), address);
+  send_free(state, is_inner(state, sp) ? DWELL_FREE_INNER : DWELL_FREE, dwell_probe_index_of(cookie),
+            address);
 }
 
 /* There is no return probe to tell that it failed, so what must fail is not sent. */
@@ -288,18 +315,19 @@ static __always_inline bool munmap_fails(__u64 address, __u64 size) {
 
 static __always_inline void munmap_entered(struct pt_regs *ctx, struct thread_state *state, __u64 cookie) {
   if (munmap_fails(ctx->di, ctx->si)) return;
-  struct dwell_map_record record = {.h = header(DWELL_UNMAP, state->slot, dwell_probe_index_of(cookie)),
+  struct dwell_map_record record = {.h = header_of(state, DWELL_UNMAP, dwell_probe_index_of(cookie)),
                                     .time_ns = bpf_ktime_get_ns(),
                                     .address = ctx->di,
                                     .size = whole_pages(ctx->si)};
-  DWELL_SEND(record, DWELL_LOST_MAP);
+  SEND(record, DWELL_LOST_MAP);
 }
 
 /* 1: the return of this call is of no interest. */
 static __always_inline int call_entered(struct pt_regs *ctx, struct thread_state *state, __u64 cookie) {
   __u64 sp = ctx->sp;
   if (is_inner(state, sp)) return 1;
-  if (sample_bytes && is_address_space(dwell_probe_shape_of(cookie)) && is_inside_skipped(state, ctx)) return 1;
+  if (sample_bytes && is_address_space(dwell_probe_shape_of(cookie)) && is_inside_skipped(state, ctx))
+    return 1;
 
   struct call *call = &state->call;
   call->shape = dwell_probe_shape_of(cookie);
@@ -307,8 +335,9 @@ static __always_inline int call_entered(struct pt_regs *ctx, struct thread_state
   call->pointer = 0;
   call->old_size = 0;
   read_arguments(ctx, call);
-  /* The C++ unwinder does not know the kernel's trampoline, and ends the program there: a call that will throw
-   * must keep its return address. If it succeeds after all, what it calls for so much memory is seen. */
+  /* The C++ unwinder does not know the kernel's trampoline, and ends the program there: a call that will
+   * throw must keep its return address. If it succeeds after all, what it calls for so much memory is seen.
+   */
   if (dwell_probe_flags_of(cookie) & DWELL_PROBE_THROWS && call->size >= throwing_bytes) {
     call->sp = 0;
     return 1;
@@ -337,18 +366,18 @@ static __always_inline int call_entered(struct pt_regs *ctx, struct thread_state
 static __always_inline void send_alloc(struct pt_regs *ctx, struct thread_state *state, struct call *call,
                                        __u64 address) {
   if (!room_for(DWELL_LOST_ALLOC) || !remember_block(state, address)) return;
-  struct dwell_alloc_record record = {.h = header(DWELL_ALLOC, state->slot, call->probe),
+  struct dwell_alloc_record record = {.h = header_of(state, DWELL_ALLOC, call->probe),
                                       .address = address,
                                       .size = call->size,
                                       .stack = callers_stack(ctx, state)};
   record.time_ns = bpf_ktime_get_ns();
-  DWELL_SEND(record, DWELL_LOST_ALLOC);
+  SEND(record, DWELL_LOST_ALLOC);
 }
 
 /* The end of a realloc of a block that we know is as important as a free, and has the same priority. */
 static __always_inline void send_realloc_end(struct pt_regs *ctx, struct thread_state *state,
                                              struct call *call, __u64 address) {
-  struct dwell_realloc_record record = {.h = header(DWELL_REALLOC_END, state->slot, call->probe),
+  struct dwell_realloc_record record = {.h = header_of(state, DWELL_REALLOC_END, call->probe),
                                         .old_address = call->pointer};
   bool failed = !address && call->size && call->shape != DWELL_SHAPE_REALLOCF;
   if (failed) {
@@ -360,7 +389,7 @@ static __always_inline void send_realloc_end(struct pt_regs *ctx, struct thread_
     record.stack = callers_stack(ctx, state);
   }
   record.time_ns = bpf_ktime_get_ns();
-  DWELL_SEND(record, DWELL_LOST_FREE);
+  SEND(record, DWELL_LOST_FREE);
 }
 
 /* xallocx returns the size that the block has now, whether that changed or not. */
@@ -374,7 +403,7 @@ static __always_inline void send_resized(struct pt_regs *ctx, struct thread_stat
 
 static __always_inline void send_map(struct pt_regs *ctx, struct thread_state *state, struct call *call,
                                      __u64 result) {
-  struct dwell_map_record record = {.h = header(DWELL_MAP, state->slot, call->probe),
+  struct dwell_map_record record = {.h = header_of(state, DWELL_MAP, call->probe),
                                     .address = result,
                                     .size = call->size,
                                     .old_address = call->pointer,
@@ -395,7 +424,7 @@ static __always_inline void send_map(struct pt_regs *ctx, struct thread_state *s
   }
   if (record.h.type == DWELL_MAP) record.stack = callers_stack(ctx, state);
   record.time_ns = bpf_ktime_get_ns();
-  DWELL_SEND(record, DWELL_LOST_MAP);
+  SEND(record, DWELL_LOST_MAP);
 }
 
 static __always_inline void call_returned(struct pt_regs *ctx, struct thread_state *state) {
@@ -432,10 +461,13 @@ static __always_inline struct thread_state *identify(void) {
   struct dwell_target *target = find_target();
   if (!target) return NULL;
   state = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-  if (state)
-    state->slot = target->slot;
-  else
+  if (!state) {
     dwell_count_loss(DWELL_LOST_THREAD_STATE);
+    return NULL;
+  }
+  state->slot = target->slot;
+  state->tid = bpf_get_current_pid_tgid();
+  state->wake = BPF_RB_NO_WAKEUP;
   return state;
 }
 
@@ -443,7 +475,9 @@ static __always_inline int entered(struct pt_regs *ctx) {
   struct thread_state *state = identify();
   if (!state) return 1;
   __u64 cookie = bpf_get_attach_cookie(ctx);
-  count_hit(cookie, false);
+  struct dwell_hits *counted = hits_of(cookie);
+  if (!counted) return 1;
+  state->wake = look_at_ring(counted->entries++);
   switch (dwell_probe_shape_of(cookie)) {
     case DWELL_SHAPE_FREE_ARG0:
       free_entered(ctx, state, cookie);
@@ -451,26 +485,24 @@ static __always_inline int entered(struct pt_regs *ctx) {
     case DWELL_SHAPE_MUNMAP:
       munmap_entered(ctx, state, cookie);
       return 1;
-    default:
-      return call_entered(ctx, state, cookie);
   }
+  if (call_entered(ctx, state, cookie)) return 1;
+  counted->returns++; /* of a session: it will come back */
+  return 0;
 }
 
 static __always_inline int returned(struct pt_regs *ctx) {
   struct thread_state *state = identify();
-  if (!state) return 0;
-  count_hit(bpf_get_attach_cookie(ctx), true);
-  call_returned(ctx, state);
+  if (state) call_returned(ctx, state);
   return 0;
 }
 
 /* Entry and return in one, where the kernel has uprobe sessions. */
 SEC("uprobe")
-int on_call(struct pt_regs *ctx) {
-  return bpf_session_is_return() ? returned(ctx) : entered(ctx);
-}
+int on_call(struct pt_regs *ctx) { return bpf_session_is_return() ? returned(ctx) : entered(ctx); }
 
-/* What returns nothing of interest, and the entry of everything where there are no sessions. */
+/* What returns nothing of interest, and the entry of everything where there are no sessions: then each call
+ * comes back, whether that is of interest or not. */
 SEC("uprobe")
 int on_entry(struct pt_regs *ctx) {
   entered(ctx);

@@ -3,11 +3,9 @@
 #ifndef DWELL_BPF_MAPS_H
 #define DWELL_BPF_MAPS_H
 
-/* clang-format off: libbpf's headers need the types of vmlinux.h. */
 #include "bpf/vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include "bpf/events.h"
-/* clang-format on */
 
 struct {
   __uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -8,27 +8,10 @@
 #ifndef DWELL_BPF_UNWIND_H
 #define DWELL_BPF_UNWIND_H
 
-/* clang-format off: libbpf's headers need the types of vmlinux.h. */
 #include "bpf/unwind_maps.h"
 #include "bpf/unwind_walk.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
-/* clang-format on */
-
-/* A uprobe's program can be preempted, and the next task on the CPU can run one too, so scratch memory is
- * claimed, not assumed. More than this many half-done walks on one CPU: the stack is lost, and counted. */
-#define DWELL_SCRATCH_SLOTS 6
-struct dwell_scratch {
-  __u32 busy;
-  __u32 unused;
-  struct dwell_walk walk;
-};
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, DWELL_SCRATCH_SLOTS);
-  __type(key, __u32);
-  __type(value, struct dwell_scratch);
-} unwind_scratch SEC(".maps");
 
 static __always_inline const struct dwell_unwind_mapping *dwell_env_mapping(struct dwell_walk *w,
                                                                             __u32 index) {
@@ -69,8 +52,7 @@ static __always_inline void dwell_env_return_probes(struct dwell_walk *w) {
 
 /* Where this thread's hijacked return addresses point to; 0 if none of its returns is probed. Plain loads
  * through the kernel's type information: no helper call in the common case. */
-static __always_inline __u64 dwell_trampoline(void) {
-  struct task_struct *task = bpf_get_current_task_btf();
+static __always_inline __u64 dwell_trampoline(struct task_struct *task) {
   struct uprobe_task *utask = task->utask;
   if (!utask || !utask->return_instances) return 0;
   struct mm_struct *mm = task->mm;
@@ -80,8 +62,7 @@ static __always_inline __u64 dwell_trampoline(void) {
 
 /* The main thread's stack ends at mm->start_stack. Other threads have their control block on top of the
  * stack, in every C library, and the thread pointer points to it. */
-static __always_inline __u64 dwell_stack_top(__u64 sp) {
-  struct task_struct *task = bpf_get_current_task_btf();
+static __always_inline __u64 dwell_stack_top(struct task_struct *task, __u64 sp) {
   struct mm_struct *mm = task->mm;
   __u64 main_top = mm ? mm->start_stack : 0;
   return main_top - sp < DWELL_LARGEST_STACK ? main_top : task->thread.fsbase;
@@ -93,9 +74,12 @@ static long dwell_walk_callback(__u64 index, void *context) {
 }
 
 static __always_inline struct dwell_scratch *dwell_claim_scratch(void) {
+  __u32 first = bpf_get_smp_processor_id() * DWELL_SCRATCH_SLOTS, zero = 0;
   for (__u32 i = 0; i < DWELL_SCRATCH_SLOTS; i++) {
-    __u32 key = i;
-    struct dwell_scratch *scratch = bpf_map_lookup_elem(&unwind_scratch, &key);
+    __u32 key = first + i;
+    void *map = bpf_map_lookup_elem(&unwind_scratch, &key);
+    if (!map) return NULL;
+    struct dwell_scratch *scratch = bpf_map_lookup_elem(map, &zero);
     if (!scratch) return NULL;
     if (__sync_val_compare_and_swap(&scratch->busy, 0, 1) == 0) return scratch;
   }
@@ -135,6 +119,69 @@ static __always_inline __u64 dwell_send_stack(struct dwell_walk *w, __u8 process
   return stack;
 }
 
+/* ---- walks that need not be done again ---- */
+
+static __always_inline struct dwell_memo *dwell_memo_of(const struct dwell_stack_start *start) {
+  __u32 key = dwell_mix(start->sp, start->pc) & (DWELL_MEMOS - 1);
+  return bpf_map_lookup_elem(&unwind_memos, &key);
+}
+
+static __always_inline bool dwell_same_start(const struct dwell_stack_start *a,
+                                             const struct dwell_stack_start *b) {
+  return a->pc == b->pc && a->sp == b->sp && a->bp == b->bp && a->flags == b->flags &&
+         a->cfa_offset == b->cfa_offset && a->bp_offset == b->bp_offset;
+}
+
+/* The stack of the walk that began like this one and would read the same words; 0: there is none. What was
+ * read for the comparison is in the window. On x86-64 loads are not reordered, so a version that did not
+ * change tells that nothing else did. */
+static __always_inline __u64 dwell_remembered(struct dwell_walk *w, const struct dwell_memo *memo,
+                                              const struct dwell_stack_start *start) {
+  __u32 version = *(volatile __u32 *)&memo->version;
+  if (version & 1 || memo->publication != w->publication || !dwell_same_start(&memo->start, start)) return 0;
+  __u64 bytes = memo->bytes;
+  if (bytes > sizeof(w->window) || dwell_env_read(w, w->window, bytes, start->sp)) return 0;
+  w->window_base = start->sp;
+  w->window_size = bytes;
+  __u64 differs = 0;
+  for (__u32 i = 0; i < DWELL_MEMO_WORDS && i < memo->count; i++)
+    differs |= w->window[memo->words.at[i] & (DWELL_WINDOW_WORDS - 1)] ^ memo->words.value[i];
+  __u64 stack = memo->stack;
+  barrier();
+  return differs || *(volatile __u32 *)&memo->version != version ? 0 : stack;
+}
+
+static __always_inline void dwell_remember(const struct dwell_walk *w, struct dwell_memo *memo,
+                                           const struct dwell_stack_start *start, __u64 stack) {
+  if (w->end != DWELL_STACK_COMPLETE || w->words > DWELL_MEMO_WORDS || !w->publication) return;
+  __u32 version = memo->version;
+  if (version & 1 || __sync_val_compare_and_swap(&memo->version, version, version + 1) != version) return;
+  memo->count = w->words;
+  memo->publication = w->publication;
+  memo->start = *start;
+  memo->bytes = (w->highest_word + 1) * 8;
+  memo->stack = stack;
+  memo->words = w->memo;
+  __sync_fetch_and_add(&memo->version, 1);
+}
+
+/* Where the process's mappings lie; its generation. */
+static __always_inline __u64 dwell_find_space(struct dwell_walk *w, __u8 process) {
+  __u32 key = process;
+  w->space = 0;
+  w->mappings = 0;
+  w->publication = 0;
+  __u64 *header_index = bpf_map_lookup_elem(&unwind_spaces, &key);
+  if (!header_index || !*header_index) return 0;
+  __u32 index = *header_index;
+  struct dwell_unwind_space *header = bpf_map_lookup_elem(&unwind_mappings, &index);
+  if (!header) return 0;
+  w->space = index + 1;
+  w->mappings = header->count;
+  w->publication = header->publication;
+  return header->generation;
+}
+
 /* Identity of the current thread's stack, or 0 if it is lost (and counted). `process` is the slot whose
  * tables to use; `tid` goes into the record. */
 static __always_inline __u64 dwell_stack(void *ctx, struct dwell_stack_start start, __u8 process, __u32 tid) {
@@ -144,27 +191,19 @@ static __always_inline __u64 dwell_stack(void *ctx, struct dwell_stack_start sta
     return 0;
   }
   struct dwell_walk *w = &scratch->walk;
-  __u32 key = process;
-  __u64 generation = 0;
-  __u64 *header_index = bpf_map_lookup_elem(&unwind_spaces, &key);
-  w->space = 0;
-  w->mappings = 0;
-  w->publication = 0;
-  if (header_index && *header_index) {
-    __u32 index = *header_index;
-    struct dwell_unwind_space *header = bpf_map_lookup_elem(&unwind_mappings, &index);
-    if (header) {
-      w->space = index + 1;
-      w->mappings = header->count;
-      w->publication = header->publication;
-      generation = header->generation;
-    }
+  struct task_struct *task = bpf_get_current_task_btf();
+  __u64 generation = dwell_find_space(w, process), stack = 0;
+  w->trampoline = dwell_trampoline(task);
+  w->window_size = 0;
+  struct dwell_memo *memo = dwell_memo_of(&start);
+  if (memo) stack = dwell_remembered(w, memo, &start);
+  if (!stack) {
+    w->stack_top = dwell_stack_top(task, start.sp);
+    dwell_walk_begin(w, &start, dwell_mix(process, generation));
+    bpf_loop(DWELL_MAX_FRAMES + 1, dwell_walk_callback, &scratch, 0);
+    stack = dwell_send_stack(w, process, tid);
+    if (memo && stack) dwell_remember(w, memo, &start, stack);
   }
-  w->trampoline = dwell_trampoline();
-  w->stack_top = dwell_stack_top(start.sp);
-  dwell_walk_begin(w, &start, dwell_mix(process, generation));
-  bpf_loop(DWELL_MAX_FRAMES + 1, dwell_walk_callback, &scratch, 0);
-  __u64 stack = dwell_send_stack(w, process, tid);
   dwell_release_scratch(scratch);
   return stack;
 }

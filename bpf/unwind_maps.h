@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The maps of the unwinder. Userspace (userspace/unwind) sizes them before load and fills them; all tracers of a
- * recording share them.
+ * The maps of the unwinder. Userspace (userspace/unwind) sizes them before load and fills them; all tracers
+ * of a recording share them.
  */
 #ifndef DWELL_BPF_UNWIND_MAPS_H
 #define DWELL_BPF_UNWIND_MAPS_H
 
-/* clang-format off: libbpf's headers need the types of vmlinux.h. */
 #include "bpf/maps.h"
-#include "bpf/unwind_tables.h"
-/* clang-format on */
+#include "bpf/unwind_state.h"
 
 /* Sizes here are the smallest that load; userspace sets what the target needs. */
 #define DWELL_TABLE_MAP(name, type_)   \
@@ -52,5 +50,32 @@ struct {
   __type(key, __u32);
   __type(value, __u64);
 } unwind_cache SEC(".maps");
+
+/* A uprobe's program can be preempted, and the next task on the CPU can run one too, so scratch memory is
+ * claimed, not assumed. More than this many half-done walks on one CPU: the stack is lost, and counted.
+ * Userspace fills it with small maps, for the kernel takes their memory from its heap: what it copies to
+ * memory that is mapped page by page, as per-CPU maps are, it checks at a price. */
+#define DWELL_SCRATCH_SLOTS 6
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+  __uint(max_entries, DWELL_SCRATCH_SLOTS); /* for each CPU */
+  __type(key, __u32);
+  __array(
+      values, struct {
+        __uint(type, BPF_MAP_TYPE_ARRAY);
+        __uint(max_entries, 1);
+        __uint(key_size, sizeof(__u32));
+        __uint(value_size, sizeof(struct dwell_scratch));
+      });
+} unwind_scratch SEC(".maps");
+
+/* Walks that were done, by where they began. */
+#define DWELL_MEMOS 4096
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, DWELL_MEMOS);
+  __type(key, __u32);
+  __type(value, struct dwell_memo);
+} unwind_memos SEC(".maps");
 
 #endif /* DWELL_BPF_UNWIND_MAPS_H */

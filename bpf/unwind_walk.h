@@ -9,53 +9,7 @@
 #ifndef DWELL_BPF_UNWIND_WALK_H
 #define DWELL_BPF_UNWIND_WALK_H
 
-#include "bpf/events.h"
-#include "bpf/unwind_tables.h"
-
-#ifndef __always_inline
-#define __always_inline inline __attribute__((always_inline))
-#endif
-
-#define DWELL_WINDOW_WORDS 1024
-#define DWELL_FIRST_WINDOW 4096         /* bytes: most stacks end in it */
-#define DWELL_WINDOW_ENOUGH 1024        /* bytes: what makes a window worth its read */
-#define DWELL_LARGEST_STACK (64u << 20) /* farther away than this is no top of the same stack */
-#define DWELL_MAX_RETURN_PROBES 64      /* the kernel's own limit on how deep they nest */
-#define DWELL_LOST_BP 1ull              /* no frame pointer has this value */
-
-/* The walk in progress. It lives in scratch memory: a BPF program has 512 bytes of stack. */
-struct dwell_walk {
-  __u64 pc, sp, bp;
-  __u64 hash;
-  __u32 exact; /* pc is no return address */
-  __u32 hide_start;
-  __u32 guessed; /* pc was found by frame pointer, without a rule */
-  __u32 end;
-  struct dwell_unwind_rule start_rule; /* for the first frame; NONE once it is used */
-  __u32 space;                         /* index of the space's first mapping */
-  __u32 mappings;
-  __u64 publication; /* no two published spaces have the same */
-  __u32 window_size; /* bytes of the window that are filled */
-  __u64 window_base;
-  __u64 stack_top;  /* all from the stack pointer to here can be read, we think; 0: not known */
-  __u64 trampoline; /* what a hijacked return address looks like; 0 if this thread has none */
-  __u32 return_probes, next_return_probe;
-  __u64 slot;                          /* of the hijacked return address that is being looked up */
-  struct dwell_unwind_mapping mapping; /* the one that holds the last pc */
-#ifndef __bpf__
-  void *env;
-#endif
-  __u64 window[DWELL_WINDOW_WORDS];
-  struct dwell_return_probe probes[DWELL_MAX_RETURN_PROBES];
-  __u32 count; /* frames recorded */
-  /* The dwell_stack_record as it is sent: its head, then the pcs. */
-  __u64 head[sizeof(struct dwell_stack_record) / 8];
-  __u64 pcs[DWELL_MAX_FRAMES];
-};
-
-static __always_inline struct dwell_stack_record *dwell_record(struct dwell_walk *w) {
-  return (struct dwell_stack_record *)w->head;
-}
+#include "bpf/unwind_state.h"
 
 static const struct dwell_unwind_mapping *dwell_env_mapping(struct dwell_walk *w, __u32 index);
 static const struct dwell_unwind_page *dwell_env_page(struct dwell_walk *w, __u32 index);
@@ -111,15 +65,38 @@ static __always_inline int dwell_refill(struct dwell_walk *w, __u64 from) {
   return 0;
 }
 
+/* The walk depends on more than the words in its memo. */
+static __always_inline void dwell_depends_on_more(struct dwell_walk *w) { w->words = DWELL_MEMO_WORDS + 1; }
+
+static __always_inline void dwell_note_word(struct dwell_walk *w, __u64 address, __u64 value) {
+  __u64 at = (address - w->start_sp) >> 3;
+  __u32 n = w->words;
+  if (n >= DWELL_MEMO_WORDS || at >= DWELL_WINDOW_WORDS || (address - w->start_sp) & 7) {
+    dwell_depends_on_more(w);
+    return;
+  }
+  w->memo.at[n & (DWELL_MEMO_WORDS - 1)] = at;
+  w->memo.value[n & (DWELL_MEMO_WORDS - 1)] = value;
+  if (at > w->highest_word) w->highest_word = at;
+  w->words = n + 1;
+}
+
+/* A word that the window can't hold: unaligned, or below it. */
+static __always_inline int dwell_read_outside(struct dwell_walk *w, __u64 address, __u64 *word) {
+  dwell_depends_on_more(w);
+  return dwell_env_read(w, word, 8, address) ? -1 : 0;
+}
+
 static __always_inline int dwell_read_word(struct dwell_walk *w, __u64 address, __u64 *word) {
   __u64 offset = address - w->window_base;
-  if (offset & 7) return dwell_env_read(w, word, 8, address) ? -1 : 0;
+  if (offset & 7) return dwell_read_outside(w, address, word);
   if (offset >= w->window_size) {
-    if (address < w->window_base && w->window_size) return dwell_env_read(w, word, 8, address) ? -1 : 0;
+    if (address < w->window_base && w->window_size) return dwell_read_outside(w, address, word);
     if (dwell_refill(w, address)) return -1;
     offset = 0;
   }
   *word = w->window[(offset >> 3) & (DWELL_WINDOW_WORDS - 1)];
+  dwell_note_word(w, address, *word);
   return 0;
 }
 
@@ -196,6 +173,7 @@ static long dwell_try_return_probe(__u64 step, void *context) {
 }
 
 static __always_inline void dwell_look_behind_trampoline(struct dwell_walk *w, __u64 slot) {
+  dwell_depends_on_more(w);
   if (!w->return_probes) dwell_env_return_probes(w);
   w->slot = slot;
   dwell_env_loop(DWELL_MAX_RETURN_PROBES, dwell_try_return_probe, &w);
@@ -216,6 +194,7 @@ static __always_inline int dwell_to_caller(struct dwell_walk *w, __u64 cfa, __u6
 
 /* The kernel put a struct ucontext at sp: rbp, rsp and rip are its general registers 10, 15 and 16. */
 static __always_inline int dwell_to_interrupted(struct dwell_walk *w) {
+  dwell_depends_on_more(w);
   if (dwell_refill(w, w->sp + 40 + 10 * 8) || w->window_size < 7 * 8)
     return dwell_stop(w, DWELL_STACK_READ_FAILED);
   w->bp = w->window[0];
@@ -230,6 +209,7 @@ static __always_inline int dwell_to_interrupted(struct dwell_walk *w) {
 /* Tells new code from a wrong guess: does pc lie behind what looks like a call? */
 static __always_inline int dwell_follows_call(struct dwell_walk *w, __u64 pc) {
   __u64 before = 0; /* the byte in front of pc is the highest */
+  dwell_depends_on_more(w);
   if (pc < 8 || dwell_env_read(w, &before, 8, pc - 8)) return 0;
   if ((before >> 24 & 0xff) == 0xe8) return 1; /* call rel32 */
   for (int length = 2; length <= 7; length++)  /* call through a register or memory: ff /2 */
@@ -324,6 +304,7 @@ static __always_inline int dwell_walk_step(struct dwell_walk *w) {
   return dwell_to_caller(w, cfa, bp_address);
 }
 
+/* What the window holds already is of use: the caller says what that is, or that it is nothing. */
 static __always_inline void dwell_walk_begin(struct dwell_walk *w, const struct dwell_stack_start *start,
                                              __u64 seed) {
   w->pc = start->pc;
@@ -338,13 +319,14 @@ static __always_inline void dwell_walk_begin(struct dwell_walk *w, const struct 
   w->start_rule.bp_offset = start->bp_offset;
   w->guessed = 0;
   w->end = DWELL_STACK_TOO_DEEP;
-  w->window_base = 0;
-  w->window_size = 0;
   w->return_probes = 0;
   w->next_return_probe = 0;
   w->mapping.start = 0;
   w->mapping.end = 0;
   w->count = 0;
+  w->words = 0;
+  w->start_sp = start->sp;
+  w->highest_word = 0;
   for (int i = 0; i < DWELL_MAX_FRAMES / 64; i++) dwell_record(w)->exact[i] = 0;
 }
 

@@ -131,7 +131,7 @@ int main() {
   tables.sync(target, kSlot, *maps);
   unwind_cost* skeleton = unwind_cost::open();
   UnwindMapSizes sizes = tables.sizes_to_load();
-  set_unwind_map_sizes(*skeleton, sizes);
+  if (!prepare_unwind_maps(*skeleton, sizes)) die("scratch memory (needs root)");
   if (unwind_cost::load(skeleton)) die("load (needs root)");
   if (!tables.bind(unwind_map_fds(*skeleton), sizes)) die("bind");
   ring_buffer* ring = ring_buffer__new(bpf_map__fd(skeleton->maps.events), ignore, nullptr, nullptr);

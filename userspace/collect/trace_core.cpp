@@ -57,7 +57,7 @@ Result<TraceCore> TraceCore::load(const TraceCoreSettings& settings) {
   ::lifecycle& lifecycle = *impl->lifecycle;
   impl->ring_bytes = std::bit_ceil(std::max(settings.ring_bytes, kSmallestRing));
   bpf_map__set_max_entries(lifecycle.maps.events, impl->ring_bytes);
-  set_unwind_map_sizes(lifecycle, settings.unwind_sizes);
+  if (Result<void> ready = prepare_unwind_maps(lifecycle, settings.unwind_sizes); !ready) return ready.error();
   if (int err = lifecycle__load(&lifecycle)) return load_error("process life", -err);
   for (bpf_program* program : {lifecycle.progs.on_fork, lifecycle.progs.on_exec, lifecycle.progs.on_exit}) {
     bpf_link* link = bpf_program__attach(program);

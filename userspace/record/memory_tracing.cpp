@@ -166,7 +166,13 @@ Result<void> MemoryTracing::write_live(std::uint64_t now_ns) {
 
 TracerCost MemoryTracing::cost() {
   RunTime counted = tracer_.run_time();
-  cost_.update(tracer_.hits(context_.next_probe), counted.runs, counted.ns);
+  std::vector<dwell_hits> hits = tracer_.hits(context_.next_probe);
+  // Only a session's entry can refuse its return.
+  if (*context_.calibration.abilities.best != AttachMethod::kSession) {
+    for (const auto& probe : probes_)
+      if (wants_return(probe->function.shape)) hits[probe->index].returns = hits[probe->index].entries;
+  }
+  cost_.update(hits, counted.runs, counted.ns);
   return {cost_.probe_hits(), cost_.trap_ns(), cost_.bpf_ns()};
 }
 

@@ -67,6 +67,7 @@ RemoteStack walk_stack(const TableMemory& memory, std::uint32_t slot, const dwel
     walk->space = static_cast<__u32>(index) + 1;
     walk->mappings = header.count;
   }
+  walk->window_base = walk->window_size = 0;
   dwell_walk_begin(walk.get(), &start, 0);
   for (int i = 0; i <= DWELL_MAX_FRAMES; i++)
     if (dwell_walk_step(walk.get())) break;

@@ -4,17 +4,22 @@
 
 #include <bpf/libbpf.h>
 
+#include "userspace/base/result.h"
 #include "userspace/unwind/table_memory.h"
 
 namespace dwell {
 
+// Scratch memory for the walks on every CPU, in place of the empty map of maps that the object asks for.
+Result<void> provide_scratch(bpf_map* scratch);
+
 // Between open and load.
 template <typename Skeleton>
-void set_unwind_map_sizes(Skeleton& skeleton, const UnwindMapSizes& sizes) {
+Result<void> prepare_unwind_maps(Skeleton& skeleton, const UnwindMapSizes& sizes) {
   bpf_map__set_max_entries(skeleton.maps.unwind_mappings, sizes.mappings);
   bpf_map__set_max_entries(skeleton.maps.unwind_pages, sizes.pages);
   bpf_map__set_max_entries(skeleton.maps.unwind_rows, sizes.rows);
   bpf_map__set_max_entries(skeleton.maps.unwind_rules, sizes.rules);
+  return provide_scratch(skeleton.maps.unwind_scratch);
 }
 
 // After load.

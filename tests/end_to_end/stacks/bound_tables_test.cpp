@@ -33,7 +33,7 @@ class BoundTablesTest : public testing::Test {
   void load(UnwindMapSizes sizes) {
     skeleton_ = stacks::open();
     ASSERT_TRUE(skeleton_);
-    set_unwind_map_sizes(*skeleton_, sizes);
+    ASSERT_TRUE(prepare_unwind_maps(*skeleton_, sizes));
     ASSERT_EQ(stacks::load(skeleton_), 0);
     Result<void> bound = tables_->bind(unwind_map_fds(*skeleton_), sizes);
     ASSERT_TRUE(bound) << bound.error().what;

@@ -153,7 +153,7 @@ class Prover {
     skeleton_ = stacks::open();
     if (!skeleton_) die("open BPF object");
     UnwindMapSizes sizes = tables_.sizes_to_load();
-    set_unwind_map_sizes(*skeleton_, sizes);
+    if (Result<void> ready = prepare_unwind_maps(*skeleton_, sizes); !ready) die(ready.error().what);
     skeleton_->rodata->process = kSlot;
     if (stacks::load(skeleton_)) die("load BPF object");
     if (Result<void> bound = tables_.bind(unwind_map_fds(*skeleton_), sizes); !bound) die(bound.error().what);
