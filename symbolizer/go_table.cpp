@@ -14,7 +14,15 @@ constexpr std::uint32_t kGo116 = 0xfffffffa, kGo118 = 0xfffffff0, kGo120 = 0xfff
 constexpr std::size_t kMaxName = std::size_t{64} << 10;
 
 // Fields of a function's record, in 4-byte numbers behind its entry.
-enum Field { kName = 0, kFileTable = 4, kLineTable = 5, kUnit = 7 };
+enum Field {
+  kName = 0,
+  kDepthTable = 3,
+  kFileTable = 4,
+  kLineTable = 5,
+  kTables = 6,
+  kUnit = 7,
+  kLastField = 8
+};
 
 }  // namespace
 
@@ -52,6 +60,7 @@ GoTable GoTable::parse(std::string bytes, std::uint64_t text) {
   std::uint8_t pointer_size = reader.u8();
   if (zero != 0 || pointer_size != 8 || (magic != kGo116 && magic != kGo118 && magic != kGo120)) return {};
   table.wide_ = magic == kGo116;
+  table.since_120_ = magic == kGo120;
   std::uint64_t count = reader.u64();
   reader.skip(8);  // number of files
   std::uint64_t stated = table.wide_ ? 0 : reader.u64();
@@ -75,7 +84,8 @@ std::uint64_t GoTable::entry(std::size_t number) const {
 }
 
 // Values by address are written as pairs: how the value changes, and how many steps of code it holds for.
-std::optional<std::int64_t> GoTable::value_at(std::uint64_t table, std::uint64_t start, std::uint64_t address) const {
+std::optional<std::int64_t> GoTable::value_at(std::uint64_t table, std::uint64_t start,
+                                              std::uint64_t address) const {
   if (table == 0 || values_ + table >= bytes_.size()) return std::nullopt;
   ByteReader reader(std::string_view(bytes_).substr(values_ + table));
   std::int64_t value = -1;
@@ -89,28 +99,76 @@ std::optional<std::int64_t> GoTable::value_at(std::uint64_t table, std::uint64_t
   return std::nullopt;
 }
 
-std::optional<GoFunction> GoTable::find(std::uint64_t address) const {
+std::optional<GoRecord> GoTable::record(std::size_t number) const {
+  if (number >= count_) return std::nullopt;
+  GoRecord record;
+  record.entry = entry(number);
+  record.end = entry(number + 1);
+  record.offset = functions_ + (wide_ ? number_at<std::uint64_t>(functions_ + number * 16 + 8)
+                                      : number_at<std::uint32_t>(functions_ + number * 8 + 4));
+  record.name = text_at(names_ + number_at<std::uint32_t>(first_field(record) + 4 * kName));
+  if (record.name.empty()) return std::nullopt;
+  std::uint64_t last = first_field(record) + 4 * (since_120_ ? kLastField + 1 : kLastField);
+  record.id = number_at<std::uint8_t>(last);
+  record.is_root = !wide_ && (number_at<std::uint8_t>(last + 1) & 1);
+  return record;
+}
+
+std::optional<GoRecord> GoTable::record_at(std::uint64_t address) const {
   if (count_ == 0 || address < entry(0) || address >= entry(count_)) return std::nullopt;
   std::size_t low = 0, high = count_;
   while (high - low > 1) {
     std::size_t middle = low + (high - low) / 2;
     (entry(middle) <= address ? low : high) = middle;
   }
-  std::uint64_t record = functions_ + (wide_ ? number_at<std::uint64_t>(functions_ + low * 16 + 8)
-                                             : number_at<std::uint32_t>(functions_ + low * 8 + 4));
-  std::uint64_t fields = record + (wide_ ? 8 : 4);
-  auto field = [&](Field which) { return number_at<std::uint32_t>(fields + 4 * which); };
+  return record(low);
+}
+
+std::uint64_t GoTable::first_field(const GoRecord& record) const { return record.offset + (wide_ ? 8 : 4); }
+
+std::uint32_t GoTable::field(const GoRecord& record, int which) const {
+  return number_at<std::uint32_t>(first_field(record) + 4 * which);
+}
+
+std::optional<std::int64_t> GoTable::stack_depth(const GoRecord& record, std::uint64_t address) const {
+  return value_at(field(record, kDepthTable), record.entry, address);
+}
+
+std::int64_t GoTable::address_value(const GoRecord& record, std::uint32_t which,
+                                    std::uint64_t address) const {
+  if (wide_ || which >= field(record, kTables)) return -1;
+  return value_at(number_at<std::uint32_t>(record.offset + record_size() + 4 * std::uint64_t{which}),
+                  record.entry, address)
+      .value_or(-1);
+}
+
+std::optional<std::uint32_t> GoTable::data_offset(const GoRecord& record, std::uint32_t which) const {
+  constexpr std::uint32_t kNone = ~0u;
+  if (wide_ || which >= number_at<std::uint8_t>(record.offset + record_size() - 1)) return std::nullopt;
+  std::uint64_t slot = record.offset + record_size() + 4 * (std::uint64_t{field(record, kTables)} + which);
+  if (slot > bytes_.size() || bytes_.size() - slot < 4) return std::nullopt;
+  std::uint32_t offset = number_at<std::uint32_t>(slot);
+  return offset == kNone ? std::nullopt : std::optional(offset);
+}
+
+GoFunction GoTable::place(const GoRecord& record, std::uint64_t address) const {
   GoFunction function;
-  function.name = text_at(names_ + field(kName));
-  if (function.name.empty()) return std::nullopt;
-  std::optional<std::int64_t> line = value_at(field(kLineTable), entry(low), address);
-  std::optional<std::int64_t> file = value_at(field(kFileTable), entry(low), address);
+  function.name = record.name;
+  std::optional<std::int64_t> line = value_at(field(record, kLineTable), record.entry, address);
+  std::optional<std::int64_t> file = value_at(field(record, kFileTable), record.entry, address);
   if (line && *line > 0 && *line < (std::int64_t{1} << 31)) function.line = static_cast<std::uint32_t>(*line);
   if (file && *file >= 0 && *file < (std::int64_t{1} << 31)) {
-    std::uint64_t slot = units_ + (std::uint64_t{field(kUnit)} + static_cast<std::uint64_t>(*file)) * 4;
+    std::uint64_t slot =
+        units_ + (std::uint64_t{field(record, kUnit)} + static_cast<std::uint64_t>(*file)) * 4;
     function.file = text_at(files_ + number_at<std::uint32_t>(slot));
   }
   return function;
+}
+
+std::optional<GoFunction> GoTable::find(std::uint64_t address) const {
+  std::optional<GoRecord> record = record_at(address);
+  if (!record) return std::nullopt;
+  return place(*record, address);
 }
 
 }  // namespace dwell

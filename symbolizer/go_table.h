@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// GoTable: Go's own table of functions and lines (.gopclntab), which stays in a program when its symbols and its
-// debug information were stripped. Go 1.16 and later.
+// GoTable: Go's own table of functions and lines (.gopclntab), which stays in a program when its symbols and
+// its debug information were stripped. Go 1.16 and later.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,17 @@ struct GoFunction {
   std::uint32_t line = 0;
 };
 
+// One function's record. What a program needs at run time hangs on it: how deep the stack is at each address,
+// and, in Go 1.18 and later, numbered tables of values by address and of offsets into the module's read-only
+// data.
+struct GoRecord {
+  std::uint64_t entry = 0, end = 0;
+  std::string_view name;     // lives as long as the table
+  std::uint64_t offset = 0;  // of the record in the table
+  std::uint8_t id = 0;       // which function of the runtime, or of the compiler's making, it is
+  bool is_root = false;      // a stack ends here
+};
+
 class GoTable {
  public:
   // Empty if the file has no such table, or one of an older or unknown form.
@@ -28,16 +39,33 @@ class GoTable {
   std::optional<GoFunction> find(std::uint64_t address) const;
   std::size_t size() const { return count_; }
 
+  std::optional<GoRecord> record_at(std::uint64_t address) const;
+  std::optional<GoRecord> record(std::size_t number) const;
+  // Bytes between the stack pointer and the return address, at this address in the function.
+  std::optional<std::int64_t> stack_depth(const GoRecord& record, std::uint64_t address) const;
+  // Go 1.18 and later. -1 means none.
+  std::int64_t address_value(const GoRecord& record, std::uint32_t which, std::uint64_t address) const;
+  std::optional<std::uint32_t> data_offset(const GoRecord& record, std::uint32_t which) const;
+  // File and line of the code, before inlined calls are taken apart.
+  GoFunction place(const GoRecord& record, std::uint64_t address) const;
+  std::string_view name_at(std::uint32_t offset) const { return text_at(names_ + offset); }
+  // Names by offset, the start line in function records: Go 1.20 and later.
+  bool is_since_120() const { return since_120_; }
+
  private:
   std::uint64_t entry(std::size_t number) const;
   std::optional<std::int64_t> value_at(std::uint64_t table, std::uint64_t start, std::uint64_t address) const;
   std::string_view text_at(std::uint64_t offset) const;
+  std::uint64_t first_field(const GoRecord& record) const;
+  std::uint32_t field(const GoRecord& record, int which) const;
+  std::uint64_t record_size() const { return since_120_ ? 44 : 40; }
   template <typename T>
   T number_at(std::uint64_t offset) const;
 
   std::string bytes_;
   std::uint64_t text_ = 0;
   std::size_t count_ = 0;
+  bool since_120_ = false;
   bool wide_ = false;  // entries are addresses (1.16), not offsets from the start of the code
   std::uint8_t step_ = 1;
   std::uint64_t names_ = 0, units_ = 0, files_ = 0, values_ = 0, functions_ = 0;

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ui/goroutines_json.h"
+
+#include <nlohmann/json.hpp>
+
+#include "ui/escape.h"
+
+namespace dwell {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <typename T>
+Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
+}
+
+Json call_json(const GoCall& call) {
+  return {{"function", printable(call.function)},
+          {"file", call.file.empty() ? Json(nullptr) : Json(printable(call.file))},
+          {"line", call.line ? Json(call.line) : Json(nullptr)},
+          {"inlined", call.inlined},
+          {"hidden", call.hidden}};
+}
+
+Json channel_json(const GoChannel& channel) {
+  return {{"address", channel.address},         {"operation", channel.sends ? "send" : "receive"},
+          {"length", channel.length},           {"capacity", channel.capacity},
+          {"closed", channel.closed},           {"receivers_waiting", channel.receivers},
+          {"senders_waiting", channel.senders}, {"fires_at_monotonic_ns", or_null(channel.fires_at_ns)}};
+}
+
+Json wait_json(const GoWait& wait) {
+  Json channels = Json::array();
+  for (const GoChannel& channel : wait.channels) channels.push_back(channel_json(channel));
+  Json lock = nullptr, descriptor = nullptr;
+  if (wait.lock)
+    lock = {{"kind", wait.lock->kind.empty() ? Json(nullptr) : Json(wait.lock->kind)},
+            {"address", wait.lock->address},
+            {"state", wait.lock->state}};
+  if (wait.descriptor)
+    descriptor = {{"fd", wait.descriptor->fd}, {"operation", wait.descriptor->writes ? "write" : "read"}};
+  return {{"channels", std::move(channels)},
+          {"more_channels", wait.more_channels},
+          {"lock", std::move(lock)},
+          {"descriptor", std::move(descriptor)},
+          {"until_monotonic_ns", or_null(wait.until_ns)}};
+}
+
+Json example_json(const GoroutineExample& example) {
+  Json labels = Json::object();
+  for (const auto& [key, value] : example.labels) labels[printable(key)] = printable(value);
+  return {{"id", example.id},
+          {"parent", example.parent ? Json(example.parent) : Json(nullptr)},
+          {"thread", example.thread ? Json(example.thread) : Json(nullptr)},
+          {"waiting_at_least_ns", or_null(example.waiting_for_ns)},
+          {"wait", wait_json(example.wait)},
+          {"labels", std::move(labels)}};
+}
+
+const char* name_of(GoStackState state) {
+  switch (state) {
+    case GoStackState::kWhole:
+      return "whole";
+    case GoStackState::kRunning:
+      return "running";
+    case GoStackState::kMoved:
+      return "moved";
+    case GoStackState::kBroken:
+      return "broken";
+  }
+  return "";
+}
+
+Json group_json(const GoroutineGroup& group) {
+  Json stack = Json::array(), examples = Json::array();
+  for (const GoCall& call : group.calls) stack.push_back(call_json(call));
+  for (const GoroutineExample& example : group.examples) examples.push_back(example_json(example));
+  return {{"count", group.count},
+          {"state", printable(group.state)},
+          {"waits", group.waits},
+          {"of_runtime", group.of_runtime},
+          {"longest_wait_at_least_ns", or_null(group.longest_wait_ns)},
+          {"shortest_wait_at_least_ns", or_null(group.shortest_wait_ns)},
+          {"without_time", group.without_time},
+          {"stack_state", name_of(group.stack_state)},
+          {"stack", std::move(stack)},
+          {"created_by", group.creator.function.empty() ? Json(nullptr) : call_json(group.creator)},
+          {"examples", std::move(examples)}};
+}
+
+}  // namespace
+
+std::string goroutines_json(const GoroutineReport& report) {
+  Json groups = Json::array();
+  for (const GoroutineGroup& group : report.groups) groups.push_back(group_json(group));
+  Json json = {{"format", "dwell goroutines"},
+               {"version", kGoroutinesJsonVersion},
+               {"pid", report.pid},
+               {"program", printable(report.program)},
+               {"command_line", printable(report.command_line)},
+               {"go_version", printable(report.go_version)},
+               {"module", printable(report.module)},
+               {"note", report.note.empty() ? Json(nullptr) : Json(printable(report.note))},
+               {"time_unix_ns", report.time_unix_ns},
+               {"time_monotonic_ns", report.time_monotonic_ns},
+               {"look_ns", report.look_ns},
+               {"goroutines", report.figures.alive},
+               {"read_again", report.figures.torn},
+               {"moved", report.figures.moved},
+               {"broken", report.figures.broken},
+               {"unreadable", report.figures.unreadable},
+               {"groups", std::move(groups)}};
+  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace dwell

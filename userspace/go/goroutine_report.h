@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// GoroutineReport: one look at all goroutines of a program, equal stacks merged. Its size grows with the
+// number of different stacks, not of goroutines.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/go/goroutine_reader.h"
+#include "userspace/go/labels.h"
+#include "userspace/go/waits.h"
+
+namespace dwell {
+
+// One of a group, looked at closely.
+struct GoroutineExample {
+  std::uint64_t id = 0, parent = 0;
+  std::uint64_t thread = 0;                     // id of the thread that runs it; 0: none
+  std::optional<std::uint64_t> waiting_for_ns;  // at least
+  GoWait wait;
+  GoLabels labels;
+};
+
+struct GoroutineGroup {
+  std::string state;  // "running", or in the runtime's own words why it waits: "chan receive"
+  GoStackState stack_state = GoStackState::kWhole;
+  bool waits = false;
+  bool of_runtime = false;  // the collector's and other goroutines that the runtime keeps for itself
+  std::uint64_t count = 0;
+  std::uint64_t without_time = 0;                // of them: no collection has seen them wait
+  std::optional<std::uint64_t> longest_wait_ns;  // at least: since the first collection that saw it wait
+  std::optional<std::uint64_t> shortest_wait_ns;
+  std::vector<GoCall> calls;               // innermost first
+  GoCall creator;                          // "" for the first goroutine and for threads that C made
+  std::vector<GoroutineExample> examples;  // at most kMostExamples
+  static constexpr std::size_t kMostExamples = 16;
+};
+
+struct GoroutineReport {
+  std::int32_t pid = 0;
+  std::string program, command_line;
+  std::string go_version, module;
+  std::string note;
+  std::uint64_t time_unix_ns = 0, time_monotonic_ns = 0;
+  std::uint64_t look_ns = 0;  // how long the look took
+  LookFigures figures;
+  std::vector<GoroutineGroup> groups;  // most goroutines first, the runtime's own last
+};
+
+// Refused if the goroutines that are seen make no sense as such.
+Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime);
+
+}  // namespace dwell

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a goroutine waits for: the channels of a send, receive or select with who else waits there, the lock,
+// the descriptor, the time.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/go/go_runtime.h"
+#include "userspace/go/goroutine.h"
+
+namespace dwell {
+
+struct GoChannel {
+  std::uint64_t address = 0;
+  bool sends = false;  // what this goroutine wants of it; else it receives
+  std::uint64_t length = 0, capacity = 0;
+  bool closed = false;
+  std::uint32_t receivers = 0,
+                senders = 0;  // goroutines that wait there, this one included; at most kMostWaiters
+  std::optional<std::uint64_t> fires_at_ns;  // a timer's channel: CLOCK_MONOTONIC
+  static constexpr std::uint32_t kMostWaiters = 10'000;
+};
+
+struct GoLock {
+  std::string kind;  // "sync.Mutex"; "" if it is a semaphore of an unknown kind
+  std::uint64_t address = 0;
+  std::string state;  // "locked, 3 wait", in words
+};
+
+struct GoDescriptor {
+  int fd = -1;
+  bool writes = false;
+};
+
+struct GoWait {
+  std::vector<GoChannel> channels;  // several: select
+  std::size_t more_channels = 0;    // cases that are not listed
+  std::optional<GoLock> lock;
+  std::optional<GoDescriptor> descriptor;
+  std::optional<std::uint64_t> until_ns;  // a sleep's end, CLOCK_MONOTONIC
+};
+
+class GoWaits {
+ public:
+  explicit GoWaits(const GoRuntime& runtime) : runtime_(runtime), layout_(runtime.layout()) {}
+
+  // `calls` are those of the goroutine's stack: they tell which kind of lock it is.
+  GoWait describe(const Goroutine& goroutine, const std::vector<GoCall>& calls);
+
+ private:
+  void add_channels(const Goroutine& goroutine, GoWait& wait);
+  GoChannel channel_at(std::uint64_t address, std::uint64_t waiter, bool sends) const;
+  std::uint32_t count_queue(std::uint64_t first, std::uint64_t wanted, bool& found) const;
+  std::optional<GoLock> lock_of(const Goroutine& goroutine, const std::vector<GoCall>& calls);
+  void read_semaphores();
+  void read_descriptors();
+
+  const GoRuntime& runtime_;
+  const GoLayout& layout_;
+  bool semaphores_read_ = false, descriptors_read_ = false;
+  absl::flat_hash_map<std::uint64_t, std::uint64_t> semaphores_;  // by goroutine
+  absl::flat_hash_map<std::uint64_t, GoDescriptor> descriptors_;  // by goroutine
+};
+
+// Pure: the lines "tfd: N events: E data: D" of an epoll descriptor's /proc/PID/fdinfo.
+struct EpollEntry {
+  int fd;
+  std::uint64_t data;
+};
+std::vector<EpollEntry> parse_epoll(std::string_view text);
+
+}  // namespace dwell

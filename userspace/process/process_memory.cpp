@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/process/process_memory.h"
+
+#include <fmt/core.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace dwell {
+namespace {
+
+constexpr std::size_t kPiecesAtOnce = 512;
+
+}  // namespace
+
+bool ProcessMemory::read(std::uint64_t address, void* to, std::size_t size) const {
+  return read_some(address, to, size) == size;
+}
+
+std::size_t ProcessMemory::read_some(std::uint64_t address, void* to, std::size_t size) const {
+  std::size_t done = 0;
+  while (done < size) {
+    iovec local{static_cast<char*>(to) + done, size - done};
+    iovec remote{reinterpret_cast<void*>(address + done), size - done};
+    ssize_t count = ::process_vm_readv(pid_, &local, 1, &remote, 1, 0);
+    if (count <= 0) break;
+    done += static_cast<std::size_t>(count);
+  }
+  return done;
+}
+
+void ProcessMemory::read_pieces(std::span<MemoryPiece> pieces) const {
+  std::array<iovec, kPiecesAtOnce> local, remote;
+  while (!pieces.empty()) {
+    std::size_t count = std::min(pieces.size(), kPiecesAtOnce);
+    for (std::size_t i = 0; i < count; ++i) {
+      local[i] = {pieces[i].to, pieces[i].size};
+      remote[i] = {reinterpret_cast<void*>(pieces[i].address), pieces[i].size};
+    }
+    ssize_t got = ::process_vm_readv(pid_, local.data(), count, remote.data(), count, 0);
+    std::size_t left = got > 0 ? static_cast<std::size_t>(got) : 0;
+    std::size_t whole = 0;
+    while (whole < count && left >= pieces[whole].size) {
+      left -= pieces[whole].size;
+      pieces[whole++].read = true;
+    }
+    // The call ends at the first piece that it can't read: go on behind that one.
+    pieces = pieces.subspan(std::min(pieces.size(), whole < count ? whole + 1 : whole));
+  }
+}
+
+std::string ProcessMemory::text(std::uint64_t address, std::uint64_t size, std::size_t limit) const {
+  if (size == 0 || size > limit) return {};
+  std::string result(size, '\0');
+  return read(address, result.data(), size) ? result : std::string();
+}
+
+Result<void> ProcessMemory::check(std::uint64_t address) const {
+  char byte;
+  iovec local{&byte, 1}, remote{reinterpret_cast<void*>(address), 1};
+  if (::process_vm_readv(pid_, &local, 1, &remote, 1, 0) == 1) return {};
+  int error = errno;
+  return system_error(fmt::format("read the memory of PID {}", pid_), error,
+                      error == EPERM ? "run as root, or grant CAP_SYS_PTRACE" : "");
+}
+
+}  // namespace dwell
