@@ -80,9 +80,26 @@ struct signal_struct {
   int nr_threads;
 };
 
+struct sched_entity {
+  u64 sum_exec_runtime;
+  u64 prev_sum_exec_runtime; /* the same when it was last given a CPU */
+};
+
+struct sched_info {
+  unsigned long long last_arrival;
+};
+
+struct robust_list_head;
+
 struct task_struct {
   int pid;
   int tgid;
+  int on_cpu;
+  int exit_state;
+  unsigned int policy;
+  struct sched_entity se;
+  struct sched_info sched_info;
+  struct robust_list_head *robust_list;
   unsigned int __state;
   unsigned int flags;
   int exit_code;
@@ -120,6 +137,17 @@ struct trace_event_raw_sys_exit {
   struct trace_entry ent;
   long id;
   long ret;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+  struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+  struct bpf_iter_meta *meta;
+  struct task_struct *task;
 };
 
 struct trace_event_raw_sched_process_template {

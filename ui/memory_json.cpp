@@ -2,14 +2,12 @@
 #include "ui/memory_json.h"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "ui/escape.h"
+#include "ui/json_parts.h"
 
 namespace dwell {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 // Whole numbers stay whole: what was counted exactly must not look estimated.
 Json number(double value) {
@@ -40,45 +38,6 @@ Json figures_json(const MemoryFigures& f) {
           {"inherited_blocks", number(f.inherited_blocks)},
           {"dropped_bytes", number(f.dropped_bytes)},
           {"dropped_blocks", number(f.dropped_blocks)}};
-}
-
-Json frame_json(const ReportFrame& frame) {
-  return {{"function", printable(frame.function)},
-          {"file", frame.file.empty() ? Json(nullptr) : Json(printable(frame.file))},
-          {"line", frame.line ? Json(frame.line) : Json(nullptr)},
-          {"module", frame.module.empty() ? Json(nullptr) : Json(printable(frame.module))},
-          {"offset", frame.offset},
-          {"named", frame.named},
-          {"inlined", frame.inlined}};
-}
-
-Json stack_json(const std::vector<ReportFrame>& stack) {
-  Json frames = Json::array();
-  for (const ReportFrame& frame : stack) frames.push_back(frame_json(frame));
-  return frames;
-}
-
-Json recording_json(const RecordingInfo& info, std::uint64_t duration_ns) {
-  Json extra = Json::object();
-  for (const auto& [key, value] : info.extra) extra[printable(key)] = printable(value);
-  return {{"dwell_version", printable(info.dwell_version)},
-          {"host", printable(info.host)},
-          {"kernel", printable(info.kernel)},
-          {"arch", printable(info.arch)},
-          {"container", info.container.empty() ? Json(nullptr) : Json(printable(info.container))},
-          {"command_line", printable(info.command_line)},
-          {"start_unix_ns", info.start_unix_ns},
-          {"duration_ns", duration_ns},
-          {"started_by_dwell", info.started_by_dwell},
-          {"sample_period_bytes", info.sample_period_bytes ? Json(info.sample_period_bytes) : Json(nullptr)},
-          {"extra", std::move(extra)}};
-}
-
-Json process_json(const ProcessInfo& process) {
-  return {{"pid", process.pid},
-          {"parent", process.parent < 0 ? Json(nullptr) : Json(process.parent)},
-          {"name", printable(process.name)},
-          {"command_line", printable(process.command_line)}};
 }
 
 Json kind_json(const KindReport& kind) {
@@ -134,15 +93,6 @@ Json surprises_json(const Surprises& odd) {
           {"refused_blocks", odd.refused_blocks}};
 }
 
-template <typename T>
-Json list(const std::vector<T>& items, Json (*one)(const T&)) {
-  Json result = Json::array();
-  for (const T& item : items) result.push_back(one(item));
-  return result;
-}
-
-Json text_json(const std::string& text) { return printable(text); }
-
 Json diff_site_json(const DiffSite& site) {
   return {{"kind", name_of(site.kind)},
           {"retained_bytes_change", number(site.after.retained_bytes - site.before.retained_bytes)},
@@ -160,14 +110,10 @@ Json diff_total_json(const DiffSite& total) {
           {"after", figures_json(total.after)}};
 }
 
-std::string written(const Json& json) {
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
 }  // namespace
 
 std::string memory_json(const MemoryReport& report) {
-  return written(
+  return json_text(
       {{"format", "dwell memory report"},
        {"version", kReportJsonVersion},
        {"recording", recording_json(report.info, report.duration_ns)},
@@ -189,7 +135,7 @@ std::string memory_json(const MemoryReport& report) {
 }
 
 std::string memory_diff_json(const MemoryDiff& diff) {
-  return written({{"format", "dwell memory difference"},
+  return json_text({{"format", "dwell memory difference"},
                   {"version", kReportJsonVersion},
                   {"before", recording_json(diff.before, diff.before_duration_ns)},
                   {"after", recording_json(diff.after, diff.after_duration_ns)},

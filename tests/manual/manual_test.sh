@@ -10,7 +10,7 @@ fail() {
   failures=$((failures + 1))
 }
 
-commands="record report export diff symbolize clocks doctor"
+commands="record report export diff symbolize threads clocks doctor"
 plain=$(sed 's/\\-/-/g' "$manual")
 
 for command in $commands; do

@@ -25,14 +25,14 @@ _dwell() {
         if ((i == COMP_CWORD - 1)); then _dwell_complete -c; else _dwell_complete -f; fi
         return
         ;;
-      record | report | export | diff | symbolize | clocks | doctor)
+      record | report | export | diff | symbolize | threads | clocks | doctor)
         command=${COMP_WORDS[i]}
         ((i == 1)) && continue
         ;;
     esac
   done
   if [[ -z $command ]]; then
-    _dwell_complete -W "record report export diff symbolize clocks doctor --help --version"
+    _dwell_complete -W "record report export diff symbolize threads clocks doctor --help --version"
     return
   fi
   case $previous in
@@ -44,7 +44,13 @@ _dwell() {
         _dwell_complete -W "svg folded pprof speedscope"
       fi
       ;;
-    --view) _dwell_complete -W "retained growing allocated temporary peak all" ;;
+    --view)
+      if [[ $command == export ]]; then
+        _dwell_complete -W "retained growing allocated temporary peak all threads"
+      else
+        _dwell_complete -W "retained growing allocated temporary peak all"
+      fi
+      ;;
     --sort) _dwell_complete -W "retained blocks growth allocated allocations temporary peak age" ;;
     --group) _dwell_complete -W "stack function module" ;;
     --kind) _dwell_complete -W "heap mapping file reserved" ;;
@@ -53,13 +59,13 @@ _dwell() {
     --attach-method) _dwell_complete -W "session multi perf" ;;
     -o | --output) _dwell_complete -f ;;
     --debug-dir | --sysroot) _dwell_complete -d ;;
-    -d | --duration | --from | --to | --temporary | --min | --sample-bytes | --buffer | --thread | --site | --module | -n | --sites | --stacks | --share | --window)
+    -d | --duration | --from | --to | --temporary | --min | --sample-bytes | --buffer | --thread | --site | --module | -n | --sites | --stacks | --groups | --share | --window)
       COMPREPLY=()
       ;;
     *)
       if [[ $current == -* ]]; then
         _dwell_complete -W "$(_dwell_options "$program" "$command")"
-      elif [[ $command != record && $command != doctor && $command != clocks ]]; then
+      elif [[ $command != record && $command != threads && $command != doctor && $command != clocks ]]; then
         _dwell_complete -f -X '!*.dwell*'
         local recordings=("${COMPREPLY[@]}")
         _dwell_complete -d

@@ -4,6 +4,7 @@
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/recording/reader.h"
+#include "userspace/views/thread_report.h"
 
 namespace dwell {
 
@@ -12,12 +13,14 @@ Result<Exit> run(const ExportCommand& command) {
   if (!format) return format.error();
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
-  Result<Profile> profile = memory_profile(*recording, command.view, command.filter);
+  bool threads = command.threads || recording->only_looks();
+  Result<Profile> profile =
+      threads ? thread_profile(*recording) : memory_profile(*recording, command.view, command.filter);
   if (!profile) return profile.error();
   ExportOptions how;
   how.sample_type = command.sample_type;
   how.root_at_bottom = command.root_at_bottom;
-  how.difference = command.view == MemoryView::kGrowing;
+  how.difference = !threads && command.view == MemoryView::kGrowing;
   Result<std::string> content = export_profile(*profile, *format, how);
   if (!content) return content.error();
   if (Result<void> written = write_output(command.output, *content); !written) return written.error();

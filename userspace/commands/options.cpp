@@ -61,15 +61,28 @@ void add_filter(CLI::App& app, MemoryFilter& filter) {
       ->group(kGroup);
 }
 
+std::optional<MemoryView> view_named(const std::string& text) {
+  constexpr std::string_view kPrefix = "memory:";
+  bool prefixed = text.compare(0, kPrefix.size(), kPrefix) == 0;
+  return memory_view_named(prefixed ? text.substr(kPrefix.size()) : text);
+}
+
 void add_view(CLI::App& app, MemoryView& view) {
-  auto named = [](const std::string& text) {
-    constexpr std::string_view kPrefix = "memory:";
-    bool prefixed = text.compare(0, kPrefix.size(), kPrefix) == 0;
-    return memory_view_named(prefixed ? text.substr(kPrefix.size()) : text);
-  };
   app.add_option_function<std::string>(
-         "--view", value_of(view, named, "retained, growing, allocated, temporary, peak or all"),
+         "--view", value_of(view, view_named, "retained, growing, allocated, temporary, peak or all"),
          "retained (default), growing, allocated, temporary, peak, all")
+      ->type_name("VIEW");
+}
+
+void add_export_view(CLI::App& app, ExportCommand& command) {
+  auto choose = [&command](const std::string& text) {
+    command.threads = text == "threads";
+    if (command.threads) return;
+    value_of(command.view, view_named, "retained, growing, allocated, temporary, peak, all or threads")(text);
+  };
+  app.add_option_function<std::string>("--view", choose,
+                                       "retained (default), growing, allocated, temporary, peak, all; threads: "
+                                       "the last look at them")
       ->type_name("VIEW");
 }
 
@@ -145,7 +158,7 @@ void add_export(CLI::App& app, ExportCommand& command) {
                  "what svg and folded show, by its name in pprof: inuse_space, alloc_objects, ...")
       ->type_name("NAME");
   app.add_flag("--root-at-bottom", command.root_at_bottom, "svg: flames upwards");
-  add_view(app, command.view);
+  add_export_view(app, command);
   add_filter(app, command.filter);
 }
 
@@ -171,6 +184,17 @@ void add_symbolize(CLI::App& app, SymbolizeCommand& command) {
       ->check(CLI::IsMember({"full", "short", "none"}));
   app.add_flag("--debuginfod", command.debuginfod, "ask the servers of DEBUGINFOD_URLS for what is missing");
   app.add_flag("-v,--verbose", command.verbose, "tell the source of each module's names");
+}
+
+void add_threads(CLI::App& app, ThreadsCommand& command) {
+  SnapshotOptions& options = command.options;
+  app.add_option("-p,--pid", options.pid, "the process whose threads to look at")->type_name("PID")->required();
+  app.add_option("-o,--output", options.output, "keep the look as a recording, for dwell report and dwell export")
+      ->type_name("FILE");
+  app.add_option("-n,--groups", command.groups, "how many groups of threads with their stack (default: 20)")
+      ->type_name("N");
+  app.add_flag("-k,--kernel-stacks", options.kernel_stacks, "where in the kernel each thread waits, too");
+  app.add_flag("--json", command.json, "every thread, as JSON: docs/report-json.md");
 }
 
 void add_clocks(CLI::App& app, ClocksCommand& command) {
@@ -211,6 +235,7 @@ Command parse_command_line(int argc, char** argv) {
   ExportCommand export_;
   DiffCommand diff;
   SymbolizeCommand symbolize;
+  ThreadsCommand threads;
   ClocksCommand clocks;
   DoctorCommand doctor;
   CLI::App* record_app = app.add_subcommand("record", "attach to a process, or start one, and write a recording");
@@ -218,6 +243,7 @@ Command parse_command_line(int argc, char** argv) {
   CLI::App* export_app = app.add_subcommand("export", "flame graph, pprof, folded stacks, speedscope");
   CLI::App* diff_app = app.add_subcommand("diff", "what grew between two recordings");
   CLI::App* symbolize_app = app.add_subcommand("symbolize", "fill in names, on any machine with the debug files");
+  CLI::App* threads_app = app.add_subcommand("threads", "one look at every thread, without stopping any: what it waits for, since when");
   CLI::App* clocks_app = app.add_subcommand("clocks", "who reads which clock, waits by which, and who moved them");
   CLI::App* doctor_app = app.add_subcommand("doctor", "what this kernel and a process allow, and what it costs");
   add_record(*record_app, record);
@@ -225,6 +251,7 @@ Command parse_command_line(int argc, char** argv) {
   add_export(*export_app, export_);
   add_diff(*diff_app, diff);
   add_symbolize(*symbolize_app, symbolize);
+  add_threads(*threads_app, threads);
   add_clocks(*clocks_app, clocks);
   add_doctor(*doctor_app, doctor);
 
@@ -237,10 +264,11 @@ Command parse_command_line(int argc, char** argv) {
     int code = app.exit(error, out, err);
     return PrintAndExit{code ? err.str() : out.str(), code ? static_cast<int>(Exit::kUsage) : 0};
   }
-  if (*record_app) {
-    for (int i = 0; i < argc; ++i) record.options.command_line += (i ? " " : "") + std::string(argv[i]);
-    return record;
-  }
+  std::string whole;
+  for (int i = 0; i < argc; ++i) whole += (i ? " " : "") + std::string(argv[i]);
+  record.options.command_line = threads.options.command_line = whole;
+  if (*record_app) return record;
+  if (*threads_app) return threads;
   if (*report_app) return report;
   if (*export_app) return export_;
   if (*diff_app) return diff;

@@ -10,6 +10,7 @@
 
 #include "userspace/clocks/clocks_look.h"
 #include "userspace/record/record.h"
+#include "userspace/threads/snapshot.h"
 #include "userspace/views/memory_report.h"
 #include "userspace/views/memory_view.h"
 
@@ -38,6 +39,7 @@ struct ExportCommand {
   std::string sample_type;  // for formats that show one; "": bytes
   bool root_at_bottom = false;
   MemoryView view = MemoryView::kRetained;
+  bool threads = false;  // the threads of the last look, not memory
   MemoryFilter filter;
 };
 
@@ -60,6 +62,12 @@ struct SymbolizeCommand {
   bool verbose = false;
 };
 
+struct ThreadsCommand {
+  SnapshotOptions options;
+  std::size_t groups = 20;
+  bool json = false;
+};
+
 struct ClocksCommand {
   ClocksOptions options;
   std::size_t sites = 20;
@@ -78,7 +86,7 @@ struct PrintAndExit {  // --help, --version, or a mistake on the command line
 };
 
 using Command = std::variant<RecordCommand, ReportCommand, ExportCommand, DiffCommand, SymbolizeCommand,
-                             ClocksCommand, DoctorCommand, PrintAndExit>;
+                             ThreadsCommand, ClocksCommand, DoctorCommand, PrintAndExit>;
 
 Command parse_command_line(int argc, char** argv);
 

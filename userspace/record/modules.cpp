@@ -32,6 +32,7 @@ ModuleRef ModuleTable::source_of(std::uint32_t module) const {
   ref.build_id = described.build_id;
   if (described.kind == ModuleKind::kVdso) ref.kind = CodeKind::kVdso;
   if (described.kind == ModuleKind::kJit) ref.kind = CodeKind::kJit;
+  if (described.kind == ModuleKind::kKernel) ref.kind = CodeKind::kKernel;
   auto source = sources_.find(module);
   if (source == sources_.end()) return ref;
   ref.pid = source->second.pid;

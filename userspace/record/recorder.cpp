@@ -6,7 +6,6 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include <cerrno>
 #include <set>
 
+#include "userspace/record/machine.h"
 #include "userspace/record/memory_tracing.h"
 #include "userspace/record/symbols.h"
 
@@ -36,24 +36,8 @@ std::uint64_t monotonic_ns() {
   return now.tv_sec * kSecond + now.tv_nsec;
 }
 
-std::uint64_t unix_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  return now.tv_sec * kSecond + now.tv_nsec;
-}
-
 RecordingInfo describe(const RecordOptions& options, const ProcessFacts& target) {
-  utsname system{};
-  ::uname(&system);
-  RecordingInfo info;
-  info.dwell_version = DWELL_VERSION;
-  info.kernel = system.release;
-  info.host = system.nodename;
-  info.arch = system.machine;
-  info.command_line = options.command_line;
-  info.container = target.container;
-  info.start_unix_ns = unix_ns();
-  info.start_monotonic_ns = monotonic_ns();
+  RecordingInfo info = describe_recording(options.command_line, target);
   info.sample_period_bytes = options.sample_bytes;
   info.started_by_dwell = !options.command.empty();
   return info;

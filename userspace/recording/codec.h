@@ -25,6 +25,7 @@ inline constexpr std::uint32_t kChunkStacks = chunk_type("STKS");
 inline constexpr std::uint32_t kChunkSeries = chunk_type("SERS");
 inline constexpr std::uint32_t kChunkTick = chunk_type("TICK");
 inline constexpr std::uint32_t kChunkLive = chunk_type("LIVE");
+inline constexpr std::uint32_t kChunkLook = chunk_type("THRD");
 inline constexpr std::uint32_t kChunkLosses = chunk_type("LOSS");
 inline constexpr std::uint32_t kChunkCost = chunk_type("COST");
 inline constexpr std::uint32_t kChunkNote = chunk_type("NOTE");
@@ -67,6 +68,9 @@ std::string decode_tick(Cursor& in, Recording& out);
 std::string encode_live(std::uint64_t time_ns, std::size_t total, std::size_t first,
                         std::span<const LiveBlock> blocks);
 std::string decode_live(Cursor& in, LiveSet& unfinished, Recording& out);
+
+std::string encode_look(const ThreadLook& look);
+std::string decode_look(Cursor& in, Recording& out);
 
 std::string encode_losses(std::span<const Loss> losses);
 std::string decode_losses(Cursor& in, Recording& out);

@@ -12,6 +12,7 @@
 
 #include "userspace/analyze/memory_tick.h"
 #include "userspace/collect/event.h"
+#include "userspace/recording/thread_look.h"
 
 namespace dwell {
 
@@ -140,6 +141,7 @@ struct Recording {
   std::vector<Series> series;
   std::vector<MemoryTick> ticks;
   LiveSet live;                        // the last one that was written: the end, or a checkpoint
+  std::vector<ThreadLook> looks;       // at threads, in the order of time
   std::vector<Loss> losses;
   std::vector<CostSample> costs;
   std::vector<Note> notes;
@@ -151,6 +153,8 @@ struct Recording {
 
   std::uint64_t start_ns() const { return info.start_monotonic_ns; }
   std::uint64_t end_ns() const;        // the end, or the end of the last tick
+  // What `dwell threads -o` writes, and nothing else.
+  bool only_looks() const { return !looks.empty() && ticks.empty(); }
   bool sampled() const { return info.sample_period_bytes != 0; }
 };
 

@@ -29,6 +29,7 @@ struct Decoder {
       case kChunkSeries: return decode_series(in, recording);
       case kChunkTick: return decode_tick(in, recording);
       case kChunkLive: return decode_live(in, unfinished, recording);
+      case kChunkLook: return decode_look(in, recording);
       case kChunkLosses: return decode_losses(in, recording);
       case kChunkCost: return decode_cost(in, recording);
       case kChunkNote: return decode_note(in, recording);

@@ -232,6 +232,11 @@ Result<void> RecordingWriter::write_live(const LiveSet& live, std::span<const Se
   return written;
 }
 
+Result<void> RecordingWriter::write_look(const ThreadLook& look) {
+  Result<void> written = impl_->write_tables({});
+  return written ? impl_->write_chunk(kChunkLook, encode_look(look)) : written;
+}
+
 Result<void> RecordingWriter::write_losses(std::span<const Loss> losses) {
   return losses.empty() ? Result<void>() : impl_->write_chunk(kChunkLosses, encode_losses(losses));
 }

@@ -55,11 +55,11 @@ namespace dwell {
 
 RemoteStack walk_stack(const TableMemory& memory, std::uint32_t slot, const dwell_stack_start& start,
                        const MemoryReader& read, std::uint64_t trampoline,
-                       std::span<const dwell_return_probe> return_probes) {
+                       std::span<const dwell_return_probe> return_probes, std::uint64_t readable_to) {
   HostEnvironment host{memory, read, return_probes};
   auto walk = std::make_unique<dwell_walk>();
   walk->env = &host;
-  walk->stack_top = 0;
+  walk->stack_top = readable_to;
   walk->trampoline = trampoline;
   if (std::uint64_t index = memory.spaces.data()[slot]) {
     dwell_unwind_space header;
@@ -97,7 +97,7 @@ RemoteStack RemoteUnwinder::unwind(const ThreadRegisters& registers, const Memor
   start.sp = registers.sp;
   start.bp = registers.bp;
   start.flags = registers.exact ? DWELL_PC_EXACT : 0;
-  return walk_stack(tables_.memory(), 0, start, read);
+  return walk_stack(tables_.memory(), 0, start, read, 0, {}, registers.readable_to);
 }
 
 }  // namespace dwell

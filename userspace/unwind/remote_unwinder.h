@@ -23,6 +23,8 @@ struct ThreadRegisters {
   std::uint64_t pc, sp, bp;
   // False: pc is a return address, as behind a system call.
   bool exact = true;
+  // All from sp to here can be read at once; 0: not known.
+  std::uint64_t readable_to = 0;
 };
 
 struct RemoteFrame {
@@ -57,6 +59,6 @@ class RemoteUnwinder {
 // One walk over tables in ordinary memory; what RemoteUnwinder and the walker's unit tests have in common.
 RemoteStack walk_stack(const TableMemory& memory, std::uint32_t slot, const dwell_stack_start& start,
                        const MemoryReader& read, std::uint64_t trampoline = 0,
-                       std::span<const dwell_return_probe> return_probes = {});
+                       std::span<const dwell_return_probe> return_probes = {}, std::uint64_t readable_to = 0);
 
 }  // namespace dwell

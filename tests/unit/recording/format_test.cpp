@@ -65,7 +65,7 @@ TEST(Format, ManyLiveBlocksSpanSeveralChunks) {
 
 TEST(Format, ChunksOfALaterVersionArePassedOverAndCounted) {
   std::string bytes = file_header() + make_chunk(kChunkInfo, 0, encode_info({})) +
-                      make_chunk(chunk_type("THRD"), 1, "threads, some day") + make_chunk(kChunkEnd, 2, encode_end({9, "x"}));
+                      make_chunk(chunk_type("LATR"), 1, "something, some day") + make_chunk(kChunkEnd, 2, encode_end({9, "x"}));
   Result<Recording> read = parse_recording(bytes_of(bytes), "r.dwell");
   ASSERT_TRUE(read) << read.error().what;
   EXPECT_EQ(read->skipped_chunks, 1u);

@@ -150,7 +150,7 @@ TEST(Rewrite, ReplacesSymbolsInPlaceAndKeepsWhatItDoesNotKnow) {
     Result<ChunkWalker> walker = ChunkWalker::open(bytes_of(bytes), path);
     for (Chunk chunk; *walker->next(chunk);) ++chunks;
   }
-  bytes += make_chunk(chunk_type("THRD"), chunks, "of a later dwell");
+  bytes += make_chunk(chunk_type("LATR"), chunks, "of a later dwell");
   bytes += make_chunk(kChunkEnd, chunks + 1, encode_end({9, "x"}));
   ASSERT_TRUE(write_file_atomically(path, bytes, 0600));
 

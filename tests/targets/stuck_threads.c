@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// Threads that wait, one scenario a run: stuck_threads SCENARIO. Says "ready" when all of them do, and ends
+// with its input.
+#include "tests/targets/stuck_threads.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/select.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NOINLINE __attribute__((noinline))
+
+static pthread_t start(void *(*routine)(void *), void *argument, const char *name) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, routine, argument)) abort();
+  pthread_setname_np(thread, name);
+  return thread;
+}
+
+/* ---- what a thread can wait for besides locks ---- */
+
+NOINLINE static void *wait_in_read(void *fd) {
+  char byte;
+  if (read(*(int *)fd, &byte, 1) != 1) abort();
+  return fd;
+}
+
+NOINLINE static void *wait_in_poll(void *fd) {
+  struct pollfd one = {.fd = *(int *)fd, .events = POLLIN};
+  poll(&one, 1, POLL_MILLISECONDS);
+  return fd;
+}
+
+NOINLINE static void *wait_in_epoll(void *fd) {
+  int epoll = epoll_create1(0);
+  struct epoll_event event = {.events = EPOLLIN};
+  epoll_ctl(epoll, EPOLL_CTL_ADD, *(int *)fd, &event);
+  epoll_wait(epoll, &event, 1, -1);
+  return fd;
+}
+
+NOINLINE static void *wait_in_select(void *fd) {
+  fd_set set;
+  FD_ZERO(&set);
+  FD_SET(*(int *)fd, &set);
+  select(*(int *)fd + 1, &set, NULL, NULL, NULL);
+  return fd;
+}
+
+NOINLINE static void *wait_in_sleep(void *argument) {
+  sleep(SLEEP_SECONDS);
+  return argument;
+}
+
+NOINLINE static void *wait_in_accept(void *fd) {
+  accept(*(int *)fd, NULL, NULL);
+  return fd;
+}
+
+NOINLINE static void *wait_in_recv(void *fd) {
+  char byte;
+  recv(*(int *)fd, &byte, 1, 0);
+  return fd;
+}
+
+NOINLINE static void *wait_in_flock(void *path) {
+  flock(open(path, O_RDWR), LOCK_EX);
+  return path;
+}
+
+NOINLINE static void *wait_for_child(void *argument) {
+  pid_t child = fork();
+  if (child == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pause();
+    _exit(0);
+  }
+  int status;
+  waitpid(child, &status, 0);
+  return argument;
+}
+
+NOINLINE static void *wait_for_signal(void *argument) {
+  pause();
+  return argument;
+}
+
+static void scenario_waits(void) {
+  static int pipes[2], event, listener, client, locked;
+  static char path[] = "/tmp/stuck_threads.XXXXXX";
+  if (pipe(pipes)) abort();
+  event = eventfd(0, 0);
+  listener = socket(AF_INET, SOCK_STREAM, 0);
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof address;
+  if (bind(listener, (struct sockaddr *)&address, size) || listen(listener, 1)) abort();
+  getsockname(listener, (struct sockaddr *)&address, &size);
+  client = socket(AF_INET, SOCK_STREAM, 0);
+  if (connect(client, (struct sockaddr *)&address, size) || accept(listener, NULL, NULL) < 0) abort();
+  locked = mkstemp(path);
+  flock(locked, LOCK_EX);
+  start(wait_in_read, &pipes[0], "in_read");
+  start(wait_in_poll, &event, "in_poll");
+  start(wait_in_epoll, &event, "in_epoll");
+  start(wait_in_select, &pipes[0], "in_select");
+  start(wait_in_sleep, NULL, "in_sleep");
+  start(wait_in_accept, &listener, "in_accept");
+  start(wait_in_recv, &client, "in_recv");
+  start(wait_in_flock, path, "in_flock");
+  start(wait_for_child, NULL, "in_wait");
+  start(wait_for_signal, NULL, "in_pause");
+  printf("port %d pipe %d event %d file %s\n", ntohs(address.sin_port), pipes[0], event, path);
+}
+
+/* ---- idle workers ---- */
+
+static pthread_mutex_t queue_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t queue_filled = PTHREAD_COND_INITIALIZER;
+
+NOINLINE static void *idle_worker(void *argument) {
+  pthread_mutex_lock(&queue_lock);
+  for (;;) pthread_cond_wait(&queue_filled, &queue_lock);
+  return argument;
+}
+
+static void scenario_idle_pool(void) {
+  for (int i = 0; i < IDLE_WORKERS; i++) start(idle_worker, NULL, "worker");
+}
+
+/* ---- one that doesn't wait ---- */
+
+NOINLINE static void *spin(void *argument) {
+  for (volatile unsigned long i = 0;; i++) {
+  }
+  return argument;
+}
+
+static void scenario_running(void) { start(spin, NULL, "spinner"); }
+
+/* ---- all of them ---- */
+
+static const struct {
+  const char *name;
+  void (*begin)(void);
+} scenarios[] = {{"waits", scenario_waits}, {"idle_pool", scenario_idle_pool}, {"running", scenario_running}};
+
+/* A thread waits when it sleeps in the kernel; ours have nothing else to do. */
+static int all_but_this_sleep(void) {
+  char command[128];
+  snprintf(command, sizeof command, "cat /proc/%d/task/*/stat | grep -vc ') S '", getpid());
+  FILE *answer = popen(command, "r");
+  int awake = -1;
+  if (!answer || fscanf(answer, "%d", &awake) != 1) abort();
+  pclose(answer);
+  return awake == 0;
+}
+
+int main(int count, char **arguments) {
+  for (unsigned i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
+    if (count < 2 || strcmp(scenarios[i].name, arguments[1])) continue;
+    scenarios[i].begin();
+    struct timespec moment = {0, 1000000};
+    while (strcmp(arguments[1], "running") && !all_but_this_sleep()) nanosleep(&moment, NULL);
+    puts("ready");
+    fflush(stdout);
+    char line[16];
+    (void)!fgets(line, sizeof line, stdin);
+    return 0;
+  }
+  fprintf(stderr, "no such scenario\n");
+  return 2;
+}

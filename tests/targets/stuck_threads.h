@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the program stuck_threads and its tests agree on. */
+#ifndef DWELL_TESTS_TARGETS_STUCK_THREADS_H
+#define DWELL_TESTS_TARGETS_STUCK_THREADS_H
+
+#define IDLE_WORKERS 5
+#define SLEEP_SECONDS 3000
+#define POLL_MILLISECONDS 2500000
+
+#endif /* DWELL_TESTS_TARGETS_STUCK_THREADS_H */

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+// What one look tells of threads that don't hold locks: their state, what they wait for, since when, their
+// stacks.
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+
+#include "tests/targets/stuck_threads.h"
+#include "tests/threads/threads_harness.h"
+
+namespace dwell::testing {
+namespace {
+
+TEST(Look, TellsInWordsWhatEachThreadWaitsFor) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("waits");
+  int port = 0, pipe = 0, event = 0;
+  char file[64] = {};
+  ASSERT_EQ(
+      std::sscanf(target.output().c_str(), "port %d pipe %d event %d file %63s", &port, &pipe, &event, file),
+      4);
+  LookedAt look = look_at(target.pid());
+  EXPECT_EQ(look.exit, 0);
+  ::unlink(file);
+  auto expect = [&](const std::string& name, const std::string& function, const std::string& wait, bool timed,
+                    const std::string& words) {
+    std::vector<nlohmann::json> threads = threads_named(look.report, name);
+    ASSERT_EQ(threads.size(), 1u) << name;
+    EXPECT_EQ(threads[0]["state"], "sleeping") << name;
+    EXPECT_EQ(threads[0]["wait"], wait) << name;
+    EXPECT_EQ(threads[0]["timed"], timed) << name;
+    EXPECT_NE(threads[0]["waits_for"].get<std::string>().find(words), std::string::npos)
+        << threads[0]["waits_for"];
+    EXPECT_TRUE(stands_in(look.report, threads[0], function)) << name;
+    EXPECT_EQ(functions_of(look.report, threads[0]).back(), "clone3") << name;
+  };
+  expect("in_read", "wait_in_read", "input", false, fmt::format("read of pipe {}", pipe));
+  expect("in_poll", "wait_in_poll", "poll", true,
+         fmt::format("poll of eventfd {}, at most 41 min 40 s", event));
+  expect("in_epoll", "wait_in_epoll", "poll", false, fmt::format("of eventfd {}", event));
+  expect("in_select", "wait_in_select", "poll", false, fmt::format("select of pipe {}", pipe));
+  expect("in_sleep", "wait_in_sleep", "sleep", true, "sleep of 50 min 0 s");
+  expect("in_accept", "wait_in_accept", "connection", false, fmt::format("listening at 127.0.0.1:{}", port));
+  expect("in_recv", "wait_in_recv", "input", false, fmt::format("to 127.0.0.1:{}", port));
+  expect("in_flock", "wait_in_flock", "file lock", false, file);
+  expect("in_wait", "wait_for_child", "child", false, "the end of child ");
+  expect("in_pause", "wait_for_signal", "signal", false, "any signal");
+}
+
+TEST(Look, MergesThreadsThatStandAtTheSamePlace) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("idle_pool");
+  LookedAt look = look_at(target.pid());
+  std::vector<nlohmann::json> workers = threads_named(look.report, "worker");
+  ASSERT_EQ(workers.size(), std::size_t{IDLE_WORKERS});
+  const nlohmann::json& group = look.report["groups"][workers[0]["group"].get<std::size_t>()];
+  EXPECT_EQ(group["threads"].size(), std::size_t{IDLE_WORKERS});
+  EXPECT_TRUE(stands_in(look.report, workers[0], "idle_worker"));
+}
+
+// The thread was stuck before anybody looked, and it is known since when.
+TEST(Look, KnowsSinceWhenAThreadWaitsThatWaitedBefore) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("idle_pool");
+  nlohmann::json first = threads_named(look_at(target.pid()).report, "worker")[0];
+  ASSERT_TRUE(eventually([&] {
+    nlohmann::json later = threads_named(look_at(target.pid()).report, "worker")[0];
+    return later["waiting_ns"].get<double>() > first["waiting_ns"].get<double>() + 5e8;
+  }));
+  EXPECT_GT(first["waiting_ns"], 0);
+  EXPECT_LT(first["waiting_ns"].get<double>(), 60e9);
+  EXPECT_EQ(threads_named(look_at(target.pid()).report, "worker")[0]["voluntary_switches"],
+            first["voluntary_switches"]);
+}
+
+TEST(Look, ARunningThreadIsToldAsRunning) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("running");
+  LookedAt look = look_at(target.pid());
+  std::vector<nlohmann::json> spinner = threads_named(look.report, "spinner");
+  ASSERT_EQ(spinner.size(), 1u);
+  EXPECT_TRUE(spinner[0]["state"] == "running" || spinner[0]["state"] == "ready") << spinner[0];
+  EXPECT_EQ(spinner[0]["wait"], "none");
+  EXPECT_TRUE(spinner[0]["waiting_ns"].is_null());
+}
+
+TEST(Look, KeptAsARecordingItReadsTheSame) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("idle_pool");
+  TemporaryFolder folder;
+  std::string file = folder.file("look.dwell");
+  LookedAt look = look_at(target.pid(), {"-o", file});
+  nlohmann::json again = report(file);
+  EXPECT_EQ(again, look.report);
+  Finished folded = run({dwell_binary(), "export", file, "-f", "folded", "--sample-type", "threads"});
+  EXPECT_EQ(folded.exit, 0) << folded.errors;
+  EXPECT_THAT(folded.output, ::testing::ContainsRegex(fmt::format("idle_worker;[^\n]* {}\n", IDLE_WORKERS)));
+  EXPECT_EQ(run({dwell_binary(), "export", file, "--view", "threads", "-o", folder.file("look.pb.gz")}).exit,
+            0);
+}
+
+TEST(Look, ErrorsSayWhatToDo) {
+  DWELL_NEEDS_BPF();
+  Finished none = run({dwell_binary(), "threads", "-p", "999999999"});
+  EXPECT_EQ(none.exit, 3);
+  EXPECT_NE(none.errors.find("no such process"), std::string::npos) << none.errors;
+  EXPECT_EQ(run({dwell_binary(), "threads"}).exit, 2);
+  Finished kernel = run({dwell_binary(), "threads", "-p", "2"});
+  EXPECT_EQ(kernel.exit, 5) << kernel.errors;
+}
+
+}  // namespace
+}  // namespace dwell::testing

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <unistd.h>
+
+#include "ui/text_style.h"
+#include "ui/threads_text.h"
+#include "userspace/commands/commands.h"
+#include "userspace/commands/output.h"
+#include "userspace/threads/snapshot.h"
+
+namespace dwell {
+
+Result<Exit> run(const ThreadsCommand& command) {
+  Result<Recording> recording = take_snapshot(command.options);
+  if (!recording) return recording.error();
+  Result<ThreadReport> report = thread_report(*recording);
+  if (!report) return report.error();
+  std::string content =
+      command.json ? threads_json(*report)
+                   : threads_text(*report, {.style = text_style_of(STDOUT_FILENO), .groups = command.groups});
+  if (Result<void> written = write_output("", content); !written) return written.error();
+  return Exit::kOk;
+}
+
+}  // namespace dwell

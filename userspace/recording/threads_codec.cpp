@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Codec of looks at threads. Each thread and each lock has its length in front, so that a later version can
+// say more of it.
+#include <fmt/core.h>
+
+#include "userspace/recording/bytes.h"
+#include "userspace/recording/codec.h"
+
+namespace dwell {
+
+namespace {
+
+constexpr const char* kTooShort = "it ends in the middle of a field";
+constexpr std::uint64_t kTimed = 1, kMoved = 2;
+
+std::string encode_thread(const ThreadFacts& thread) {
+  std::string out;
+  put_uleb(out, thread.tid);
+  put_uleb(out, thread.own_tid);
+  put_text(out, thread.name);
+  put_uleb(out, static_cast<std::uint64_t>(thread.state));
+  put_uleb(out, static_cast<std::uint64_t>(thread.wait));
+  put_uleb(out, (thread.timed ? kTimed : 0) | (thread.moved ? kMoved : 0));
+  put_text(out, thread.waits_for);
+  put_uleb(out, static_cast<std::uint64_t>(thread.lock + 1));
+  put_uleb(out, static_cast<std::uint64_t>(thread.call + 1));
+  put_uleb(out, thread.since_ns);
+  put_uleb(out, thread.started_ns);
+  put_uleb(out, thread.cpu_ns);
+  put_uleb(out, thread.voluntary_switches);
+  put_uleb(out, thread.involuntary_switches);
+  put_uleb(out, static_cast<std::uint64_t>(thread.stack));
+  put_uleb(out, static_cast<std::uint64_t>(thread.kernel_stack));
+  return out;
+}
+
+// What a later version has added reads as the most general of what is known here.
+template <typename Enum>
+Enum known(std::uint64_t value, Enum end, Enum otherwise) {
+  return value < static_cast<std::uint64_t>(end) ? static_cast<Enum>(value) : otherwise;
+}
+
+std::string decode_thread(std::string_view bytes, std::size_t locks, std::size_t stacks,
+                          ThreadFacts& thread) {
+  Cursor in(bytes);
+  thread.tid = static_cast<Tid>(in.uleb());
+  thread.own_tid = static_cast<Tid>(in.uleb());
+  thread.name = get_text(in);
+  thread.state = known(in.uleb(), ThreadState::kStates, ThreadState::kSleeping);
+  thread.wait = known(in.uleb(), WaitKind::kKinds, WaitKind::kOther);
+  std::uint64_t flags = in.uleb();
+  thread.timed = flags & kTimed;
+  thread.moved = flags & kMoved;
+  thread.waits_for = get_text(in);
+  std::uint64_t lock = in.uleb();
+  thread.call = static_cast<std::int32_t>(in.uleb()) - 1;
+  thread.since_ns = in.uleb();
+  thread.started_ns = in.uleb();
+  thread.cpu_ns = in.uleb();
+  thread.voluntary_switches = in.uleb();
+  thread.involuntary_switches = in.uleb();
+  std::uint64_t stack = in.uleb(), kernel_stack = in.uleb();
+  if (!in.ok()) return kTooShort;
+  if (lock > locks) return fmt::format("thread {} waits for lock {} of {}", thread.tid, lock, locks);
+  if (stack >= stacks || kernel_stack >= stacks)
+    return fmt::format("thread {} has stack {} of {}", thread.tid, std::max(stack, kernel_stack), stacks);
+  thread.lock = static_cast<std::int32_t>(lock) - 1;
+  thread.stack = static_cast<StackId>(stack);
+  thread.kernel_stack = static_cast<StackId>(kernel_stack);
+  return "";
+}
+
+std::string encode_lock(const LockFacts& lock) {
+  std::string out;
+  put_uleb(out, lock.address);
+  put_uleb(out, static_cast<std::uint64_t>(lock.kind));
+  put_text(out, lock.words);
+  put_uleb(out, static_cast<std::uint64_t>(lock.owner_state));
+  put_uleb(out, lock.owner);
+  return out;
+}
+
+bool decode_lock(std::string_view bytes, LockFacts& lock) {
+  Cursor in(bytes);
+  lock.address = in.uleb();
+  lock.kind = known(in.uleb(), WaitKind::kKinds, WaitKind::kFutex);
+  lock.words = get_text(in);
+  lock.owner_state = known(in.uleb(), OwnerState::kStates, OwnerState::kUnnamed);
+  lock.owner = static_cast<Tid>(in.uleb());
+  return in.ok();
+}
+
+}  // namespace
+
+std::string encode_look(const ThreadLook& look) {
+  std::string out;
+  put_uleb(out, look.time_ns);
+  put_uleb(out, look.duration_ns);
+  put_uleb(out, look.process);
+  put_uleb(out, look.locks.size());
+  for (const LockFacts& lock : look.locks) put_text(out, encode_lock(lock));
+  put_uleb(out, look.threads.size());
+  for (const ThreadFacts& thread : look.threads) put_text(out, encode_thread(thread));
+  return out;
+}
+
+std::string decode_look(Cursor& in, Recording& out) {
+  ThreadLook look;
+  look.time_ns = in.uleb();
+  look.duration_ns = in.uleb();
+  std::uint64_t process = in.uleb();
+  if (process >= out.processes.size()) return fmt::format("process {} of {}", process, out.processes.size());
+  look.process = static_cast<ProcessSlot>(process);
+  // Grown one by one: a number that lies fails at the first of them that is not there.
+  for (std::size_t left = get_count(in); left > 0; --left) {
+    if (!decode_lock(get_text(in), look.locks.emplace_back())) return kTooShort;
+  }
+  for (std::size_t left = get_count(in); left > 0; --left) {
+    ThreadFacts& thread = look.threads.emplace_back();
+    std::string wrong = decode_thread(get_text(in), look.locks.size(), out.stacks.size(), thread);
+    if (!wrong.empty()) return wrong;
+  }
+  if (!in.ok()) return kTooShort;
+  out.looks.push_back(std::move(look));
+  return "";
+}
+
+}  // namespace dwell

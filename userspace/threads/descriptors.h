@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+// Descriptors: what a process's file descriptors are, in words: "socket 5 to 127.0.0.1:6379".
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace dwell {
+
+class Descriptors {
+ public:
+  explicit Descriptors(pid_t pid) : pid_(pid) {}
+
+  std::string describe(int fd);
+  // What an epoll descriptor watches.
+  std::vector<int> watched_by(int epoll_fd) const;
+
+ private:
+  std::string describe_anew(int fd);
+  std::string describe_socket(int fd, std::uint64_t inode);
+  void read_sockets();
+
+  pid_t pid_;
+  std::map<int, std::string> known_;
+  bool sockets_read_ = false;
+  std::map<std::uint64_t, std::string> sockets_;  // what to say of one, by inode
+};
+
+// Pure: a line of /proc/PID/net/tcp, tcp6, udp or udp6; `protocol` is put before what listens or is not
+// connected.
+struct SocketLine {
+  std::uint64_t inode = 0;
+  std::string words;  // "to 127.0.0.1:6379", "listening at 0.0.0.0:80"
+};
+SocketLine parse_inet_socket(std::string_view line, std::string_view protocol);
+
+}  // namespace dwell

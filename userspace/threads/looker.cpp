@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/threads/looker.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/core.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+
+#include "threads.skel.h"
+#include "userspace/base/cursor.h"
+#include "userspace/base/unique_fd.h"
+#include "userspace/collect/bpf_log.h"
+#include "userspace/collect/free_with.h"
+
+namespace dwell {
+namespace {
+
+constexpr std::uint32_t kFair[] = {0, 3, 5};  // SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE
+
+std::uint64_t now_ns() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+Error load_error(const std::string& doing, int err) {
+  Error error = system_error(doing, err, "run: dwell doctor, which tells what this kernel allows");
+  std::string log = last_bpf_complaint();
+  if (!log.empty()) error.what += " (" + log + ")";
+  struct stat types {};
+  if (err == EPERM || err == EACCES) {
+    error.hint = "run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE";
+  } else if (::stat("/sys/kernel/btf/vmlinux", &types) != 0) {
+    error.hint = "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as distributions' are";
+    error.exit = Exit::kUnsupported;
+  } else if (err == EINVAL || err == ESRCH || err == ENOENT) {
+    error.hint =
+        "looking at threads needs Linux 5.18 or newer; a single thread: cat "
+        "/proc/PID/task/TID/{syscall,wchan}";
+    error.exit = Exit::kUnsupported;
+  }
+  return error;
+}
+
+// The first kernels that can look can't be told whose threads: there the program itself passes over the
+// others, by the numbers of the initial PID namespace.
+bpf_link* attach(::threads& object, pid_t pid) {
+  bpf_iter_link_info info{};
+  info.task.pid = static_cast<std::uint32_t>(pid);
+  LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof info);
+  if (bpf_link* link = bpf_program__attach_iter(object.progs.look, &options)) return link;
+  if (errno != EINVAL && errno != E2BIG) return nullptr;
+  object.bss->target_tgid = static_cast<std::uint32_t>(pid);
+  return bpf_program__attach_iter(object.progs.look, nullptr);
+}
+
+}  // namespace
+
+struct ThreadLooker::Impl {
+  std::unique_ptr<::threads, FreeWith<threads__destroy>> object;
+  std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>> link;
+  pid_t pid = 0;
+};
+
+ThreadLooker::ThreadLooker(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ThreadLooker::ThreadLooker(ThreadLooker&&) noexcept = default;
+ThreadLooker& ThreadLooker::operator=(ThreadLooker&&) noexcept = default;
+ThreadLooker::~ThreadLooker() = default;
+
+Result<ThreadLooker> ThreadLooker::open(pid_t pid, const LookOptions& options) {
+  listen_to_libbpf();
+  auto impl = std::make_unique<Impl>();
+  impl->pid = pid;
+  impl->object.reset(threads__open());
+  if (!impl->object) return load_error("load the BPF program that looks at threads", errno);
+  impl->object->rodata->all_kernel_stacks = options.all_kernel_stacks;
+  if (int err = threads__load(impl->object.get()))
+    return load_error("load the BPF program that looks at threads", -err);
+  impl->link.reset(attach(*impl->object, pid));
+  if (!impl->link) return load_error(fmt::format("look at the threads of PID {}", pid), errno);
+  return ThreadLooker(std::move(impl));
+}
+
+Result<RawLook> ThreadLooker::look() {
+  // The scheduler notes when we get the CPU back: a mark on its clock that we know on ours.
+  timespec moment{0, 1};
+  ::nanosleep(&moment, nullptr);
+  std::uint64_t started = now_ns();
+  UniqueFd file(::bpf_iter_create(bpf_link__fd(impl_->link.get())));
+  if (!file.valid()) return load_error(fmt::format("look at the threads of PID {}", impl_->pid), errno);
+  std::string bytes;
+  constexpr std::size_t kPiece = 256 << 10;
+  for (;;) {
+    std::size_t size = bytes.size();
+    bytes.resize(size + kPiece);
+    ssize_t n = ::read(file.get(), bytes.data() + size, kPiece);
+    bytes.resize(size + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
+    if (n < 0) return system_error(fmt::format("look at the threads of PID {}", impl_->pid), errno);
+    if (n == 0) break;
+  }
+  Result<RawLook> look = parse_look(bytes);
+  if (!look) return look;
+  look->started_ns = started;
+  look->ended_ns = now_ns();
+  if (look->threads.empty())
+    return Error{fmt::format("look at the threads of PID {}: it has ended", impl_->pid), "", Exit::kNoTarget};
+  return look;
+}
+
+Result<RawLook> parse_look(std::string_view bytes) {
+  RawLook look;
+  Cursor in(bytes);
+  std::uint64_t offset = std::numeric_limits<std::uint64_t>::max();
+  while (!in.at_end()) {
+    SeenThread thread{in.fixed<dwell_thread_record>(), look.windows.size()};
+    look.windows += in.text(thread.record.stack_bytes);
+    if (!in.ok() || thread.record.kernel_frames > DWELL_KERNEL_FRAMES)
+      return Error{"look at threads: the kernel's answer ends in the middle of a thread", "", Exit::kFailed};
+    // We may have been late to note it, never early: the least difference is the best.
+    if (std::uint64_t reader = thread.record.reader_arrival_ns) {
+      look.has_times = true;
+      offset = std::min<std::uint64_t>(offset, thread.record.time_ns - reader);
+    }
+    look.threads.push_back(thread);
+  }
+  look.clock_offset_ns = look.has_times ? offset : 0;
+  std::ranges::sort(look.threads, {}, [](const SeenThread& thread) { return thread.record.tid; });
+  return look;
+}
+
+std::uint64_t RawLook::last_ran_ns(const SeenThread& thread) const {
+  const dwell_thread_record& record = thread.record;
+  if (!has_times || !record.arrival_ns) return 0;
+  bool fair = std::ranges::find(kFair, record.policy) != std::end(kFair);
+  std::uint64_t ran = record.arrival_ns + clock_offset_ns + (fair ? record.slice_ns : 0);
+  std::uint64_t now = record.time_ns;
+  return std::clamp<std::uint64_t>(ran, std::min<std::uint64_t>(record.start_ns, now), now);
+}
+
+}  // namespace dwell

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// ThreadLooker: looks at every thread of a process through the kernel, without stopping any.
+//
+//   Result<ThreadLooker> looker = ThreadLooker::open(pid);
+//   Result<ThreadLook> look = looker->look();     // as often as wanted; a look leaves nothing behind
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bpf/threads.h"
+#include "userspace/base/result.h"
+
+namespace dwell {
+
+struct SeenThread {
+  dwell_thread_record record;
+  std::size_t window_at;  // of its stack bytes, in RawLook::windows
+
+  bool has_registers() const { return !(record.flags & DWELL_THREAD_NO_REGISTERS); }
+  bool on_cpu() const { return record.flags & DWELL_THREAD_ON_CPU; }
+  bool moved() const { return record.flags & DWELL_THREAD_MOVED; }
+  std::uint64_t switches() const { return record.voluntary + record.involuntary; }
+};
+
+struct RawLook {
+  std::vector<SeenThread> threads;  // by tid
+  std::string windows;
+  std::uint64_t started_ns = 0, ended_ns = 0;  // CLOCK_MONOTONIC
+  // What to add to the scheduler's clock; none if this kernel keeps no note of when a thread ran last.
+  bool has_times = false;
+  std::uint64_t clock_offset_ns = 0;
+
+  std::string_view window(const SeenThread& thread) const {
+    return std::string_view(windows).substr(thread.window_at, thread.record.stack_bytes);
+  }
+  // When it last ran: for a waiting thread, since when it waits. 0: not known.
+  std::uint64_t last_ran_ns(const SeenThread& thread) const;
+};
+
+struct LookOptions {
+  bool all_kernel_stacks = false;  // not only of threads that are in the kernel without a system call
+};
+
+class ThreadLooker {
+ public:
+  static Result<ThreadLooker> open(pid_t pid, const LookOptions& options = {});
+  ThreadLooker(ThreadLooker&&) noexcept;
+  ThreadLooker& operator=(ThreadLooker&&) noexcept;
+  ~ThreadLooker();
+
+  // Exit::kNoTarget if the process has ended.
+  Result<RawLook> look();
+
+ private:
+  struct Impl;
+  explicit ThreadLooker(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Pure: the records as they come from the kernel.
+Result<RawLook> parse_look(std::string_view bytes);
+
+}  // namespace dwell

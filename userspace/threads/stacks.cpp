@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/threads/stacks.h"
+
+#include <fmt/core.h>
+
+#include <cstring>
+
+#include "userspace/record/symbols.h"
+
+namespace dwell {
+namespace {
+
+constexpr std::uint64_t kNoCall = ~std::uint64_t{0};
+
+// First from what was read with the registers, then from the stack as it is now, a page at a time.
+class StackReader {
+ public:
+  StackReader(const TargetMemory& memory, std::uint64_t sp, std::string_view window)
+      : memory_(memory), window_at_(sp), window_(window) {}
+
+  bool operator()(std::uint64_t address, void* to, std::size_t size) {
+    if (copy(window_at_, window_, address, to, size)) return true;
+    if (copy(page_at_, {page_, page_size_}, address, to, size)) return true;
+    if (size > sizeof page_ / 2) return memory_.read(address, to, size);
+    page_at_ = address;
+    page_size_ = memory_.read_some(address, page_, sizeof page_);
+    return copy(page_at_, {page_, page_size_}, address, to, size);
+  }
+
+ private:
+  static bool copy(std::uint64_t at, std::string_view bytes, std::uint64_t address, void* to,
+                   std::size_t size) {
+    if (address < at || address - at > bytes.size() || bytes.size() - (address - at) < size) return false;
+    std::memcpy(to, bytes.data() + (address - at), size);
+    return true;
+  }
+
+  const TargetMemory& memory_;
+  std::uint64_t window_at_;
+  std::string_view window_;
+  std::uint64_t page_at_ = 0;
+  std::size_t page_size_ = 0;
+  char page_[4096];
+};
+
+}  // namespace
+
+StackCollector::StackCollector(pid_t pid, std::span<const Mapping> mappings, RecordingWriter& writer)
+    : memory_(pid), writer_(writer), unwinder_(RemoteUnwinder::create(pid, mappings)), modules_(writer) {
+  code_.replace(modules_.code_of(pid, {mappings.begin(), mappings.end()}));
+}
+
+StackId StackCollector::user_stack(const SeenThread& thread, std::string_view window) {
+  const dwell_thread_record& record = thread.record;
+  StackReader reader(memory_, record.sp, window);
+  // Behind a system call the pc is that of the next instruction, as a return address is.
+  ThreadRegisters registers{record.ip, record.sp, record.bp, record.call == kNoCall,
+                            record.sp + window.size()};
+  RemoteStack stack = unwinder_.unwind(registers, std::ref(reader));
+  return intern(stack.frames, stack.end);
+}
+
+StackId StackCollector::intern(std::span<const RemoteFrame> frames, dwell_stack_end end) {
+  std::vector<std::uint64_t> key{static_cast<std::uint64_t>(end)};
+  for (const RemoteFrame& frame : frames) key.push_back(frame.pc << 1 | frame.exact);
+  auto [known, fresh] = known_.try_emplace(std::move(key), StackId::kUnknown);
+  if (!fresh) return known->second;
+  std::vector<std::uint32_t> locations;
+  for (const RemoteFrame& frame : frames)
+    locations.push_back(writer_.add_location(code_.locate(frame.pc, !frame.exact)));
+  return known->second = writer_.add_stack(locations, static_cast<std::uint8_t>(end));
+}
+
+StackId StackCollector::kernel_stack(const SeenThread& thread) {
+  const dwell_thread_record& record = thread.record;
+  if (!record.kernel_frames) return StackId::kUnknown;
+  if (kernel_ < 0) {
+    Module module;
+    module.path = "[kernel]";
+    module.kind = ModuleKind::kKernel;
+    kernel_ = static_cast<std::int32_t>(writer_.add_module(module));
+  }
+  std::vector<std::uint32_t> locations;
+  for (std::uint32_t i = 0; i < record.kernel_frames; ++i)
+    locations.push_back(writer_.add_location({kernel_, record.kernel_stack[i], true}));
+  return writer_.add_stack(locations, DWELL_STACK_COMPLETE);
+}
+
+std::vector<std::string> StackCollector::problems() const {
+  std::vector<std::string> problems;
+  for (const UnwindProblem& problem : unwinder_.problems())
+    problems.push_back(fmt::format("stacks through {}: {}", problem.path, problem.reason));
+  return problems;
+}
+
+std::vector<LocationSymbol> StackCollector::names() const {
+  SymbolizerOptions how;
+  how.demangle = DemangleWidth::kShort;
+  Symbolizer symbolizer(how);
+  std::span<const Module> modules = writer_.modules();
+  auto opener = [&](const Module& module) {
+    return modules_.source_of(static_cast<std::uint32_t>(&module - modules.data()));
+  };
+  return resolve_symbols(modules, writer_.locations(), {}, opener, symbolizer,
+                         [](const Module&) { return true; })
+      .symbols;
+}
+
+}  // namespace dwell

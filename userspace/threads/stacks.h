@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// StackCollector: the stacks of the threads that were looked at, as a recording holds them.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+#include <sys/types.h>
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "symbolizer/proc_maps.h"
+#include "userspace/collect/address_space.h"
+#include "userspace/record/modules.h"
+#include "userspace/recording/writer.h"
+#include "userspace/threads/looker.h"
+#include "userspace/threads/target_memory.h"
+#include "userspace/unwind/remote_unwinder.h"
+
+namespace dwell {
+
+class StackCollector {
+ public:
+  StackCollector(pid_t pid, std::span<const Mapping> mappings, RecordingWriter& writer);
+
+  // `window` is what was read of its stack together with its registers; what lies above is read now.
+  StackId user_stack(const SeenThread& thread, std::string_view window);
+  StackId kernel_stack(const SeenThread& thread);
+
+  // Code through which stacks may be wrong or cut, and why.
+  std::vector<std::string> problems() const;
+  // Of all locations of the recording.
+  std::vector<LocationSymbol> names() const;
+
+ private:
+  StackId intern(std::span<const RemoteFrame> frames, dwell_stack_end end);
+
+  TargetMemory memory_;
+  RecordingWriter& writer_;
+  RemoteUnwinder unwinder_;
+  ModuleTable modules_;
+  AddressSpace code_;
+  std::int32_t kernel_ = -1;                                        // its module, once a stack leads there
+  absl::flat_hash_map<std::vector<std::uint64_t>, StackId> known_;  // by what the frames are
+};
+
+}  // namespace dwell

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/threads/waits.h"
+
+#include <fmt/core.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "userspace/base/text.h"
+
+namespace dwell {
+namespace {
+
+using Args = const std::uint64_t (&)[6];
+
+// What the arguments of a call mean, for the calls that need no more than a name and a descriptor.
+enum class Shape : std::uint8_t {
+  kDescriptor,  // "<words> <descriptor of argument 0>"
+  kPlain,       // "<words>"
+};
+
+struct CallWords {
+  std::uint64_t call;
+  const char* name;
+  WaitKind kind;
+  Shape shape;
+  const char* words;
+};
+
+constexpr CallWords kCalls[] = {
+    {SYS_read, "read", WaitKind::kInput, Shape::kDescriptor, "read of"},
+    {SYS_readv, "readv", WaitKind::kInput, Shape::kDescriptor, "read of"},
+    {SYS_pread64, "pread64", WaitKind::kInput, Shape::kDescriptor, "read of"},
+    {SYS_preadv, "preadv", WaitKind::kInput, Shape::kDescriptor, "read of"},
+    {SYS_preadv2, "preadv2", WaitKind::kInput, Shape::kDescriptor, "read of"},
+    {SYS_recvfrom, "recvfrom", WaitKind::kInput, Shape::kDescriptor, "receive from"},
+    {SYS_recvmsg, "recvmsg", WaitKind::kInput, Shape::kDescriptor, "receive from"},
+    {SYS_recvmmsg, "recvmmsg", WaitKind::kInput, Shape::kDescriptor, "receive from"},
+    {SYS_write, "write", WaitKind::kOutput, Shape::kDescriptor, "write to"},
+    {SYS_writev, "writev", WaitKind::kOutput, Shape::kDescriptor, "write to"},
+    {SYS_pwrite64, "pwrite64", WaitKind::kOutput, Shape::kDescriptor, "write to"},
+    {SYS_pwritev, "pwritev", WaitKind::kOutput, Shape::kDescriptor, "write to"},
+    {SYS_pwritev2, "pwritev2", WaitKind::kOutput, Shape::kDescriptor, "write to"},
+    {SYS_sendto, "sendto", WaitKind::kOutput, Shape::kDescriptor, "send to"},
+    {SYS_sendmsg, "sendmsg", WaitKind::kOutput, Shape::kDescriptor, "send to"},
+    {SYS_sendmmsg, "sendmmsg", WaitKind::kOutput, Shape::kDescriptor, "send to"},
+    {SYS_sendfile, "sendfile", WaitKind::kOutput, Shape::kDescriptor, "send of a file to"},
+    {SYS_splice, "splice", WaitKind::kInput, Shape::kDescriptor, "splice from"},
+    {SYS_fsync, "fsync", WaitKind::kOutput, Shape::kDescriptor, "sync of"},
+    {SYS_fdatasync, "fdatasync", WaitKind::kOutput, Shape::kDescriptor, "sync of"},
+    {SYS_accept, "accept", WaitKind::kConnection, Shape::kDescriptor, "accept of a connection at"},
+    {SYS_accept4, "accept4", WaitKind::kConnection, Shape::kDescriptor, "accept of a connection at"},
+    {SYS_connect, "connect", WaitKind::kConnection, Shape::kDescriptor, "connect of"},
+    {SYS_flock, "flock", WaitKind::kFileLock, Shape::kDescriptor, "lock on"},
+    {SYS_rt_sigsuspend, "rt_sigsuspend", WaitKind::kSignal, Shape::kPlain, "any signal"},
+    {SYS_pause, "pause", WaitKind::kSignal, Shape::kPlain, "any signal"},
+    {SYS_rt_sigtimedwait, "rt_sigtimedwait", WaitKind::kSignal, Shape::kPlain, "a signal"},
+    {SYS_open, "open", WaitKind::kOther, Shape::kPlain, "open of a file"},
+    {SYS_openat, "openat", WaitKind::kOther, Shape::kPlain, "open of a file"},
+    {SYS_msgrcv, "msgrcv", WaitKind::kMessage, Shape::kPlain, "a message of a System V queue"},
+    {SYS_msgsnd, "msgsnd", WaitKind::kMessage, Shape::kPlain, "room in a System V message queue"},
+    {SYS_semop, "semop", WaitKind::kSemaphore, Shape::kPlain, "System V semaphores"},
+    {SYS_semtimedop, "semtimedop", WaitKind::kSemaphore, Shape::kPlain, "System V semaphores"},
+    {SYS_mq_timedreceive, "mq_timedreceive", WaitKind::kMessage, Shape::kDescriptor, "a message of"},
+    {SYS_mq_timedsend, "mq_timedsend", WaitKind::kMessage, Shape::kDescriptor, "room in"},
+    {SYS_io_getevents, "io_getevents", WaitKind::kIoRing, Shape::kPlain, "completions of asynchronous I/O"},
+    {SYS_io_uring_enter, "io_uring_enter", WaitKind::kIoRing, Shape::kDescriptor, "completions of"},
+    {SYS_vfork, "vfork", WaitKind::kChild, Shape::kPlain, "the child of vfork to call exec or end"},
+    {SYS_restart_syscall, "restart_syscall", WaitKind::kOther, Shape::kPlain,
+     "a timed wait that was interrupted and goes on"},
+    {SYS_sched_yield, "sched_yield", WaitKind::kOther, Shape::kPlain, "its next turn on the CPU"},
+    // Described one by one below.
+    {SYS_futex, "futex", WaitKind::kFutex, Shape::kPlain, "a futex"},
+    {SYS_poll, "poll", WaitKind::kPoll, Shape::kPlain, "poll"},
+    {SYS_ppoll, "ppoll", WaitKind::kPoll, Shape::kPlain, "poll"},
+    {SYS_select, "select", WaitKind::kPoll, Shape::kPlain, "select"},
+    {SYS_pselect6, "pselect6", WaitKind::kPoll, Shape::kPlain, "select"},
+    {SYS_epoll_wait, "epoll_wait", WaitKind::kPoll, Shape::kPlain, "epoll"},
+    {SYS_epoll_pwait, "epoll_pwait", WaitKind::kPoll, Shape::kPlain, "epoll"},
+    {SYS_epoll_pwait2, "epoll_pwait2", WaitKind::kPoll, Shape::kPlain, "epoll"},
+    {SYS_nanosleep, "nanosleep", WaitKind::kSleep, Shape::kPlain, "sleep"},
+    {SYS_clock_nanosleep, "clock_nanosleep", WaitKind::kSleep, Shape::kPlain, "sleep"},
+    {SYS_wait4, "wait4", WaitKind::kChild, Shape::kPlain, "a child"},
+    {SYS_waitid, "waitid", WaitKind::kChild, Shape::kPlain, "a child"},
+    {SYS_fcntl, "fcntl", WaitKind::kFileLock, Shape::kDescriptor, "lock on a range of"},
+};
+
+const CallWords* words_of(std::uint64_t call) {
+  auto found = std::ranges::find(kCalls, call, &CallWords::call);
+  return found == std::end(kCalls) ? nullptr : found;
+}
+
+template <typename T>
+std::optional<T> read_value(const CallTarget& target, std::uint64_t address) {
+  T value;
+  if (!address || !target.memory(address, &value, sizeof value)) return std::nullopt;
+  return value;
+}
+
+std::optional<std::uint64_t> read_time(const CallTarget& target, std::uint64_t address) {
+  std::optional<timespec> time = read_value<timespec>(target, address);
+  if (!time || time->tv_sec < 0 || time->tv_nsec < 0 || time->tv_sec > 9'000'000'000) return std::nullopt;
+  return static_cast<std::uint64_t>(time->tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time->tv_nsec);
+}
+
+std::string at_most(std::optional<std::uint64_t> ns) {
+  return ns ? ", at most " + human_duration(*ns) : ", for a time";
+}
+
+// "socket 5 to ..., pipe 6 and 3 more"
+std::string list_of(const std::vector<int>& fds, const CallTarget& target) {
+  constexpr std::size_t kNamed = 3;
+  if (fds.empty()) return "nothing";
+  std::string words;
+  std::size_t named = fds.size() <= kNamed + 1 ? fds.size() : kNamed;
+  for (std::size_t i = 0; i < named; ++i) {
+    if (i) words += i + 1 == fds.size() ? " and " : ", ";
+    words += target.descriptor(fds[i]);
+  }
+  if (named < fds.size()) words += fmt::format(" and {} more", fds.size() - named);
+  return words;
+}
+
+Wait describe_futex(Args args, const CallTarget& target) {
+  Wait wait{WaitKind::kFutex, false, "", args[0]};
+  int operation = static_cast<int>(args[1]) & FUTEX_CMD_MASK;
+  bool waits = operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET || operation == FUTEX_LOCK_PI ||
+               operation == 13 /* FUTEX_LOCK_PI2 */ || operation == FUTEX_WAIT_REQUEUE_PI;
+  if (!waits) return {WaitKind::kOther, false, "futex, not to wait", 0};
+  wait.words = fmt::format("futex at {:#x}", args[0]);
+  if (!args[3]) return wait;
+  wait.timed = true;
+  // All but the oldest operation are told the end, by one clock or the other.
+  wait.words += operation == FUTEX_WAIT ? at_most(read_time(target, args[3])) : ", until a time";
+  return wait;
+}
+
+Wait describe_poll(std::uint64_t call, Args args, const CallTarget& target) {
+  constexpr std::uint64_t kLooked = 64;
+  std::vector<int> fds;
+  for (std::uint64_t i = 0; i < std::min(args[1], kLooked); ++i) {
+    std::optional<pollfd> one = read_value<pollfd>(target, args[0] + i * sizeof(pollfd));
+    if (one && one->fd >= 0) fds.push_back(one->fd);
+  }
+  Wait wait{WaitKind::kPoll, false, "poll of " + list_of(fds, target), 0};
+  int milliseconds = static_cast<int>(args[2]);
+  wait.timed = call == SYS_poll ? milliseconds >= 0 : args[2] != 0;
+  if (!wait.timed) return wait;
+  // ppoll's time is what is left of it when the call returns, not meanwhile.
+  wait.words += at_most(call == SYS_poll ? std::optional(static_cast<std::uint64_t>(milliseconds) * 1'000'000)
+                                         : read_time(target, args[2]));
+  return wait;
+}
+
+Wait describe_select(std::uint64_t call, Args args, const CallTarget& target) {
+  constexpr int kLooked = 1024;
+  int count = std::clamp(static_cast<int>(args[0]), 0, kLooked);
+  std::vector<int> fds;
+  for (int fd = 0; fd < count; ++fd) {
+    for (int set = 1; set <= 3; ++set) {
+      std::optional<std::uint64_t> bits =
+          read_value<std::uint64_t>(target, args[set] ? args[set] + fd / 64 * 8 : 0);
+      if (!bits || !(*bits >> (fd % 64) & 1)) continue;
+      fds.push_back(fd);
+      break;
+    }
+  }
+  Wait wait{WaitKind::kPoll, args[4] != 0, "select of " + list_of(fds, target), 0};
+  if (fds.empty() && wait.timed) wait = {WaitKind::kSleep, true, "sleep by select", 0};
+  if (!wait.timed) return wait;
+  std::optional<std::uint64_t> time = read_time(target, args[4]);
+  if (call == SYS_select && time)
+    time = *time + *time % 1'000'000'000 * 999;  // its fraction is of microseconds
+  wait.words += at_most(time);
+  return wait;
+}
+
+Wait describe_epoll(std::uint64_t call, Args args, const CallTarget& target) {
+  int fd = static_cast<int>(args[0]);
+  Wait wait{WaitKind::kPoll, false, fmt::format("epoll {} of {}", fd, list_of(target.watched_by(fd), target)),
+            0};
+  int milliseconds = static_cast<int>(args[3]);
+  wait.timed = call == SYS_epoll_pwait2 ? args[3] != 0 : milliseconds >= 0;
+  if (wait.timed)
+    wait.words += at_most(call == SYS_epoll_pwait2
+                              ? read_time(target, args[3])
+                              : std::optional(static_cast<std::uint64_t>(milliseconds) * 1'000'000));
+  return wait;
+}
+
+Wait describe_sleep(std::uint64_t call, Args args, const CallTarget& target) {
+  bool until = call == SYS_clock_nanosleep && args[1] & TIMER_ABSTIME;
+  std::optional<std::uint64_t> time = read_time(target, call == SYS_nanosleep ? args[0] : args[2]);
+  Wait wait{WaitKind::kSleep, true, "sleep", 0};
+  if (until)
+    wait.words += " until a time";
+  else if (time)
+    wait.words += " of " + human_duration(*time);
+  return wait;
+}
+
+Wait describe_child(std::uint64_t call, Args args) {
+  Wait wait{WaitKind::kChild, false, "the end of ", 0};
+  int pid = static_cast<int>(call == SYS_wait4 ? args[0] : args[1]);
+  bool any = call == SYS_wait4 ? pid == -1 : args[0] == P_ALL;
+  bool group = call == SYS_wait4 ? pid <= 0 : args[0] == P_PGID;
+  if (any)
+    wait.words += "any child";
+  else if (group)
+    wait.words += "a child of a process group";
+  else
+    wait.words += fmt::format("child {}", pid);
+  return wait;
+}
+
+bool takes_time(std::uint64_t call, Args args) {
+  switch (call) {
+    case SYS_rt_sigtimedwait:
+      return args[2] != 0;
+    case SYS_recvmmsg:
+      return args[4] != 0;
+    case SYS_semtimedop:
+      return args[3] != 0;
+    case SYS_mq_timedreceive:
+    case SYS_mq_timedsend:
+    case SYS_io_getevents:
+      return args[4] != 0;
+    default:
+      return call == SYS_restart_syscall || call == SYS_sched_yield;
+  }
+}
+
+}  // namespace
+
+std::string name_of_call(std::uint64_t call) {
+  const CallWords* words = words_of(call);
+  return words ? words->name : fmt::format("system call {}", call);
+}
+
+Wait describe_wait(std::uint64_t call, Args args, const CallTarget& target) {
+  switch (call) {
+    case SYS_futex:
+      return describe_futex(args, target);
+    case SYS_poll:
+    case SYS_ppoll:
+      return describe_poll(call, args, target);
+    case SYS_select:
+    case SYS_pselect6:
+      return describe_select(call, args, target);
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+      return describe_epoll(call, args, target);
+    case SYS_nanosleep:
+    case SYS_clock_nanosleep:
+      return describe_sleep(call, args, target);
+    case SYS_wait4:
+    case SYS_waitid:
+      return describe_child(call, args);
+    default:
+      break;
+  }
+  const CallWords* words = words_of(call);
+  if (!words) return {WaitKind::kOther, false, name_of_call(call), 0};
+  Wait wait{words->kind, takes_time(call, args), words->words, 0};
+  if (words->shape == Shape::kDescriptor) wait.words += " " + target.descriptor(static_cast<int>(args[0]));
+  return wait;
+}
+
+}  // namespace dwell

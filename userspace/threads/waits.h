@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waits: what a thread that is in a system call waits for, in words.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "userspace/recording/thread_look.h"
+#include "userspace/unwind/remote_unwinder.h"
+
+namespace dwell {
+
+// How a process is asked about what its system calls name.
+struct CallTarget {
+  std::function<std::string(int fd)> descriptor;          // "socket 5 to 127.0.0.1:6379"
+  std::function<std::vector<int>(int epoll)> watched_by;  // what an epoll descriptor watches
+  MemoryReader memory;
+};
+
+struct Wait {
+  WaitKind kind = WaitKind::kOther;
+  bool timed = false;       // it ends by itself
+  std::string words;        // "read of socket 5 to 127.0.0.1:6379"
+  std::uint64_t futex = 0;  // address of the word, 0: it is no futex
+};
+
+Wait describe_wait(std::uint64_t call, const std::uint64_t (&args)[6], const CallTarget& target);
+
+// "read", or "system call 468"
+std::string name_of_call(std::uint64_t call);
+
+}  // namespace dwell
