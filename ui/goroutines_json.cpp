@@ -39,7 +39,10 @@ Json wait_json(const GoWait& wait) {
             {"address", wait.lock->address},
             {"state", wait.lock->state}};
   if (wait.descriptor)
-    descriptor = {{"fd", wait.descriptor->fd}, {"operation", wait.descriptor->writes ? "write" : "read"}};
+    descriptor = {
+        {"fd", wait.descriptor->fd},
+        {"operation", wait.descriptor->writes ? "write" : "read"},
+        {"what", wait.descriptor->words.empty() ? Json(nullptr) : Json(printable(wait.descriptor->words))}};
   return {{"channels", std::move(channels)},
           {"more_channels", wait.more_channels},
           {"lock", std::move(lock)},

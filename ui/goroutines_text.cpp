@@ -291,7 +291,10 @@ std::string wait_words(const GoWait& wait, std::uint64_t now_monotonic_ns) {
                         wait.lock->address);
     if (!wait.lock->state.empty()) words += ": " + wait.lock->state;
   }
-  if (wait.descriptor)
+  if (wait.descriptor && !wait.descriptor->words.empty())
+    words =
+        fmt::format("to {} {}", wait.descriptor->writes ? "write to" : "read from", wait.descriptor->words);
+  else if (wait.descriptor)
     words = fmt::format("to {} descriptor {}", wait.descriptor->writes ? "write to" : "read from",
                         wait.descriptor->fd);
   if (wait.until_ns)

@@ -195,6 +195,11 @@ void add_threads(CLI::App& app, ThreadsCommand& command) {
       ->type_name("N");
   app.add_flag("-k,--kernel-stacks", options.kernel_stacks, "where in the kernel each thread waits, too");
   app.add_flag("--json", command.json, "every thread, as JSON: docs/report-json.md");
+  const char* kGo = "Go programs";
+  auto* goroutines = app.add_flag("--goroutines", command.goroutines,
+                                  "its goroutines, not its threads; --json: docs/goroutines-json.md")
+                         ->group(kGo);
+  app.add_flag("--runtime", command.runtime, "the runtime's own goroutines and calls, too")->needs(goroutines)->group(kGo);
 }
 
 void add_clocks(CLI::App& app, ClocksCommand& command) {

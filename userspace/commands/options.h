@@ -65,6 +65,8 @@ struct SymbolizeCommand {
 struct ThreadsCommand {
   SnapshotOptions options;
   std::size_t groups = 20;
+  bool goroutines = false;  // of a Go program, instead of its threads
+  bool runtime = false;     // and those that its runtime keeps for itself
   bool json = false;
 };
 

@@ -4,12 +4,14 @@
 #include "ui/text_style.h"
 #include "ui/threads_text.h"
 #include "userspace/commands/commands.h"
+#include "userspace/commands/goroutines.h"
 #include "userspace/commands/output.h"
 #include "userspace/threads/snapshot.h"
 
 namespace dwell {
 
 Result<Exit> run(const ThreadsCommand& command) {
+  if (command.goroutines) return show_goroutines(command);
   Result<Recording> recording = take_snapshot(command.options);
   if (!recording) return recording.error();
   Result<ThreadReport> report = thread_report(*recording);
@@ -17,6 +19,7 @@ Result<Exit> run(const ThreadsCommand& command) {
   std::string content =
       command.json ? threads_json(*report)
                    : threads_text(*report, {.style = text_style_of(STDOUT_FILENO), .groups = command.groups});
+  if (!command.json) content += goroutines_of(command.options.pid);
   if (Result<void> written = write_output("", content); !written) return written.error();
   return Exit::kOk;
 }

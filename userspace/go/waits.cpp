@@ -228,8 +228,8 @@ void GoWaits::read_descriptors() {
       if (!runtime_.memory().read(address, bytes.data(), bytes.size())) continue;
       std::string_view view(bytes.data(), bytes.size());
       if (field_of<std::uint64_t>(view, 8) != static_cast<std::uint64_t>(entry.fd)) continue;
-      descriptors_[field_of<std::uint64_t>(view, layout_.poll_reader)] = {entry.fd, false};
-      descriptors_[field_of<std::uint64_t>(view, layout_.poll_writer)] = {entry.fd, true};
+      descriptors_[field_of<std::uint64_t>(view, layout_.poll_reader)] = {entry.fd, false, ""};
+      descriptors_[field_of<std::uint64_t>(view, layout_.poll_writer)] = {entry.fd, true, ""};
       break;
     }
   }

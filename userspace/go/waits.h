@@ -35,6 +35,7 @@ struct GoLock {
 struct GoDescriptor {
   int fd = -1;
   bool writes = false;
+  std::string words;  // what it is
 };
 
 struct GoWait {

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/commands/goroutines.h"
+
+#include <unistd.h>
+
+#include "ui/goroutines_json.h"
+#include "ui/goroutines_text.h"
+#include "userspace/commands/output.h"
+#include "userspace/threads/descriptors.h"
+
+namespace dwell {
+namespace {
+
+Result<GoroutineReport> look(pid_t pid) {
+  Result<GoRuntime> runtime = GoRuntime::attach(pid);
+  if (!runtime) return runtime.error();
+  Result<GoroutineReport> report = look_at_goroutines(*runtime);
+  if (!report) return report.error();
+  Descriptors descriptors(pid);
+  for (GoroutineGroup& group : report->groups) {
+    for (GoroutineExample& example : group.examples) {
+      if (example.wait.descriptor)
+        example.wait.descriptor->words = descriptors.describe(example.wait.descriptor->fd);
+    }
+  }
+  return report;
+}
+
+}  // namespace
+
+Result<Exit> show_goroutines(const ThreadsCommand& command) {
+  Result<GoroutineReport> report = look(command.options.pid);
+  if (!report) return report.error();
+  GoroutinesTextOptions options{
+      .style = text_style_of(STDOUT_FILENO), .stacks = command.groups, .runtime = command.runtime};
+  std::string content = command.json ? goroutines_json(*report) : goroutines_text(*report, options);
+  if (Result<void> written = write_output("", content); !written) return written.error();
+  return Exit::kOk;
+}
+
+std::string goroutines_of(pid_t pid) {
+  Result<GoroutineReport> report = look(pid);
+  if (!report) return "";
+  constexpr std::size_t kStacks = 5;
+  return "\n" + goroutines_text(*report, {.style = text_style_of(STDOUT_FILENO), .stacks = kStacks});
+}
+
+}  // namespace dwell
