@@ -36,6 +36,23 @@ static __always_inline long dwell_env_read(struct dwell_walk *w, void *to, __u32
 static __always_inline long dwell_env_loop(__u32 times, long (*step)(__u64, void *), void *context) {
   return bpf_loop(times, step, context, 0);
 }
+
+#define DWELL_VM_EXEC 4ul /* <linux/mm.h> */
+static long dwell_look_at_area(struct task_struct *task, struct vm_area_struct *area, void *context) {
+  struct dwell_walk *w = &(*(struct dwell_scratch **)context)->walk;
+  if (area->vm_file || !(area->vm_flags & DWELL_VM_EXEC)) return 0;
+  w->mapping.start = area->vm_start;
+  w->mapping.end = area->vm_end;
+  w->mapping.kind = DWELL_MAPPING_NO_TABLE;
+  return 0;
+}
+static __always_inline int dwell_env_is_generated(struct dwell_walk *w, __u64 pc) {
+  struct dwell_scratch *scratch = container_of(w, struct dwell_scratch, walk);
+  w->mapping.start = 0;
+  w->mapping.end = 0;
+  bpf_find_vma(bpf_get_current_task_btf(), pc, dwell_look_at_area, &scratch, 0);
+  return pc - w->mapping.start < w->mapping.end - w->mapping.start;
+}
 static __always_inline void dwell_env_return_probes(struct dwell_walk *w) {
   struct task_struct *task = (struct task_struct *)bpf_get_current_task();
   struct return_instance *instance = BPF_CORE_READ(task, utask, return_instances);

@@ -20,6 +20,9 @@ static long dwell_env_read(struct dwell_walk *w, void *to, __u32 size, __u64 fro
 static __u64 *dwell_env_cached(struct dwell_walk *w, __u32 index);
 /* Calls step(index, context) up to `times` times, until it returns 1. */
 static long dwell_env_loop(__u32 times, long (*step)(__u64, void *), void *context);
+/* Whether pc lies in executable memory that is no file's: code that was generated since userspace looked. Then
+ * w->mapping is that memory. */
+static int dwell_env_is_generated(struct dwell_walk *w, __u64 pc);
 /* Fills probes[] with the thread's pending return probes, innermost first. */
 static void dwell_env_return_probes(struct dwell_walk *w);
 
@@ -221,6 +224,10 @@ static __always_inline int dwell_follows_call(struct dwell_walk *w, __u64 pc) {
 static __always_inline int dwell_rule_here(struct dwell_walk *w, __u32 *rule_index) {
   __u64 pc = w->exact ? w->pc : w->pc - 1;
   int unknown = dwell_find_mapping(w, pc);
+  if (unknown && w->mappings) {
+    dwell_depends_on_more(w);
+    unknown = !dwell_env_is_generated(w, pc);
+  }
   if (unknown && w->guessed && !dwell_follows_call(w, w->pc)) return dwell_stop(w, DWELL_STACK_NO_RULE);
   if (dwell_record_pc(w)) return 1;
   if (unknown) return dwell_stop(w, w->mappings ? DWELL_STACK_NO_MAPPING : DWELL_STACK_TABLE_PENDING);

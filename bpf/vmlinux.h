@@ -58,6 +58,13 @@ struct mm_struct {
   struct uprobes_state uprobes_state;
 };
 
+struct file;
+struct vm_area_struct {
+  unsigned long vm_start, vm_end;
+  unsigned long vm_flags;
+  struct file *vm_file;
+};
+
 struct thread_struct {
   unsigned long fsbase; /* the thread pointer, for threads that are not running in userspace just now */
 };

@@ -11,15 +11,19 @@ bool Decoder::learn_stack(const void* data, std::size_t size) {
       size < sizeof(*record) + record->count * sizeof(std::uint64_t))
     return false;
   const AddressSpace& space = sink_.address_space(record->h.process);
+  auto end = static_cast<dwell_stack_end>(record->end);
+  bool curable =
+      end == DWELL_STACK_ASYNC || end == DWELL_STACK_NO_MAPPING || end == DWELL_STACK_TABLE_PENDING;
+  if (curable && record->count) sink_.stack_cut(record->h.process, end, record->pcs[record->count - 1]);
+  // The walk may have met code that we don't know yet, and what is brought for it names this stack too.
+  std::span pcs(record->pcs, record->count);
+  auto unknown = std::ranges::find_if(pcs, [&](auto pc) { return space.locate(pc, true).module < 0; });
+  if (!curable && unknown != pcs.end()) sink_.stack_cut(record->h.process, DWELL_STACK_NO_MAPPING, *unknown);
   std::vector<std::uint32_t> locations(record->count);
   for (std::uint32_t i = 0; i < record->count; ++i) {
     bool exact = record->exact[i / 64] >> (i % 64) & 1;
     locations[i] = writer_.add_location(space.locate(record->pcs[i], !exact));
   }
-  auto end = static_cast<dwell_stack_end>(record->end);
-  bool curable =
-      end == DWELL_STACK_ASYNC || end == DWELL_STACK_NO_MAPPING || end == DWELL_STACK_TABLE_PENDING;
-  if (curable && record->count) sink_.stack_cut(record->h.process, end, record->pcs[record->count - 1]);
   stacks_.learn(record->stack, std::move(locations), record->end);
   return true;
 }

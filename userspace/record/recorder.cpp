@@ -24,6 +24,7 @@ constexpr const char* kOldSuffix = ".old";
 constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::size_t kCaughtUp = 4096;  // fewer records than that at once: nothing has piled up
+constexpr std::uint64_t kSoonestCureNs = 20 * kMillisecond;
 constexpr std::uint64_t kPollNs = 50 * kMillisecond;
 constexpr std::uint64_t kProgressNs = 250 * kMillisecond;
 // The kernel counts the run time of BPF programs for a moment now and then: it makes each run dearer.
@@ -65,7 +66,7 @@ struct Recorder::Process {
   AddressSpace code;
   UniqueFd pidfd;
   std::uint64_t cpu_at_start_ns = 0, cpu_ns = 0;
-  std::uint64_t synced_ns = 0, became_ns = 0;
+  std::uint64_t synced_ns = 0, sync_took_ns = 0, became_ns = 0;
   bool becoming = false, ended = false;
 };
 
@@ -195,12 +196,14 @@ Result<void> Recorder::attach(LaunchedProgram& program, const ProcessFacts& fact
 }
 
 Result<void> Recorder::sync(Process& process) {
+  std::uint64_t began_ns = monotonic_ns();
   Result<std::vector<Mapping>> mappings = read_maps(process.info.pid);
   if (!mappings) return mappings.error();
-  process.synced_ns = monotonic_ns();
   process.code.replace(modules_.code_of(process.info.pid, *mappings));
   for (const UnwindProblem& problem : unwind_.sync(process.info.pid, process.slot, *mappings).problems)
     note_once(fmt::format("no unwind tables for {}: {}", problem.path, problem.reason));
+  process.synced_ns = monotonic_ns();
+  process.sync_took_ns = process.synced_ns - began_ns;
   for (auto& tracer : tracers_)
     if (Result<void> told = tracer->mapped(process.slot, *mappings, watching_); !told) return told;
   return {};
@@ -324,7 +327,8 @@ void Recorder::cure(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc) {
     return;
   }
   Process& process = *processes_[slot];
-  if (monotonic_ns() - process.synced_ns < kSecond) return;  // reading maps takes the target's mmap lock
+  // Reading maps takes the target's mmap lock: that is done for a fiftieth of the time at most.
+  if (monotonic_ns() - process.synced_ns < std::max(kSoonestCureNs, 50 * process.sync_took_ns)) return;
   if (Result<void> synced = sync(process); !synced) note_once(synced.error().what);
 }
 
