@@ -324,6 +324,12 @@ static __always_inline void begin_wait(struct dwell_target *target, struct pt_re
   if (bpf_map_update_elem(&open_waits, &tid, &wait, BPF_ANY)) count_clock_loss(DWELL_CLOCK_LOST_WAITS);
 }
 
+static __always_inline void go_on_waiting(void) {
+  __u32 tid = (__u32)bpf_get_current_pid_tgid();
+  struct dwell_open_wait *wait = bpf_map_lookup_elem(&open_waits, &tid);
+  if (wait) wait->stopped = 0;
+}
+
 static __always_inline void learn_timer(struct dwell_open_wait *wait, __s64 result) {
   struct dwell_timer_key key = {.tgid = wait->tgid, .call = wait->key.call, .id = result};
   __s32 id = 0;
@@ -369,6 +375,7 @@ static __always_inline void end_wait(struct dwell_open_wait *wait, __s64 result,
 
 /* ---- calls that set a clock, whoever makes them ---- */
 
+#define DWELL_ADJ_TAI 0x80
 static __always_inline __s64 wall_offset(void) {
   /* TAI differs from the wall clock by whole seconds that only adjtimex changes. */
   if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_ktime_get_tai_ns))
@@ -409,7 +416,7 @@ static __always_inline void end_set(__s64 result) {
   __u32 tid = (__u32)bpf_get_current_pid_tgid();
   struct dwell_clock_set_record *record = bpf_map_lookup_elem(&open_sets, &tid);
   if (!record) return;
-  record->step_ns = wall_offset() - record->step_ns;
+  record->step_ns = record->modes & DWELL_ADJ_TAI ? 0 : wall_offset() - record->step_ns;
   record->result = result;
   record->time_ns = bpf_ktime_get_ns();
   record->boot_ns = bpf_ktime_get_boot_ns();
@@ -442,6 +449,8 @@ int BPF_PROG(on_syscall, struct pt_regs *regs, long number) {
   if (!target) return 0;
   if (call < DWELL_CALL_VDSO)
     read_by_syscall(target, regs, call);
+  else if (call == DWELL_CALL_RESTART)
+    go_on_waiting();
   else
     begin_wait(target, regs, call);
   return 0;
@@ -458,6 +467,11 @@ int BPF_PROG(on_syscall_end, struct pt_regs *regs, long result) {
   __u32 tid = (__u32)bpf_get_current_pid_tgid();
   struct dwell_open_wait *wait = bpf_map_lookup_elem(&open_waits, &tid);
   if (!wait) return 0;
+  /* The kernel's own answers to a signal: the call is made once more, or restart_syscall in its place. */
+  if (result <= -512 && result >= -516) {
+    wait->stopped = 1;
+    return 0;
+  }
   end_wait(wait, result, tid);
   bpf_map_delete_elem(&open_waits, &tid);
   return 0;

@@ -51,6 +51,8 @@ enum dwell_clock_call {
   DWELL_CALL_TIMERFD_CREATE,
   DWELL_CALL_TIMER_CREATE,
 
+  DWELL_CALL_RESTART, /* restart_syscall: goes on with a wait that a signal stopped */
+
   /* calls that set or steer a clock; of any process */
   DWELL_CALL_SETTIMEOFDAY,
   DWELL_CALL_CLOCK_SETTIME,
@@ -111,6 +113,8 @@ struct dwell_open_wait {
   __u64 out; /* timer_create: where the timer's number will be */
   __u32 steps;
   __u32 tgid;
+  __u32 stopped; /* by a signal; unless it is restarted, it is over */
+  __u32 unused;
 };
 
 /* Two reads of the wall clock that one call frame made one after the other. */

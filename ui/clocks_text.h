@@ -20,8 +20,4 @@ struct ClocksTextOptions {
 
 std::string clocks_text(const ClocksReport& report, const ClocksTextOptions& options);
 
-// Short words for figures that both the text and the verdicts use.
-std::string short_ns(double ns);                   // "1.2 µs"
-std::string histogram_text(const TimeHistogram&);  // "50 %: 65 µs, 99 %: 1.0 ms"
-
 }  // namespace dwell

@@ -1,16 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 // `dwell clocks` against programs whose reads and waits are known.
+#include <signal.h>
+#include <sys/timex.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <set>
+#include <sstream>
+
 #include "tests/end_to_end/harness.h"
 #include "tests/targets/clock_reads.h"
+#include "tests/targets/clock_verdicts.h"
 
 namespace dwell::testing {
 namespace {
 
 using nlohmann::json;
 
-// Looks at a target of ours from before it does something until it is done.
-json look_at(const std::string& target_name, const std::vector<std::string>& options = {"--share", "100"}) {
-  Program target({target_binary(target_name)});
+json parse(const std::string& text) {
+  json report = json::parse(text, nullptr, false);
+  EXPECT_FALSE(report.is_discarded()) << text.substr(0, 500);
+  return report;
+}
+
+// Looks at a target of ours from before it does something until it is done. `meanwhile` is called after it
+// was let go.
+json look_at(const std::vector<std::string>& target_command,
+             const std::vector<std::string>& options = {"--share", "100"},
+             const std::function<void(Program&)>& meanwhile = {}) {
+  Program target(target_command);
   if (!target.wait_for_output("ready")) ADD_FAILURE() << "target is not ready: " << target.errors();
   std::vector<std::string> command{dwell_binary(), "clocks", "-p",    std::to_string(target.pid()),
                                    "-d",           "60",     "--json"};
@@ -21,20 +40,24 @@ json look_at(const std::string& target_name, const std::vector<std::string>& opt
     return {};
   }
   target.write_line("go");
+  if (meanwhile) meanwhile(target);
   if (!target.wait_for_output("done")) ADD_FAILURE() << "target did not do it: " << target.describe();
   dwell.signal(SIGINT);
   EXPECT_EQ(dwell.wait(), 0) << dwell.errors();
   EXPECT_TRUE(target.running()) << "the target must not notice";
   target.write_line("end");
   EXPECT_EQ(target.wait(), 0);
-  json report = json::parse(dwell.output(), nullptr, false);
-  EXPECT_FALSE(report.is_discarded()) << dwell.output().substr(0, 500);
-  return report;
+  return parse(dwell.output());
 }
 
+// "namespace::function(parameters)" is that function too.
 bool goes_through(const json& site, const std::string& function) {
-  for (const json& frame : site["stack"])
-    if (frame["function"] == function) return true;
+  for (const json& frame : site["stack"]) {
+    std::string name = frame["function"];
+    std::size_t at = name.rfind(function);
+    if (at == std::string::npos || (at > 0 && name[at - 1] != ':')) continue;
+    if (at + function.size() == name.size() || name[at + function.size()] == '(') return true;
+  }
   return false;
 }
 
@@ -67,7 +90,7 @@ TEST_P(ClockReads, AreCountedExactlyByClockAndSite) {
   bool is_musl = GetParam().find("musl") != std::string::npos,
        is_static = GetParam().find("static") != std::string::npos;
   if (is_musl && ::access(target_binary(GetParam()).c_str(), X_OK)) GTEST_SKIP() << "musl is not installed";
-  json report = look_at(GetParam());
+  json report = look_at({target_binary(GetParam())});
   EXPECT_TRUE(report["losses"].empty()) << report["losses"];
 #define EXPECT_READS(function, clock, times) \
   if (clock || !is_static) expect_reads(report, #function, clock, times);
@@ -83,6 +106,172 @@ INSTANTIATE_TEST_SUITE_P(Truth, ClockReads,
                          ::testing::Values("clock_reads", "clock_reads_static", "clock_reads_musl",
                                            "clock_reads_musl_static"),
                          [](const auto& test) { return test.param; });
+
+// ---- waits and verdicts ----
+
+std::vector<json> through(const json& list, const std::string& function) {
+  std::vector<json> found;
+  for (const json& item : list)
+    if (goes_through(item, function)) found.push_back(item);
+  return found;
+}
+
+bool has_verdict(const json& report, const std::string& kind, const std::string& function) {
+  for (const json& verdict : through(report["verdicts"], function))
+    if (verdict["kind"] == kind) return true;
+  return false;
+}
+
+std::string verdicts_of(const json& report, const std::string& function) {
+  std::string all;
+  for (const json& verdict : through(report["verdicts"], function))
+    all += verdict["kind"].get<std::string>() + "; ";
+  return all;
+}
+
+void expect_wait(const json& report, const std::string& function, const std::string& call,
+                 const std::string& clock, bool absolute, bool waits) {
+  std::vector<json> sites = through(report["waits"], function);
+  ASSERT_EQ(sites.size(), 1u) << function;
+  const json& site = sites[0];
+  EXPECT_EQ(site["call"], call) << function;
+  EXPECT_EQ(site["clock"], clock) << function;
+  EXPECT_EQ(site["absolute"], absolute) << function;
+  EXPECT_EQ(site["count"], VERDICT_TIMES) << function;
+  bool wrong = absolute && clock == "CLOCK_REALTIME";
+  EXPECT_EQ(has_verdict(report, "deadline_on_wall_clock", function), wrong) << function;
+  if (!waits) return;
+  constexpr double kWaitNs = VERDICT_WAIT_MS * 1e6;
+  EXPECT_EQ(site["timed_out"], VERDICT_TIMES) << function;
+  // An absolute time was read a moment before.
+  double asked = site["asked_ns"].get<double>() / VERDICT_TIMES;
+  if (absolute) {
+    EXPECT_LE(asked, kWaitNs) << function;
+    EXPECT_GT(asked, 0) << function;
+  } else {
+    EXPECT_EQ(asked, kWaitNs) << function;
+  }
+  EXPECT_GE(site["got_ns"].get<double>(), site["asked_ns"].get<double>() - 1e4) << function;
+  double overshoots = 0;
+  for (const json& bucket : site["overshoot"]) overshoots += bucket["count"].get<double>();
+  EXPECT_EQ(overshoots, VERDICT_TIMES) << function;
+}
+
+TEST(ClockVerdicts, TellRightFromWrong) {
+  DWELL_NEEDS_BPF();
+  json report = look_at({target_binary("clock_verdicts")});
+  EXPECT_TRUE(report["losses"].empty()) << report["losses"];
+#define EXPECT_WAIT(function, call, clock, absolute) \
+  expect_wait(report, #function, call, clock, absolute, true);
+#define EXPECT_TIMER(function, call, clock, absolute) \
+  expect_wait(report, #function, call, clock, absolute, false);
+  CLOCK_WAITS(EXPECT_WAIT)
+  CLOCK_TIMERS(EXPECT_TIMER)
+#define EXPECT_INTERVAL(function, wrong)                                     \
+  EXPECT_EQ(has_verdict(report, "interval_on_wall_clock", #function), wrong) \
+      << #function << ": " << verdicts_of(report, #function);
+  CLOCK_INTERVALS(EXPECT_INTERVAL)
+  EXPECT_TRUE(report["steps"].empty()) << report["steps"];
+  for (const json& verdict : report["verdicts"]) EXPECT_NE(verdict["kind"], "hit_by_step");
+}
+
+TEST(ClockVerdicts, NameAThreadThatSleptFarPastItsDeadline) {
+  DWELL_NEEDS_BPF();
+  json report = look_at({target_binary("clock_verdicts"), "late"});
+  ASSERT_TRUE(has_verdict(report, "overslept", "sleep_too_long")) << report["verdicts"];
+  json site = through(report["waits"], "sleep_too_long").at(0);
+  EXPECT_EQ(site["worst"]["asked_ns"], 100'000'000);
+  EXPECT_GT(site["worst"]["over_ns"], 150'000'000);
+  EXPECT_EQ(site["worst"]["thread"], "clock_verdicts");
+}
+
+// ---- steps ----
+
+// Sets the wall clock of the machine ahead, and back again as soon as it goes.
+class SteppedClock {
+ public:
+  static constexpr std::int64_t kStepNs = 5'000'000;
+  bool ahead() {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    now.tv_nsec += kStepNs;
+    now.tv_sec += now.tv_nsec / 1'000'000'000;
+    now.tv_nsec %= 1'000'000'000;
+    return is_ahead_ = ::clock_settime(CLOCK_REALTIME, &now) == 0;
+  }
+  void back() {
+    if (!is_ahead_) return;
+    timex step{};
+    step.modes = ADJ_SETOFFSET | ADJ_NANO;
+    step.time.tv_sec = -1;
+    step.time.tv_usec = 1'000'000'000 - kStepNs;
+    EXPECT_GE(::adjtimex(&step), 0) << "the clock stays 5 ms ahead";
+    is_ahead_ = false;
+  }
+  ~SteppedClock() { back(); }
+
+ private:
+  bool is_ahead_ = false;
+};
+
+TEST(ClockSteps, AreTraceableToTheirAuthorAndToWhatTheyHit) {
+  DWELL_NEEDS_BPF();
+  SteppedClock clock;
+  bool allowed = true;
+  json report = look_at({target_binary("clock_verdicts"), "step"}, {"--share", "100"}, [&](Program& target) {
+    ASSERT_TRUE(target.wait_for_output("begun"));
+    allowed = clock.ahead();
+    target.write_line("go on");
+    ASSERT_TRUE(target.wait_for_output("over"));
+    clock.back();
+  });
+  if (!allowed) GTEST_SKIP() << "this machine's clock must not be set";
+  ASSERT_EQ(report["steps"].size(), 2u) << report["steps"];
+  const char* kCalls[] = {"clock_settime(CLOCK_REALTIME)", "clock_adjtime(CLOCK_REALTIME): step"};
+  for (int i = 0; i < 2; ++i) {
+    const json& step = report["steps"][i];
+    EXPECT_EQ(step["kind"], "step");
+    EXPECT_EQ(step["what"], kCalls[i]);
+    EXPECT_NEAR(step["size_ns"].get<double>(), (i ? -1 : 1) * SteppedClock::kStepNs, 200'000);
+    EXPECT_EQ(step["author"]["pid"], ::getpid());
+    EXPECT_EQ(step["author"]["command"], "end_to_end_cloc") << "the kernel keeps 15 characters";
+    EXPECT_FALSE(step["author"]["stack"].empty());
+  }
+  EXPECT_TRUE(has_verdict(report, "hit_by_step", "interval_while_clock_is_set")) << report["verdicts"];
+  EXPECT_TRUE(has_verdict(report, "hit_by_step", "wait_while_clock_is_set")) << report["verdicts"];
+  for (const json& interval : report["intervals"]) {
+    if (interval["spanned_step"] == 0) continue;
+    EXPECT_NEAR(interval["spanned_by_ns"].get<double>(), SteppedClock::kStepNs, 200'000);
+  }
+}
+
+// ---- a program that does nothing but read the clock ----
+
+TEST(HotClock, IsScaledFromWindowsWithinItsStatedError) {
+  DWELL_NEEDS_BPF();
+  Program target({target_binary("clock_hot"), "60"});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  Finished look = run({dwell_binary(), "clocks", "-p", std::to_string(target.pid()), "-d", "4", "--json"});
+  ASSERT_EQ(look.exit, 0) << look.errors;
+  target.signal(SIGTERM);
+  target.wait();
+  double reads = 0, ns = 0;
+  std::istringstream lines(target.output().substr(target.output().find('\n') + 1));
+  for (double n, took; lines >> n >> took; reads += n, ns += took) {
+  }
+  double expected = reads / ns * 1e9;
+  json report = parse(look.output);
+  std::vector<json> sites = through(report["reads"], "read_hotly");
+  ASSERT_EQ(sites.size(), 1u);
+  double rate = sites[0]["reads_per_second"], error = sites[0]["standard_error"];
+  EXPECT_GT(error, 0);
+  EXPECT_LT(error, 0.25 * rate);
+  EXPECT_NEAR(rate, expected, 4 * error);
+  EXPECT_LT(report["watched_share"], 0.1);
+  EXPECT_GT(report["windows"], 5);
+  EXPECT_TRUE(has_verdict(report, "hot_clock", "read_hotly")) << report["verdicts"];
+  EXPECT_TRUE(has_verdict(report, "coarse_enough", "read_hotly"));
+}
 
 }  // namespace
 }  // namespace dwell::testing

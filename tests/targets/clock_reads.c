@@ -16,10 +16,10 @@ static struct timespec now;
 static struct timeval day;
 static char old[64];
 
-#define READER(name, read)                                    \
-  __attribute__((noinline)) static void name(int times) {     \
-    for (int i = 0; i < times; i++) read;                     \
-    __asm__ volatile("" ::: "memory"); /* no tail call */     \
+#define READER(name, read)                                \
+  __attribute__((noinline)) static void name(int times) { \
+    for (int i = 0; i < times; i++) read;                 \
+    __asm__ volatile("" ::: "memory"); /* no tail call */ \
   }
 
 READER(read_realtime, clock_gettime(CLOCK_REALTIME, &now))

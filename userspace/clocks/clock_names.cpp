@@ -70,6 +70,8 @@ const char* clock_call_name(std::uint8_t call) {
       return "timerfd_create";
     case DWELL_CALL_TIMER_CREATE:
       return "timer_create";
+    case DWELL_CALL_RESTART:
+      return "restart_syscall";
     case DWELL_CALL_SETTIMEOFDAY:
       return "settimeofday";
     case DWELL_CALL_CLOCK_SETTIME:
@@ -161,6 +163,8 @@ std::uint8_t clock_call_of_syscall(unsigned number) {
       return DWELL_CALL_TIMERFD_CREATE;
     case SYS_timer_create:
       return DWELL_CALL_TIMER_CREATE;
+    case SYS_restart_syscall:
+      return DWELL_CALL_RESTART;
     case SYS_settimeofday:
       return DWELL_CALL_SETTIMEOFDAY;
     case SYS_clock_settime:

@@ -11,12 +11,16 @@
 
 #include "userspace/base/text.h"
 #include "userspace/base/unique_fd.h"
+#include "userspace/clocks/clock_authors.h"
 #include "userspace/clocks/clock_probes.h"
+#include "userspace/clocks/clock_state.h"
 #include "userspace/clocks/clock_tracer.h"
 #include "userspace/clocks/read_cost.h"
 #include "userspace/clocks/read_watch.h"
 #include "userspace/clocks/report_builder.h"
 #include "userspace/clocks/stack_book.h"
+#include "userspace/clocks/step_ledger.h"
+#include "userspace/clocks/verdicts.h"
 #include "userspace/collect/trace_core.h"
 #include "userspace/probes/calibrate.h"
 #include "userspace/process/process.h"
@@ -67,6 +71,7 @@ class Look {
   Result<void> watch();
   ClocksReport report();
   void take(const void* data, std::size_t size);
+  Result<void> sample();
 
   const ClocksOptions& options_;
   const LookStarted& started_;
@@ -81,6 +86,9 @@ class Look {
   UniqueFd pidfd_;
   std::uint64_t cpu_at_start_ns_ = 0, cpu_at_end_ns_ = 0, own_cpu_at_start_ns_ = 0;
   std::uint64_t undecodable_ = 0;
+  StepLedger ledger_;
+  std::vector<ClockAuthor> authors_;  // of the ledger's calls, in order
+  std::uint64_t start_ns_ = 0;
 };
 
 Result<void> Look::prepare() {
@@ -153,24 +161,42 @@ Result<void> Look::watch() {
   if (started_)
     started_(fmt::format("looking at the clocks of {} ({}) for {}", facts_.name, facts_.pid,
                          human_duration(options_.duration_ns)));
-  std::uint64_t start_ns = clock_ns(CLOCK_MONOTONIC);
+  start_ns_ = clock_ns(CLOCK_MONOTONIC);
+  if (Result<void> sampled = sample(); !sampled) return sampled;
   pollfd waited[] = {{signals->fd(), POLLIN, 0}, {pidfd_.get(), POLLIN, 0}, {core_->ring_fd(), POLLIN, 0}};
-  while (clock_ns(CLOCK_MONOTONIC) - start_ns < options_.duration_ns) {
+  while (clock_ns(CLOCK_MONOTONIC) - start_ns_ < options_.duration_ns) {
     ::poll(waited, 3, kPollMs);
-    if (Result<std::size_t> drained = core_->consume(); !drained) return drained.error();
+    if (Result<void> sampled = sample(); !sampled) return sampled;
     cpu_at_end_ns_ = process_cpu_ns(facts_.pid).value_or(cpu_at_end_ns_);
     if (waited[1].revents || signals->arrived()) break;
   }
   reads_->stop();
   tracer_->detach();
-  Result<std::size_t> drained = core_->consume();
-  return drained ? Result<void>{} : drained.error();
+  return sample();
+}
+
+// The clocks are read first: what a call did before that has then been told.
+Result<void> Look::sample() {
+  ClockSample now = sample_clocks();
+  if (Result<std::size_t> drained = core_->consume(); !drained) return drained.error();
+  for (std::int64_t step_ns : ledger_.sampled(now, leap_second_due())) tracer_->note_step(step_ns);
+  tracer_->set_realtime_offset(static_cast<std::int64_t>(now.realtime_ns - now.monotonic_ns));
+  return {};
 }
 
 void Look::take(const void* data, std::size_t size) {
   if (size < sizeof(dwell_header)) return;
   const auto& header = *static_cast<const dwell_header*>(data);
   if (header.type == DWELL_STACK && !book_->learn(data, size)) ++undecodable_;
+  if (header.type != DWELL_CLOCK_SET) return;
+  if (size < sizeof(dwell_clock_set_record)) {
+    ++undecodable_;
+    return;
+  }
+  const auto& record = *static_cast<const dwell_clock_set_record*>(data);
+  ledger_.called(record);
+  // Who sets a clock is often gone a moment later.
+  authors_.push_back(describe_author(record));
 }
 
 ClocksReport Look::report() {
@@ -191,6 +217,9 @@ ClocksReport Look::report() {
   counts.vdso_read_ns = cost.exact_ns;
   counts.vdso_coarse_ns = cost.coarse_ns;
   add_counts(report, counts, *book_, probes_.functions, probes_.vdso);
+  add_steps(report, ledger_, authors_, *book_, start_ns_);
+  report.kernel = kernel_clock_state();
+  report.verdicts = judge_clocks(report);
 
   if (!counts.watch.failure.empty())
     report.notes.push_back("reads are not counted any more: " + counts.watch.failure);

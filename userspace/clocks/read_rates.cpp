@@ -8,6 +8,7 @@ namespace dwell {
 namespace {
 
 constexpr double kSecond = 1e9;
+constexpr double kNoGap = 1e-3;  // of the time: no more than the beginning and the end
 constexpr double kLeastLeft =
     0.02;  // of a slice; what is left beside the traps is not known better than that
 constexpr double kPriceError = 0.05;  // of the price of a trap
@@ -25,6 +26,8 @@ void ReadRates::add_slice(std::uint64_t length_ns,
   std::map<std::uint32_t, double> by_thread;
   for (const auto& [key, count] : counted)
     if (key.hot_tid) by_thread[key.hot_tid] += static_cast<double>(count);
+  double slowed_here = 0;
+  for (const auto& [thread, reads] : by_thread) slowed_here += reads;
   std::map<ReadSite, Sums> slice;
   for (const auto& [key, count] : counted) {
     Sums& site = slice[{key.stack, key.process, key.clock, key.call}];
@@ -45,11 +48,18 @@ void ReadRates::add_slice(std::uint64_t length_ns,
     sums.slowed_scaled += one.slowed_scaled;
     double all = one.reads + one.slowed_scaled;
     sums.squares += all * all / length;
+    sums.reads_squares += one.reads * one.reads / length;
+    if (slowed_here > 0) {
+      double share = one.slowed / slowed_here;
+      sums.shares += share;
+      sums.share_squares += share * share;
+    }
     slowed_ += one.slowed;
     slowed_scaled_ += one.slowed_scaled;
   }
   watched_ns_ += length_ns;
   ++slices_;
+  if (slowed_here > 0) ++slowed_slices_;
 }
 
 double ReadRates::slowed_per_second() const {
@@ -65,27 +75,38 @@ std::map<ReadSite, ReadFigures> ReadRates::figures(std::uint64_t elapsed_ns) con
   std::map<ReadSite, ReadFigures> figures;
   double watched = static_cast<double>(watched_ns_);
   double gap = elapsed_ns > watched_ns_ ? 1 - watched / static_cast<double>(elapsed_ns) : 0;
-  bool everything = gap < 1e-3 && slowed_ == 0;
+  bool everything = gap < kNoGap && slowed_ == 0;
   for (const auto& [site, sums] : sites_) {
     ReadFigures& f = figures[site];
+    double slowed = sums.slowed_scaled;
+    if (factor_ > 0 && slowed_ > 0) slowed = slowed_scaled_ * factor_ * sums.slowed / slowed_;
     f.counted = sums.counted;
-    double slowed = factor_ > 0 ? sums.slowed_scaled * factor_ : sums.slowed_scaled;
-    double all = sums.reads + slowed;
-    f.per_second = all * kSecond / watched;
-    if (everything) continue;
-    // Between the slices: how far their rates lie apart. And what a slowed thread would have done is not
-    // known exactly.
-    double mean = (sums.reads + sums.slowed_scaled) / watched;
-    double variance =
-        slices_ > 1 ? std::max(0.0, sums.squares - mean * mean * watched) / (static_cast<double>(slices_) - 1)
-                    : mean;
-    double between = std::sqrt(std::max(variance, mean) / watched * gap) * kSecond;
-    double amplified = sums.slowed > 0 ? sums.slowed_scaled / sums.slowed - 1 : 0;
-    double scaling =
-        (factor_ > 0 ? factor_error_ : std::min(1.0, kPriceError * amplified)) * slowed * kSecond / watched;
-    f.error = std::sqrt(between * between + scaling * scaling);
+    f.per_second = (sums.reads + slowed) * kSecond / watched;
+    if (!everything) f.error = error_of(sums, slowed, gap);
   }
   return figures;
+}
+
+// One standard error, a second.
+double ReadRates::error_of(const Sums& sums, double slowed, double gap) const {
+  double watched = static_cast<double>(watched_ns_), slices = static_cast<double>(slices_);
+  bool by_samples = factor_ > 0 && slowed_ > 0;
+  // How far the rates of the slices lie apart; at least as far as chance alone would have it.
+  double mean = (sums.reads + (by_samples ? 0 : sums.slowed_scaled)) / watched;
+  double squares = by_samples ? sums.reads_squares : sums.squares;
+  double variance = slices > 1 ? (squares - mean * mean * watched) / (slices - 1) : 0;
+  double between = std::sqrt(std::max(variance, mean) / watched * gap);
+  if (!by_samples) {
+    double amplified = sums.slowed > 0 ? sums.slowed_scaled / sums.slowed - 1 : 0;
+    double price = std::min(1.0, kPriceError * amplified) * slowed / watched;
+    return std::hypot(between, price) * kSecond;
+  }
+  double n = static_cast<double>(slowed_slices_), share_mean = sums.shares / n;
+  double share_error = share_mean < 1 ? 1 : 0;  // one slice tells nothing of the spread
+  if (n > 1)
+    share_error = std::sqrt(std::max(0.0, sums.share_squares - n * share_mean * share_mean) / (n - 1) / n);
+  double all_slowed = slowed_scaled_ * factor_ / watched;
+  return std::hypot(between, share_error * all_slowed, factor_error_ * slowed / watched) * kSecond;
 }
 
 }  // namespace dwell

@@ -42,21 +42,25 @@ class ReadRates {
   double slowed_reads() const { return slowed_; }
   double slowed_per_second() const;
   std::uint64_t watched_ns() const { return watched_ns_; }
-  // Slowed threads' reads go up by this much: what samples say instead of what the trap's price does.
+  // Slowed threads read so many times more often, all together, than the trap's price says: by samples.
+  // Windows then only tell which site has what share of that.
   void correct_slowed(double factor, double relative_error);
 
  private:
   struct Sums {
     std::uint64_t counted = 0;
-    double reads = 0;          // of threads at their own pace
-    double slowed = 0;         // as counted
-    double slowed_scaled = 0;  // had the probe not been there
-    double squares = 0;        // sum over slices of reads^2 / length
-    double slowed_squares = 0;
+    double reads = 0;                      // of threads at their own pace
+    double slowed = 0;                     // as counted
+    double slowed_scaled = 0;              // had the probe not been there
+    double squares = 0;                    // sum over slices of (all reads, scaled)^2 / length
+    double reads_squares = 0;              // of `reads` alone
+    double shares = 0, share_squares = 0;  // of what slowed threads read in a slice
   };
   double trap_ns_;
   std::map<ReadSite, Sums> sites_;
-  std::uint64_t watched_ns_ = 0, slices_ = 0;
+  double error_of(const Sums& sums, double slowed, double gap) const;
+
+  std::uint64_t watched_ns_ = 0, slices_ = 0, slowed_slices_ = 0;
   double slowed_ = 0, slowed_scaled_ = 0;
   double factor_ = 0, factor_error_ = 0;
 };

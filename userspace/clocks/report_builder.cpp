@@ -167,7 +167,7 @@ void add_waits(ClocksReport& report, const ClockCounts& counts, const Names& nam
     site.over = histogram(stats.over);
   }
   for (const auto& [tid, wait] : counts.open_waits) {
-    if (kind_of_call(wait.key.call) == CallKind::kTimer) continue;
+    if (kind_of_call(wait.key.call) == CallKind::kTimer || wait.stopped) continue;
     ClockWaitSite& site = site_of(wait.key);
     ++site.under_way;
     std::uint64_t waited = counts.now_ns > wait.start_ns ? counts.now_ns - wait.start_ns : 0;
