@@ -23,6 +23,9 @@ __u32 target_tgid = 0; /* 0: the kernel gives us the threads of one process only
 /* Else only of those that are in the kernel without having asked for it, or can't be interrupted there. */
 const volatile bool all_kernel_stacks = false;
 
+/* Set between looks: no stacks, only whether threads have run. */
+bool times_only = false;
+
 /* One reader at a time. */
 struct dwell_thread_record record;
 char window[DWELL_THREAD_WINDOW];
@@ -109,14 +112,14 @@ int look(struct bpf_iter__task *ctx) {
   bpf_probe_read_kernel_str(record.name, sizeof(record.name), task->comm);
   read_times(task);
 
-  if (record.exit_state || (record.task_flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER))) {
+  if (times_only || record.exit_state || (record.task_flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER))) {
     record.flags |= DWELL_THREAD_NO_REGISTERS;
     record.call = ~0ull;
   } else {
     read_registers(task);
     read_stack(task);
   }
-  if (!record.exit_state) read_kernel_stack(task);
+  if (!record.exit_state && !times_only) read_kernel_stack(task);
   if (task->on_cpu || switches(task) != record.voluntary + record.involuntary)
     record.flags |= DWELL_THREAD_MOVED;
 

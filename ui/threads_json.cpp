@@ -39,6 +39,16 @@ Json group_json(const ThreadGroup& group) {
           {"kernel_stack", group.kernel_stack.frames.empty() ? Json(nullptr) : stack_of(group.kernel_stack)}};
 }
 
+Json verdict_json(const Verdict& verdict) {
+  return {{"kind", name_of(verdict.kind)},
+          {"certainty", name_of(verdict.certainty)},
+          {"stuck_for_good", verdict.stuck_for_good()},
+          {"headline", printable(verdict.headline)},
+          {"evidence", list(verdict.evidence, text_json)},
+          {"threads", verdict.threads},
+          {"locks", verdict.locks}};
+}
+
 std::string_view name_of(OwnerState state) {
   switch (state) {
     case OwnerState::kNone:
@@ -58,8 +68,10 @@ Json lock_json(const LockFacts& lock) {
   return {{"address", lock.address},
           {"kind", name_of(lock.kind)},
           {"words", printable(lock.words)},
+          {"shared", lock.shared},
           {"owner_state", name_of(lock.owner_state)},
-          {"owner", lock.owner ? Json(lock.owner) : Json(nullptr)}};
+          {"owner", lock.owner ? Json(lock.owner) : Json(nullptr)},
+          {"owner_words", or_null(lock.owner_words)}};
 }
 
 }  // namespace
@@ -72,6 +84,7 @@ std::string threads_json(const ThreadReport& report) {
                     {"time_ns", report.time_ns},
                     {"look_ns", report.duration_ns},
                     {"notes", list(report.notes, text_json)},
+                    {"verdicts", list(report.verdicts, verdict_json)},
                     {"threads", list(report.threads, thread_json)},
                     {"locks", list(report.locks, lock_json)},
                     {"groups", list(report.groups, group_json)}});

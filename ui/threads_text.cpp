@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <map>
 
 #include "ui/call_site.h"
@@ -21,18 +22,22 @@ namespace {
 
 constexpr std::size_t kNamedThreads = 8;
 
-// Where the program itself stands: the frames of the C and C++ libraries below it say how it waits, not
-// where.
+// Frames of the C and C++ libraries say how a thread waits and how it began, not where in the program that
+// is.
+bool is_library(const ReportFrame& frame) {
+  std::string_view name = base_name(frame.module);
+  for (std::string_view start :
+       {"libc.so", "libc-", "libpthread", "ld-linux", "ld-musl", "libstdc++.so", "[vdso]"})
+    if (name.starts_with(start)) return true;
+  return frame.function.starts_with("std::") || frame.function.starts_with("__gthread") ||
+         frame.function == "_start";
+}
+
 std::vector<ReportFrame> own_part(const std::vector<ReportFrame>& stack) {
-  auto library = [](const ReportFrame& frame) {
-    std::string_view name = base_name(frame.module);
-    for (std::string_view start :
-         {"libc.so", "libc-", "libpthread", "ld-linux", "ld-musl", "libstdc++.so", "[vdso]"})
-      if (name.starts_with(start)) return true;
-    return frame.function.starts_with("std::") || frame.function.starts_with("__gthread");
-  };
-  auto own = std::ranges::find_if_not(stack, library);
-  return own == stack.end() ? stack : std::vector<ReportFrame>(own, stack.end());
+  auto first = std::ranges::find_if_not(stack, is_library);
+  if (first == stack.end()) return stack;
+  auto last = std::find_if_not(stack.rbegin(), stack.rend(), is_library);
+  return {first, last.base()};
 }
 
 std::string state_words(ThreadState state) {
@@ -59,6 +64,7 @@ class ThreadsTextWriter {
 
   std::string write() {
     write_header();
+    write_verdicts();
     write_notes();
     write_table();
     for (std::size_t i = 0; i < std::min(options_.groups, report_.groups.size()); ++i) write_group(i);
@@ -95,6 +101,33 @@ class ThreadsTextWriter {
                      count_by_state(), human_duration(report_.duration_ns)));
   }
 
+  // "#1, #2 and #4"
+  std::string group_numbers(const Verdict& verdict) const {
+    std::vector<std::size_t> groups;
+    for (std::size_t thread : verdict.threads) {
+      std::size_t group = report_.threads[thread].group;
+      if (std::ranges::find(groups, group) == groups.end()) groups.push_back(group);
+    }
+    std::string text;
+    for (std::size_t i = 0; i < groups.size(); ++i)
+      text += fmt::format("{}#{}", i == 0 ? "" : i + 1 == groups.size() ? " and " : ", ", groups[i] + 1);
+    return text;
+  }
+
+  void write_verdicts() {
+    for (const Verdict& verdict : report_.verdicts) {
+      Paint paint = verdict.stuck_for_good()                 ? Paint::kGrew
+                    : verdict.kind == VerdictKind::kIdlePool ? Paint::kDim
+                                                             : Paint::kWarning;
+      std::string kind(name_of(verdict.kind));
+      kind[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(kind[0])));
+      out_ += "\n";
+      line(paint, fmt::format("{} ({}): {} [{}]", kind, name_of(verdict.certainty),
+                              printable(verdict.headline), group_numbers(verdict)));
+      for (const std::string& evidence : verdict.evidence) line(Paint::kPlain, "  " + printable(evidence));
+    }
+  }
+
   void write_notes() {
     for (const std::string& note : report_.notes) line(Paint::kWarning, "Note: " + printable(note));
     auto moved =
@@ -114,6 +147,9 @@ class ThreadsTextWriter {
     };
     std::size_t others = static_cast<std::size_t>(std::ranges::count_if(group.threads, other));
     std::string words = printable(first.waits_for);
+    const LockFacts* lock = first.lock < 0 ? nullptr : &report_.locks[static_cast<std::size_t>(first.lock)];
+    if (lock && lock->kind != WaitKind::kJoin && !lock->owner_words.empty())
+      words += ", held by " + printable(lock->owner_words);
     if (others) words += fmt::format(" (and {} others)", others);
     return words;
   }

@@ -6,11 +6,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -18,17 +14,8 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#define NOINLINE __attribute__((noinline))
-
-static pthread_t start(void *(*routine)(void *), void *argument, const char *name) {
-  pthread_t thread;
-  if (pthread_create(&thread, NULL, routine, argument)) abort();
-  pthread_setname_np(thread, name);
-  return thread;
-}
+#include "tests/targets/scenario.h"
 
 /* ---- what a thread can wait for besides locks ---- */
 
@@ -152,34 +139,8 @@ static void scenario_running(void) { start(spin, NULL, "spinner"); }
 
 /* ---- all of them ---- */
 
-static const struct {
-  const char *name;
-  void (*begin)(void);
-} scenarios[] = {{"waits", scenario_waits}, {"idle_pool", scenario_idle_pool}, {"running", scenario_running}};
+static const struct scenario scenarios[] = {{"waits", scenario_waits, 0, NULL},
+                                            {"idle_pool", scenario_idle_pool, 0, NULL},
+                                            {"running", scenario_running, 1, NULL}};
 
-/* A thread waits when it sleeps in the kernel; ours have nothing else to do. */
-static int all_but_this_sleep(void) {
-  char command[128];
-  snprintf(command, sizeof command, "cat /proc/%d/task/*/stat | grep -vc ') S '", getpid());
-  FILE *answer = popen(command, "r");
-  int awake = -1;
-  if (!answer || fscanf(answer, "%d", &awake) != 1) abort();
-  pclose(answer);
-  return awake == 0;
-}
-
-int main(int count, char **arguments) {
-  for (unsigned i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
-    if (count < 2 || strcmp(scenarios[i].name, arguments[1])) continue;
-    scenarios[i].begin();
-    struct timespec moment = {0, 1000000};
-    while (strcmp(arguments[1], "running") && !all_but_this_sleep()) nanosleep(&moment, NULL);
-    puts("ready");
-    fflush(stdout);
-    char line[16];
-    (void)!fgets(line, sizeof line, stdin);
-    return 0;
-  }
-  fprintf(stderr, "no such scenario\n");
-  return 2;
-}
+SCENARIO_MAIN

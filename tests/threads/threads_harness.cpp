@@ -5,8 +5,8 @@
 
 namespace dwell::testing {
 
-StuckThreads::StuckThreads(const std::string& scenario)
-    : program_({target_binary("stuck_threads"), scenario}) {
+StuckThreads::StuckThreads(const std::string& scenario, const std::string& program)
+    : program_({target_binary(program), scenario}) {
   EXPECT_TRUE(program_.wait_for_output("ready")) << program_.describe() << program_.errors();
 }
 

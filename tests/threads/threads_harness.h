@@ -10,10 +10,11 @@
 
 namespace dwell::testing {
 
-// The program stuck_threads in one of its scenarios, with all its threads where they will stay.
+// stuck_threads, stuck_locks or stuck_cxx_locks in one of its scenarios, with all its threads where they will
+// stay.
 class StuckThreads {
  public:
-  explicit StuckThreads(const std::string& scenario);
+  explicit StuckThreads(const std::string& scenario, const std::string& program = "stuck_threads");
   pid_t pid() const { return program_.pid(); }
   const std::string& output() const { return program_.output(); }
   Program& program() { return program_; }

@@ -193,6 +193,10 @@ void add_threads(CLI::App& app, ThreadsCommand& command) {
       ->type_name("FILE");
   app.add_option("-n,--groups", command.groups, "how many groups of threads with their stack (default: 20)")
       ->type_name("N");
+  app.add_option_function<std::string>(
+         "--stuck-after", value_of(command.verdicts.stuck_after_ns, parse_duration, "a time like 90, 1.5s, 10m"),
+         "a wait without a limit is odd from then on (default: 1m)")
+      ->type_name("TIME");
   app.add_flag("-k,--kernel-stacks", options.kernel_stacks, "where in the kernel each thread waits, too");
   app.add_flag("--json", command.json, "every thread, as JSON: docs/report-json.md");
   const char* kGo = "Go programs";

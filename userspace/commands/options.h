@@ -13,6 +13,7 @@
 #include "userspace/threads/snapshot.h"
 #include "userspace/views/memory_report.h"
 #include "userspace/views/memory_view.h"
+#include "userspace/views/thread_verdicts.h"
 
 namespace dwell {
 
@@ -64,6 +65,7 @@ struct SymbolizeCommand {
 
 struct ThreadsCommand {
   SnapshotOptions options;
+  VerdictOptions verdicts;
   std::size_t groups = 20;
   bool goroutines = false;  // of a Go program, instead of its threads
   bool runtime = false;     // and those that its runtime keeps for itself

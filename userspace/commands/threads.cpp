@@ -14,14 +14,14 @@ Result<Exit> run(const ThreadsCommand& command) {
   if (command.goroutines) return show_goroutines(command);
   Result<Recording> recording = take_snapshot(command.options);
   if (!recording) return recording.error();
-  Result<ThreadReport> report = thread_report(*recording);
+  Result<ThreadReport> report = thread_report(*recording, command.verdicts);
   if (!report) return report.error();
   std::string content =
       command.json ? threads_json(*report)
                    : threads_text(*report, {.style = text_style_of(STDOUT_FILENO), .groups = command.groups});
   if (!command.json) content += goroutines_of(command.options.pid);
   if (Result<void> written = write_output("", content); !written) return written.error();
-  return Exit::kOk;
+  return report->stuck_for_good() ? Exit::kFound : Exit::kOk;
 }
 
 }  // namespace dwell

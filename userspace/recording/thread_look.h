@@ -78,9 +78,11 @@ enum class OwnerState : std::uint8_t {
 struct LockFacts {
   std::uint64_t address = 0;  // of the object
   WaitKind kind = WaitKind::kFutex;
-  std::string words;  // "mutex queue_lock (recursive, robust)"
+  std::string words;    // "mutex queue_lock (recursive, robust)"
+  bool shared = false;  // with other processes
   OwnerState owner_state = OwnerState::kUnnamed;
-  Tid owner = 0;  // as we see it; as the process itself sees it where no such thread is left
+  Tid owner = 0;            // as we see it; as the process itself sees it where no such thread is left
+  std::string owner_words;  // "worker (12)", "thread 12, which has ended"; empty if there is none
   bool operator==(const LockFacts&) const = default;
 };
 

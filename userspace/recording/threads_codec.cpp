@@ -77,6 +77,8 @@ std::string encode_lock(const LockFacts& lock) {
   put_text(out, lock.words);
   put_uleb(out, static_cast<std::uint64_t>(lock.owner_state));
   put_uleb(out, lock.owner);
+  put_text(out, lock.owner_words);
+  put_uleb(out, lock.shared);
   return out;
 }
 
@@ -87,6 +89,8 @@ bool decode_lock(std::string_view bytes, LockFacts& lock) {
   lock.words = get_text(in);
   lock.owner_state = known(in.uleb(), OwnerState::kStates, OwnerState::kUnnamed);
   lock.owner = static_cast<Tid>(in.uleb());
+  lock.owner_words = get_text(in);
+  lock.shared = in.uleb() != 0;
   return in.ok();
 }
 

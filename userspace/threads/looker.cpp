@@ -87,7 +87,11 @@ Result<ThreadLooker> ThreadLooker::open(pid_t pid, const LookOptions& options) {
   return ThreadLooker(std::move(impl));
 }
 
-Result<RawLook> ThreadLooker::look() {
+Result<RawLook> ThreadLooker::look() { return read(false); }
+Result<RawLook> ThreadLooker::look_at_times() { return read(true); }
+
+Result<RawLook> ThreadLooker::read(bool times_only) {
+  impl_->object->bss->times_only = times_only;
   // The scheduler notes when we get the CPU back: a mark on its clock that we know on ours.
   timespec moment{0, 1};
   ::nanosleep(&moment, nullptr);
@@ -133,6 +137,12 @@ Result<RawLook> parse_look(std::string_view bytes) {
   look.clock_offset_ns = look.has_times ? offset : 0;
   std::ranges::sort(look.threads, {}, [](const SeenThread& thread) { return thread.record.tid; });
   return look;
+}
+
+const SeenThread* RawLook::find(std::uint32_t tid) const {
+  auto found =
+      std::ranges::lower_bound(threads, tid, {}, [](const SeenThread& thread) { return thread.record.tid; });
+  return found != threads.end() && found->record.tid == tid ? &*found : nullptr;
 }
 
 std::uint64_t RawLook::last_ran_ns(const SeenThread& thread) const {

@@ -40,6 +40,7 @@ struct RawLook {
   std::string_view window(const SeenThread& thread) const {
     return std::string_view(windows).substr(thread.window_at, thread.record.stack_bytes);
   }
+  const SeenThread* find(std::uint32_t tid) const;  // null: it is not among them
   // When it last ran: for a waiting thread, since when it waits. 0: not known.
   std::uint64_t last_ran_ns(const SeenThread& thread) const;
 };
@@ -57,9 +58,12 @@ class ThreadLooker {
 
   // Exit::kNoTarget if the process has ended.
   Result<RawLook> look();
+  // Only times, switches and states: no registers and no stacks.
+  Result<RawLook> look_at_times();
 
  private:
   struct Impl;
+  Result<RawLook> read(bool times_only);
   explicit ThreadLooker(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

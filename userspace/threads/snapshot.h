@@ -20,6 +20,7 @@ struct SnapshotOptions {
   std::string command_line;    // of dwell itself
 };
 
+// The look, written to `options.output` too where that is given.
 Result<Recording> take_snapshot(const SnapshotOptions& options);
 
 }  // namespace dwell

@@ -48,6 +48,9 @@ class StackReader {
 StackCollector::StackCollector(pid_t pid, std::span<const Mapping> mappings, RecordingWriter& writer)
     : memory_(pid), writer_(writer), unwinder_(RemoteUnwinder::create(pid, mappings)), modules_(writer) {
   code_.replace(modules_.code_of(pid, {mappings.begin(), mappings.end()}));
+  SymbolizerOptions how;
+  how.demangle = DemangleWidth::kShort;
+  symbolizer_ = std::make_unique<Symbolizer>(how);
 }
 
 StackId StackCollector::user_stack(const SeenThread& thread, std::string_view window) {
@@ -68,7 +71,9 @@ StackId StackCollector::intern(std::span<const RemoteFrame> frames, dwell_stack_
   std::vector<std::uint32_t> locations;
   for (const RemoteFrame& frame : frames)
     locations.push_back(writer_.add_location(code_.locate(frame.pc, !frame.exact)));
-  return known->second = writer_.add_stack(locations, static_cast<std::uint8_t>(end));
+  known->second = writer_.add_stack(locations, static_cast<std::uint8_t>(end));
+  locations_.try_emplace(known->second, std::move(locations));
+  return known->second;
 }
 
 StackId StackCollector::kernel_stack(const SeenThread& thread) {
@@ -93,17 +98,26 @@ std::vector<std::string> StackCollector::problems() const {
   return problems;
 }
 
-std::vector<LocationSymbol> StackCollector::names() const {
-  SymbolizerOptions how;
-  how.demangle = DemangleWidth::kShort;
-  Symbolizer symbolizer(how);
+const std::vector<LocationSymbol>& StackCollector::names() {
+  if (names_.size() == writer_.locations().size()) return names_;
   std::span<const Module> modules = writer_.modules();
   auto opener = [&](const Module& module) {
     return modules_.source_of(static_cast<std::uint32_t>(&module - modules.data()));
   };
-  return resolve_symbols(modules, writer_.locations(), {}, opener, symbolizer,
-                         [](const Module&) { return true; })
-      .symbols;
+  auto all = [](const Module&) { return true; };
+  names_ = resolve_symbols(modules, writer_.locations(), names_, opener, *symbolizer_, all).symbols;
+  return names_;
+}
+
+std::vector<std::string_view> StackCollector::functions_of(StackId stack) const {
+  std::vector<std::string_view> functions;
+  auto locations = locations_.find(stack);
+  if (locations == locations_.end()) return functions;
+  for (std::uint32_t location : locations->second) {
+    if (location >= names_.size()) continue;
+    for (const SymbolFrame& frame : names_[location].frames) functions.push_back(frame.function);
+  }
+  return functions;
 }
 
 }  // namespace dwell

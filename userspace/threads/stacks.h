@@ -5,6 +5,7 @@
 #include <absl/container/flat_hash_map.h>
 #include <sys/types.h>
 
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,8 +31,10 @@ class StackCollector {
 
   // Code through which stacks may be wrong or cut, and why.
   std::vector<std::string> problems() const;
-  // Of all locations of the recording.
-  std::vector<LocationSymbol> names() const;
+  // Of all locations of the recording; each is looked up once.
+  const std::vector<LocationSymbol>& names();
+  // Of the frames of a stack, leaf first, as far as names() has them.
+  std::vector<std::string_view> functions_of(StackId stack) const;
 
  private:
   StackId intern(std::span<const RemoteFrame> frames, dwell_stack_end end);
@@ -43,6 +46,9 @@ class StackCollector {
   AddressSpace code_;
   std::int32_t kernel_ = -1;                                        // its module, once a stack leads there
   absl::flat_hash_map<std::vector<std::uint64_t>, StackId> known_;  // by what the frames are
+  absl::flat_hash_map<StackId, std::vector<std::uint32_t>> locations_;
+  std::unique_ptr<Symbolizer> symbolizer_;
+  std::vector<LocationSymbol> names_;
 };
 
 }  // namespace dwell

@@ -110,7 +110,7 @@ std::optional<std::uint64_t> read_time(const CallTarget& target, std::uint64_t a
 }
 
 std::string at_most(std::optional<std::uint64_t> ns) {
-  return ns ? ", at most " + human_duration(*ns) : ", for a time";
+  return ns ? "at most " + human_duration(*ns) : "for a time";
 }
 
 // "socket 5 to ..., pipe 6 and 3 more"
@@ -128,16 +128,15 @@ std::string list_of(const std::vector<int>& fds, const CallTarget& target) {
 }
 
 Wait describe_futex(Args args, const CallTarget& target) {
-  Wait wait{WaitKind::kFutex, false, "", args[0]};
   int operation = static_cast<int>(args[1]) & FUTEX_CMD_MASK;
   bool waits = operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET || operation == FUTEX_LOCK_PI ||
                operation == 13 /* FUTEX_LOCK_PI2 */ || operation == FUTEX_WAIT_REQUEUE_PI;
-  if (!waits) return {WaitKind::kOther, false, "futex, not to wait", 0};
-  wait.words = fmt::format("futex at {:#x}", args[0]);
-  if (!args[3]) return wait;
-  wait.timed = true;
+  if (!waits) return {.words = "futex, not to wait"};
+  Wait wait{.kind = WaitKind::kFutex, .words = fmt::format("futex at {:#x}", args[0]), .futex = args[0]};
+  wait.relative = operation == FUTEX_WAIT;
+  wait.timed = args[3] != 0;
   // All but the oldest operation are told the end, by one clock or the other.
-  wait.words += operation == FUTEX_WAIT ? at_most(read_time(target, args[3])) : ", until a time";
+  if (wait.timed) wait.until = wait.relative ? at_most(read_time(target, args[3])) : "until a time";
   return wait;
 }
 
@@ -148,56 +147,63 @@ Wait describe_poll(std::uint64_t call, Args args, const CallTarget& target) {
     std::optional<pollfd> one = read_value<pollfd>(target, args[0] + i * sizeof(pollfd));
     if (one && one->fd >= 0) fds.push_back(one->fd);
   }
-  Wait wait{WaitKind::kPoll, false, "poll of " + list_of(fds, target), 0};
+  Wait wait{.kind = WaitKind::kPoll, .words = "poll of " + list_of(fds, target)};
   int milliseconds = static_cast<int>(args[2]);
   wait.timed = call == SYS_poll ? milliseconds >= 0 : args[2] != 0;
   if (!wait.timed) return wait;
-  // ppoll's time is what is left of it when the call returns, not meanwhile.
-  wait.words += at_most(call == SYS_poll ? std::optional(static_cast<std::uint64_t>(milliseconds) * 1'000'000)
-                                         : read_time(target, args[2]));
+  wait.until = at_most(call == SYS_poll ? std::optional(static_cast<std::uint64_t>(milliseconds) * 1'000'000)
+                                        : read_time(target, args[2]));
   return wait;
 }
 
-Wait describe_select(std::uint64_t call, Args args, const CallTarget& target) {
+// The descriptors in any of the three sets.
+std::vector<int> selected(Args args, const CallTarget& target) {
   constexpr int kLooked = 1024;
-  int count = std::clamp(static_cast<int>(args[0]), 0, kLooked);
   std::vector<int> fds;
-  for (int fd = 0; fd < count; ++fd) {
+  for (int fd = 0; fd < std::clamp(static_cast<int>(args[0]), 0, kLooked); ++fd) {
     for (int set = 1; set <= 3; ++set) {
-      std::optional<std::uint64_t> bits =
-          read_value<std::uint64_t>(target, args[set] ? args[set] + fd / 64 * 8 : 0);
+      std::uint64_t at = args[set] ? args[set] + static_cast<std::uint64_t>(fd) / 64 * 8 : 0;
+      std::optional<std::uint64_t> bits = read_value<std::uint64_t>(target, at);
       if (!bits || !(*bits >> (fd % 64) & 1)) continue;
       fds.push_back(fd);
       break;
     }
   }
-  Wait wait{WaitKind::kPoll, args[4] != 0, "select of " + list_of(fds, target), 0};
-  if (fds.empty() && wait.timed) wait = {WaitKind::kSleep, true, "sleep by select", 0};
+  return fds;
+}
+
+Wait describe_select(std::uint64_t call, Args args, const CallTarget& target) {
+  std::vector<int> fds = selected(args, target);
+  Wait wait{.kind = WaitKind::kPoll, .timed = args[4] != 0, .words = "select of " + list_of(fds, target)};
   if (!wait.timed) return wait;
+  if (fds.empty()) {
+    wait.kind = WaitKind::kSleep;
+    wait.words = "sleep by select";
+  }
   std::optional<std::uint64_t> time = read_time(target, args[4]);
   if (call == SYS_select && time)
     time = *time + *time % 1'000'000'000 * 999;  // its fraction is of microseconds
-  wait.words += at_most(time);
+  wait.until = at_most(time);
   return wait;
 }
 
 Wait describe_epoll(std::uint64_t call, Args args, const CallTarget& target) {
   int fd = static_cast<int>(args[0]);
-  Wait wait{WaitKind::kPoll, false, fmt::format("epoll {} of {}", fd, list_of(target.watched_by(fd), target)),
-            0};
+  Wait wait{.kind = WaitKind::kPoll,
+            .words = fmt::format("epoll {} of {}", fd, list_of(target.watched_by(fd), target))};
   int milliseconds = static_cast<int>(args[3]);
   wait.timed = call == SYS_epoll_pwait2 ? args[3] != 0 : milliseconds >= 0;
-  if (wait.timed)
-    wait.words += at_most(call == SYS_epoll_pwait2
-                              ? read_time(target, args[3])
-                              : std::optional(static_cast<std::uint64_t>(milliseconds) * 1'000'000));
+  if (!wait.timed) return wait;
+  wait.until =
+      at_most(call == SYS_epoll_pwait2 ? read_time(target, args[3])
+                                       : std::optional(static_cast<std::uint64_t>(milliseconds) * 1'000'000));
   return wait;
 }
 
 Wait describe_sleep(std::uint64_t call, Args args, const CallTarget& target) {
   bool until = call == SYS_clock_nanosleep && args[1] & TIMER_ABSTIME;
   std::optional<std::uint64_t> time = read_time(target, call == SYS_nanosleep ? args[0] : args[2]);
-  Wait wait{WaitKind::kSleep, true, "sleep", 0};
+  Wait wait{.kind = WaitKind::kSleep, .timed = true, .words = "sleep"};
   if (until)
     wait.words += " until a time";
   else if (time)
@@ -206,7 +212,7 @@ Wait describe_sleep(std::uint64_t call, Args args, const CallTarget& target) {
 }
 
 Wait describe_child(std::uint64_t call, Args args) {
-  Wait wait{WaitKind::kChild, false, "the end of ", 0};
+  Wait wait{.kind = WaitKind::kChild, .words = "the end of "};
   int pid = static_cast<int>(call == SYS_wait4 ? args[0] : args[1]);
   bool any = call == SYS_wait4 ? pid == -1 : args[0] == P_ALL;
   bool group = call == SYS_wait4 ? pid <= 0 : args[0] == P_PGID;
@@ -267,8 +273,8 @@ Wait describe_wait(std::uint64_t call, Args args, const CallTarget& target) {
       break;
   }
   const CallWords* words = words_of(call);
-  if (!words) return {WaitKind::kOther, false, name_of_call(call), 0};
-  Wait wait{words->kind, takes_time(call, args), words->words, 0};
+  if (!words) return {.words = name_of_call(call)};
+  Wait wait{.kind = words->kind, .timed = takes_time(call, args), .words = words->words};
   if (words->shape == Shape::kDescriptor) wait.words += " " + target.descriptor(static_cast<int>(args[0]));
   return wait;
 }

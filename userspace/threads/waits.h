@@ -22,8 +22,12 @@ struct CallTarget {
 struct Wait {
   WaitKind kind = WaitKind::kOther;
   bool timed = false;       // it ends by itself
-  std::string words;        // "read of socket 5 to 127.0.0.1:6379"
+  std::string words = {};   // "read of socket 5 to 127.0.0.1:6379"
+  std::string until = {};   // "at most 2.5 s"; may be empty
   std::uint64_t futex = 0;  // address of the word, 0: it is no futex
+  bool relative = false;    // of a futex: the oldest call, as locks use, not a wait until a time
+
+  std::string text() const { return until.empty() ? words : words + ", " + until; }
 };
 
 Wait describe_wait(std::uint64_t call, const std::uint64_t (&args)[6], const CallTarget& target);

@@ -53,7 +53,8 @@ std::vector<std::uint32_t> readings_of(const Recording& recording, const FrameTe
 }
 
 void group_threads(const Recording& recording, const FrameTexts& texts, ThreadReport& report) {
-  using Key = std::tuple<std::vector<std::uint32_t>, std::vector<std::uint32_t>, ThreadState, WaitKind, bool>;
+  using Key = std::tuple<std::vector<std::uint32_t>, std::vector<std::uint32_t>, ThreadState, WaitKind, bool,
+                         std::int32_t>;
   std::map<std::tuple<StackId, StackId>, std::pair<std::vector<std::uint32_t>, std::vector<std::uint32_t>>>
       readings;
   std::map<Key, std::size_t> known;
@@ -63,7 +64,7 @@ void group_threads(const Recording& recording, const FrameTexts& texts, ThreadRe
     if (fresh_stack)
       reading->second = {readings_of(recording, texts, facts.stack),
                          readings_of(recording, texts, facts.kernel_stack)};
-    Key key{reading->second.first, reading->second.second, facts.state, facts.wait, facts.timed};
+    Key key{reading->second.first, reading->second.second, facts.state, facts.wait, facts.timed, facts.lock};
     auto [group, fresh] = known.try_emplace(std::move(key), report.groups.size());
     if (fresh) {
       report.groups.push_back(
@@ -73,18 +74,30 @@ void group_threads(const Recording& recording, const FrameTexts& texts, ThreadRe
   }
 }
 
-void sort_groups(ThreadReport& report) {
+void sort_within_groups(ThreadReport& report) {
   auto waited = [&](std::size_t thread) { return report.threads[thread].waiting_ns.value_or(0); };
   for (ThreadGroup& group : report.groups) std::ranges::stable_sort(group.threads, std::greater<>(), waited);
-  auto rank = [&](const ThreadGroup& group) {
-    std::size_t first = group.threads.front();
-    ThreadState state = report.threads[first].facts.state;
-    bool active = state == ThreadState::kRunning || state == ThreadState::kReady;
-    return std::tuple(active ? 0 : 1, active ? static_cast<int>(state) : 0, ~waited(first));
-  };
-  std::ranges::stable_sort(report.groups, {}, rank);
+}
+
+void number_groups(ThreadReport& report) {
   for (std::size_t g = 0; g < report.groups.size(); ++g)
     for (std::size_t thread : report.groups[g].threads) report.threads[thread].group = g;
+}
+
+void sort_groups(ThreadReport& report) {
+  std::vector<bool> stuck(report.threads.size());
+  for (const Verdict& verdict : report.verdicts)
+    for (std::size_t thread : verdict.threads) stuck[thread] = stuck[thread] || verdict.stuck_for_good();
+  auto rank = [&](const ThreadGroup& group) {
+    const ThreadRow& first = report.threads[group.threads.front()];
+    ThreadState state = first.facts.state;
+    bool active = state == ThreadState::kRunning || state == ThreadState::kReady;
+    bool is_stuck = std::ranges::any_of(group.threads, [&](std::size_t thread) { return stuck[thread]; });
+    return std::tuple(!is_stuck, !active, active ? static_cast<int>(state) : 0,
+                      ~first.waiting_ns.value_or(0));
+  };
+  std::ranges::stable_sort(report.groups, {}, rank);
+  number_groups(report);
 }
 
 }  // namespace
@@ -92,7 +105,22 @@ void sort_groups(ThreadReport& report) {
 std::string_view name_of(ThreadState state) { return kStateNames[static_cast<std::size_t>(state)]; }
 std::string_view name_of(WaitKind kind) { return kWaitNames[static_cast<std::size_t>(kind)]; }
 
-Result<ThreadReport> thread_report(const Recording& recording) {
+bool ThreadReport::stuck_for_good() const { return std::ranges::any_of(verdicts, &Verdict::stuck_for_good); }
+
+std::vector<Verdict> find_verdicts(const ThreadLook& look, const VerdictOptions& options) {
+  ThreadReport report;
+  report.locks = look.locks;
+  std::map<std::tuple<StackId, WaitKind, std::int32_t>, std::size_t> groups;
+  for (const ThreadFacts& facts : look.threads) {
+    auto [group, fresh] = groups.try_emplace({facts.stack, facts.wait, facts.lock}, report.groups.size());
+    if (fresh) report.groups.emplace_back();
+    report.groups[group->second].threads.push_back(report.threads.size());
+    report.threads.push_back({facts, waiting_ns(look, facts), group->second});
+  }
+  return find_verdicts(report, options);
+}
+
+Result<ThreadReport> thread_report(const Recording& recording, const VerdictOptions& options) {
   Result<const ThreadLook*> found = last_look(recording);
   if (!found) return found.error();
   const ThreadLook& look = **found;
@@ -106,6 +134,9 @@ Result<ThreadReport> thread_report(const Recording& recording) {
   for (const ThreadFacts& facts : look.threads) report.threads.push_back({facts, waiting_ns(look, facts)});
   report.locks = look.locks;
   group_threads(recording, texts, report);
+  sort_within_groups(report);
+  number_groups(report);
+  report.verdicts = find_verdicts(report, options);
   sort_groups(report);
   return report;
 }

@@ -12,6 +12,7 @@
 #include "userspace/base/result.h"
 #include "userspace/recording/model.h"
 #include "userspace/views/memory_report.h"
+#include "userspace/views/thread_verdicts.h"
 
 namespace dwell {
 
@@ -42,12 +43,15 @@ struct ThreadReport {
   std::uint64_t duration_ns = 0;  // of the look
   std::vector<std::string> notes;
   std::vector<ThreadRow> threads;  // by tid
+  std::vector<Verdict> verdicts;   // the worst first
   std::vector<LockFacts> locks;
-  std::vector<ThreadGroup> groups;  // running ones first, then the longest wait first
+  std::vector<ThreadGroup> groups;  // what is stuck for good first, then what runs, then the longest wait
+
+  bool stuck_for_good() const;
 };
 
 // Of the last look in the recording. Exit::kUsage if it has none.
-Result<ThreadReport> thread_report(const Recording& recording);
+Result<ThreadReport> thread_report(const Recording& recording, const VerdictOptions& options = {});
 
 // Sample types: threads, and for how long they have been blocked by then. Labels: state, wait, thread.
 Result<Profile> thread_profile(const Recording& recording);

@@ -18,7 +18,7 @@ inline Recording sample_look_recording() {
   ThreadLook look;
   look.time_ns = 61'000'000'000;
   look.duration_ns = 1'000;
-  look.locks = {{0x1000, WaitKind::kMutex, "mutex queue_lock", OwnerState::kThread, 10}};
+  look.locks = {{0x1000, WaitKind::kMutex, "mutex queue_lock", false, OwnerState::kThread, 10, "server (10)"}};
   ThreadFacts serving;
   serving.tid = serving.own_tid = 10;
   serving.name = "server";

@@ -50,10 +50,10 @@ struct FakeTarget {
 TEST(Waits, ACallWithADescriptor) {
   Wait wait = FakeTarget().wait(SYS_read, 5, 0x1000, 100);
   EXPECT_EQ(wait.kind, WaitKind::kInput);
-  EXPECT_EQ(wait.words, "read of pipe 5");
+  EXPECT_EQ(wait.text(), "read of pipe 5");
   EXPECT_FALSE(wait.timed);
   EXPECT_EQ(wait.futex, 0u);
-  EXPECT_EQ(FakeTarget().wait(SYS_accept4, 3).words, "accept of a connection at pipe 3");
+  EXPECT_EQ(FakeTarget().wait(SYS_accept4, 3).text(), "accept of a connection at pipe 3");
 }
 
 TEST(Waits, AFutexIsKnownByItsAddress) {
@@ -63,7 +63,7 @@ TEST(Waits, AFutexIsKnownByItsAddress) {
   EXPECT_EQ(wait.futex, 0x7f00u);
   EXPECT_FALSE(wait.timed);
   std::uint64_t time = target.put(0x100, timespec{2, 500'000'000});
-  EXPECT_EQ(target.wait(SYS_futex, 0x7f00, FUTEX_WAIT, 2, time).words, "futex at 0x7f00, at most 2.5 s");
+  EXPECT_EQ(target.wait(SYS_futex, 0x7f00, FUTEX_WAIT, 2, time).text(), "futex at 0x7f00, at most 2.5 s");
   EXPECT_TRUE(target.wait(SYS_futex, 0x7f00, FUTEX_WAIT_BITSET | FUTEX_CLOCK_REALTIME, 2, time).timed);
   EXPECT_EQ(target.wait(SYS_futex, 0x7f00, FUTEX_WAKE, 1).futex, 0u) << "who wakes does not wait";
 }
@@ -73,23 +73,23 @@ TEST(Waits, PollNamesWhatItLooksAt) {
   pollfd fds[] = {{3, POLLIN, 0}, {-1, 0, 0}, {4, POLLIN, 0}};
   target.put(0x100, fds);
   Wait wait = target.wait(SYS_poll, 0x100, 3, static_cast<std::uint64_t>(-1));
-  EXPECT_EQ(wait.words, "poll of pipe 3 and pipe 4");
+  EXPECT_EQ(wait.text(), "poll of pipe 3 and pipe 4");
   EXPECT_FALSE(wait.timed);
-  EXPECT_EQ(target.wait(SYS_poll, 0, 0, 1500).words, "poll of nothing, at most 1.5 s");
+  EXPECT_EQ(target.wait(SYS_poll, 0, 0, 1500).text(), "poll of nothing, at most 1.5 s");
   EXPECT_TRUE(target.wait(SYS_poll, 0x100, 3, 0).timed);
 }
 
 TEST(Waits, APollOfMoreThanThereIsReadsNoMore) {
-  EXPECT_EQ(FakeTarget().wait(SYS_poll, 0x100, ~0ull, 10).words, "poll of nothing, at most 10.0 ms");
+  EXPECT_EQ(FakeTarget().wait(SYS_poll, 0x100, ~0ull, 10).text(), "poll of nothing, at most 10.0 ms");
 }
 
 TEST(Waits, EpollNamesAFewAndCountsTheRest) {
   FakeTarget target;
   target.watched = {5, 6, 7, 8, 9};
-  EXPECT_EQ(target.wait(SYS_epoll_wait, 4, 0, 8, static_cast<std::uint64_t>(-1)).words,
+  EXPECT_EQ(target.wait(SYS_epoll_wait, 4, 0, 8, static_cast<std::uint64_t>(-1)).text(),
             "epoll 4 of pipe 5, pipe 6, pipe 7 and 2 more");
   target.watched = {5, 6, 7, 8};
-  EXPECT_EQ(target.wait(SYS_epoll_wait, 4, 0, 8, 20).words,
+  EXPECT_EQ(target.wait(SYS_epoll_wait, 4, 0, 8, 20).text(),
             "epoll 4 of pipe 5, pipe 6, pipe 7 and pipe 8, at most 20.0 ms");
 }
 
@@ -97,34 +97,34 @@ TEST(Waits, SelectIsASetOfBits) {
   FakeTarget target;
   std::uint64_t bits[16] = {1ull << 3, 1};
   target.put(0x100, bits);
-  EXPECT_EQ(target.wait(SYS_select, 65, 0x100).words, "select of pipe 3 and pipe 64");
+  EXPECT_EQ(target.wait(SYS_select, 65, 0x100).text(), "select of pipe 3 and pipe 64");
   std::uint64_t time = target.put(0x500, timespec{1, 250'000});  // a timeval: a quarter of a second
-  EXPECT_EQ(target.wait(SYS_select, 0, 0, 0, 0, time).words, "sleep by select, at most 1.2 s");
+  EXPECT_EQ(target.wait(SYS_select, 0, 0, 0, 0, time).text(), "sleep by select, at most 1.2 s");
   EXPECT_EQ(target.wait(SYS_select, 0, 0, 0, 0, time).kind, WaitKind::kSleep);
 }
 
 TEST(Waits, SleepsEndByThemselves) {
   FakeTarget target;
   std::uint64_t time = target.put(0x100, timespec{10, 0});
-  EXPECT_EQ(target.wait(SYS_clock_nanosleep, CLOCK_REALTIME, 0, time).words, "sleep of 10.0 s");
-  EXPECT_EQ(target.wait(SYS_clock_nanosleep, CLOCK_REALTIME, TIMER_ABSTIME, time).words,
+  EXPECT_EQ(target.wait(SYS_clock_nanosleep, CLOCK_REALTIME, 0, time).text(), "sleep of 10.0 s");
+  EXPECT_EQ(target.wait(SYS_clock_nanosleep, CLOCK_REALTIME, TIMER_ABSTIME, time).text(),
             "sleep until a time");
   EXPECT_TRUE(target.wait(SYS_nanosleep, time).timed);
   target.put(0x100, timespec{-1, 0});
-  EXPECT_EQ(target.wait(SYS_nanosleep, 0x100).words, "sleep");
+  EXPECT_EQ(target.wait(SYS_nanosleep, 0x100).text(), "sleep");
 }
 
 TEST(Waits, ChildrenAreNamed) {
   FakeTarget target;
-  EXPECT_EQ(target.wait(SYS_wait4, 4711).words, "the end of child 4711");
-  EXPECT_EQ(target.wait(SYS_wait4, static_cast<std::uint64_t>(-1)).words, "the end of any child");
-  EXPECT_EQ(target.wait(SYS_waitid, P_PID, 4711).words, "the end of child 4711");
+  EXPECT_EQ(target.wait(SYS_wait4, 4711).text(), "the end of child 4711");
+  EXPECT_EQ(target.wait(SYS_wait4, static_cast<std::uint64_t>(-1)).text(), "the end of any child");
+  EXPECT_EQ(target.wait(SYS_waitid, P_PID, 4711).text(), "the end of child 4711");
 }
 
 TEST(Waits, AnUnknownCallKeepsItsNumber) {
   Wait wait = FakeTarget().wait(999);
   EXPECT_EQ(wait.kind, WaitKind::kOther);
-  EXPECT_EQ(wait.words, "system call 999");
+  EXPECT_EQ(wait.text(), "system call 999");
 }
 
 }  // namespace

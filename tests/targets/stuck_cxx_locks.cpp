@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// The same for the locks of C++: stuck_cxx_locks SCENARIO.
+#include <condition_variable>
+#include <mutex>
+#include <semaphore>
+#include <shared_mutex>
+
+#include "tests/targets/scenario.h"
+#include "tests/targets/stuck_locks.h"
+
+namespace {
+
+std::mutex orders, customers;
+std::shared_mutex prices;
+std::condition_variable arrived;
+std::once_flag opened;
+std::binary_semaphore permit{0};
+pthread_barrier_t come;
+
+NOINLINE void* orders_first(void*) {
+  std::lock_guard held(orders);
+  pthread_barrier_wait(&come);
+  std::lock_guard wanted(customers);
+  return nullptr;
+}
+NOINLINE void* customers_first(void*) {
+  std::lock_guard held(customers);
+  pthread_barrier_wait(&come);
+  std::lock_guard wanted(orders);
+  return nullptr;
+}
+void ab_ba() {
+  pthread_barrier_init(&come, nullptr, 2);
+  start(orders_first, nullptr, "one");
+  start(customers_first, nullptr, "two");
+}
+
+NOINLINE void* hold_prices(void*) {
+  std::unique_lock held(prices);
+  pthread_barrier_wait(&come);
+  pause();
+  return nullptr;
+}
+NOINLINE void* read_prices(void*) {
+  std::shared_lock held(prices);
+  return nullptr;
+}
+NOINLINE void* wait_for_arrival(void*) {
+  std::mutex own;
+  std::unique_lock lock(own);
+  arrived.wait(lock, [] { return false; });
+  return nullptr;
+}
+NOINLINE void* open_once(void*) {
+  std::call_once(opened, [] { pause(); });
+  return nullptr;
+}
+NOINLINE int slow_value() {
+  pause();
+  return 1;
+}
+NOINLINE void* use_static(void*) {
+  static int value = slow_value();
+  return &value;
+}
+NOINLINE void* take_permit(void*) {
+  permit.acquire();
+  return nullptr;
+}
+void every_kind() {
+  pthread_barrier_init(&come, nullptr, 2);
+  start(hold_prices, nullptr, "holder");
+  pthread_barrier_wait(&come);
+  start(open_once, nullptr, "opening");
+  start(use_static, nullptr, "initializing");
+  while (!all_but_this_sleep()) usleep(1000);
+  start(read_prices, nullptr, "in_shared");
+  start(wait_for_arrival, nullptr, "in_cond");
+  start(open_once, nullptr, "in_once");
+  start(use_static, nullptr, "in_static");
+  start(take_permit, nullptr, "in_atomic");
+}
+
+const scenario scenarios[] = {{"ab_ba", ab_ba, 0, nullptr}, {"every_kind", every_kind, 0, nullptr}};
+
+}  // namespace
+
+SCENARIO_MAIN

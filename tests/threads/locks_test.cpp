@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+// Locks, their owners, and what is concluded from them.
+#include <fmt/core.h>
+#include <gmock/gmock.h>
+
+#include "tests/targets/stuck_locks.h"
+#include "tests/threads/threads_harness.h"
+
+namespace dwell::testing {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+constexpr int kFound = 8;
+
+std::vector<json> verdicts_of(const json& report, const std::string& kind) {
+  std::vector<json> found;
+  for (const json& verdict : report["verdicts"])
+    if (verdict["kind"] == kind) found.push_back(verdict);
+  return found;
+}
+
+std::vector<std::string> names_in(const json& report, const json& verdict) {
+  std::vector<std::string> names;
+  for (const json& thread : verdict["threads"])
+    names.push_back(report["threads"][thread.get<std::size_t>()]["name"]);
+  return names;
+}
+
+std::string words_of_lock(const json& report, const json& thread) {
+  EXPECT_FALSE(thread["lock"].is_null()) << thread;
+  return thread["lock"].is_null()
+             ? ""
+             : report["locks"][thread["lock"].get<std::size_t>()]["words"].get<std::string>();
+}
+
+// The one thread of that name that owns what `waiter` waits for.
+void expect_owner(const json& report, const json& waiter, const std::string& owner) {
+  const json& lock = report["locks"][waiter["lock"].get<std::size_t>()];
+  EXPECT_EQ(lock["owner_state"], "thread") << lock;
+  EXPECT_EQ(lock["owner"], threads_named(report, owner)[0]["tid"]) << lock;
+}
+
+// A circle of threads, in order, and the lock that each wants.
+void expect_deadlock(const std::string& program, const std::string& scenario,
+                     const std::vector<std::pair<std::string, std::string>>& circle) {
+  StuckThreads target(scenario, program);
+  LookedAt look = look_at(target.pid());
+  EXPECT_EQ(look.exit, kFound);
+  std::vector<json> deadlocks = verdicts_of(look.report, "deadlock");
+  ASSERT_EQ(deadlocks.size(), 1u) << look.report["verdicts"];
+  EXPECT_EQ(deadlocks[0]["certainty"], "certain");
+  EXPECT_EQ(deadlocks[0]["stuck_for_good"], true);
+  std::vector<std::string> names = names_in(look.report, deadlocks[0]);
+  ASSERT_EQ(names.size(), circle.size());
+  std::size_t begin = static_cast<std::size_t>(std::ranges::find(names, circle[0].first) - names.begin());
+  ASSERT_LT(begin, names.size()) << deadlocks[0];
+  for (std::size_t i = 0; i < circle.size(); ++i) {
+    std::size_t at = (begin + i) % circle.size();
+    EXPECT_EQ(names[at], circle[i].first);
+    const json& thread = look.report["threads"][deadlocks[0]["threads"][at].get<std::size_t>()];
+    EXPECT_EQ(words_of_lock(look.report, thread), circle[i].second);
+    EXPECT_EQ(thread["lock"], deadlocks[0]["locks"][at]);
+  }
+}
+
+TEST(Deadlock, OfTwo) {
+  DWELL_NEEDS_BPF();
+  expect_deadlock("stuck_locks", "ab_ba", {{"one", "mutex second"}, {"two", "mutex first"}});
+}
+
+TEST(Deadlock, OfTwoInAStaticProgram) {
+  DWELL_NEEDS_BPF();
+  expect_deadlock("stuck_locks_static", "ab_ba", {{"one", "mutex second"}, {"two", "mutex first"}});
+}
+
+TEST(Deadlock, OfThree) {
+  DWELL_NEEDS_BPF();
+  expect_deadlock("stuck_locks", "three_cycle",
+                  {{"one", "mutex second"}, {"two", "mutex third"}, {"three", "mutex first"}});
+}
+
+TEST(Deadlock, OfEveryKindOfMutex) {
+  DWELL_NEEDS_BPF();
+  expect_deadlock("stuck_locks", "kinds",
+                  {{"one", "mutex second (error-checking, robust)"},
+                   {"two", "mutex third (adaptive, priority-inheriting)"},
+                   {"three", "mutex first (recursive)"}});
+}
+
+TEST(Deadlock, OfOneWithItself) {
+  DWELL_NEEDS_BPF();
+  expect_deadlock("stuck_locks", "itself", {{"one", "mutex first"}});
+}
+
+TEST(Deadlock, OfAJoinAndAMutex) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("join_circle", "stuck_locks");
+  LookedAt look = look_at(target.pid());
+  EXPECT_EQ(look.exit, kFound);
+  std::vector<json> deadlocks = verdicts_of(look.report, "deadlock");
+  ASSERT_EQ(deadlocks.size(), 1u);
+  EXPECT_THAT(names_in(look.report, deadlocks[0]), ::testing::UnorderedElementsAre("joined", "joiner"));
+  EXPECT_EQ(threads_named(look.report, "joiner")[0]["wait"], "join");
+  expect_owner(look.report, threads_named(look.report, "joiner")[0], "joined");
+  expect_owner(look.report, threads_named(look.report, "joined")[0], "joiner");
+}
+
+TEST(Deadlock, OfAWriterAndAReader) {
+  DWELL_NEEDS_BPF();
+  expect_deadlock("stuck_locks", "writer_circle", {{"writer", "mutex first"}, {"reader", "rwlock table"}});
+}
+
+TEST(Deadlock, OfCxxMutexes) {
+  DWELL_NEEDS_BPF();
+  expect_deadlock(
+      "stuck_cxx_locks", "ab_ba",
+      {{"one", "mutex (anonymous namespace)::customers"}, {"two", "mutex (anonymous namespace)::orders"}});
+}
+
+TEST(Deadlock, CountsThoseBehindIt) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("itself_with_waiters", "stuck_locks");
+  LookedAt look = look_at(target.pid());
+  std::vector<json> deadlocks = verdicts_of(look.report, "deadlock");
+  ASSERT_EQ(deadlocks.size(), 1u);
+  EXPECT_THAT(deadlocks[0]["evidence"].dump(), HasSubstr("2 threads more wait behind it"));
+  EXPECT_EQ(look.report["verdicts"].size(), 1u);
+}
+
+// An rwlock that is held to read does not say by whom: that is told as possible, and never as certain.
+TEST(Deadlock, OfAReaderThatIsNotNamedIsOnlyPossible) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("reader_circle", "stuck_locks");
+  LookedAt look;
+  ASSERT_TRUE(eventually([&] {
+    look = look_at(target.pid(), {"--stuck-after", "100ms"});
+    return !verdicts_of(look.report, "deadlock").empty();
+  }));
+  EXPECT_EQ(look.exit, 0);
+  json deadlock = verdicts_of(look.report, "deadlock")[0];
+  EXPECT_EQ(deadlock["certainty"], "possible");
+  EXPECT_THAT(names_in(look.report, deadlock), ::testing::ElementsAre("writer", "reader"));
+  EXPECT_EQ(words_of_lock(look.report, threads_named(look.report, "writer")[0]),
+            "rwlock table (held by 1 reader, which it doesn't name)");
+}
+
+TEST(OwnerGone, BecauseItEnded) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("owner_ended", "stuck_locks");
+  LookedAt look = look_at(target.pid());
+  EXPECT_EQ(look.exit, kFound);
+  std::vector<json> gone = verdicts_of(look.report, "owner gone");
+  ASSERT_EQ(gone.size(), 1u) << look.report["verdicts"];
+  EXPECT_EQ(names_in(look.report, gone[0]), (std::vector<std::string>{"waiter"}));
+  EXPECT_EQ(look.report["locks"][0]["owner_state"], "gone");
+  EXPECT_THAT(gone[0]["headline"].get<std::string>(), HasSubstr("which has ended"));
+}
+
+TEST(OwnerGone, BecauseItStayedBehindWhenTheProcessWasForked) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("forked_locked", "stuck_locks");
+  int child = 0;
+  ASSERT_EQ(std::sscanf(target.output().c_str(), "child %d", &child), 1);
+  LookedAt look;
+  ASSERT_TRUE(eventually([&] {
+    look = look_at(child);
+    return !verdicts_of(look.report, "owner gone").empty();
+  }));
+  EXPECT_EQ(look.exit, kFound);
+  EXPECT_THAT(verdicts_of(look.report, "owner gone")[0]["headline"].get<std::string>(),
+              HasSubstr(fmt::format("of the parent process {}: it was locked when the process was forked",
+                                    target.pid())));
+}
+
+TEST(Stalled, WhenNobodyIsLeftWhoCouldSignal) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("never_signalled", "stuck_locks");
+  LookedAt look;
+  ASSERT_TRUE(eventually([&] {
+    look = look_at(target.pid());
+    return !verdicts_of(look.report, "stalled").empty();
+  }));
+  EXPECT_EQ(look.exit, kFound);
+  json stalled = verdicts_of(look.report, "stalled")[0];
+  EXPECT_EQ(stalled["threads"].size(), 2u);
+  EXPECT_EQ(words_of_lock(look.report, threads_named(look.report, "waiter")[0]), "condition variable filled");
+}
+
+TEST(Locks, EachKindIsToldByItsObject) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("every_kind", "stuck_locks");
+  LookedAt look = look_at(target.pid());
+  EXPECT_EQ(look.exit, 0) << look.report["verdicts"];
+  auto expect = [&](const std::string& thread, const std::string& wait, const std::string& words) {
+    std::vector<json> waiting = threads_named(look.report, thread);
+    ASSERT_FALSE(waiting.empty()) << thread;
+    EXPECT_EQ(waiting[0]["wait"], wait) << thread;
+    EXPECT_EQ(words_of_lock(look.report, waiting[0]), words) << thread;
+  };
+  expect("in_sem", "semaphore", "semaphore tokens (value 0, 1 waiting)");
+  expect("in_barrier", "barrier",
+         fmt::format("barrier meeting ({} of {} have come)", BARRIER_COME, BARRIER_COUNT));
+  expect("behind_once", "once", "pthread_once prepared");
+  expect("in_write", "rwlock",
+         fmt::format("rwlock table (held by {} readers, which it doesn't name)", READERS));
+  expect("in_cond", "condition", "condition variable filled");
+  expect("in_mutex", "mutex", "mutex first");
+  expect_owner(look.report, threads_named(look.report, "in_mutex")[0], "holder");
+  expect_owner(look.report, threads_named(look.report, "in_stream")[0], "streaming");
+  expect_owner(look.report, threads_named(look.report, "in_join")[0], "in_mutex");
+  EXPECT_THAT(words_of_lock(look.report, threads_named(look.report, "in_stream")[0]),
+              HasSubstr("lock of a stream"));
+}
+
+TEST(Locks, ThoseOfCxxToo) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("every_kind", "stuck_cxx_locks");
+  LookedAt look = look_at(target.pid());
+  auto words = [&](const std::string& thread) {
+    return words_of_lock(look.report, threads_named(look.report, thread)[0]);
+  };
+  EXPECT_EQ(words("in_shared"), "rwlock (anonymous namespace)::prices");
+  expect_owner(look.report, threads_named(look.report, "in_shared")[0], "holder");
+  EXPECT_EQ(words("in_cond"), "condition variable (anonymous namespace)::arrived");
+  EXPECT_EQ(words("in_once"), "pthread_once (anonymous namespace)::opened");
+  EXPECT_THAT(words("in_static"), HasSubstr("initialization of a static variable"));
+  EXPECT_EQ(words("in_atomic"), "atomic, or what is built on it (anonymous namespace)::permit");
+}
+
+TEST(Locks, WhoHoldsAnRwlockToWriteIsNamed) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("held_to_write", "stuck_locks");
+  LookedAt look = look_at(target.pid());
+  EXPECT_EQ(threads_named(look.report, "in_read")[0]["waits_for"], "rwlock table, to read");
+  EXPECT_EQ(threads_named(look.report, "in_write")[0]["waits_for"], "rwlock table, to write");
+  expect_owner(look.report, threads_named(look.report, "in_read")[0], "holder");
+  expect_owner(look.report, threads_named(look.report, "in_write")[0], "holder");
+}
+
+TEST(Convoy, TellsWhatItsHolderDoes) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("convoy", "stuck_locks");
+  LookedAt look;
+  ASSERT_TRUE(eventually([&] {
+    look = look_at(target.pid());
+    return !verdicts_of(look.report, "convoy").empty();
+  }));
+  EXPECT_EQ(look.exit, 0);
+  json convoy = verdicts_of(look.report, "convoy")[0];
+  EXPECT_EQ(convoy["threads"].size(), std::size_t{CONVOY_WAITERS});
+  EXPECT_THAT(convoy["headline"].get<std::string>(),
+              HasSubstr("4 threads wait for mutex first, held by holder ("));
+  EXPECT_THAT(convoy["evidence"].dump(), HasSubstr("for any signal"));
+}
+
+TEST(Negatives, CirclesThatEndByThemselvesAreNotStuckForGood) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("timed_circle", "stuck_locks");
+  LookedAt look = look_at(target.pid(), {"--stuck-after", "1ms"});
+  EXPECT_EQ(look.exit, 0);
+  for (const json& verdict : look.report["verdicts"]) EXPECT_EQ(verdict["stuck_for_good"], false) << verdict;
+  EXPECT_EQ(threads_named(look.report, "one")[0]["timed"], true);
+}
+
+TEST(Negatives, AnIdlePoolIsNoTroubleHoweverLongItWaits) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("idle_pool");
+  LookedAt look = look_at(target.pid(), {"--stuck-after", "1ms"});
+  EXPECT_EQ(look.exit, 0);
+  ASSERT_EQ(look.report["verdicts"].size(), 1u) << look.report["verdicts"];
+  EXPECT_EQ(look.report["verdicts"][0]["kind"], "idle pool");
+}
+
+TEST(Negatives, WaitsForTheOutsideAreNoTrouble) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("waits");
+  LookedAt look = look_at(target.pid(), {"--stuck-after", "1ms"});
+  EXPECT_EQ(look.exit, 0);
+  EXPECT_EQ(look.report["verdicts"].size(), 0u) << look.report["verdicts"];
+}
+
+}  // namespace
+}  // namespace dwell::testing

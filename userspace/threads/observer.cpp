@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/threads/observer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "symbolizer/proc_maps.h"
+#include "userspace/threads/data_symbols.h"
+#include "userspace/threads/descriptors.h"
+#include "userspace/threads/lock_kinds.h"
+#include "userspace/threads/lock_table.h"
+#include "userspace/threads/stacks.h"
+#include "userspace/threads/target_memory.h"
+#include "userspace/threads/waits.h"
+
+namespace dwell {
+namespace {
+
+constexpr int kLooks = 3;  // at threads that moved while they were looked at
+
+constexpr std::uint64_t kNoCall = ~std::uint64_t{0};
+
+// Bits of task_struct.__state.
+constexpr std::uint32_t kInterruptible = 1, kUninterruptible = 2, kStoppedOrTraced = 4 | 8, kFrozen = 0x8000,
+                        kWaking = 0x200;
+
+ThreadState state_of(const SeenThread& thread) {
+  std::uint32_t state = thread.record.state;
+  if (thread.record.exit_state) return ThreadState::kEnded;
+  if (thread.on_cpu()) return ThreadState::kRunning;
+  if (state & (kStoppedOrTraced | kFrozen)) return ThreadState::kStopped;
+  if (state == 0 || state & kWaking) return ThreadState::kReady;
+  if (state & kUninterruptible) return ThreadState::kUninterruptible;
+  return state & kInterruptible ? ThreadState::kSleeping : ThreadState::kUninterruptible;
+}
+
+bool waits(ThreadState state) {
+  return state == ThreadState::kSleeping || state == ThreadState::kUninterruptible;
+}
+
+// Threads that ran while they were looked at are looked at once more, in place of what was seen of them.
+Result<std::vector<RawLook>> look_until_still(ThreadLooker& looker) {
+  std::vector<RawLook> looks;
+  for (int i = 0; i < kLooks; ++i) {
+    Result<RawLook> look = looker.look();
+    if (!look) return looks.empty() ? Result<std::vector<RawLook>>(look.error()) : std::move(looks);
+    bool all_still = std::ranges::none_of(look->threads, &SeenThread::moved);
+    looks.push_back(std::move(*look));
+    if (all_still) break;
+  }
+  return looks;
+}
+
+struct Seen {
+  const RawLook* look;
+  const SeenThread* thread;
+};
+
+// The threads of the first look, each as it was seen the first time that it held still.
+std::vector<Seen> best_sights(const std::vector<RawLook>& looks) {
+  std::vector<Seen> best;
+  for (const SeenThread& thread : looks[0].threads)
+    if (thread.record.tid) best.push_back({&looks[0], &thread});
+  for (std::size_t i = 1; i < looks.size(); ++i) {
+    for (Seen& seen : best) {
+      if (!seen.thread->moved()) continue;
+      if (const SeenThread* later = looks[i].find(seen.thread->record.tid)) seen = {&looks[i], later};
+    }
+  }
+  return best;
+}
+
+// What a thread waits for that made no system call: its memory, or something of the kernel's own.
+void describe_without_call(const SeenThread& thread, ThreadFacts& facts) {
+  facts.wait = thread.has_registers() ? WaitKind::kPageFault : WaitKind::kKernel;
+  facts.waits_for = thread.has_registers() ? "a page of its memory" : "work of the kernel's own";
+}
+
+// What a futex is that a thread waits on, as the functions say that it is in.
+LockFamily family_in(const StackCollector& stacks, StackId stack, bool relative) {
+  constexpr std::size_t kNearTheLeaf = 24;
+  std::vector<std::string_view> functions = stacks.functions_of(stack);
+  return family_of(std::span(functions).first(std::min(functions.size(), kNearTheLeaf)), relative);
+}
+
+}  // namespace
+
+class ThreadObserver::Impl {
+ public:
+  Impl(pid_t pid, const std::vector<Mapping>& mappings, RecordingWriter& writer, ThreadLooker looker)
+      : pid_(pid),
+        looker_(std::move(looker)),
+        memory_(pid),
+        data_(pid, mappings),
+        stacks_(pid, mappings, writer) {
+    call_target_.descriptor = [this](int fd) { return descriptors_->describe(fd); };
+    call_target_.watched_by = [this](int fd) { return descriptors_->watched_by(fd); };
+    call_target_.memory = [this](std::uint64_t address, void* to, std::size_t size) {
+      return memory_.read(address, to, size);
+    };
+  }
+
+  Result<ThreadLook> look() {
+    Result<std::vector<RawLook>> looks = look_until_still(looker_);
+    if (!looks) return looks.error();
+    descriptors_.emplace(pid_);  // what they were at the last look is no news
+    ThreadLook look = describe(best_sights(*looks));
+    look.time_ns = looks->front().started_ns;
+    look.duration_ns = looks->back().ended_ns - look.time_ns;
+    return look;
+  }
+
+  StackCollector& stacks() { return stacks_; }
+
+ private:
+  ThreadLook describe(const std::vector<Seen>& sights) {
+    ThreadLook look;
+    std::vector<const SeenThread*> threads;
+    for (const Seen& seen : sights) {
+      look.threads.push_back(facts_of(seen));
+      threads.push_back(seen.thread);
+    }
+    // What a thread waits for is told by the functions that it is in, so names come first.
+    stacks_.names();
+    LockTable locks(pid_, data_, threads);
+    for (std::size_t i = 0; i < sights.size(); ++i)
+      if (waits(look.threads[i].state)) describe_wait_of(*sights[i].thread, locks, look.threads[i]);
+    confirm(sights, locks, look);
+    look.locks = locks.take();
+    return look;
+  }
+
+  ThreadFacts facts_of(const Seen& seen) {
+    const dwell_thread_record& record = seen.thread->record;
+    ThreadFacts facts;
+    facts.tid = record.tid;
+    facts.own_tid = record.own_tid;
+    facts.name = std::string(record.name, ::strnlen(record.name, sizeof record.name));
+    facts.state = state_of(*seen.thread);
+    facts.moved = seen.thread->moved();
+    facts.since_ns =
+        facts.state == ThreadState::kRunning ? record.time_ns : seen.look->last_ran_ns(*seen.thread);
+    facts.started_ns = record.start_ns;
+    facts.cpu_ns = record.cpu_ns;
+    facts.voluntary_switches = record.voluntary;
+    facts.involuntary_switches = record.involuntary;
+    if (record.call != kNoCall) facts.call = static_cast<std::int32_t>(record.call);
+    if (facts.state == ThreadState::kStopped) facts.waits_for = "to be continued: it was stopped";
+    // The registers of a thread on its CPU are those of its last way into the kernel.
+    if (seen.thread->has_registers() && !seen.thread->on_cpu())
+      facts.stack = stacks_.user_stack(*seen.thread, seen.look->window(*seen.thread));
+    facts.kernel_stack = stacks_.kernel_stack(*seen.thread);
+    return facts;
+  }
+
+  void describe_wait_of(const SeenThread& thread, LockTable& locks, ThreadFacts& facts) {
+    if (thread.record.call == kNoCall) return describe_without_call(thread, facts);
+    std::uint64_t args[6];
+    std::copy(std::begin(thread.record.args), std::end(thread.record.args), args);
+    Wait wait = describe_wait(thread.record.call, args, call_target_);
+    facts.wait = wait.kind;
+    facts.timed = wait.timed;
+    if (wait.futex) describe_lock(facts, locks, wait);
+    facts.waits_for = wait.text();
+  }
+
+  void describe_lock(ThreadFacts& facts, LockTable& locks, Wait& wait) {
+    auto [family, fresh] = families_.try_emplace({facts.stack, wait.relative}, LockFamily::kUnknown);
+    if (fresh) family->second = family_in(stacks_, facts.stack, wait.relative);
+    facts.lock = locks.add(wait.futex, family->second);
+    facts.wait = locks[facts.lock].kind;
+    wait.words = locks[facts.lock].words;
+    if (family->second == LockFamily::kReadLock) wait.words += ", to read";
+    if (family->second == LockFamily::kWriteLock) wait.words += ", to write";
+  }
+
+  // The locks were read after the threads: what is said of a thread holds if it has not run since.
+  void confirm(const std::vector<Seen>& sights, LockTable& locks, ThreadLook& look) {
+    bool any_lock =
+        std::ranges::any_of(look.threads, [](const ThreadFacts& facts) { return facts.lock >= 0; });
+    if (!any_lock) return;
+    Result<RawLook> now = looker_.look_at_times();
+    if (!now) return;
+    for (std::size_t i = 0; i < sights.size(); ++i) {
+      const SeenThread* later = now->find(look.threads[i].tid);
+      bool same = later && later->switches() == sights[i].thread->switches() && !later->on_cpu() &&
+                  state_of(*later) == look.threads[i].state;
+      if (!same) look.threads[i].moved = true;
+    }
+    locks.confirm_missing_owners(*now);
+  }
+
+  pid_t pid_;
+  ThreadLooker looker_;
+  TargetMemory memory_;
+  std::optional<Descriptors> descriptors_;
+  DataSymbols data_;
+  StackCollector stacks_;
+  CallTarget call_target_;
+  std::map<std::pair<StackId, bool>, LockFamily> families_;
+};
+
+ThreadObserver::ThreadObserver(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ThreadObserver::ThreadObserver(ThreadObserver&&) noexcept = default;
+ThreadObserver& ThreadObserver::operator=(ThreadObserver&&) noexcept = default;
+ThreadObserver::~ThreadObserver() = default;
+
+Result<ThreadObserver> ThreadObserver::open(pid_t pid, RecordingWriter& writer, const LookOptions& options) {
+  Result<ThreadLooker> looker = ThreadLooker::open(pid, options);
+  if (!looker) return looker.error();
+  Result<std::vector<Mapping>> mappings = read_maps(pid);
+  if (!mappings) return mappings.error();
+  return ThreadObserver(std::make_unique<Impl>(pid, *mappings, writer, std::move(*looker)));
+}
+
+Result<ThreadLook> ThreadObserver::look() { return impl_->look(); }
+const std::vector<LocationSymbol>& ThreadObserver::names() { return impl_->stacks().names(); }
+std::vector<std::string> ThreadObserver::problems() const { return impl_->stacks().problems(); }
+
+}  // namespace dwell
