@@ -16,6 +16,7 @@ constexpr std::size_t kMaxName = std::size_t{64} << 10;
 // Fields of a function's record, in 4-byte numbers behind its entry.
 enum Field {
   kName = 0,
+  kArguments = 1,
   kDepthTable = 3,
   kFileTable = 4,
   kLineTable = 5,
@@ -132,6 +133,10 @@ std::uint32_t GoTable::field(const GoRecord& record, int which) const {
 
 std::optional<std::int64_t> GoTable::stack_depth(const GoRecord& record, std::uint64_t address) const {
   return value_at(field(record, kDepthTable), record.entry, address);
+}
+
+std::int32_t GoTable::argument_bytes(const GoRecord& record) const {
+  return static_cast<std::int32_t>(field(record, kArguments));
 }
 
 std::int64_t GoTable::address_value(const GoRecord& record, std::uint32_t which,

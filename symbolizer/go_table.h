@@ -43,6 +43,7 @@ class GoTable {
   std::optional<GoRecord> record(std::size_t number) const;
   // Bytes between the stack pointer and the return address, at this address in the function.
   std::optional<std::int64_t> stack_depth(const GoRecord& record, std::uint64_t address) const;
+  std::int32_t argument_bytes(const GoRecord& record) const;
   // Go 1.18 and later. -1 means none.
   std::int64_t address_value(const GoRecord& record, std::uint32_t which, std::uint64_t address) const;
   std::optional<std::uint32_t> data_offset(const GoRecord& record, std::uint32_t which) const;

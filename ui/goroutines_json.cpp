@@ -75,6 +75,17 @@ const char* name_of(GoStackState state) {
   return "";
 }
 
+Json stuck_json(const std::optional<StuckFinding>& stuck) {
+  if (!stuck) return nullptr;
+  return {{"goroutines", stuck->goroutines.size()},
+          {"proved", stuck->proved},
+          {"reservation", stuck->reservation.empty() ? Json(nullptr) : Json(stuck->reservation)},
+          {"looks", stuck->looks},
+          {"candidates", stuck->candidates},
+          {"copied_bytes", stuck->copied_bytes},
+          {"took_ns", stuck->took_ns}};
+}
+
 Json group_json(const GoroutineGroup& group) {
   Json stack = Json::array(), examples = Json::array();
   for (const GoCall& call : group.calls) stack.push_back(call_json(call));
@@ -82,6 +93,7 @@ Json group_json(const GoroutineGroup& group) {
   return {{"count", group.count},
           {"state", printable(group.state)},
           {"waits", group.waits},
+          {"stuck", group.stuck},
           {"of_runtime", group.of_runtime},
           {"longest_wait_at_least_ns", or_null(group.longest_wait_ns)},
           {"shortest_wait_at_least_ns", or_null(group.shortest_wait_ns)},
@@ -113,6 +125,7 @@ std::string goroutines_json(const GoroutineReport& report) {
                {"moved", report.figures.moved},
                {"broken", report.figures.broken},
                {"unreadable", report.figures.unreadable},
+               {"stuck", stuck_json(report.stuck)},
                {"groups", std::move(groups)}};
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -94,6 +94,7 @@ class Writer {
 
   std::string write() {
     write_header();
+    write_verdict();
     write_table();
     for (std::size_t i = 0; i < std::min(groups_.size(), options_.stacks); ++i) write_group(i);
     write_figures();
@@ -126,6 +127,28 @@ class Writer {
     out_ += "\n";
   }
 
+  void write_verdict() {
+    if (!report_.stuck) return;
+    const StuckFinding& stuck = *report_.stuck;
+    std::string evidence =
+        fmt::format("{} that wait for a channel or a lock, {}, {} of memory copied and marked in {}",
+                    grouped(static_cast<std::int64_t>(stuck.candidates)),
+                    count_of(static_cast<std::uint64_t>(stuck.looks), "look", "looks"),
+                    human_bytes(static_cast<double>(stuck.copied_bytes)), human_duration(stuck.took_ns));
+    if (stuck.goroutines.empty()) {
+      line(Paint::kPlain, fmt::format("Something that may still run leads to whatever goroutines wait for: "
+                                      "none is stuck for ever ({}).",
+                                      evidence));
+    } else {
+      line(Paint::kWarning,
+           fmt::format("{} can {}: nothing that may still run leads to what they wait for ({}).",
+                       count_of(stuck.goroutines.size(), "goroutine", "goroutines"),
+                       stuck.proved ? "never wake" : "very likely never wake", evidence));
+    }
+    if (!stuck.reservation.empty()) line(Paint::kDim, "Not proved: " + stuck.reservation + ".");
+    out_ += "\n";
+  }
+
   void write_table() {
     TextTable table({{"#"}, {"count"}, {"state"}, {"waits for", 2}, {"call site"}});
     std::size_t width = table.last_column_width(style_);
@@ -145,7 +168,8 @@ class Writer {
             fmt::format(" ← go {} ({})", printable(group.creator.function), place_of(group.creator, false));
       table.add({{std::to_string(i + 1)},
                  {grouped(static_cast<std::int64_t>(group.count))},
-                 {printable(group.state)},
+                 {(group.stuck ? "never wakes: " : "") + printable(group.state),
+                  group.stuck ? Paint::kWarning : Paint::kPlain},
                  {waiting_time(group)},
                  {width ? cut_end(site, width) : site}});
     }
@@ -161,7 +185,7 @@ class Writer {
   void write_group(std::size_t index) {
     const GoroutineGroup& group = *groups_[index];
     std::string head = fmt::format("#{}  {}, {}", index + 1, count_of(group.count, "goroutine", "goroutines"),
-                                   printable(group.state));
+                                   printable(group.state) + (group.stuck ? ", can never wake" : ""));
     if (group.longest_wait_ns) {
       head += fmt::format(", for at least {}", human_duration(*group.longest_wait_ns));
       if (group.count > 1 && group.shortest_wait_ns)

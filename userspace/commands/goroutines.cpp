@@ -11,10 +11,16 @@
 namespace dwell {
 namespace {
 
-Result<GoroutineReport> look(pid_t pid) {
+Result<GoroutineReport> look(pid_t pid, bool prove) {
   Result<GoRuntime> runtime = GoRuntime::attach(pid);
   if (!runtime) return runtime.error();
-  Result<GoroutineReport> report = look_at_goroutines(*runtime);
+  std::optional<StuckFinding> stuck;
+  if (prove) {
+    Result<StuckFinding> found = find_stuck(*runtime);
+    if (!found) return found.error();
+    stuck = std::move(*found);
+  }
+  Result<GoroutineReport> report = look_at_goroutines(*runtime, std::move(stuck));
   if (!report) return report.error();
   Descriptors descriptors(pid);
   for (GoroutineGroup& group : report->groups) {
@@ -29,17 +35,17 @@ Result<GoroutineReport> look(pid_t pid) {
 }  // namespace
 
 Result<Exit> show_goroutines(const ThreadsCommand& command) {
-  Result<GoroutineReport> report = look(command.options.pid);
+  Result<GoroutineReport> report = look(command.options.pid, command.prove);
   if (!report) return report.error();
   GoroutinesTextOptions options{
       .style = text_style_of(STDOUT_FILENO), .stacks = command.groups, .runtime = command.runtime};
   std::string content = command.json ? goroutines_json(*report) : goroutines_text(*report, options);
   if (Result<void> written = write_output("", content); !written) return written.error();
-  return Exit::kOk;
+  return report->stuck && !report->stuck->goroutines.empty() ? Exit::kFound : Exit::kOk;
 }
 
 std::string goroutines_of(pid_t pid) {
-  Result<GoroutineReport> report = look(pid);
+  Result<GoroutineReport> report = look(pid, false);
   if (!report) return "";
   constexpr std::size_t kStacks = 5;
   return "\n" + goroutines_text(*report, {.style = text_style_of(STDOUT_FILENO), .stacks = kStacks});

@@ -203,6 +203,10 @@ void add_threads(CLI::App& app, ThreadsCommand& command) {
   auto* goroutines = app.add_flag("--goroutines", command.goroutines,
                                   "its goroutines, not its threads; --json: docs/goroutines-json.md")
                          ->group(kGo);
+  app.add_flag("--prove", command.prove,
+               "which of them can never wake: copies what of the heap may hold pointers, twice; exit code 8 if there are any")
+      ->needs(goroutines)
+      ->group(kGo);
   app.add_flag("--runtime", command.runtime, "the runtime's own goroutines and calls, too")->needs(goroutines)->group(kGo);
 }
 

@@ -68,6 +68,7 @@ struct ThreadsCommand {
   VerdictOptions verdicts;
   std::size_t groups = 20;
   bool goroutines = false;  // of a Go program, instead of its threads
+  bool prove = false;       // which of them can never wake
   bool runtime = false;     // and those that its runtime keeps for itself
   bool json = false;
 };

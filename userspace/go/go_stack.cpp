@@ -37,8 +37,10 @@ class StackWords {
 }  // namespace
 
 WalkEnd walk_go_stack(std::uint64_t pc, std::uint64_t sp, std::uint64_t stack_high, const StackBytes& stack,
-                      const ProcessMemory& memory, GoFrames& frames, std::vector<std::uint64_t>& pcs) {
+                      const ProcessMemory& memory, GoFrames& frames, std::vector<std::uint64_t>& pcs,
+                      std::vector<std::uint64_t>* sps) {
   pcs.clear();
+  if (sps) sps->clear();
   StackWords words(stack, stack_high, memory);
   std::uint64_t called = 0;
   bool interrupted = false;
@@ -48,6 +50,7 @@ WalkEnd walk_go_stack(std::uint64_t pc, std::uint64_t sp, std::uint64_t stack_hi
     // A call whose target stands in the code must be the call of the frame below.
     if (called && !interrupted && step.callee && step.callee != called) return WalkEnd::kUnsound;
     pcs.push_back(pc);
+    if (sps) sps->push_back(sp);
     if (step.is_root) return WalkEnd::kRoot;
     std::optional<std::uint64_t> caller = words.at(sp + step.depth);
     if (!caller) return WalkEnd::kUnsound;

@@ -22,7 +22,9 @@ enum class WalkEnd {
   kUnsound,  // a frame was not called from where it returns to, or an address is in no function
 };
 
+// `sps`, if given, takes the stack pointer of each frame: where it ends below.
 WalkEnd walk_go_stack(std::uint64_t pc, std::uint64_t sp, std::uint64_t stack_high, const StackBytes& stack,
-                      const ProcessMemory& memory, GoFrames& frames, std::vector<std::uint64_t>& pcs);
+                      const ProcessMemory& memory, GoFrames& frames, std::vector<std::uint64_t>& pcs,
+                      std::vector<std::uint64_t>* sps = nullptr);
 
 }  // namespace dwell

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "userspace/process/process.h"
 
@@ -41,6 +42,7 @@ std::string state_of(const GoRuntime& runtime, GoStatus status, std::uint8_t rea
 
 struct Group {
   Goroutine first;  // its stack stands for all
+  bool stuck = false;
   std::uint64_t count = 0, without_time = 0;
   std::uint64_t oldest = ~std::uint64_t{0}, youngest = 0;
   std::vector<Goroutine> examples;  // without stacks
@@ -67,13 +69,14 @@ std::uint64_t key_of(const Goroutine& g) {
 
 class Groups {
  public:
-  void add(const Goroutine& goroutine) {
-    std::uint64_t key = key_of(goroutine);
+  void add(const Goroutine& goroutine, bool stuck) {
+    std::uint64_t key = key_of(goroutine) + (stuck ? 1 : 0);
     auto [found, is_new] = by_key_.try_emplace(key, groups_.size());
     // Two different stacks of one key: the next free key is tried.
-    while (!is_new && !same_group(groups_[found->second].first, goroutine))
+    while (!is_new &&
+           !(groups_[found->second].stuck == stuck && same_group(groups_[found->second].first, goroutine)))
       std::tie(found, is_new) = by_key_.try_emplace(++key, groups_.size());
-    if (is_new) groups_.push_back({goroutine, 0, 0, ~std::uint64_t{0}, 0, {}});
+    if (is_new) groups_.push_back({goroutine, stuck, 0, 0, ~std::uint64_t{0}, 0, {}});
     Group& group = groups_[found->second];
     ++group.count;
     if (goroutine.wait_since_ns) {
@@ -118,6 +121,7 @@ class ReportBuilder {
     group.state = state_of(runtime_, from.first.status, from.first.wait_reason);
     group.stack_state = from.first.stack_state;
     group.waits = waits(from.first);
+    group.stuck = from.stuck;
     group.count = from.count;
     group.without_time = from.without_time;
     if (from.youngest) {
@@ -156,7 +160,7 @@ class ReportBuilder {
 
 }  // namespace
 
-Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime) {
+Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime, std::optional<StuckFinding> stuck) {
   GoroutineReport report;
   report.pid = runtime.memory().pid();
   if (Result<ProcessFacts> facts = read_process(report.pid)) {
@@ -169,7 +173,9 @@ Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime) {
   report.time_unix_ns = now_ns(CLOCK_REALTIME);
   report.time_monotonic_ns = now_ns(CLOCK_MONOTONIC);
   Groups groups;
-  Result<LookFigures> figures = read_goroutines(runtime, [&](const Goroutine& g) { groups.add(g); });
+  Result<LookFigures> figures = read_goroutines(runtime, [&](const Goroutine& g) {
+    groups.add(g, stuck && waits(g) && stuck->goroutines.contains(g.id));
+  });
   if (!figures) return figures.error();
   report.figures = *figures;
   constexpr std::uint64_t kFewestToJudge = 10;
@@ -180,10 +186,11 @@ Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime) {
                  "", Exit::kUnsupported};
   ReportBuilder builder(runtime, report.time_monotonic_ns);
   for (const Group& group : groups.all()) report.groups.push_back(builder.group(group));
-  std::stable_sort(report.groups.begin(), report.groups.end(),
-                   [](const GoroutineGroup& a, const GoroutineGroup& b) {
-                     return std::pair(a.of_runtime, b.count) < std::pair(b.of_runtime, a.count);
-                   });
+  std::stable_sort(
+      report.groups.begin(), report.groups.end(), [](const GoroutineGroup& a, const GoroutineGroup& b) {
+        return std::tuple(a.of_runtime, b.stuck, b.count) < std::tuple(b.of_runtime, a.stuck, a.count);
+      });
+  report.stuck = std::move(stuck);
   report.look_ns = now_ns(CLOCK_MONOTONIC) - report.time_monotonic_ns;
   return report;
 }

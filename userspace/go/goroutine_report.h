@@ -11,6 +11,7 @@
 #include "userspace/base/result.h"
 #include "userspace/go/goroutine_reader.h"
 #include "userspace/go/labels.h"
+#include "userspace/go/stuck.h"
 #include "userspace/go/waits.h"
 
 namespace dwell {
@@ -28,6 +29,7 @@ struct GoroutineGroup {
   std::string state;  // "running", or in the runtime's own words why it waits: "chan receive"
   GoStackState stack_state = GoStackState::kWhole;
   bool waits = false;
+  bool stuck = false;  // nothing that still runs can wake them: GoroutineReport::stuck tells how sure that is
   bool of_runtime = false;  // the collector's and other goroutines that the runtime keeps for itself
   std::uint64_t count = 0;
   std::uint64_t without_time = 0;                // of them: no collection has seen them wait
@@ -47,10 +49,12 @@ struct GoroutineReport {
   std::uint64_t time_unix_ns = 0, time_monotonic_ns = 0;
   std::uint64_t look_ns = 0;  // how long the look took
   LookFigures figures;
-  std::vector<GoroutineGroup> groups;  // most goroutines first, the runtime's own last
+  std::optional<StuckFinding> stuck;   // if it was asked for
+  std::vector<GoroutineGroup> groups;  // stuck ones first, then most goroutines first, the runtime's own last
 };
 
 // Refused if the goroutines that are seen make no sense as such.
-Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime);
+Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime,
+                                           std::optional<StuckFinding> stuck = std::nullopt);
 
 }  // namespace dwell

@@ -28,8 +28,8 @@ struct GoLayout {
   std::uint16_t p_size, p_timers, timer_when, timer_period, timer_function, timer_argument;
   std::uint16_t poll_reader, poll_writer;  // runtime.pollDesc; its descriptor is at 8
   // runtime.mspan; its start is at 24, its pages at 32
-  std::uint16_t span_elements, span_state, span_class, span_element_size;
-  std::uint32_t heap_arenas, arena_spans;
+  std::uint16_t span_elements, span_state, span_class, span_element_size, span_specials;
+  std::uint32_t heap_all_arenas, heap_arenas, arena_spans;
   std::uint16_t heap_record_size;  // runtime.memRecord
   std::uint16_t stats_buckets, stats_cycles, stats_forced, stats_cpu_share, stats_last, stats_pause_total,
       stats_pauses, stats_pause_ends;

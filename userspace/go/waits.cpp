@@ -12,12 +12,12 @@
 
 #include "userspace/base/files.h"
 #include "userspace/base/text.h"
+#include "userspace/go/semaphores.h"
 
 namespace dwell {
 namespace {
 
 constexpr std::size_t kMostCases = 32;
-constexpr std::size_t kMostSemaphores = 200'000;
 constexpr std::size_t kSudogSize = 104;
 
 // sync's kinds of locks: the function that waits, and where its semaphore stands in it.
@@ -170,7 +170,7 @@ std::optional<GoLock> GoWaits::lock_of(const Goroutine& goroutine, const std::ve
   if (goroutine.waiting)
     semaphore = runtime_.memory().load<std::uint64_t>(goroutine.waiting + layout_.sudog_element).value_or(0);
   if (!semaphore) {
-    read_semaphores();
+    if (!std::exchange(semaphores_read_, true)) semaphores_ = read_semaphore_waiters(runtime_).semaphore_of;
     auto found = semaphores_.find(goroutine.address);
     if (found != semaphores_.end()) semaphore = found->second;
   }
@@ -183,34 +183,6 @@ std::optional<GoLock> GoWaits::lock_of(const Goroutine& goroutine, const std::ve
   lock.address = semaphore - kind->semaphore;
   lock.state = lock_state(kind->kind, lock.address, runtime_.memory());
   return lock;
-}
-
-// Who waits for semaphores hangs on a table of trees, by address; those who wait for one hang on its node.
-void GoWaits::read_semaphores() {
-  if (std::exchange(semaphores_read_, true)) return;
-  std::uint64_t table = 0;
-  for (const CodeReference& reference : runtime_.references("runtime.semacquire1")) {
-    if (!table && reference.is_address && runtime_.module().bss.contains(reference.target))
-      table = reference.target;
-  }
-  constexpr std::size_t kRoots = 251, kRootSize = 64;
-  std::string roots = table ? runtime_.memory().text(table, kRoots * kRootSize, kRoots * kRootSize) : "";
-  std::vector<std::uint64_t> open;
-  for (std::size_t i = 0; i < kRoots && !roots.empty(); ++i) {
-    if (std::uint64_t tree = field_of<std::uint64_t>(roots, i * kRootSize + 8)) open.push_back(tree);
-  }
-  absl::flat_hash_set<std::uint64_t> seen;
-  while (!open.empty() && seen.size() < kMostSemaphores) {
-    std::uint64_t sudog = open.back();
-    open.pop_back();
-    std::array<char, kSudogSize> bytes{};
-    if (!seen.insert(sudog).second || !runtime_.memory().read(sudog, bytes.data(), bytes.size())) continue;
-    std::string_view view(bytes.data(), bytes.size());
-    semaphores_[field_of<std::uint64_t>(view, 0)] = field_of<std::uint64_t>(view, layout_.sudog_element);
-    for (std::size_t link : {std::size_t{8}, std::size_t{16}, std::size_t{layout_.sudog_next_case}}) {
-      if (std::uint64_t next = field_of<std::uint64_t>(view, link)) open.push_back(next);
-    }
-  }
 }
 
 // The kernel tells which descriptors an epoll watches, and the word that the program gave with each: to Go's

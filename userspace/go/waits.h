@@ -58,7 +58,6 @@ class GoWaits {
   GoChannel channel_at(std::uint64_t address, std::uint64_t waiter, bool sends) const;
   std::uint32_t count_queue(std::uint64_t first, std::uint64_t wanted, bool& found) const;
   std::optional<GoLock> lock_of(const Goroutine& goroutine, const std::vector<GoCall>& calls);
-  void read_semaphores();
   void read_descriptors();
 
   const GoRuntime& runtime_;

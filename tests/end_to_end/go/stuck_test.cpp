@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goroutines that can never wake, by each cause, and the same goroutines where they still can. DWELL_GO_LEAKS
+// may name more builds of the target, of other versions of Go; those of 1.27 and later are asked for their
+// own verdict.
+#include "userspace/go/stuck.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/end_to_end/harness.h"
+#include "userspace/base/text.h"
+#include "userspace/go/goroutine_report.h"
+
+namespace dwell::testing {
+namespace {
+
+constexpr std::size_t kTimes = 50;
+
+struct Cause {
+  std::string name;
+  std::size_t stuck;
+};
+const Cause kCauses[] = {{"sender", kTimes}, {"receiver", kTimes}, {"buffer", kTimes}, {"nil", kTimes},
+                         {"select", kTimes}, {"cases", kTimes},    {"mutex", kTimes},  {"rwmutex", kTimes},
+                         {"group", kTimes},  {"cancel", kTimes},   {"early", kTimes},  {"cycle", 2 * kTimes}};
+const std::string kHeld[] = {"sleeper", "timer", "finalizer", "defer", "deadline", "mail", "reader"};
+
+std::vector<std::string> targets() {
+  std::vector<std::string> result = {target_binary("go/leaks")};
+  if (const char* more = std::getenv("DWELL_GO_LEAKS"))
+    for (std::string_view path : split(more, ':')) result.emplace_back(path);
+  return result;
+}
+
+constexpr StuckOptions kQuick = {.pause_ns = 20'000'000};
+
+Result<StuckFinding> find_in(const std::vector<std::string>& command) {
+  Program target(command);
+  EXPECT_TRUE(target.wait_for_output("ready"));
+  Result<GoRuntime> runtime = GoRuntime::attach(target.pid());
+  if (!runtime) return runtime.error();
+  return find_stuck(*runtime, kQuick);
+}
+
+// A word that only looks like a pointer may hide one, and never makes one up.
+void expect_nearly_all(std::size_t found, std::size_t stuck, const std::string& cause) {
+  EXPECT_LE(found, stuck) << cause;
+  EXPECT_GE(found * 10, stuck * 9) << cause;
+}
+
+class Stuck : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Stuck, AreFoundByEachCause) {
+  for (const Cause& cause : kCauses) {
+    Result<StuckFinding> found = find_in({GetParam(), cause.name});
+    ASSERT_TRUE(found) << found.error().what;
+    expect_nearly_all(found->goroutines.size(), cause.stuck, cause.name);
+    EXPECT_TRUE(found->proved) << cause.name << ": " << found->reservation;
+    EXPECT_GE(found->looks, 2);
+  }
+}
+
+TEST_P(Stuck, AreNotClaimedWhereTheyCanStillWake) {
+  for (const Cause& cause : kCauses) {
+    Result<StuckFinding> found = find_in({GetParam(), cause.name, "kept"});
+    ASSERT_TRUE(found) << found.error().what;
+    EXPECT_EQ(found->goroutines.size(), 0u) << cause.name;
+  }
+  for (const std::string& way : kHeld) {
+    Result<StuckFinding> found = find_in({GetParam(), way});
+    ASSERT_TRUE(found) << found.error().what;
+    EXPECT_EQ(found->goroutines.size(), 0u) << way;
+    EXPECT_GE(found->candidates, kTimes) << way;
+  }
+}
+
+TEST_P(Stuck, AgreeWithTheRuntimesOwnVerdict) {
+  constexpr int kFirstWithVerdict = 27;
+  for (const Cause& cause : kCauses) {
+    Program target({GetParam(), cause.name});
+    ASSERT_TRUE(target.wait_for_output("ready"));
+    Result<GoRuntime> runtime = GoRuntime::attach(target.pid());
+    ASSERT_TRUE(runtime) << runtime.error().what;
+    if (go_minor_of(runtime->module().version).value_or(0) < kFirstWithVerdict) GTEST_SKIP() << "it has none";
+    Result<StuckFinding> found = find_stuck(*runtime, kQuick);
+    ASSERT_TRUE(found) << found.error().what;
+    target.write_line("account");
+    ASSERT_TRUE(target.wait_for_output("end of account"));
+    constexpr std::string_view kTotal = "goroutineleak profile: total ";
+    std::size_t at = target.output().find(kTotal);
+    ASSERT_NE(at, std::string::npos) << target.output();
+    // The collector misses some too: small locks share a block of memory with others.
+    std::size_t own = std::stoul(target.output().substr(at + kTotal.size()));
+    expect_nearly_all(own, cause.stuck, cause.name + ", its own verdict");
+    expect_nearly_all(found->goroutines.size(), cause.stuck, cause.name);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, Stuck, ::testing::ValuesIn(targets()), [](const auto& test) {
+  std::string name = test.param.substr(test.param.rfind('/') + 1);
+  for (char& c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  return name;
+});
+
+TEST(StuckCommand, ShowsThemFirstAndExitsWithFound) {
+  Program target({target_binary("go/leaks"), "early"});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  std::string pid = std::to_string(target.pid());
+  Finished found = run({dwell_binary(), "threads", "-p", pid, "--goroutines", "--prove"});
+  EXPECT_EQ(found.exit, static_cast<int>(Exit::kFound)) << found.errors;
+  EXPECT_NE(found.output.find("50 goroutines can never wake"), std::string::npos) << found.output;
+  EXPECT_NE(found.output.find("50 goroutines, chan send, can never wake"), std::string::npos) << found.output;
+  nlohmann::json json = nlohmann::json::parse(
+      run({dwell_binary(), "threads", "-p", pid, "--goroutines", "--prove", "--json"}).output);
+  EXPECT_EQ(json["stuck"]["goroutines"], 50);
+  EXPECT_EQ(json["stuck"]["proved"], true);
+  EXPECT_EQ(json["groups"][0]["stuck"], true);
+  EXPECT_EQ(json["groups"][0]["count"], 50);
+  EXPECT_EQ(json["groups"][0]["state"], "chan send");
+  EXPECT_EQ(json["groups"][0]["created_by"]["function"], "main.earlyReturn");
+}
+
+TEST(StuckCommand, IsSilentAboutTheRepairedProgram) {
+  Program target({target_binary("go/leaks"), "early", "kept"});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  Finished none =
+      run({dwell_binary(), "threads", "-p", std::to_string(target.pid()), "--goroutines", "--prove"});
+  EXPECT_EQ(none.exit, 0) << none.errors;
+  EXPECT_EQ(none.output.find("never wake"), std::string::npos) << none.output;
+}
+
+TEST(StuckLimits, AHeapBeyondTheLimitIsRefusedWithItsSize) {
+  Program target({target_binary("go/leaks"), "sender"});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  Result<GoRuntime> runtime = GoRuntime::attach(target.pid());
+  ASSERT_TRUE(runtime) << runtime.error().what;
+  Result<StuckFinding> refused = find_stuck(*runtime, {.copy_limit = 1000});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().exit, Exit::kUnsupported);
+  EXPECT_NE(refused.error().what.find("1000 B is the most that is copied"), std::string::npos)
+      << refused.error().what;
+}
+
+}  // namespace
+}  // namespace dwell::testing

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// One marking of a Go program's heap, with the goroutines that wait left out until something leads to them.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/go/go_heap.h"
+#include "userspace/go/goroutine.h"
+#include "userspace/go/stack_roots.h"
+
+namespace dwell {
+
+struct Unreached {
+  absl::flat_hash_set<std::uint64_t> goroutines;  // by number
+  absl::flat_hash_set<std::uint64_t> ran;         // whose registers were not seen
+  std::uint64_t candidates = 0;
+  std::uint64_t copied_bytes = 0;
+};
+
+Result<Unreached> mark_reachable(const GoRuntime& runtime, std::uint64_t copy_limit);
+
+}  // namespace dwell

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/go/stack_roots.h"
+
+#include <algorithm>
+#include <array>
+
+#include "userspace/go/go_stack.h"
+
+namespace dwell {
+namespace {
+
+constexpr std::uint32_t kStackMapIndex = 1;                                    // values by address
+constexpr std::uint32_t kArgumentMaps = 0, kLocalMaps = 1, kStackObjects = 2;  // function data
+constexpr std::uint64_t kMostStack = 256 << 20;
+constexpr std::uint32_t kMostBits = 1 << 20, kMostObjects = 1 << 16;
+constexpr std::size_t kMostMaps = 1 << 18;
+
+// Their arguments are those of whatever function they stand for.
+bool passes_unknown_arguments(std::string_view function) {
+  return function == "reflect.makeFuncStub" || function == "reflect.methodValueCall";
+}
+
+}  // namespace
+
+StackRoots::StackRoots(const GoRuntime& runtime) : runtime_(runtime) {
+  function_data_ = runtime.memory()
+                       .load<std::uint64_t>(runtime.module().moduledata + runtime.layout().module_read_only)
+                       .value_or(0);
+}
+
+void StackRoots::visit_range(std::uint64_t begin, std::uint64_t end,
+                             const std::function<void(std::uint64_t)>& word) const {
+  begin = std::max(begin, stack_start_);
+  end = std::min(end, stack_start_ + stack_.size());
+  for (std::uint64_t at = (begin + 7) & ~std::uint64_t{7}; at + 8 <= end; at += 8)
+    word(field_of<std::uint64_t>(stack_, at - stack_start_));
+}
+
+void StackRoots::visit(const Goroutine& goroutine, const std::function<void(std::uint64_t)>& word) {
+  bool whole = goroutine.stack_state == GoStackState::kWhole;
+  stack_start_ = whole ? goroutine.sp : goroutine.stack_low;
+  stack_.clear();
+  if (goroutine.stack_high <= stack_start_ || goroutine.stack_high - stack_start_ > kMostStack) return;
+  stack_.resize(goroutine.stack_high - stack_start_);
+  stack_.resize(runtime_.memory().read_some(stack_start_, stack_.data(), stack_.size()));
+  std::vector<std::uint64_t> pcs, sps;
+  bool walked = whole && !goroutine.pcs.empty() &&
+                walk_go_stack(goroutine.pcs[0], goroutine.sp, goroutine.stack_high, {stack_start_, stack_},
+                              runtime_.memory(), runtime_.frames(), pcs, &sps) == WalkEnd::kRoot;
+  if (!walked) return visit_range(stack_start_, stack_start_ + stack_.size(), word);
+  bool exact = false;
+  for (std::size_t i = 0; i < pcs.size(); ++i) {
+    const GoStep step = runtime_.frames().step(pcs[i]);
+    visit_frame({pcs[i], sps[i], sps[i] + step.depth + 8, exact}, step.depth > 0, word);
+    exact = step.is_injected;
+    // What the stub was called with stands in the frame above.
+    if (passes_unknown_arguments(runtime_.frames().function_at(pcs[i])) && i + 1 < pcs.size()) exact = true;
+  }
+}
+
+void StackRoots::visit_frame(const Frame& frame, bool has_room,
+                             const std::function<void(std::uint64_t)>& word) {
+  const Maps& maps = maps_at(frame.pc);
+  if (frame.exact || !maps.known) {
+    constexpr std::uint64_t kArguments = 256;
+    return visit_range(frame.sp, frame.fp + kArguments, word);
+  }
+  std::uint64_t locals_end =
+      frame.fp - 8 - (has_room ? 8 : 0);  // below the return address and the saved frame pointer
+  std::uint64_t locals = locals_end - maps.locals.size() * 8;
+  auto visit_bits = [&](const std::vector<bool>& bits, std::uint64_t from) {
+    for (std::size_t i = 0; i < bits.size(); ++i) {
+      if (bits[i]) visit_range(from + i * 8, from + i * 8 + 8, word);
+    }
+  };
+  visit_bits(maps.locals, locals);
+  visit_bits(maps.arguments, frame.fp);
+  for (const auto& [offset, size] : maps.objects) {
+    std::uint64_t begin = (offset < 0 ? locals_end : frame.fp) + static_cast<std::uint64_t>(offset);
+    visit_range(begin, begin + size, word);
+  }
+}
+
+const StackRoots::Maps& StackRoots::maps_at(std::uint64_t pc) {
+  auto found = maps_.find(pc);
+  if (found != maps_.end()) return found->second;
+  if (maps_.size() >= kMostMaps) maps_.clear();
+  return maps_.emplace(pc, read_maps(pc)).first->second;
+}
+
+bool StackRoots::read_bitmap(const GoRecord& record, std::uint32_t which, std::int64_t index,
+                             std::vector<bool>& bits) const {
+  std::optional<std::uint32_t> offset = runtime_.frames().table().data_offset(record, which);
+  if (!offset) return false;
+  std::uint64_t address = function_data_ + *offset;
+  std::array<std::int32_t, 2> header{};  // how many maps, of how many bits
+  if (!runtime_.memory().read(address, header.data(), sizeof header)) return false;
+  if (header[0] <= 0 || header[1] <= 0) return true;
+  if (index >= header[0] || static_cast<std::uint32_t>(header[1]) > kMostBits) return false;
+  std::size_t count = static_cast<std::size_t>(header[1]), bytes = (count + 7) / 8;
+  std::string map =
+      runtime_.memory().text(address + 8 + static_cast<std::uint64_t>(index) * bytes, bytes, kMostBits);
+  if (map.empty()) return false;
+  for (std::size_t i = 0; i < count; ++i) bits.push_back(map[i / 8] >> (i % 8) & 1);
+  return true;
+}
+
+StackRoots::Maps StackRoots::read_maps(std::uint64_t pc) const {
+  Maps maps;
+  const GoTable& table = runtime_.frames().table();
+  std::optional<GoRecord> record = table.record_at(pc);
+  if (!record || passes_unknown_arguments(record->name)) return maps;
+  std::int64_t index = table.address_value(*record, kStackMapIndex, pc == record->entry ? pc : pc - 1);
+  index = std::max<std::int64_t>(index, 0);  // none: as at the entry
+  bool has_room = table.stack_depth(*record, pc).value_or(0) > 0;
+  maps.known = read_bitmap(*record, kLocalMaps, index, maps.locals) || !has_room;
+  bool no_arguments = table.argument_bytes(*record) == 0;
+  maps.known = (read_bitmap(*record, kArgumentMaps, index, maps.arguments) || no_arguments) && maps.known;
+  if (std::optional<std::uint32_t> offset = table.data_offset(*record, kStackObjects)) {
+    std::uint64_t address = function_data_ + *offset;
+    std::uint64_t count = runtime_.memory().load<std::uint64_t>(address).value_or(0);
+    for (std::uint64_t i = 0; i < std::min<std::uint64_t>(count, kMostObjects); ++i) {
+      std::array<std::int32_t, 4> object{};
+      if (!runtime_.memory().read(address + 8 + i * sizeof object, object.data(), sizeof object)) break;
+      if (object[1] > 0) maps.objects.emplace_back(object[0], static_cast<std::uint32_t>(object[1]));
+    }
+  }
+  return maps;
+}
+
+}  // namespace dwell

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/go/stuck.h"
+
+#include <fmt/core.h>
+#include <time.h>
+
+#include <algorithm>
+
+#include "userspace/go/reachability.h"
+
+namespace dwell {
+namespace {
+
+std::uint64_t monotonic_ns() {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
+}
+
+void pause_for(std::uint64_t ns) {
+  timespec time{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
+  while (::nanosleep(&time, &time) != 0) {
+  }
+}
+
+void keep_common(absl::flat_hash_set<std::uint64_t>& all, const absl::flat_hash_set<std::uint64_t>& other) {
+  absl::erase_if(all, [&](std::uint64_t id) { return !other.contains(id); });
+}
+
+}  // namespace
+
+Result<StuckFinding> find_stuck(const GoRuntime& runtime, const StuckOptions& options) {
+  StuckFinding finding;
+  absl::flat_hash_set<std::uint64_t> ran_always;
+  do {
+    if (finding.looks) pause_for(options.pause_ns);
+    std::uint64_t start = monotonic_ns();
+    Result<Unreached> unreached = mark_reachable(runtime, options.copy_limit);
+    if (!unreached)
+      return unreached.error().because_of(
+          fmt::format("look which goroutines of PID {} can never wake", runtime.memory().pid()));
+    finding.took_ns += monotonic_ns() - start;
+    finding.candidates = unreached->candidates;
+    finding.copied_bytes = unreached->copied_bytes;
+    if (finding.looks++ == 0) {
+      finding.goroutines = std::move(unreached->goroutines);
+      ran_always = std::move(unreached->ran);
+    } else {
+      keep_common(finding.goroutines, unreached->goroutines);
+      keep_common(ran_always, unreached->ran);
+    }
+    if (finding.goroutines.empty()) break;
+  } while (finding.looks < options.looks || (!ran_always.empty() && finding.looks < options.most_looks));
+  finding.proved = ran_always.empty();
+  if (!finding.proved && !finding.goroutines.empty())
+    finding.reservation =
+        fmt::format("goroutine {} ran at each of the {} looks, and what is in its registers was not seen",
+                    *std::min_element(ran_always.begin(), ran_always.end()), finding.looks);
+  return finding;
+}
+
+}  // namespace dwell
