@@ -245,7 +245,7 @@ class ClocksTextWriter {
                                             percent(report_.watched_share, 1));
     line(Paint::kPlain,
          fmt::format(
-             "Reads were counted {}. Cost: {:.2f} % of the target's time: {} probe hits, {} in traps, {} "
+             "Reads were counted {}. Cost: {:.2f} % of the target's CPU time: {} probe hits, {} in traps, {} "
              "in BPF; dwell itself used {}.",
              watched, report_.cost_percent, grouped(static_cast<std::int64_t>(report_.probe_hits)),
              short_ns(report_.trap_ns), short_ns(report_.bpf_ns),

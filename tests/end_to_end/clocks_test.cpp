@@ -26,13 +26,12 @@ json parse(const std::string& text) {
 
 // Looks at a target of ours from before it does something until it is done. `meanwhile` is called after it
 // was let go.
-json look_at(const std::vector<std::string>& target_command,
-             const std::vector<std::string>& options = {"--share", "100"},
-             const std::function<void(Program&)>& meanwhile = {}) {
+std::string output_of_look(const std::vector<std::string>& target_command,
+                           const std::vector<std::string>& options,
+                           const std::function<void(Program&)>& meanwhile = {}) {
   Program target(target_command);
   if (!target.wait_for_output("ready")) ADD_FAILURE() << "target is not ready: " << target.errors();
-  std::vector<std::string> command{dwell_binary(), "clocks", "-p",    std::to_string(target.pid()),
-                                   "-d",           "60",     "--json"};
+  std::vector<std::string> command{dwell_binary(), "clocks", "-p", std::to_string(target.pid()), "-d", "60"};
   command.insert(command.end(), options.begin(), options.end());
   Program dwell(command);
   if (!dwell.wait_for_error("looking at")) {
@@ -47,7 +46,14 @@ json look_at(const std::vector<std::string>& target_command,
   EXPECT_TRUE(target.running()) << "the target must not notice";
   target.write_line("end");
   EXPECT_EQ(target.wait(), 0);
-  return parse(dwell.output());
+  return dwell.output();
+}
+
+json look_at(const std::vector<std::string>& target_command,
+             std::vector<std::string> options = {"--share", "100"},
+             const std::function<void(Program&)>& meanwhile = {}) {
+  options.push_back("--json");
+  return parse(output_of_look(target_command, options, meanwhile));
 }
 
 // "namespace::function(parameters)" is that function too.
@@ -185,6 +191,22 @@ TEST(ClockVerdicts, NameAThreadThatSleptFarPastItsDeadline) {
   EXPECT_EQ(site["worst"]["thread"], "clock_verdicts");
 }
 
+TEST(ClockExports, HaveReadsIntervalsAndWaits) {
+  DWELL_NEEDS_BPF();
+  std::string target = target_binary("clock_verdicts");
+  for (const auto& [type, function] : {std::pair{"reads", "interval_by_helper"},
+                                       {"interval", "interval_by_system_clock"},
+                                       {"waited", "wait_in_poll"}}) {
+    std::string folded = output_of_look({target}, {"--share", "100", "-f", "folded", "--sample-type", type});
+    EXPECT_NE(folded.find(function), std::string::npos) << type << ":\n" << folded.substr(0, 2000);
+  }
+  TemporaryFolder folder;
+  for (const char* name : {"c.svg", "c.pb.gz", "c.speedscope.json"}) {
+    output_of_look({target}, {"--share", "100", "-o", folder.file(name)});
+    EXPECT_EQ(::access(folder.file(name).c_str(), R_OK), 0) << name;
+  }
+}
+
 // ---- steps ----
 
 // Sets the wall clock of the machine ahead, and back again as soon as it goes.
@@ -257,7 +279,7 @@ TEST(HotClock, IsScaledFromWindowsWithinItsStatedError) {
   target.wait();
   double reads = 0, ns = 0;
   std::istringstream lines(target.output().substr(target.output().find('\n') + 1));
-  for (double n, took; lines >> n >> took; reads += n, ns += took) {
+  for (double n, took, cpu; lines >> n >> took >> cpu; reads += n, ns += took) {
   }
   double expected = reads / ns * 1e9;
   json report = parse(look.output);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-static long now(void) {
+static long now(clockid_t clock) {
   struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
+  clock_gettime(clock, &time);
   return time.tv_sec * 1000000000L + time.tv_nsec;
 }
 
@@ -17,16 +17,16 @@ __attribute__((noinline)) static void read_hotly(long times) {
 }
 
 int main(int count, char **arguments) {
-  long end = now() + (count > 1 ? atol(arguments[1]) : 5) * 1000000000L;
+  long end = now(CLOCK_MONOTONIC) + (count > 1 ? atol(arguments[1]) : 5) * 1000000000L;
   puts("ready");
-  while (now() < end) {
-    long start = now(), reads = 0, took;
+  while (now(CLOCK_MONOTONIC) < end) {
+    long start = now(CLOCK_MONOTONIC), cpu = now(CLOCK_PROCESS_CPUTIME_ID), reads = 0, took;
     do {
       read_hotly(50000);
       reads += 50000;
-      took = now() - start;
+      took = now(CLOCK_MONOTONIC) - start;
     } while (took < 100000000);
-    printf("%ld %ld\n", reads, took);
+    printf("%ld %ld %ld\n", reads, took, now(CLOCK_PROCESS_CPUTIME_ID) - cpu);
     fflush(stdout);
   }
   return 0;

@@ -38,7 +38,7 @@ _dwell() {
   case $previous in
     -p | --pid) _dwell_complete -W "$(_dwell_processes)" ;;
     -f | --format)
-      if [[ $command == diff ]]; then
+      if [[ $command == diff || $command == clocks ]]; then
         _dwell_complete -W "text json svg folded pprof speedscope"
       else
         _dwell_complete -W "svg folded pprof speedscope"
@@ -55,7 +55,7 @@ _dwell() {
     --group) _dwell_complete -W "stack function module" ;;
     --kind) _dwell_complete -W "heap mapping file reserved" ;;
     --demangle) _dwell_complete -W "full short none" ;;
-    --sample-type) _dwell_complete -W "inuse_space inuse_objects alloc_space alloc_objects temporary_space temporary_objects" ;;
+    --sample-type) _dwell_complete -W "inuse_space inuse_objects alloc_space alloc_objects temporary_space temporary_objects reads interval waited" ;;
     --attach-method) _dwell_complete -W "session multi perf" ;;
     -o | --output) _dwell_complete -f ;;
     --debug-dir | --sysroot) _dwell_complete -d ;;

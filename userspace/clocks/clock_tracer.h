@@ -23,7 +23,7 @@ namespace dwell {
 struct ClockTracerSettings {
   AttachMethod method = AttachMethod::kMulti;
   std::uint64_t trap_ns = 600;  // what one read costs under a probe; 0: no thread is counted by itself
-  std::uint64_t sample_period_ns = 1'003'009;  // of each CPU's clock, to see the vDSO; 0: none
+  std::uint64_t sample_period_ns = 4'000'037;  // of each CPU's clock, to see the vDSO; 0: none
 };
 
 class ClockTracer {

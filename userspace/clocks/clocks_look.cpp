@@ -225,8 +225,8 @@ ClocksReport Look::report() {
     report.notes.push_back("reads are not counted any more: " + counts.watch.failure);
   if (!tracer_->why_no_samples().empty())
     report.notes.push_back("no samples of the vDSO: " + tracer_->why_no_samples());
-  double target_ns = std::max(report.seconds * 1e9, static_cast<double>(cpu_at_end_ns_ - cpu_at_start_ns_));
-  report.cost_percent = 100 * (report.trap_ns + report.bpf_ns) / target_ns;
+  std::uint64_t target_ns = cpu_at_end_ns_ - cpu_at_start_ns_;
+  if (target_ns) report.cost_percent = 100 * (report.trap_ns + report.bpf_ns) / static_cast<double>(target_ns);
   report.own_cpu_ns = own_cpu_ns() - own_cpu_at_start_ns_;
   static constexpr const char* kLost[] = {"reads", "waits", "pairs of reads", "settings of a clock",
                                           "threads"};

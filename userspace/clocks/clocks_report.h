@@ -99,7 +99,7 @@ struct ClocksReport {
   double watched_share = 0;  // of the time, in which reads were counted
   std::uint64_t windows = 0, probe_hits = 0;
   double trap_ns = 0, bpf_ns = 0;
-  double cost_percent = 0;  // of the target's time
+  double cost_percent = 0;  // of the target's CPU time
   std::uint64_t own_cpu_ns = 0;
   std::uint64_t samples = 0, samples_in_vdso = 0;
   std::vector<std::pair<std::string, std::uint64_t>> losses;

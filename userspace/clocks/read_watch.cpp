@@ -15,6 +15,8 @@ namespace {
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kSlice =
     100'000'000;  // a long window counts as several, so that their spread can be told
+// A program that is idle may pay a little too, or one that reads now and then could hardly ever be watched.
+constexpr double kIdleShare = 0.2;
 constexpr std::uint64_t kSeed = 0x9e3779b97f4a7c15;
 
 std::uint64_t monotonic_ns() {
@@ -139,7 +141,7 @@ double ReadWatch::target_ns(std::uint64_t now_ns) const {
   std::uint64_t cpu_ns = 0;
   for (std::size_t i = 0; i < processes_.size(); ++i)
     cpu_ns += process_cpu_ns(processes_[i].pid).value_or(cpu_at_start_[i]) - cpu_at_start_[i];
-  return static_cast<double>(std::max(now_ns - start_ns_, cpu_ns));
+  return static_cast<double>(cpu_ns) + kIdleShare * static_cast<double>(now_ns - start_ns_);
 }
 
 ReadWatchState ReadWatch::state() const {

@@ -25,7 +25,7 @@ class ReadWindows {
   bool is_open() const { return open_; }
 
   // What to do now: open the window, close it, or nothing. `cost_ns` is what the probes have cost so far, and
-  // `target_ns` the time that the target had: of the clock, or of its CPUs if that is more.
+  // `target_ns` the time that it had to spend.
   enum class Step { kStay, kOpen, kClose };
   Step next(std::uint64_t now_ns, double cost_ns, double target_ns);
 

@@ -9,21 +9,38 @@
 #include "ui/escape.h"
 #include "ui/text_style.h"
 #include "userspace/clocks/clocks_look.h"
+#include "userspace/clocks/clocks_profile.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 
 namespace dwell {
+
+namespace {
+
+Result<std::string> content_of(const ClocksCommand& command, const ClocksReport& report) {
+  if (command.json || command.format == "json") return clocks_json(report);
+  bool text = command.format == "text" || (command.format.empty() && !export_format_of_file(command.output));
+  if (text)
+    return clocks_text(report, {.style = command.output.empty() ? text_style_of(STDOUT_FILENO) : TextStyle{},
+                                .sites = command.sites,
+                                .stacks = command.stacks});
+  Result<ExportFormat> format = choose_format(command.format, command.output);
+  if (!format) return format.error();
+  ExportOptions how;
+  how.sample_type = command.sample_type;
+  return export_profile(clocks_profile(report), *format, how);
+}
+
+}  // namespace
 
 Result<Exit> run(const ClocksCommand& command) {
   Result<ClocksReport> report = look_at_clocks(command.options, [](const std::string& message) {
     fmt::print(stderr, "{}; Ctrl-C ends it\n", printable(message));
   });
   if (!report) return report.error();
-  std::string content = command.json ? clocks_json(*report)
-                                     : clocks_text(*report, {.style = text_style_of(STDOUT_FILENO),
-                                                             .sites = command.sites,
-                                                             .stacks = command.stacks});
-  if (Result<void> written = write_output("", content); !written) return written.error();
+  Result<std::string> content = content_of(command, *report);
+  if (!content) return content.error();
+  if (Result<void> written = write_output(command.output, *content); !written) return written.error();
   return Exit::kOk;
 }
 

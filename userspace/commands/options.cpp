@@ -221,9 +221,15 @@ void add_clocks(CLI::App& app, ClocksCommand& command) {
   app.add_option_function<std::string>("--window", value_of(command.options.window_ns, parse_duration, "a time like 5ms"),
                                        "how long reads are counted at a time, at least (default: 5ms)")
       ->type_name("TIME");
+  app.add_option("-f,--format", command.format, "text (default), json, svg, folded, pprof or speedscope")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json", "svg", "folded", "pprof", "speedscope"}));
+  app.add_option("-o,--output", command.output, "default: standard output")->type_name("FILE");
+  app.add_option("--sample-type", command.sample_type, "what svg and folded show: reads (default), interval or waited")
+      ->type_name("NAME");
   app.add_option("-n,--sites", command.sites, "how many call sites (default: 20)")->type_name("N");
   app.add_option("--stacks", command.stacks, "how many of them with their stack (default: 3)")->type_name("N");
-  app.add_flag("--json", command.json, "everything, as JSON: docs/clocks.md");
+  app.add_flag("--json", command.json, "the same as -f json: everything, docs/clocks.md");
 }
 
 void add_doctor(CLI::App& app, DoctorCommand& command) {

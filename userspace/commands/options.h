@@ -75,6 +75,9 @@ struct ThreadsCommand {
 
 struct ClocksCommand {
   ClocksOptions options;
+  std::string output;       // "": standard output
+  std::string format;       // "": by the ending of the output's name, else text
+  std::string sample_type;  // as in ExportCommand
   std::size_t sites = 20;
   std::size_t stacks = 3;
   bool json = false;
