@@ -28,6 +28,7 @@ bool times_only = false;
 
 /* One reader at a time. */
 struct dwell_thread_record record;
+__u64 kernel_stack[DWELL_KERNEL_FRAMES];
 char window[DWELL_THREAD_WINDOW];
 
 static __always_inline __u64 switches(struct task_struct *task) { return task->nvcsw + task->nivcsw; }
@@ -86,9 +87,10 @@ static __always_inline void read_stack(struct task_struct *task) {
 }
 
 static __always_inline void read_kernel_stack(struct task_struct *task) {
-  bool asked = record.call != ~0ull && !(record.state & TASK_UNINTERRUPTIBLE);
-  if (asked && !all_kernel_stacks) return;
-  long size = bpf_get_task_stack(task, record.kernel_stack, sizeof(record.kernel_stack), 0);
+  bool waits = record.state != 0;
+  bool by_call = record.call != ~0ull && !(record.state & TASK_UNINTERRUPTIBLE);
+  if ((!waits || by_call) && !all_kernel_stacks) return;
+  long size = bpf_get_task_stack(task, kernel_stack, sizeof(kernel_stack), 0);
   if (size > 0) record.kernel_frames = size / sizeof(__u64);
 }
 
@@ -124,6 +126,9 @@ int look(struct bpf_iter__task *ctx) {
     record.flags |= DWELL_THREAD_MOVED;
 
   bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
+  __u32 kernel_frames = record.kernel_frames;
+  if (kernel_frames && kernel_frames <= DWELL_KERNEL_FRAMES)
+    bpf_seq_write(ctx->meta->seq, kernel_stack, kernel_frames * sizeof(__u64));
   __u32 stack_bytes = record.stack_bytes;
   if (stack_bytes && stack_bytes <= DWELL_THREAD_WINDOW) bpf_seq_write(ctx->meta->seq, window, stack_bytes);
   return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What one look at a thread brings back: plain C, compiled by both sides. The iterator writes one
- * dwell_thread_record for each thread, each followed by stack_bytes of the thread's stack from sp upward.
+ * dwell_thread_record for each thread, each followed by kernel_frames addresses and by stack_bytes of the
+ * thread's stack from sp upward.
  */
 #ifndef DWELL_BPF_THREADS_H
 #define DWELL_BPF_THREADS_H
@@ -44,13 +45,12 @@ struct dwell_thread_record {
   /* The scheduler's clock as the reader's own thread saw it last, for translation: its last arrival. */
   __u64 reader_arrival_ns;
   char name[16];
-  __u64 kernel_stack[DWELL_KERNEL_FRAMES];
 };
 
 #if defined(__cplusplus)
-static_assert(sizeof(struct dwell_thread_record) == 480);
+static_assert(sizeof(struct dwell_thread_record) == 224);
 #else
-_Static_assert(sizeof(struct dwell_thread_record) == 480, "dwell_thread_record");
+_Static_assert(sizeof(struct dwell_thread_record) == 224, "dwell_thread_record");
 #endif
 
 #endif /* DWELL_BPF_THREADS_H */

@@ -137,10 +137,24 @@ NOINLINE static void *spin(void *argument) {
 
 static void scenario_running(void) { start(spin, NULL, "spinner"); }
 
+/* ---- threads that come and go ---- */
+
+NOINLINE static void *end_soon(void *argument) { return argument; }
+
+NOINLINE static void *start_and_join(void *argument) {
+  for (;;) pthread_join(start(end_soon, NULL, "soon"), NULL);
+  return argument;
+}
+
+static void scenario_churn(void) {
+  for (int i = 0; i < CHURNING; i++) start(start_and_join, NULL, "churning");
+}
+
 /* ---- all of them ---- */
 
 static const struct scenario scenarios[] = {{"waits", scenario_waits, 0, NULL},
                                             {"idle_pool", scenario_idle_pool, 0, NULL},
-                                            {"running", scenario_running, 1, NULL}};
+                                            {"running", scenario_running, 1, NULL},
+                                            {"churn", scenario_churn, 1, NULL}};
 
 SCENARIO_MAIN

@@ -75,6 +75,19 @@ TEST(Deadlock, OfTwoInAStaticProgram) {
   expect_deadlock("stuck_locks_static", "ab_ba", {{"one", "mutex second"}, {"two", "mutex first"}});
 }
 
+// The locks name their owners by the numbers of the process's own namespace.
+TEST(Deadlock, InAnotherPidNamespace) {
+  DWELL_NEEDS_BPF();
+  Program inside(
+      {"unshare", "--pid", "--fork", "--mount-proc", "--kill-child", target_binary("stuck_locks"), "ab_ba"});
+  ASSERT_TRUE(inside.wait_for_output("ready")) << inside.errors();
+  Finished children = run({"pgrep", "-P", std::to_string(inside.pid())});
+  LookedAt look = look_at(std::atoi(children.output.c_str()));
+  EXPECT_EQ(look.exit, kFound);
+  ASSERT_EQ(verdicts_of(look.report, "deadlock").size(), 1u);
+  EXPECT_NE(threads_named(look.report, "one")[0]["tid"], threads_named(look.report, "one")[0]["own_tid"]);
+}
+
 TEST(Deadlock, OfThree) {
   DWELL_NEEDS_BPF();
   expect_deadlock("stuck_locks", "three_cycle",

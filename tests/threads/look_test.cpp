@@ -104,6 +104,16 @@ TEST(Look, ErrorsSayWhatToDo) {
   EXPECT_EQ(none.exit, 3);
   EXPECT_NE(none.errors.find("no such process"), std::string::npos) << none.errors;
   EXPECT_EQ(run({dwell_binary(), "threads"}).exit, 2);
+  StuckThreads target("idle_pool");
+  Finished nobody = run({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", dwell_binary(),
+                         "threads", "-p", std::to_string(target.pid())});
+  EXPECT_EQ(nobody.exit, 4) << nobody.errors;
+  EXPECT_THAT(nobody.errors, ::testing::HasSubstr("hint: run as root, or grant CAP_BPF")) << nobody.errors;
+  std::string thread =
+      std::to_string(threads_named(look_at(target.pid()).report, "worker")[0]["tid"].get<int>());
+  Finished a_thread = run({dwell_binary(), "threads", "-p", thread});
+  EXPECT_EQ(a_thread.exit, 2);
+  EXPECT_THAT(a_thread.errors, ::testing::HasSubstr(fmt::format("-p {}", target.pid())));
   Finished kernel = run({dwell_binary(), "threads", "-p", "2"});
   EXPECT_EQ(kernel.exit, 5) << kernel.errors;
 }

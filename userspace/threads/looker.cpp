@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <limits>
 
 #include "threads.skel.h"
@@ -21,6 +22,7 @@
 namespace dwell {
 namespace {
 
+constexpr std::size_t kPiece = 64 << 10;      // the kernel gives half of that at once
 constexpr std::uint32_t kFair[] = {0, 3, 5};  // SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE
 
 std::uint64_t now_ns() {
@@ -35,37 +37,46 @@ Error load_error(const std::string& doing, int err) {
   if (!log.empty()) error.what += " (" + log + ")";
   struct stat types {};
   if (err == EPERM || err == EACCES) {
-    error.hint = "run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE";
+    error.hint =
+        "run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE; without them /proc/PID/task/TID/wchan and "
+        "/proc/PID/task/TID/syscall still tell where your own threads wait";
   } else if (::stat("/sys/kernel/btf/vmlinux", &types) != 0) {
     error.hint = "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as distributions' are";
     error.exit = Exit::kUnsupported;
   } else if (err == EINVAL || err == ESRCH || err == ENOENT) {
     error.hint =
-        "looking at threads needs Linux 5.18 or newer; a single thread: cat "
-        "/proc/PID/task/TID/{syscall,wchan}";
+        "looking at threads needs Linux 5.18 or newer; on any, /proc/PID/task/TID/wchan and "
+        "/proc/PID/task/TID/syscall tell where a thread waits";
     error.exit = Exit::kUnsupported;
   }
   return error;
 }
 
+using Link = std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>>;
+
+Link attach(::threads& object, bpf_iter_link_info info) {
+  LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof info);
+  return Link(bpf_program__attach_iter(object.progs.look, &options));
+}
+
 // The first kernels that can look can't be told whose threads: there the program itself passes over the
 // others, by the numbers of the initial PID namespace.
-bpf_link* attach(::threads& object, pid_t pid) {
+Link attach_to_process(::threads& object, pid_t pid) {
   bpf_iter_link_info info{};
   info.task.pid = static_cast<std::uint32_t>(pid);
-  LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof info);
-  if (bpf_link* link = bpf_program__attach_iter(object.progs.look, &options)) return link;
+  if (Link link = attach(object, info)) return link;
   if (errno != EINVAL && errno != E2BIG) return nullptr;
   object.bss->target_tgid = static_cast<std::uint32_t>(pid);
-  return bpf_program__attach_iter(object.progs.look, nullptr);
+  return Link(bpf_program__attach_iter(object.progs.look, nullptr));
 }
 
 }  // namespace
 
 struct ThreadLooker::Impl {
   std::unique_ptr<::threads, FreeWith<threads__destroy>> object;
-  std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>> link;
+  Link link;
   pid_t pid = 0;
+  std::size_t last_size = 0;
 };
 
 ThreadLooker::ThreadLooker(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -77,55 +88,70 @@ Result<ThreadLooker> ThreadLooker::open(pid_t pid, const LookOptions& options) {
   listen_to_libbpf();
   auto impl = std::make_unique<Impl>();
   impl->pid = pid;
+  struct stat tasks {};
+  if (::stat(fmt::format("/proc/{}/task", pid).c_str(), &tasks) == 0)
+    impl->last_size = tasks.st_nlink * (sizeof(dwell_thread_record) + DWELL_THREAD_WINDOW);
   impl->object.reset(threads__open());
   if (!impl->object) return load_error("load the BPF program that looks at threads", errno);
   impl->object->rodata->all_kernel_stacks = options.all_kernel_stacks;
   if (int err = threads__load(impl->object.get()))
     return load_error("load the BPF program that looks at threads", -err);
-  impl->link.reset(attach(*impl->object, pid));
+  impl->link = attach_to_process(*impl->object, pid);
   if (!impl->link) return load_error(fmt::format("look at the threads of PID {}", pid), errno);
   return ThreadLooker(std::move(impl));
 }
 
-Result<RawLook> ThreadLooker::look() { return read(false); }
-Result<RawLook> ThreadLooker::look_at_times() { return read(true); }
+Result<RawLook> ThreadLooker::look() { return read(impl_->link.get(), false); }
+Result<RawLook> ThreadLooker::look_at_times() { return read(impl_->link.get(), true); }
 
-Result<RawLook> ThreadLooker::read(bool times_only) {
+Result<RawLook> ThreadLooker::look_at(std::uint32_t tid) {
+  bpf_iter_link_info info{};
+  info.task.tid = tid;
+  Link link = attach(*impl_->object, info);
+  if (!link) return load_error(fmt::format("look at thread {}", tid), errno);
+  return read(link.get(), false);
+}
+
+Result<RawLook> ThreadLooker::read(const bpf_link* link, bool times_only) {
   impl_->object->bss->times_only = times_only;
   // The scheduler notes when we get the CPU back: a mark on its clock that we know on ours.
   timespec moment{0, 1};
   ::nanosleep(&moment, nullptr);
   std::uint64_t started = now_ns();
-  UniqueFd file(::bpf_iter_create(bpf_link__fd(impl_->link.get())));
+  UniqueFd file(::bpf_iter_create(bpf_link__fd(link)));
   if (!file.valid()) return load_error(fmt::format("look at the threads of PID {}", impl_->pid), errno);
   std::string bytes;
-  constexpr std::size_t kPiece = 256 << 10;
+  bytes.reserve(impl_->last_size + kPiece);
   for (;;) {
     std::size_t size = bytes.size();
     bytes.resize(size + kPiece);
     ssize_t n = ::read(file.get(), bytes.data() + size, kPiece);
+    int err = errno;
     bytes.resize(size + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
-    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (n < 0) return system_error(fmt::format("look at the threads of PID {}", impl_->pid), errno);
+    if (n < 0 && (err == EINTR || err == EAGAIN)) continue;
+    if (n < 0) return system_error(fmt::format("look at the threads of PID {}", impl_->pid), err);
     if (n == 0) break;
   }
-  Result<RawLook> look = parse_look(bytes);
+  impl_->last_size = std::max(impl_->last_size, bytes.size());
+  Result<RawLook> look = parse_look(std::move(bytes));
   if (!look) return look;
   look->started_ns = started;
   look->ended_ns = now_ns();
-  if (look->threads.empty())
+  if (look->threads.empty() && link == impl_->link.get())
     return Error{fmt::format("look at the threads of PID {}: it has ended", impl_->pid), "", Exit::kNoTarget};
   return look;
 }
 
-Result<RawLook> parse_look(std::string_view bytes) {
+Result<RawLook> parse_look(std::string bytes) {
   RawLook look;
   Cursor in(bytes);
   std::uint64_t offset = std::numeric_limits<std::uint64_t>::max();
+  look.threads.reserve(bytes.size() / (sizeof(dwell_thread_record) + DWELL_THREAD_WINDOW) + 1);
   while (!in.at_end()) {
-    SeenThread thread{in.fixed<dwell_thread_record>(), look.windows.size()};
-    look.windows += in.text(thread.record.stack_bytes);
-    if (!in.ok() || thread.record.kernel_frames > DWELL_KERNEL_FRAMES)
+    SeenThread thread{in.fixed<dwell_thread_record>(), in.offset()};
+    in.skip(thread.record.kernel_frames * sizeof(std::uint64_t));
+    in.skip(thread.record.stack_bytes);
+    if (!in.ok())
       return Error{"look at threads: the kernel's answer ends in the middle of a thread", "", Exit::kFailed};
     // We may have been late to note it, never early: the least difference is the best.
     if (std::uint64_t reader = thread.record.reader_arrival_ns) {
@@ -135,8 +161,21 @@ Result<RawLook> parse_look(std::string_view bytes) {
     look.threads.push_back(thread);
   }
   look.clock_offset_ns = look.has_times ? offset : 0;
-  std::ranges::sort(look.threads, {}, [](const SeenThread& thread) { return thread.record.tid; });
+  auto tid = [](const SeenThread& thread) { return thread.record.tid; };
+  if (!std::ranges::is_sorted(look.threads, {}, tid)) std::ranges::sort(look.threads, {}, tid);
+  look.bytes = std::move(bytes);
   return look;
+}
+
+std::string_view RawLook::window(const SeenThread& thread) const {
+  std::size_t at = thread.extra_at + thread.record.kernel_frames * sizeof(std::uint64_t);
+  return std::string_view(bytes).substr(at, thread.record.stack_bytes);
+}
+
+std::vector<std::uint64_t> RawLook::kernel_stack(const SeenThread& thread) const {
+  std::vector<std::uint64_t> stack(thread.record.kernel_frames);
+  std::memcpy(stack.data(), bytes.data() + thread.extra_at, stack.size() * sizeof(std::uint64_t));
+  return stack;
 }
 
 const SeenThread* RawLook::find(std::uint32_t tid) const {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
 #include <map>
 #include <optional>
 #include <utility>
@@ -19,7 +20,9 @@
 namespace dwell {
 namespace {
 
-constexpr int kLooks = 3;  // at threads that moved while they were looked at
+// At threads that ran while they were looked at.
+constexpr int kLooksAgain = 2;
+constexpr std::size_t kMostLooksAgain = 32;
 
 constexpr std::uint64_t kNoCall = ~std::uint64_t{0};
 
@@ -41,36 +44,34 @@ bool waits(ThreadState state) {
   return state == ThreadState::kSleeping || state == ThreadState::kUninterruptible;
 }
 
-// Threads that ran while they were looked at are looked at once more, in place of what was seen of them.
-Result<std::vector<RawLook>> look_until_still(ThreadLooker& looker) {
-  std::vector<RawLook> looks;
-  for (int i = 0; i < kLooks; ++i) {
-    Result<RawLook> look = looker.look();
-    if (!look) return looks.empty() ? Result<std::vector<RawLook>>(look.error()) : std::move(looks);
-    bool all_still = std::ranges::none_of(look->threads, &SeenThread::moved);
-    looks.push_back(std::move(*look));
-    if (all_still) break;
-  }
-  return looks;
-}
-
 struct Seen {
   const RawLook* look;
   const SeenThread* thread;
 };
 
-// The threads of the first look, each as it was seen the first time that it held still.
-std::vector<Seen> best_sights(const std::vector<RawLook>& looks) {
-  std::vector<Seen> best;
-  for (const SeenThread& thread : looks[0].threads)
-    if (thread.record.tid) best.push_back({&looks[0], &thread});
-  for (std::size_t i = 1; i < looks.size(); ++i) {
-    for (Seen& seen : best) {
-      if (!seen.thread->moved()) continue;
-      if (const SeenThread* later = looks[i].find(seen.thread->record.tid)) seen = {&looks[i], later};
+// The threads of a process, those that ran while they were looked at each as it was seen when it held still.
+struct Sights {
+  std::deque<RawLook> looks;
+  std::vector<Seen> threads;
+};
+
+Result<Sights> look_until_still(ThreadLooker& looker) {
+  Sights sights;
+  Result<RawLook> all = looker.look();
+  if (!all) return all.error();
+  sights.looks.push_back(std::move(*all));
+  for (const SeenThread& thread : sights.looks.front().threads)
+    if (thread.record.tid) sights.threads.push_back({&sights.looks.front(), &thread});
+  std::size_t looks_left = kMostLooksAgain;
+  for (Seen& seen : sights.threads) {
+    for (int i = 0; i < kLooksAgain && seen.thread->moved() && looks_left > 0; ++i, --looks_left) {
+      Result<RawLook> again = looker.look_at(seen.thread->record.tid);
+      if (!again || again->threads.empty()) break;
+      sights.looks.push_back(std::move(*again));
+      seen = {&sights.looks.back(), &sights.looks.back().threads.front()};
     }
   }
-  return best;
+  return sights;
 }
 
 // What a thread waits for that made no system call: its memory, or something of the kernel's own.
@@ -104,12 +105,12 @@ class ThreadObserver::Impl {
   }
 
   Result<ThreadLook> look() {
-    Result<std::vector<RawLook>> looks = look_until_still(looker_);
-    if (!looks) return looks.error();
+    Result<Sights> sights = look_until_still(looker_);
+    if (!sights) return sights.error();
     descriptors_.emplace(pid_);  // what they were at the last look is no news
-    ThreadLook look = describe(best_sights(*looks));
-    look.time_ns = looks->front().started_ns;
-    look.duration_ns = looks->back().ended_ns - look.time_ns;
+    ThreadLook look = describe(sights->threads);
+    look.time_ns = sights->looks.front().started_ns;
+    look.duration_ns = sights->looks.back().ended_ns - look.time_ns;
     return look;
   }
 
@@ -152,7 +153,7 @@ class ThreadObserver::Impl {
     // The registers of a thread on its CPU are those of its last way into the kernel.
     if (seen.thread->has_registers() && !seen.thread->on_cpu())
       facts.stack = stacks_.user_stack(*seen.thread, seen.look->window(*seen.thread));
-    facts.kernel_stack = stacks_.kernel_stack(*seen.thread);
+    facts.kernel_stack = stacks_.kernel_stack(seen.look->kernel_stack(*seen.thread));
     return facts;
   }
 

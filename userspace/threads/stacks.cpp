@@ -76,9 +76,8 @@ StackId StackCollector::intern(std::span<const RemoteFrame> frames, dwell_stack_
   return known->second;
 }
 
-StackId StackCollector::kernel_stack(const SeenThread& thread) {
-  const dwell_thread_record& record = thread.record;
-  if (!record.kernel_frames) return StackId::kUnknown;
+StackId StackCollector::kernel_stack(std::span<const std::uint64_t> addresses) {
+  if (addresses.empty()) return StackId::kUnknown;
   if (kernel_ < 0) {
     Module module;
     module.path = "[kernel]";
@@ -86,8 +85,7 @@ StackId StackCollector::kernel_stack(const SeenThread& thread) {
     kernel_ = static_cast<std::int32_t>(writer_.add_module(module));
   }
   std::vector<std::uint32_t> locations;
-  for (std::uint32_t i = 0; i < record.kernel_frames; ++i)
-    locations.push_back(writer_.add_location({kernel_, record.kernel_stack[i], true}));
+  for (std::uint64_t address : addresses) locations.push_back(writer_.add_location({kernel_, address, true}));
   return writer_.add_stack(locations, DWELL_STACK_COMPLETE);
 }
 

@@ -27,7 +27,7 @@ class StackCollector {
 
   // `window` is what was read of its stack together with its registers; what lies above is read now.
   StackId user_stack(const SeenThread& thread, std::string_view window);
-  StackId kernel_stack(const SeenThread& thread);
+  StackId kernel_stack(std::span<const std::uint64_t> addresses);
 
   // Code through which stacks may be wrong or cut, and why.
   std::vector<std::string> problems() const;
