@@ -138,47 +138,82 @@ static __always_inline __u64 dwell_send_stack(struct dwell_walk *w, __u8 process
 
 /* ---- walks that need not be done again ---- */
 
-static __always_inline struct dwell_memo *dwell_memo_of(const struct dwell_stack_start *start) {
-  __u32 key = dwell_mix(start->sp, start->pc) & (DWELL_MEMOS - 1);
+static __always_inline __u64 dwell_start_tag(const struct dwell_walk *w,
+                                             const struct dwell_stack_start *start) {
+  return (start->sp ^ start->pc ^ w->publication << 32) * 0x9e3779b97f4a7c15ull | 1;
+}
+
+static __always_inline struct dwell_memo_set *dwell_memos_of(__u64 tag) {
+  __u32 key = tag >> 54;
   return bpf_map_lookup_elem(&unwind_memos, &key);
 }
 
-static __always_inline bool dwell_same_start(const struct dwell_stack_start *a,
-                                             const struct dwell_stack_start *b) {
-  return a->pc == b->pc && a->sp == b->sp && a->bp == b->bp && a->flags == b->flags &&
-         a->cfa_offset == b->cfa_offset && a->bp_offset == b->bp_offset;
+static __always_inline bool dwell_began_like(const struct dwell_walk *w, const struct dwell_memo *memo,
+                                             const struct dwell_stack_start *start) {
+  const struct dwell_stack_start *then = &memo->start;
+  return memo->publication == w->publication && then->pc == start->pc && then->sp == start->sp &&
+         then->flags == start->flags && then->cfa_offset == start->cfa_offset &&
+         then->bp_offset == start->bp_offset && (!memo->bp_matters || then->bp == start->bp);
 }
 
-/* The stack of the walk that began like this one and would read the same words; 0: there is none. What was
- * read for the comparison is in the window. On x86-64 loads are not reordered, so a version that did not
- * change tells that nothing else did. */
-static __always_inline __u64 dwell_remembered(struct dwell_walk *w, const struct dwell_memo *memo,
-                                              const struct dwell_stack_start *start) {
+/* Whether the words that the walk read then are the same now. The first one, the return address of the first
+ * frame, tells most that are not. */
+static __always_inline bool dwell_reads_like(const struct dwell_walk *w, const struct dwell_memo *memo) {
+  __u32 count = memo->count;
+  if (memo->bytes > w->window_size) return false; /* it was replaced a moment ago */
+  for (__u32 i = 0; i < DWELL_MEMO_WORDS && i < count; i++)
+    if (w->window[memo->words.at[i] & (DWELL_WINDOW_WORDS - 1)] != memo->words.value[i]) return false;
+  return true;
+}
+
+/* The memo's stack if the walk would be the same, else 0. Another CPU may be writing: on x86-64 loads are not
+ * reordered, so a version that did not change tells that nothing else did. */
+static __always_inline __u64 dwell_same_walk(const struct dwell_walk *w, const struct dwell_memo *memo,
+                                             const struct dwell_stack_start *start) {
   __u32 version = *(volatile __u32 *)&memo->version;
-  if (version & 1 || memo->publication != w->publication || !dwell_same_start(&memo->start, start)) return 0;
-  __u64 bytes = memo->bytes;
-  if (bytes > sizeof(w->window) || dwell_env_read(w, w->window, bytes, start->sp)) return 0;
-  w->window_base = start->sp;
-  w->window_size = bytes;
-  __u64 differs = 0;
-  for (__u32 i = 0; i < DWELL_MEMO_WORDS && i < memo->count; i++)
-    differs |= w->window[memo->words.at[i] & (DWELL_WINDOW_WORDS - 1)] ^ memo->words.value[i];
+  if (version & 1 || !dwell_began_like(w, memo, start) || !dwell_reads_like(w, memo)) return 0;
   __u64 stack = memo->stack;
   barrier();
-  return differs || *(volatile __u32 *)&memo->version != version ? 0 : stack;
+  return *(volatile __u32 *)&memo->version == version ? stack : 0;
 }
 
-static __always_inline void dwell_remember(const struct dwell_walk *w, struct dwell_memo *memo,
+/* The stack of a walk that began like this one and would read the same words; 0: none is remembered. What was
+ * read for the comparison stays in the window. */
+static __always_inline __u64 dwell_remembered(struct dwell_walk *w, const struct dwell_memo_set *set,
+                                              __u64 tag, const struct dwell_stack_start *start) {
+  __u64 bytes = 0;
+  for (int i = 0; i < DWELL_MEMO_WAYS; i++)
+    if (set->starts[i] == tag && set->bytes[i] > bytes) bytes = set->bytes[i];
+  if (!bytes || bytes > sizeof(w->window) || dwell_env_read(w, w->window, bytes, start->sp)) return 0;
+  w->window_base = start->sp;
+  w->window_size = bytes;
+  for (int i = 0; i < DWELL_MEMO_WAYS; i++) {
+    if (set->starts[i] != tag) continue;
+    __u64 stack = dwell_same_walk(w, &set->ways[i], start);
+    if (stack) return stack;
+  }
+  return 0;
+}
+
+static __always_inline void dwell_remember(const struct dwell_walk *w, struct dwell_memo_set *set, __u64 tag,
                                            const struct dwell_stack_start *start, __u64 stack) {
-  if (w->end != DWELL_STACK_COMPLETE || w->words > DWELL_MEMO_WORDS || !w->publication) return;
+  if (w->end != DWELL_STACK_COMPLETE || !w->words || w->words > DWELL_MEMO_WORDS || !w->publication) return;
+  __u32 way = bpf_get_prandom_u32();
+  for (__u32 i = 0; i < DWELL_MEMO_WAYS; i++)
+    if (set->starts[i] != tag) way = i;
+  way &= DWELL_MEMO_WAYS - 1;
+  struct dwell_memo *memo = &set->ways[way];
   __u32 version = memo->version;
   if (version & 1 || __sync_val_compare_and_swap(&memo->version, version, version + 1) != version) return;
   memo->count = w->words;
   memo->publication = w->publication;
   memo->start = *start;
-  memo->bytes = (w->highest_word + 1) * 8;
+  memo->bp_matters = w->start_bp_matters;
   memo->stack = stack;
   memo->words = w->memo;
+  memo->bytes = (w->highest_word + 1) * 8;
+  set->starts[way] = tag;
+  set->bytes[way] = memo->bytes;
   __sync_fetch_and_add(&memo->version, 1);
 }
 
@@ -212,14 +247,15 @@ static __always_inline __u64 dwell_stack(void *ctx, struct dwell_stack_start sta
   __u64 generation = dwell_find_space(w, process), stack = 0;
   w->trampoline = dwell_trampoline(task);
   w->window_size = 0;
-  struct dwell_memo *memo = dwell_memo_of(&start);
-  if (memo) stack = dwell_remembered(w, memo, &start);
+  __u64 tag = dwell_start_tag(w, &start);
+  struct dwell_memo_set *memos = dwell_memos_of(tag);
+  if (memos) stack = dwell_remembered(w, memos, tag, &start);
   if (!stack) {
     w->stack_top = dwell_stack_top(task, start.sp);
     dwell_walk_begin(w, &start, dwell_mix(process, generation));
     bpf_loop(DWELL_MAX_FRAMES + 1, dwell_walk_callback, &scratch, 0);
     stack = dwell_send_stack(w, process, tid);
-    if (memo && stack) dwell_remember(w, memo, &start, stack);
+    if (memos && stack) dwell_remember(w, memos, tag, &start, stack);
   }
   dwell_release_scratch(scratch);
   return stack;

@@ -70,12 +70,12 @@ struct {
 } unwind_scratch SEC(".maps");
 
 /* Walks that were done, by where they began. */
-#define DWELL_MEMOS 4096
+#define DWELL_MEMO_SETS 1024 /* 2^10 */
 struct {
   __uint(type, BPF_MAP_TYPE_ARRAY);
-  __uint(max_entries, DWELL_MEMOS);
+  __uint(max_entries, DWELL_MEMO_SETS);
   __type(key, __u32);
-  __type(value, struct dwell_memo);
+  __type(value, struct dwell_memo_set);
 } unwind_memos SEC(".maps");
 
 #endif /* DWELL_BPF_UNWIND_MAPS_H */

@@ -53,6 +53,9 @@ struct dwell_walk {
   __u32 count; /* frames recorded */
   __u32 words; /* read so far; more than DWELL_MEMO_WORDS: too many, or not all of them can be told */
   __u64 start_sp, highest_word;
+  __u64 bp_at;            /* where bp was read, 0: it is the one that the walk began with */
+  __u32 start_bp_matters; /* some frame was found by it */
+  __u32 unused;
   struct dwell_memo_words memo;
   /* The dwell_stack_record as it is sent: its head, then the pcs. */
   __u64 head[sizeof(struct dwell_stack_record) / 8];
@@ -70,15 +73,24 @@ struct dwell_scratch {
   struct dwell_walk walk;
 };
 
-/* The last walk that began with these registers. */
+/* A walk that began with these registers. */
 struct dwell_memo {
   __u32 version; /* odd while it is written */
   __u32 count;   /* of words */
   __u64 publication;
   struct dwell_stack_start start;
-  __u64 bytes; /* of the stack, from sp up to the last word */
+  __u32 bytes; /* of the stack, from sp up to the last word */
+  __u32 bp_matters;
   __u64 stack;
   struct dwell_memo_words words;
+};
+
+/* Walks that began alike: all that operator new asks for has the same first pc, whoever called it. */
+#define DWELL_MEMO_WAYS 4
+struct dwell_memo_set {
+  __u64 starts[DWELL_MEMO_WAYS]; /* tells at a glance which may be of use */
+  __u32 bytes[DWELL_MEMO_WAYS];
+  struct dwell_memo ways[DWELL_MEMO_WAYS];
 };
 #endif
 

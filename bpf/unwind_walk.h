@@ -20,8 +20,8 @@ static long dwell_env_read(struct dwell_walk *w, void *to, __u32 size, __u64 fro
 static __u64 *dwell_env_cached(struct dwell_walk *w, __u32 index);
 /* Calls step(index, context) up to `times` times, until it returns 1. */
 static long dwell_env_loop(__u32 times, long (*step)(__u64, void *), void *context);
-/* Whether pc lies in executable memory that is no file's: code that was generated since userspace looked. Then
- * w->mapping is that memory. */
+/* Whether pc lies in executable memory that is no file's: code that was generated since userspace looked.
+ * Then w->mapping is that memory. */
 static int dwell_env_is_generated(struct dwell_walk *w, __u64 pc);
 /* Fills probes[] with the thread's pending return probes, innermost first. */
 static void dwell_env_return_probes(struct dwell_walk *w);
@@ -90,7 +90,7 @@ static __always_inline int dwell_read_outside(struct dwell_walk *w, __u64 addres
   return dwell_env_read(w, word, 8, address) ? -1 : 0;
 }
 
-static __always_inline int dwell_read_word(struct dwell_walk *w, __u64 address, __u64 *word) {
+static __always_inline int dwell_peek_word(struct dwell_walk *w, __u64 address, __u64 *word) {
   __u64 offset = address - w->window_base;
   if (offset & 7) return dwell_read_outside(w, address, word);
   if (offset >= w->window_size) {
@@ -99,8 +99,22 @@ static __always_inline int dwell_read_word(struct dwell_walk *w, __u64 address, 
     offset = 0;
   }
   *word = w->window[(offset >> 3) & (DWELL_WINDOW_WORDS - 1)];
+  return 0;
+}
+
+static __always_inline int dwell_read_word(struct dwell_walk *w, __u64 address, __u64 *word) {
+  if (dwell_peek_word(w, address, word)) return -1;
   dwell_note_word(w, address, *word);
   return 0;
+}
+
+/* Most code keeps something else than a frame pointer in rbp: what it is matters only once a frame is found
+ * by it. */
+static __always_inline void dwell_note_bp(struct dwell_walk *w) {
+  if (w->bp_at)
+    dwell_note_word(w, w->bp_at, w->bp);
+  else
+    w->start_bp_matters = 1;
 }
 
 /* ---- lookups ---- */
@@ -185,7 +199,10 @@ static __always_inline void dwell_look_behind_trampoline(struct dwell_walk *w, _
 /* Goes to the caller, whose frame lies above cfa. bp_address: where its rbp was saved, 0 if rbp is untouched.
  */
 static __always_inline int dwell_to_caller(struct dwell_walk *w, __u64 cfa, __u64 bp_address) {
-  if (bp_address && dwell_read_word(w, bp_address, &w->bp)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
+  if (bp_address) {
+    if (dwell_peek_word(w, bp_address, &w->bp)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
+    w->bp_at = bp_address;
+  }
   if (dwell_read_word(w, cfa - 8, &w->pc)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
   w->sp = cfa;
   w->exact = 0;
@@ -270,6 +287,9 @@ static __always_inline int dwell_walk_step(struct dwell_walk *w) {
     return 1;
   }
 
+  if (rule.cfa == DWELL_CFA_BP || rule.cfa == DWELL_CFA_DEREF_BP || rule.cfa == DWELL_CFA_NONE ||
+      rule.bp == DWELL_BP_AT_BP)
+    dwell_note_bp(w);
   switch (rule.cfa) {
     case DWELL_CFA_SP:
       cfa = w->sp + (__s64)rule.cfa_offset;
@@ -306,7 +326,10 @@ static __always_inline int dwell_walk_step(struct dwell_walk *w) {
     w->guessed = 0;
     if (rule.bp == DWELL_BP_AT_CFA) bp_address = cfa + (__s64)rule.bp_offset;
     if (rule.bp == DWELL_BP_AT_BP) bp_address = w->bp + (__s64)rule.bp_offset;
-    if (rule.bp == DWELL_BP_LOST) w->bp = DWELL_LOST_BP;
+    if (rule.bp == DWELL_BP_LOST) {
+      w->bp = DWELL_LOST_BP;
+      w->bp_at = 0;
+    }
   }
   return dwell_to_caller(w, cfa, bp_address);
 }
@@ -334,6 +357,8 @@ static __always_inline void dwell_walk_begin(struct dwell_walk *w, const struct 
   w->words = 0;
   w->start_sp = start->sp;
   w->highest_word = 0;
+  w->bp_at = 0;
+  w->start_bp_matters = 0;
   for (int i = 0; i < DWELL_MAX_FRAMES / 64; i++) dwell_record(w)->exact[i] = 0;
 }
 

@@ -27,11 +27,4 @@ SCENARIO void run_generated(void) {
   say("");
 }
 
-int main(void) {
-  say("ready\n");
-  wait_for_line();
-  run_generated();
-  say("done\n");
-  wait_for_line();
-  return 0;
-}
+DEFINE_MAIN(run_generated);

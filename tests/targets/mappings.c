@@ -138,11 +138,4 @@ SCENARIO void run_scenario(void) {
   say("");
 }
 
-int main(void) {
-  say("ready\n");
-  wait_for_line();
-  run_scenario();
-  say("done\n");
-  wait_for_line();
-  return 0;
-}
+DEFINE_MAIN(run_scenario);

@@ -57,6 +57,17 @@ static inline size_t opaque_size(size_t size) {
   return size;
 }
 
+#define DEFINE_MAIN(scenario) \
+  int main(void) {             \
+    say("ready\n");           \
+    wait_for_line();           \
+    scenario();                \
+    say("done\n");            \
+    wait_for_line();           \
+    return 0;                  \
+  }                            \
+  _Static_assert(1, "")
+
 #define DEFINE_TRUTH()                \
   void* volatile truth_kept[MAX_KEPT]; \
   unsigned truth_kept_count
