@@ -75,6 +75,43 @@ const char* name_of(GoStackState state) {
   return "";
 }
 
+Json counts_json(const HeapCounts& counts) {
+  return {{"in_use_bytes", counts.in_use_bytes},
+          {"in_use_objects", counts.in_use_objects},
+          {"allocated_bytes", counts.allocated_bytes},
+          {"allocated_objects", counts.allocated_objects}};
+}
+
+Json heap_json(const std::optional<HeapProfile>& heap) {
+  if (!heap) return nullptr;
+  Json sites = Json::array();
+  for (const HeapSite& site : heap->sites) {
+    Json stack = Json::array();
+    for (const GoCall& call : site.calls) stack.push_back(call_json(call));
+    sites.push_back({{"estimate", counts_json(site.scaled)},
+                     {"sampled", counts_json(site.sampled)},
+                     {"stack", std::move(stack)}});
+  }
+  return {{"sample_bytes", heap->rate}, {"estimate", counts_json(heap->total)}, {"sites", std::move(sites)}};
+}
+
+Json collector_json(const std::optional<Collector>& collector) {
+  if (!collector) return nullptr;
+  Json pauses = Json::array();
+  for (const CollectorPause& pause : collector->last)
+    pauses.push_back({{"end_unix_ns", pause.end_unix_ns}, {"ns", pause.ns}});
+  return {{"cycles", collector->cycles},
+          {"forced", collector->forced},
+          {"pauses_ns", collector->pauses_ns},
+          {"cpu_share", collector->cpu_share},
+          {"gogc", or_null(collector->percent)},
+          {"memory_limit", or_null(collector->limit)},
+          {"live_bytes", or_null(collector->live_bytes)},
+          {"heap_bytes", or_null(collector->heap_bytes)},
+          {"goal_bytes", or_null(collector->goal_bytes)},
+          {"last_pauses", std::move(pauses)}};
+}
+
 Json stuck_json(const std::optional<StuckFinding>& stuck) {
   if (!stuck) return nullptr;
   return {{"goroutines", stuck->goroutines.size()},
@@ -126,6 +163,9 @@ std::string goroutines_json(const GoroutineReport& report) {
                {"broken", report.figures.broken},
                {"unreadable", report.figures.unreadable},
                {"stuck", stuck_json(report.stuck)},
+               {"heap", heap_json(report.heap)},
+               {"no_heap", report.no_heap.empty() ? Json(nullptr) : Json(printable(report.no_heap))},
+               {"collector", collector_json(report.collector)},
                {"groups", std::move(groups)}};
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "ui/escape.h"
+#include "ui/go_heap_text.h"
 #include "ui/text_table.h"
 #include "ui/text_width.h"
 #include "ui/values.h"
@@ -37,14 +38,14 @@ bool of_standard_library(std::string_view function) {
 }
 
 // The call that a reader asks for: the innermost of the program's own, else the innermost that is shown.
-const GoCall* site_of(const GoroutineGroup& group) {
+const GoCall* site_of(const std::vector<GoCall>& calls) {
   const GoCall* shown = nullptr;
-  for (const GoCall& call : group.calls) {
+  for (const GoCall& call : calls) {
     if (call.hidden) continue;
     if (!of_standard_library(call.function)) return &call;
     if (!shown) shown = &call;
   }
-  return shown ? shown : group.calls.empty() ? nullptr : &group.calls.front();
+  return shown ? shown : calls.empty() ? nullptr : &calls.front();
 }
 
 std::string channel_words(const GoChannel& channel, std::uint64_t now) {
@@ -98,6 +99,10 @@ class Writer {
     write_table();
     for (std::size_t i = 0; i < std::min(groups_.size(), options_.stacks); ++i) write_group(i);
     write_figures();
+    if (report_.collector) out_ += collector_text(*report_.collector, style_);
+    if (report_.heap) out_ += heap_profile_text(*report_.heap, options_.groups, style_);
+    if (!report_.no_heap.empty())
+      out_ += "\n" + style_.paragraph(Paint::kWarning, printable(report_.no_heap) + ".");
     return std::move(out_);
   }
 
@@ -160,7 +165,7 @@ class Writer {
         continue;
       }
       std::string site;
-      if (const GoCall* call = site_of(group))
+      if (const GoCall* call = site_of(group.calls))
         site = fmt::format("{} ({})", printable(call->function), place_of(*call, false));
       if (site.empty()) site = "started by " + printable(group.creator.function);
       if (!group.creator.function.empty() && !group.calls.empty())
@@ -304,6 +309,20 @@ class Writer {
 };
 
 }  // namespace
+
+std::string go_call_site(const std::vector<GoCall>& calls) {
+  constexpr std::size_t kMostCallers = 2;
+  const GoCall* site = site_of(calls);
+  if (!site) return "[unknown]";
+  std::string text = fmt::format("{} ({})", site->function, place_of(*site, false));
+  std::size_t index = static_cast<std::size_t>(site - calls.data()), callers = 0;
+  while (++index < calls.size() && callers < kMostCallers) {
+    if (calls[index].hidden) continue;
+    text += " ← " + calls[index].function;
+    ++callers;
+  }
+  return text;
+}
 
 std::string wait_words(const GoWait& wait, std::uint64_t now_monotonic_ns) {
   std::string words;

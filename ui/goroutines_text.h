@@ -19,6 +19,9 @@ struct GoroutinesTextOptions {
 
 std::string goroutines_text(const GoroutineReport& report, const GoroutinesTextOptions& options);
 
+// "main.(*Cache).add (cache.go:41) ← main.handle": the innermost calls of the program's own.
+std::string go_call_site(const std::vector<GoCall>& calls);
+
 // What a goroutine waits for, in a few words; "" if nothing is known beyond its state.
 std::string wait_words(const GoWait& wait, std::uint64_t now_monotonic_ns);
 

@@ -11,7 +11,7 @@
 namespace dwell {
 namespace {
 
-Result<GoroutineReport> look(pid_t pid, bool prove) {
+Result<GoroutineReport> look(pid_t pid, bool prove, bool heap) {
   Result<GoRuntime> runtime = GoRuntime::attach(pid);
   if (!runtime) return runtime.error();
   std::optional<StuckFinding> stuck;
@@ -22,6 +22,7 @@ Result<GoroutineReport> look(pid_t pid, bool prove) {
   }
   Result<GoroutineReport> report = look_at_goroutines(*runtime, std::move(stuck));
   if (!report) return report.error();
+  if (heap) add_heap(*runtime, *report);
   Descriptors descriptors(pid);
   for (GoroutineGroup& group : report->groups) {
     for (GoroutineExample& example : group.examples) {
@@ -35,7 +36,7 @@ Result<GoroutineReport> look(pid_t pid, bool prove) {
 }  // namespace
 
 Result<Exit> show_goroutines(const ThreadsCommand& command) {
-  Result<GoroutineReport> report = look(command.options.pid, command.prove);
+  Result<GoroutineReport> report = look(command.options.pid, command.prove, command.heap);
   if (!report) return report.error();
   GoroutinesTextOptions options{
       .style = text_style_of(STDOUT_FILENO), .stacks = command.groups, .runtime = command.runtime};
@@ -45,7 +46,7 @@ Result<Exit> show_goroutines(const ThreadsCommand& command) {
 }
 
 std::string goroutines_of(pid_t pid) {
-  Result<GoroutineReport> report = look(pid, false);
+  Result<GoroutineReport> report = look(pid, false, false);
   if (!report) return "";
   constexpr std::size_t kStacks = 5;
   return "\n" + goroutines_text(*report, {.style = text_style_of(STDOUT_FILENO), .stacks = kStacks});

@@ -207,6 +207,9 @@ void add_threads(CLI::App& app, ThreadsCommand& command) {
                "which of them can never wake: copies what of the heap may hold pointers, twice; exit code 8 if there are any")
       ->needs(goroutines)
       ->group(kGo);
+  app.add_flag("--heap", command.heap, "what its heap retains by call site, by its own profile, and what collecting it costs, too")
+      ->needs(goroutines)
+      ->group(kGo);
   app.add_flag("--runtime", command.runtime, "the runtime's own goroutines and calls, too")->needs(goroutines)->group(kGo);
 }
 

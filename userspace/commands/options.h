@@ -69,6 +69,7 @@ struct ThreadsCommand {
   std::size_t groups = 20;
   bool goroutines = false;  // of a Go program, instead of its threads
   bool prove = false;       // which of them can never wake
+  bool heap = false;        // and what its heap retains
   bool runtime = false;     // and those that its runtime keeps for itself
   bool json = false;
 };

@@ -123,7 +123,7 @@ std::vector<GoCall> GoFrames::calls(const std::vector<std::uint64_t>& pcs) {
   return result;
 }
 
-GoCall GoFrames::call_before(std::uint64_t pc) {
+GoCall GoFrames::call_before(std::uint64_t pc) const {
   std::vector<GoCall> calls;
   bool calls_panic = false;
   std::optional<GoRecord> record = table().record_at(pc);

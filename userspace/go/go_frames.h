@@ -42,7 +42,7 @@ class GoFrames {
   // called there was injected.
   std::vector<GoCall> calls(const std::vector<std::uint64_t>& pcs);
   // The call that stands before this return address; for "created by".
-  GoCall call_before(std::uint64_t pc);
+  GoCall call_before(std::uint64_t pc) const;
   // "" if the address is in no function.
   std::string function_at(std::uint64_t pc) const;
   bool is_entry(std::uint64_t pc) const;

@@ -160,6 +160,16 @@ class ReportBuilder {
 
 }  // namespace
 
+void add_heap(const GoRuntime& runtime, GoroutineReport& report) {
+  Result<HeapProfile> profile = read_heap_profile(runtime);
+  if (profile) {
+    report.heap = std::move(*profile);
+  } else {
+    report.no_heap = profile.error().what;
+  }
+  report.collector = read_collector(runtime);
+}
+
 Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime, std::optional<StuckFinding> stuck) {
   GoroutineReport report;
   report.pid = runtime.memory().pid();

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "userspace/base/result.h"
+#include "userspace/go/collector.h"
 #include "userspace/go/goroutine_reader.h"
+#include "userspace/go/heap_profile.h"
 #include "userspace/go/labels.h"
 #include "userspace/go/stuck.h"
 #include "userspace/go/waits.h"
@@ -49,9 +51,15 @@ struct GoroutineReport {
   std::uint64_t time_unix_ns = 0, time_monotonic_ns = 0;
   std::uint64_t look_ns = 0;  // how long the look took
   LookFigures figures;
+  std::optional<HeapProfile> heap;     // if it was asked for, and the program keeps one
+  std::string no_heap;                 // why there is none
+  std::optional<Collector> collector;  // if it was asked for
   std::optional<StuckFinding> stuck;   // if it was asked for
   std::vector<GoroutineGroup> groups;  // stuck ones first, then most goroutines first, the runtime's own last
 };
+
+// Adds what the heap retains by call site, and what its collection costs.
+void add_heap(const GoRuntime& runtime, GoroutineReport& report);
 
 // Refused if the goroutines that are seen make no sense as such.
 Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime,
