@@ -5,11 +5,13 @@
 #include <cstdio>
 
 #include "ui/escape.h"
+#include "userspace/base/short_life.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/options.h"
 
 int main(int argc, char** argv) {
   dwell::Command command = dwell::parse_command_line(argc, argv);
+  if (!std::holds_alternative<dwell::RecordCommand>(command)) dwell::prepare_for_short_life();
   dwell::Result<dwell::Exit> result =
       std::visit([](const auto& asked) -> dwell::Result<dwell::Exit> { return dwell::run(asked); }, command);
   if (result) return static_cast<int>(*result);

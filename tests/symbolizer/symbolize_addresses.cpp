@@ -17,6 +17,7 @@
 #include <ctime>
 
 #include "symbolizer/symbolizer.h"
+#include "userspace/base/short_life.h"
 #include "userspace/base/files.h"
 #include "userspace/base/text.h"
 
@@ -79,6 +80,7 @@ double seconds(clockid_t clock) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  dwell::prepare_for_short_life();
   Options options;
   options.symbolizer.demangle = dwell::DemangleWidth::kNone;
   if (!parse_options(argc, argv, options)) {
@@ -93,7 +95,8 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::vector<dwell::AddressQuery> queries = read_addresses(*elf);
-  dwell::Symbolizer symbolizer(options.symbolizer);
+  // Never destroyed: the process ends, and the kernel takes its memory faster than it could be given back.
+  dwell::Symbolizer& symbolizer = *new dwell::Symbolizer(options.symbolizer);
   dwell::ModuleRef module;
   module.path = options.file;
   module.open_path = options.file;
