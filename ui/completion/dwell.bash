@@ -46,7 +46,7 @@ _dwell() {
       ;;
     --view)
       if [[ $command == export ]]; then
-        _dwell_complete -W "retained growing allocated temporary peak all threads"
+        _dwell_complete -W "retained growing allocated temporary peak all threads thread-sites"
       else
         _dwell_complete -W "retained growing allocated temporary peak all"
       fi
@@ -59,7 +59,7 @@ _dwell() {
     --attach-method) _dwell_complete -W "session multi perf" ;;
     -o | --output) _dwell_complete -f ;;
     --debug-dir | --sysroot) _dwell_complete -d ;;
-    -d | --duration | --from | --to | --temporary | --min | --sample-bytes | --buffer | --thread | --site | --module | -n | --sites | --stacks | --groups | --share | --window | --stuck-after)
+    -d | --duration | --from | --to | --temporary | --min | --sample-bytes | --buffer | --thread | --site | --module | -n | --sites | --stacks | --groups | --share | --window | --stuck-after | --look-every)
       COMPREPLY=()
       ;;
     *)

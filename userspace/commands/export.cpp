@@ -5,22 +5,34 @@
 #include "userspace/commands/output.h"
 #include "userspace/recording/reader.h"
 #include "userspace/views/thread_report.h"
+#include "userspace/views/thread_sites.h"
 
 namespace dwell {
+namespace {
+
+Result<Profile> profile_of(const ExportCommand& command, const Recording& recording) {
+  if (command.thread_sites) {
+    if (!recording.thread_ticks.empty()) return thread_sites_profile(recording);
+    return Error{"export: this recording did not follow threads", "record with --threads", Exit::kUsage};
+  }
+  if (command.threads || recording.only_looks()) return thread_profile(recording);
+  return memory_profile(recording, command.view, command.filter);
+}
+
+}  // namespace
 
 Result<Exit> run(const ExportCommand& command) {
   Result<ExportFormat> format = choose_format(command.format, command.output);
   if (!format) return format.error();
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
-  bool threads = command.threads || recording->only_looks();
-  Result<Profile> profile =
-      threads ? thread_profile(*recording) : memory_profile(*recording, command.view, command.filter);
+  bool memory = !command.threads && !command.thread_sites && !recording->only_looks();
+  Result<Profile> profile = profile_of(command, *recording);
   if (!profile) return profile.error();
   ExportOptions how;
   how.sample_type = command.sample_type;
   how.root_at_bottom = command.root_at_bottom;
-  how.difference = !threads && command.view == MemoryView::kGrowing;
+  how.difference = memory && command.view == MemoryView::kGrowing;
   Result<std::string> content = export_profile(*profile, *format, how);
   if (!content) return content.error();
   if (Result<void> written = write_output(command.output, *content); !written) return written.error();

@@ -77,12 +77,14 @@ void add_view(CLI::App& app, MemoryView& view) {
 void add_export_view(CLI::App& app, ExportCommand& command) {
   auto choose = [&command](const std::string& text) {
     command.threads = text == "threads";
-    if (command.threads) return;
-    value_of(command.view, view_named, "retained, growing, allocated, temporary, peak, all or threads")(text);
+    command.thread_sites = text == "thread-sites";
+    if (command.threads || command.thread_sites) return;
+    value_of(command.view, view_named,
+             "retained, growing, allocated, temporary, peak, all, threads or thread-sites")(text);
   };
   app.add_option_function<std::string>("--view", choose,
                                        "retained (default), growing, allocated, temporary, peak, all; threads: "
-                                       "the last look at them")
+                                       "the last look at them; thread-sites: who created them")
       ->type_name("VIEW");
 }
 
@@ -101,6 +103,11 @@ void add_record(CLI::App& app, RecordCommand& command) {
          "look at one allocation in this many bytes, by chance; figures are scaled, and state their error (default: all)")
       ->type_name("SIZE");
   app.add_flag("--follow-forks", options.follow_forks, "record the processes that it forks too");
+  app.add_flag("--threads", command.threads, "who creates threads, and what becomes of them, too");
+  app.add_option_function<std::string>(
+         "--look-every", value_of(options.look_every_ns, parse_duration, "a time like 10, 1.5s, 1m"),
+         "look at all its threads each time that this has passed, as dwell threads does; implies --threads")
+      ->type_name("TIME");
   app.add_flag_callback("--no-mappings", [&options] { options.mappings = false; },
                         "leave out mmap and brk, record the heap only");
   app.add_flag_callback("--no-symbols", [&options] { options.symbols = false; },

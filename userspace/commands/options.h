@@ -19,6 +19,7 @@ namespace dwell {
 
 struct RecordCommand {
   RecordOptions options;
+  bool threads = false;
   bool quiet = false;
   bool verbose = false;
 };
@@ -40,7 +41,8 @@ struct ExportCommand {
   std::string sample_type;  // for formats that show one; "": bytes
   bool root_at_bottom = false;
   MemoryView view = MemoryView::kRetained;
-  bool threads = false;  // the threads of the last look, not memory
+  bool threads = false;       // the threads of the last look, not memory
+  bool thread_sites = false;  // threads by creating site, not memory
   MemoryFilter filter;
 };
 

@@ -13,6 +13,7 @@
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/recording/reader.h"
+#include "userspace/threads/thread_tracing.h"
 
 namespace dwell {
 namespace {
@@ -63,7 +64,9 @@ Result<Exit> run(const RecordCommand& command) {
     };
     callbacks.progress = [&](const RecordProgress& progress) { line.show(figures_of(progress)); };
   }
-  Result<RecordOutcome> outcome = record(command.options, callbacks);
+  RecordOptions options = command.options;
+  if (command.threads || options.look_every_ns) options.tracers.push_back(ThreadTracing::load);
+  Result<RecordOutcome> outcome = record(options, callbacks);
   line.clear();
   if (!outcome) return outcome.error();
   if (!command.quiet) {

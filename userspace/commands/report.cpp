@@ -4,6 +4,7 @@
 #include "ui/memory_json.h"
 #include "ui/memory_text.h"
 #include "ui/text_style.h"
+#include "ui/thread_sites_text.h"
 #include "ui/threads_text.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
@@ -22,6 +23,22 @@ Result<Exit> report_threads(const ReportCommand& command, const Recording& recor
   return Exit::kOk;
 }
 
+// What a recording that followed threads tells of them besides.
+std::string threads_of(const ReportCommand& command, const Recording& recording, const TextStyle& style) {
+  std::string text;
+  if (!recording.thread_ticks.empty())
+    text += thread_sites_text(thread_sites(recording), {.style = style, .sites = command.sites, .stacks = command.stacks});
+  return text + looks_text(look_summaries(recording), style);
+}
+
+std::string add_threads(const std::string& memory, const Recording& recording) {
+  if (recording.thread_ticks.empty()) return memory;
+  Json whole = Json::parse(memory);
+  whole["thread_sites"] = thread_sites_json(thread_sites(recording));
+  whole["looks"] = looks_json(look_summaries(recording));
+  return json_text(whole);
+}
+
 }  // namespace
 
 Result<Exit> run(const ReportCommand& command) {
@@ -30,10 +47,11 @@ Result<Exit> run(const ReportCommand& command) {
   if (recording->only_looks()) return report_threads(command, *recording);
   Result<MemoryReport> report = memory_report(*recording, command.filter, command.sort, command.group);
   if (!report) return report.error();
-  std::string content = command.json ? memory_json(*report)
-                                     : memory_text(*report, {.style = text_style_of(STDOUT_FILENO),
-                                                             .sites = command.sites,
-                                                             .stacks = command.stacks});
+  TextStyle style = text_style_of(STDOUT_FILENO);
+  std::string content = command.json
+                            ? add_threads(memory_json(*report), *recording)
+                            : memory_text(*report, {.style = style, .sites = command.sites, .stacks = command.stacks}) +
+                                  threads_of(command, *recording, style);
   if (Result<void> written = write_output("", content); !written) return written.error();
   return Exit::kOk;
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,6 +16,10 @@
 #include "userspace/recording/model.h"
 
 namespace dwell {
+
+class Tracer;
+struct TracerContext;
+using TracerLoader = std::function<Result<std::unique_ptr<Tracer>>(const TracerContext&)>;
 
 struct RecordOptions {
   std::optional<pid_t> pid;          // attach to this process,
@@ -26,6 +31,8 @@ struct RecordOptions {
   bool symbols = true;
   bool mappings = true;              // mmap and its relatives, besides the heap
   bool follow_forks = false;
+  std::vector<TracerLoader> tracers; // besides that of memory
+  std::optional<std::uint64_t> look_every_ns;  // at all threads; for the tracer of threads
   std::optional<AttachMethod> attach_method;  // only this one, instead of the best that works
   std::string command_line;          // of dwell itself, for the recording
 };

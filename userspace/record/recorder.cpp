@@ -133,7 +133,9 @@ Result<void> Recorder::load_tracers() {
   TracerContext context{options_, calibration_, start_ns_,
                         core_,    writer_,      stacks_,
                         modules_, next_probe_,  [this](const std::string& text) { note(text); }};
-  for (auto load : {MemoryTracing::load}) {
+  std::vector<TracerLoader> loaders = options_.tracers;
+  loaders.insert(loaders.begin(), MemoryTracing::load);
+  for (const TracerLoader& load : loaders) {
     Result<std::unique_ptr<Tracer>> tracer = load(context);
     if (!tracer) return tracer.error();
     tracers_.push_back(std::move(*tracer));
@@ -237,6 +239,8 @@ Result<void> Recorder::watch(StopSignals& signals) {
     if (Result<std::size_t> drained = core_.consume(); !drained) return drained.error();
     std::uint64_t now_ns = monotonic_ns();
     count_run_time(now_ns);
+    for (auto& tracer : tracers_)
+      if (Result<void> polled = tracer->poll(now_ns); !polled) return polled;
     if (schedule_.tick_due(now_ns)) {
       if (Result<void> ticked = tick(now_ns); !ticked) return ticked;
     }

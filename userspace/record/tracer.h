@@ -59,6 +59,8 @@ class Tracer {
   // False: it is no record of this tracer's, or too short to be one.
   virtual bool decode(const dwell_header& header, std::span<const std::byte> record) = 0;
 
+  // Many times a second, between ticks.
+  virtual Result<void> poll(std::uint64_t) { return {}; }
   virtual Result<void> write_tick(std::uint64_t now_ns) = 0;
   // What is there now: at checkpoints, and at the end.
   virtual Result<void> write_live(std::uint64_t now_ns) = 0;

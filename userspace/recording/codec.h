@@ -26,6 +26,8 @@ inline constexpr std::uint32_t kChunkSeries = chunk_type("SERS");
 inline constexpr std::uint32_t kChunkTick = chunk_type("TICK");
 inline constexpr std::uint32_t kChunkLive = chunk_type("LIVE");
 inline constexpr std::uint32_t kChunkLook = chunk_type("THRD");
+inline constexpr std::uint32_t kChunkThreadTick = chunk_type("TCRE");
+inline constexpr std::uint32_t kChunkLiveThreads = chunk_type("TLIV");
 inline constexpr std::uint32_t kChunkLosses = chunk_type("LOSS");
 inline constexpr std::uint32_t kChunkCost = chunk_type("COST");
 inline constexpr std::uint32_t kChunkNote = chunk_type("NOTE");
@@ -71,6 +73,12 @@ std::string decode_live(Cursor& in, LiveSet& unfinished, Recording& out);
 
 std::string encode_look(const ThreadLook& look);
 std::string decode_look(Cursor& in, Recording& out);
+
+std::string encode_thread_tick(const ThreadTick& tick);
+std::string decode_thread_tick(Cursor& in, Recording& out);
+
+std::string encode_live_threads(const LiveThreads& live);
+std::string decode_live_threads(Cursor& in, Recording& out);
 
 std::string encode_losses(std::span<const Loss> losses);
 std::string decode_losses(Cursor& in, Recording& out);

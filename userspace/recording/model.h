@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "userspace/analyze/memory_tick.h"
+#include "userspace/analyze/thread_tick.h"
 #include "userspace/collect/event.h"
 #include "userspace/recording/thread_look.h"
 
@@ -141,6 +142,8 @@ struct Recording {
   std::vector<Series> series;
   std::vector<MemoryTick> ticks;
   LiveSet live;                        // the last one that was written: the end, or a checkpoint
+  std::vector<ThreadTick> thread_ticks;  // what became of threads, if they were followed
+  LiveThreads live_threads;            // the last that were written
   std::vector<ThreadLook> looks;       // at threads, in the order of time
   std::vector<Loss> losses;
   std::vector<CostSample> costs;

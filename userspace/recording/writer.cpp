@@ -232,6 +232,16 @@ Result<void> RecordingWriter::write_live(const LiveSet& live, std::span<const Se
   return written;
 }
 
+Result<void> RecordingWriter::write_thread_tick(const ThreadTick& tick) {
+  Result<void> written = impl_->write_tables({});
+  return written ? impl_->write_chunk(kChunkThreadTick, encode_thread_tick(tick)) : written;
+}
+
+Result<void> RecordingWriter::write_live_threads(const LiveThreads& live) {
+  Result<void> written = impl_->write_tables({});
+  return written ? impl_->write_chunk(kChunkLiveThreads, encode_live_threads(live)) : written;
+}
+
 Result<void> RecordingWriter::write_look(const ThreadLook& look) {
   Result<void> written = impl_->write_tables({});
   return written ? impl_->write_chunk(kChunkLook, encode_look(look)) : written;

@@ -41,6 +41,8 @@ class RecordingWriter {
   // `series` are all that the ledger knows; those that are new are written first.
   Result<void> write_tick(const MemoryTick& tick, std::span<const Series> series);
   Result<void> write_live(const LiveSet& live, std::span<const Series> series);
+  Result<void> write_thread_tick(const ThreadTick& tick);
+  Result<void> write_live_threads(const LiveThreads& live);
   Result<void> write_look(const ThreadLook& look);
   Result<void> write_losses(std::span<const Loss> losses);
   Result<void> write_cost(const CostSample& cost);

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// Codec of threads by the site that created them: what changed within a tick, and who is alive.
+#include <fmt/core.h>
+
+#include "userspace/recording/bytes.h"
+#include "userspace/recording/codec.h"
+
+namespace dwell {
+
+namespace {
+
+constexpr const char* kTooShort = "it ends in the middle of a field";
+
+void put_site(std::string& out, const ThreadSite& site) {
+  put_uleb(out, site.process);
+  put_uleb(out, static_cast<std::uint64_t>(site.stack));
+}
+
+std::string get_site(Cursor& in, const Recording& recording, ThreadSite& site) {
+  std::uint64_t process = in.uleb(), stack = in.uleb();
+  if (!in.ok()) return kTooShort;
+  if (process >= recording.processes.size())
+    return fmt::format("process {} of {}", process, recording.processes.size());
+  if (stack >= recording.stacks.size()) return fmt::format("stack {} of {}", stack, recording.stacks.size());
+  site = {static_cast<ProcessSlot>(process), static_cast<StackId>(stack)};
+  return "";
+}
+
+}  // namespace
+
+std::string encode_thread_tick(const ThreadTick& tick) {
+  std::string out;
+  put_uleb(out, tick.start_ns);
+  put_uleb(out, tick.end_ns);
+  put_uleb(out, tick.changes.size());
+  for (const ThreadSiteChange& change : tick.changes) {
+    put_site(out, change.site);
+    put_uleb(out, change.created);
+    put_uleb(out, change.ended);
+    put_difference(out, static_cast<std::uint64_t>(change.unjoined));
+  }
+  return out;
+}
+
+std::string decode_thread_tick(Cursor& in, Recording& out) {
+  ThreadTick tick;
+  tick.start_ns = in.uleb();
+  tick.end_ns = in.uleb();
+  for (std::size_t left = get_count(in); left > 0; --left) {
+    ThreadSiteChange change;
+    if (std::string wrong = get_site(in, out, change.site); !wrong.empty()) return wrong;
+    change.created = in.uleb();
+    change.ended = in.uleb();
+    change.unjoined = static_cast<std::int64_t>(get_difference(in));
+    tick.changes.push_back(change);
+  }
+  if (!in.ok()) return kTooShort;
+  out.thread_ticks.push_back(std::move(tick));
+  return "";
+}
+
+std::string encode_live_threads(const LiveThreads& live) {
+  std::string out;
+  put_uleb(out, live.time_ns);
+  put_uleb(out, live.threads.size());
+  for (const LiveThread& thread : live.threads) {
+    put_site(out, thread.site);
+    put_uleb(out, thread.tid);
+    put_uleb(out, thread.birth_ns);
+  }
+  return out;
+}
+
+std::string decode_live_threads(Cursor& in, Recording& out) {
+  LiveThreads live;
+  live.time_ns = in.uleb();
+  for (std::size_t left = get_count(in); left > 0; --left) {
+    LiveThread thread;
+    if (std::string wrong = get_site(in, out, thread.site); !wrong.empty()) return wrong;
+    thread.tid = static_cast<Tid>(in.uleb());
+    thread.birth_ns = in.uleb();
+    live.threads.push_back(thread);
+  }
+  if (!in.ok()) return kTooShort;
+  out.live_threads = std::move(live);
+  return "";
+}
+
+}  // namespace dwell

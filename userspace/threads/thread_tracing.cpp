@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/threads/thread_tracing.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <elf.h>
+#include <fmt/core.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "bpf/probe_shapes.h"
+#include "bpf/thread_life.h"
+#include "symbolizer/elf_file.h"
+#include "thread_life.skel.h"
+#include "userspace/collect/free_with.h"
+
+namespace dwell {
+namespace {
+
+constexpr const char* kWhat = "threads";
+
+struct ThreadFunction {
+  std::string_view name;
+  dwell_thread_call call;
+};
+constexpr ThreadFunction kFunctions[] = {
+    {"pthread_create", DWELL_CALL_PTHREAD_CREATE},       {"pthread_join", DWELL_CALL_PTHREAD_SETTLE},
+    {"pthread_timedjoin_np", DWELL_CALL_PTHREAD_SETTLE}, {"pthread_clockjoin_np", DWELL_CALL_PTHREAD_SETTLE},
+    {"pthread_detach", DWELL_CALL_PTHREAD_SETTLE},
+};
+
+// The C library, or a program that has it inside.
+bool may_have_threads(const Mapping& mapping, const ElfFile& elf) {
+  std::string_view name = std::string_view(mapping.path).substr(mapping.path.rfind('/') + 1);
+  for (std::string_view start : {"libc.so", "libc-", "libpthread", "ld-musl", "libc.musl"})
+    if (name.starts_with(start)) return true;
+  return name.find(".so") == name.npos && !elf.has_interpreter();
+}
+
+std::vector<ProbeSite> sites_in(const ElfFile& elf, const std::string& open_path, const std::string& path) {
+  std::vector<ProbeSite> sites;
+  std::set<std::uint64_t> known;
+  for (const ElfSymbol& symbol : elf.symbols()) {
+    if (!symbol.defined || symbol.type != STT_FUNC) continue;
+    for (const ThreadFunction& function : kFunctions) {
+      std::optional<std::uint64_t> offset;
+      if (symbol.name == function.name) offset = elf.offset_of_vaddr(symbol.vaddr);
+      if (!offset || !known.insert(*offset).second) continue;
+      ProbeSite site;
+      site.path = open_path;
+      site.name = fmt::format("{} in {}", function.name, path);
+      site.candidates = {{*offset, dwell_probe_cookie(function.call, 0, 8, 0)}};
+      sites.push_back(std::move(site));
+    }
+  }
+  return sites;
+}
+
+ThreadEnd end_of(std::uint32_t join) {
+  if (join == DWELL_JOIN_EXPECTED) return ThreadEnd::kToBeJoined;
+  return join == DWELL_JOIN_DETACHED ? ThreadEnd::kDetached : ThreadEnd::kUnknown;
+}
+
+}  // namespace
+
+struct ThreadTracing::Program {
+  std::unique_ptr<::thread_life, FreeWith<thread_life__destroy>> object;
+  std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>> new_threads;
+};
+
+Result<std::unique_ptr<Tracer>> ThreadTracing::load(const TracerContext& context) {
+  auto program = std::make_unique<Program>();
+  program->object.reset(thread_life__open());
+  if (!program->object) return load_error(kWhat, errno);
+  ::thread_life& object = *program->object;
+  context.core.share_maps(object.obj);
+  set_probe_role(object.progs.on_call, ProbeRole::kEntry, *context.calibration.abilities.best);
+  if (int err = thread_life__load(&object)) return load_error(kWhat, -err);
+  program->new_threads.reset(bpf_program__attach(object.progs.on_new_thread));
+  if (!program->new_threads) return load_error(kWhat, errno);
+  return std::unique_ptr<Tracer>(new ThreadTracing(context, std::move(program)));
+}
+
+ThreadTracing::ThreadTracing(const TracerContext& context, std::unique_ptr<Program> program)
+    : context_(context), program_(std::move(program)), ledger_(context.start_ns) {}
+ThreadTracing::~ThreadTracing() = default;
+
+// ---- processes and their probes ----
+
+Result<void> ThreadTracing::added(ProcessSlot slot, const ProcessFacts& facts) {
+  ProbePrograms programs;
+  programs.entry = bpf_program__fd(program_->object->progs.on_call);
+  AttachMethod method = *context_.calibration.abilities.best;
+  processes_.insert_or_assign(
+      slot, Process{facts.pid, std::make_unique<ProbeLinks>(method, programs, facts.pid), {}});
+  return {};
+}
+
+Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>& mappings, bool) {
+  Process& process = processes_.at(slot);
+  if (slot == 0) observer_.reset();
+  std::vector<ProbeSite> sites;
+  for (const Mapping& mapping : mappings) {
+    if (!mapping.executable || !mapping.is_file()) continue;
+    if (!process.inspected.insert({mapping.device(), mapping.inode}).second) continue;
+    Result<std::string> path = path_to_open(process.pid, mapping);
+    if (!path) continue;
+    Result<ElfFile> elf = ElfFile::open(*path);
+    if (!elf || !may_have_threads(mapping, *elf)) continue;
+    for (ProbeSite& site : sites_in(*elf, *path, mapping.path)) sites.push_back(std::move(site));
+  }
+  if (sites.empty()) return {};
+  // Without them threads are seen all the same, only not who was joined.
+  Result<std::vector<AttachedSite>> attached = process.links->attach(sites);
+  if (!attached) {
+    context_.note("which threads are joined can't be told: " + attached.error().what);
+    return {};
+  }
+  for (std::size_t i = 0; i < sites.size(); ++i)
+    if ((*attached)[i].candidate < 0)
+      context_.note(fmt::format("{} could not be probed: {}", sites[i].name, (*attached)[i].failure));
+  return {};
+}
+
+void ThreadTracing::detach() {
+  for (auto& [slot, process] : processes_) process.links->detach();
+  program_->new_threads.reset();
+}
+
+// ---- events ----
+
+void ThreadTracing::happened(const ProcessNews& news) {
+  switch (news.kind) {
+    case ProcessNews::Kind::kThreadExited:
+      ledger_.ended(news.time_ns, news.process, news.tid);
+      break;
+    case ProcessNews::Kind::kExited:
+    case ProcessNews::Kind::kExecuted:
+      ledger_.process_ended(news.process);
+      break;
+    case ProcessNews::Kind::kForked:
+      break;
+  }
+}
+
+bool ThreadTracing::decode(const dwell_header& header, std::span<const std::byte> bytes) {
+  if (header.type == DWELL_THREAD_CREATED && bytes.size() >= sizeof(dwell_thread_created)) {
+    dwell_thread_created record;
+    std::memcpy(&record, bytes.data(), sizeof record);
+    StackId stack = record.stack ? context_.stacks.find(record.stack, 0) : StackId::kUnknown;
+    ledger_.created(
+        {record.time_ns, header.process, record.tid, end_of(record.join), record.thread_pointer, stack});
+    return true;
+  }
+  if (header.type == DWELL_THREAD_SETTLED && bytes.size() >= sizeof(dwell_thread_settled)) {
+    dwell_thread_settled record;
+    std::memcpy(&record, bytes.data(), sizeof record);
+    ledger_.settled(header.process, record.thread_pointer);
+    return true;
+  }
+  return false;
+}
+
+// ---- looks ----
+
+Result<void> ThreadTracing::poll(std::uint64_t now_ns) {
+  if (!context_.options.look_every_ns || now_ns < look_due_ns_) return {};
+  look_due_ns_ = now_ns + *context_.options.look_every_ns;
+  return look(now_ns);
+}
+
+Result<void> ThreadTracing::look(std::uint64_t) {
+  auto first = processes_.find(0);
+  if (first == processes_.end()) return {};
+  if (!observer_) {
+    Result<ThreadObserver> observer = ThreadObserver::open(first->second.pid, context_.writer);
+    if (!observer) {
+      context_.note("no look at its threads: " + observer.error().what);
+      return {};
+    }
+    observer_.emplace(std::move(*observer));
+  }
+  // It may be ending; whoever records it will tell.
+  Result<ThreadLook> seen = observer_->look();
+  return seen ? context_.writer.write_look(*seen) : Result<void>();
+}
+
+// ---- the recording ----
+
+Result<void> ThreadTracing::write_tick(std::uint64_t now_ns) {
+  ThreadTick tick = ledger_.take_tick(now_ns);
+  return context_.writer.write_thread_tick(tick);
+}
+
+Result<void> ThreadTracing::write_live(std::uint64_t now_ns) {
+  return context_.writer.write_live_threads({now_ns, ledger_.live_threads()});
+}
+
+TracerCost ThreadTracing::cost() {
+  const auto& programs = program_->object->progs;
+  RunTime counted =
+      run_time_of(std::array{bpf_program__fd(programs.on_call), bpf_program__fd(programs.on_new_thread)});
+  return {0, 0, counted.ns};
+}
+
+}  // namespace dwell

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+// ThreadTracing: threads in a recording. Who creates them, what becomes of them, and looks at all of them now
+// and then.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "userspace/analyze/thread_ledger.h"
+#include "userspace/probes/attach.h"
+#include "userspace/record/tracer.h"
+#include "userspace/threads/observer.h"
+
+namespace dwell {
+
+class ThreadTracing : public Tracer {
+ public:
+  static Result<std::unique_ptr<Tracer>> load(const TracerContext& context);
+  ~ThreadTracing() override;
+
+  Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
+  Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
+  Result<void> expect_something(const ProcessFacts&) override { return {}; }
+  void happened(const ProcessNews& news) override;
+  void forked(std::uint64_t, ProcessSlot, ProcessSlot) override {
+  }  // a child begins with one thread, its first
+  bool decode(const dwell_header& header, std::span<const std::byte> record) override;
+  Result<void> poll(std::uint64_t now_ns) override;
+  Result<void> write_tick(std::uint64_t now_ns) override;
+  Result<void> write_live(std::uint64_t now_ns) override;
+  std::uint64_t live_count() const override { return ledger_.live_count(); }
+  TracerCost cost() override;
+  void tell(RecordProgress&) const override {}
+  void detach() override;
+
+ private:
+  using FileKey = std::pair<std::uint64_t, std::uint64_t>;  // device and inode
+  struct Program;                                           // the BPF object
+  struct Process {
+    pid_t pid;
+    std::unique_ptr<ProbeLinks> links;
+    std::set<FileKey> inspected;
+  };
+
+  ThreadTracing(const TracerContext& context, std::unique_ptr<Program> program);
+  Result<void> look(std::uint64_t now_ns);
+
+  TracerContext context_;
+  std::unique_ptr<Program> program_;
+  ThreadLedger ledger_;
+  std::map<ProcessSlot, Process> processes_;
+  std::optional<ThreadObserver> observer_;  // of the first process; made anew when its code has changed
+  std::uint64_t look_due_ns_ = 0;
+};
+
+}  // namespace dwell
