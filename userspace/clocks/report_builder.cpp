@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "userspace/base/files.h"
 #include "userspace/clocks/clock_names.h"
@@ -35,13 +36,25 @@ std::uint64_t caller_of_vdso(const StackBook& book, std::uint64_t stack, const d
   return 0;
 }
 
-VdsoSamples sort_samples(const ClockCounts& counts, const StackBook& book,
-                         const std::vector<CodeSpan>& probed, const dwell_vdso_range& vdso) {
+// The calls that probes have counted, by their return address. Through a probed stub a call goes straight on
+// to the vDSO, and comes back there.
+std::set<std::uint64_t> counted_calls(const std::map<ReadSite, ReadFigures>& figures, const StackBook& book) {
+  std::set<std::uint64_t> calls;
+  for (const auto& [site, ignored] : figures)
+    if (auto pcs = book.pcs(site.stack); !pcs.empty()) calls.insert(pcs.front());
+  return calls;
+}
+
+VdsoSamples sort_samples(const ClockCounts& counts, const std::map<ReadSite, ReadFigures>& figures,
+                         const StackBook& book, const std::vector<CodeSpan>& probed,
+                         const dwell_vdso_range& vdso) {
   VdsoSamples sorted;
+  std::set<std::uint64_t> counted = counted_calls(figures, book);
   for (const auto& [key, count] : counts.reads) {
     if (key.call != DWELL_CALL_VDSO) continue;
     sorted.by_stack[key.stack] += count;
-    if (in(probed, caller_of_vdso(book, key.stack, vdso)))
+    std::uint64_t caller = caller_of_vdso(book, key.stack, vdso);
+    if (in(probed, caller) || counted.contains(caller))
       sorted.probed += count;
     else
       sorted.direct[key.stack] += count;
@@ -201,10 +214,10 @@ void add_intervals(ClocksReport& report, const ClockCounts& counts, const Names&
 void add_counts(ClocksReport& report, const ClockCounts& counts, const StackBook& book,
                 const std::vector<CodeSpan>& probed, const dwell_vdso_range& vdso) {
   ReadRates rates = counts.watch.rates;
-  VdsoSamples samples = sort_samples(counts, book, probed, vdso);
   double unwatched_ns = static_cast<double>(counts.watch.elapsed_ns -
                                             std::min(counts.watch.watched_ns, counts.watch.elapsed_ns));
   auto first = rates.figures(counts.watch.elapsed_ns);
+  VdsoSamples samples = sort_samples(counts, first, book, probed, vdso);
   double all = 0, coarse = 0;
   for (const auto& [site, f] : first) {
     all += f.per_second;
