@@ -33,13 +33,6 @@ bool is_library(const ReportFrame& frame) {
          frame.function == "_start";
 }
 
-std::vector<ReportFrame> own_part(const std::vector<ReportFrame>& stack) {
-  auto first = std::ranges::find_if_not(stack, is_library);
-  if (first == stack.end()) return stack;
-  auto last = std::find_if_not(stack.rbegin(), stack.rend(), is_library);
-  return {first, last.base()};
-}
-
 std::string state_words(ThreadState state) {
   switch (state) {
     case ThreadState::kRunning:
@@ -209,6 +202,13 @@ class ThreadsTextWriter {
 };
 
 }  // namespace
+
+std::vector<ReportFrame> own_part(const std::vector<ReportFrame>& stack) {
+  auto first = std::ranges::find_if_not(stack, is_library);
+  if (first == stack.end()) return stack;
+  auto last = std::find_if_not(stack.rbegin(), stack.rend(), is_library);
+  return {first, last.base()};
+}
 
 std::string threads_text(const ThreadReport& report, const ThreadsTextOptions& options) {
   return ThreadsTextWriter(report, options).write();

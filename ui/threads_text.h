@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "ui/text_style.h"
 #include "userspace/views/thread_report.h"
@@ -16,6 +17,9 @@ struct ThreadsTextOptions {
   std::size_t groups = 20;  // with their stacks
   std::size_t frames = 64;  // of a stack
 };
+
+// The part of a stack that is the program's own, without the C and C++ libraries at its ends.
+std::vector<ReportFrame> own_part(const std::vector<ReportFrame>& stack);
 
 std::string threads_text(const ThreadReport& report, const ThreadsTextOptions& options);
 

@@ -137,6 +137,19 @@ NOINLINE static void *spin(void *argument) {
 
 static void scenario_running(void) { start(spin, NULL, "spinner"); }
 
+/* ---- one that sleeps over and over ---- */
+
+NOINLINE static void *nap(void *argument) {
+  struct timespec moment = {0, NAP_MILLISECONDS * 1000000};
+  for (;;) nanosleep(&moment, NULL);
+  return argument;
+}
+
+static void scenario_naps(void) {
+  start(nap, NULL, "napping");
+  scenario_idle_pool();
+}
+
 /* ---- threads that come and go ---- */
 
 NOINLINE static void *end_soon(void *argument) { return argument; }
@@ -155,6 +168,7 @@ static void scenario_churn(void) {
 static const struct scenario scenarios[] = {{"waits", scenario_waits, 0, NULL},
                                             {"idle_pool", scenario_idle_pool, 0, NULL},
                                             {"running", scenario_running, 1, NULL},
-                                            {"churn", scenario_churn, 1, NULL}};
+                                            {"churn", scenario_churn, 1, NULL},
+                                            {"naps", scenario_naps, 0, NULL}};
 
 SCENARIO_MAIN

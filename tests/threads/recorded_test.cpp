@@ -2,6 +2,9 @@
 // Threads over time: who creates them, and what becomes of them.
 #include <fmt/core.h>
 
+#include <algorithm>
+
+#include "tests/targets/stuck_threads.h"
 #include "tests/targets/thread_makers.h"
 #include "tests/threads/threads_harness.h"
 
@@ -73,6 +76,40 @@ TEST(Recorded, LooksNowAndThenTellSinceWhenSomethingIsStuck) {
   Finished folded = run({dwell_binary(), "export", file, "--view", "threads", "-f", "folded"});
   EXPECT_NE(folded.output.find("take_two"), std::string::npos) << folded.output;
   EXPECT_EQ(run({dwell_binary(), "export", file, "--view", "thread-sites", "-f", "folded"}).exit, 0);
+}
+
+// Of one that sleeps over and over each sleep counts, of those that wait since before the recording all of
+// it.
+TEST(Recorded, BlockedTimeByStack) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("naps");
+  TemporaryFolder folder;
+  std::string file = folder.file("blocked.dwell");
+  Finished recorded = run({dwell_binary(), "record", "-p", std::to_string(target.pid()), "-d", "2",
+                           "--blocked", "-q", "-o", file});
+  ASSERT_EQ(recorded.exit, 0) << recorded.errors;
+  json told = report(file);
+  double duration = told["recording"]["duration_ns"];
+  auto blocked_in = [&](const std::string& function) {
+    std::pair<double, int> sum{0, 0};
+    for (const json& site : told["blocked"]) {
+      auto here = [&](const json& frame) { return frame["function"] == function; };
+      if (std::ranges::none_of(site["stack"], here)) continue;
+      sum.first += site["ns"].get<double>();
+      sum.second += site["waits"].get<int>();
+    }
+    return sum;
+  };
+  auto [nap_ns, naps] = blocked_in("nap");
+  EXPECT_GT(nap_ns, 0.5 * duration) << told["blocked"];
+  EXPECT_LT(nap_ns, 1.02 * duration);
+  EXPECT_GE(naps, 20);
+  EXPECT_LE(naps, duration / 1e6 / NAP_MILLISECONDS + 2);
+  auto [idle_ns, idle] = blocked_in("idle_worker");
+  EXPECT_EQ(idle, IDLE_WORKERS);
+  EXPECT_GT(idle_ns, 0.9 * IDLE_WORKERS * duration);
+  EXPECT_LT(idle_ns, 1.02 * IDLE_WORKERS * duration);
+  EXPECT_EQ(run({dwell_binary(), "export", file, "--view", "blocked", "-f", "folded"}).exit, 0);
 }
 
 }  // namespace

@@ -15,6 +15,10 @@ Result<Profile> profile_of(const ExportCommand& command, const Recording& record
     if (!recording.thread_ticks.empty()) return thread_sites_profile(recording);
     return Error{"export: this recording did not follow threads", "record with --threads", Exit::kUsage};
   }
+  if (command.blocked) {
+    if (!recording.blocked.sites.empty()) return blocked_profile(recording);
+    return Error{"export: this recording has no blocked time", "record with --blocked", Exit::kUsage};
+  }
   if (command.threads || recording.only_looks()) return thread_profile(recording);
   return memory_profile(recording, command.view, command.filter);
 }
@@ -26,7 +30,7 @@ Result<Exit> run(const ExportCommand& command) {
   if (!format) return format.error();
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
-  bool memory = !command.threads && !command.thread_sites && !recording->only_looks();
+  bool memory = !command.threads && !command.thread_sites && !command.blocked && !recording->only_looks();
   Result<Profile> profile = profile_of(command, *recording);
   if (!profile) return profile.error();
   ExportOptions how;

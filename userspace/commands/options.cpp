@@ -78,13 +78,15 @@ void add_export_view(CLI::App& app, ExportCommand& command) {
   auto choose = [&command](const std::string& text) {
     command.threads = text == "threads";
     command.thread_sites = text == "thread-sites";
-    if (command.threads || command.thread_sites) return;
+    command.blocked = text == "blocked";
+    if (command.threads || command.thread_sites || command.blocked) return;
     value_of(command.view, view_named,
-             "retained, growing, allocated, temporary, peak, all, threads or thread-sites")(text);
+             "retained, growing, allocated, temporary, peak, all, threads, thread-sites or blocked")(text);
   };
   app.add_option_function<std::string>("--view", choose,
                                        "retained (default), growing, allocated, temporary, peak, all; threads: "
-                                       "the last look at them; thread-sites: who created them")
+                                       "the last look at them; thread-sites: who created them; "
+                                       "blocked: for how long they waited, and where")
       ->type_name("VIEW");
 }
 
@@ -104,6 +106,7 @@ void add_record(CLI::App& app, RecordCommand& command) {
       ->type_name("SIZE");
   app.add_flag("--follow-forks", options.follow_forks, "record the processes that it forks too");
   app.add_flag("--threads", command.threads, "who creates threads, and what becomes of them, too");
+  app.add_flag("--blocked", options.blocked, "for how long its threads are blocked, and where; implies --threads");
   app.add_option_function<std::string>(
          "--look-every", value_of(options.look_every_ns, parse_duration, "a time like 10, 1.5s, 1m"),
          "look at all its threads each time that this has passed, as dwell threads does; implies --threads")

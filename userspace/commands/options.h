@@ -42,6 +42,7 @@ struct ExportCommand {
   bool root_at_bottom = false;
   MemoryView view = MemoryView::kRetained;
   bool threads = false;       // the threads of the last look, not memory
+  bool blocked = false;       // blocked time, not memory
   bool thread_sites = false;  // threads by creating site, not memory
   MemoryFilter filter;
 };

@@ -65,7 +65,7 @@ Result<Exit> run(const RecordCommand& command) {
     callbacks.progress = [&](const RecordProgress& progress) { line.show(figures_of(progress)); };
   }
   RecordOptions options = command.options;
-  if (command.threads || options.look_every_ns) options.tracers.push_back(ThreadTracing::load);
+  if (command.threads || options.blocked || options.look_every_ns) options.tracers.push_back(ThreadTracing::load);
   Result<RecordOutcome> outcome = record(options, callbacks);
   line.clear();
   if (!outcome) return outcome.error();

@@ -28,6 +28,8 @@ std::string threads_of(const ReportCommand& command, const Recording& recording,
   std::string text;
   if (!recording.thread_ticks.empty())
     text += thread_sites_text(thread_sites(recording), {.style = style, .sites = command.sites, .stacks = command.stacks});
+  if (!recording.blocked.sites.empty())
+    text += blocked_text(blocked_report(recording), {.style = style, .sites = command.sites});
   return text + looks_text(look_summaries(recording), style);
 }
 
@@ -35,6 +37,7 @@ std::string add_threads(const std::string& memory, const Recording& recording) {
   if (recording.thread_ticks.empty()) return memory;
   Json whole = Json::parse(memory);
   whole["thread_sites"] = thread_sites_json(thread_sites(recording));
+  if (!recording.blocked.sites.empty()) whole["blocked"] = blocked_json(blocked_report(recording));
   whole["looks"] = looks_json(look_summaries(recording));
   return json_text(whole);
 }

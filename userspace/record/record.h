@@ -32,6 +32,7 @@ struct RecordOptions {
   bool mappings = true;              // mmap and its relatives, besides the heap
   bool follow_forks = false;
   std::vector<TracerLoader> tracers; // besides that of memory
+  bool blocked = false;              // blocked time by stack, too; for the tracer of threads
   std::optional<std::uint64_t> look_every_ns;  // at all threads; for the tracer of threads
   std::optional<AttachMethod> attach_method;  // only this one, instead of the best that works
   std::string command_line;          // of dwell itself, for the recording

@@ -28,6 +28,7 @@ inline constexpr std::uint32_t kChunkLive = chunk_type("LIVE");
 inline constexpr std::uint32_t kChunkLook = chunk_type("THRD");
 inline constexpr std::uint32_t kChunkThreadTick = chunk_type("TCRE");
 inline constexpr std::uint32_t kChunkLiveThreads = chunk_type("TLIV");
+inline constexpr std::uint32_t kChunkBlocked = chunk_type("TBLK");
 inline constexpr std::uint32_t kChunkLosses = chunk_type("LOSS");
 inline constexpr std::uint32_t kChunkCost = chunk_type("COST");
 inline constexpr std::uint32_t kChunkNote = chunk_type("NOTE");
@@ -79,6 +80,9 @@ std::string decode_thread_tick(Cursor& in, Recording& out);
 
 std::string encode_live_threads(const LiveThreads& live);
 std::string decode_live_threads(Cursor& in, Recording& out);
+
+std::string encode_blocked(const BlockedSites& blocked);
+std::string decode_blocked(Cursor& in, Recording& out);
 
 std::string encode_losses(std::span<const Loss> losses);
 std::string decode_losses(Cursor& in, Recording& out);

@@ -144,6 +144,7 @@ struct Recording {
   LiveSet live;                        // the last one that was written: the end, or a checkpoint
   std::vector<ThreadTick> thread_ticks;  // what became of threads, if they were followed
   LiveThreads live_threads;            // the last that were written
+  BlockedSites blocked;                // the last that were written; sums
   std::vector<ThreadLook> looks;       // at threads, in the order of time
   std::vector<Loss> losses;
   std::vector<CostSample> costs;

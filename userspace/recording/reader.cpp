@@ -32,6 +32,7 @@ struct Decoder {
       case kChunkLook: return decode_look(in, recording);
       case kChunkThreadTick: return decode_thread_tick(in, recording);
       case kChunkLiveThreads: return decode_live_threads(in, recording);
+      case kChunkBlocked: return decode_blocked(in, recording);
       case kChunkLosses: return decode_losses(in, recording);
       case kChunkCost: return decode_cost(in, recording);
       case kChunkNote: return decode_note(in, recording);

@@ -86,4 +86,31 @@ std::string decode_live_threads(Cursor& in, Recording& out) {
   return "";
 }
 
+std::string encode_blocked(const BlockedSites& blocked) {
+  std::string out;
+  put_uleb(out, blocked.time_ns);
+  put_uleb(out, blocked.sites.size());
+  for (const BlockedSite& site : blocked.sites) {
+    put_site(out, site.site);
+    put_uleb(out, site.ns);
+    put_uleb(out, site.times);
+  }
+  return out;
+}
+
+std::string decode_blocked(Cursor& in, Recording& out) {
+  BlockedSites blocked;
+  blocked.time_ns = in.uleb();
+  for (std::size_t left = get_count(in); left > 0; --left) {
+    BlockedSite site;
+    if (std::string wrong = get_site(in, out, site.site); !wrong.empty()) return wrong;
+    site.ns = in.uleb();
+    site.times = in.uleb();
+    blocked.sites.push_back(site);
+  }
+  if (!in.ok()) return kTooShort;
+  out.blocked = std::move(blocked);
+  return "";
+}
+
 }  // namespace dwell

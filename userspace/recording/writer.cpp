@@ -242,6 +242,11 @@ Result<void> RecordingWriter::write_live_threads(const LiveThreads& live) {
   return written ? impl_->write_chunk(kChunkLiveThreads, encode_live_threads(live)) : written;
 }
 
+Result<void> RecordingWriter::write_blocked(const BlockedSites& blocked) {
+  Result<void> written = impl_->write_tables({});
+  return written ? impl_->write_chunk(kChunkBlocked, encode_blocked(blocked)) : written;
+}
+
 Result<void> RecordingWriter::write_look(const ThreadLook& look) {
   Result<void> written = impl_->write_tables({});
   return written ? impl_->write_chunk(kChunkLook, encode_look(look)) : written;

@@ -43,6 +43,7 @@ class RecordingWriter {
   Result<void> write_live(const LiveSet& live, std::span<const Series> series);
   Result<void> write_thread_tick(const ThreadTick& tick);
   Result<void> write_live_threads(const LiveThreads& live);
+  Result<void> write_blocked(const BlockedSites& blocked);
   Result<void> write_look(const ThreadLook& look);
   Result<void> write_losses(std::span<const Loss> losses);
   Result<void> write_cost(const CostSample& cost);

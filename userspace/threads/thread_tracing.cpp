@@ -6,7 +6,6 @@
 #include <elf.h>
 #include <fmt/core.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -80,7 +79,13 @@ Result<std::unique_ptr<Tracer>> ThreadTracing::load(const TracerContext& context
   if (int err = thread_life__load(&object)) return load_error(kWhat, -err);
   program->new_threads.reset(bpf_program__attach(object.progs.on_new_thread));
   if (!program->new_threads) return load_error(kWhat, errno);
-  return std::unique_ptr<Tracer>(new ThreadTracing(context, std::move(program)));
+  std::unique_ptr<ThreadTracing> tracing(new ThreadTracing(context, std::move(program)));
+  if (context.options.blocked) {
+    Result<BlockedTime> blocked = BlockedTime::load(context.core);
+    if (!blocked) return blocked.error();
+    tracing->blocked_.emplace(std::move(*blocked));
+  }
+  return std::unique_ptr<Tracer>(std::move(tracing));
 }
 
 ThreadTracing::ThreadTracing(const TracerContext& context, std::unique_ptr<Program> program)
@@ -127,6 +132,7 @@ Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
 void ThreadTracing::detach() {
   for (auto& [slot, process] : processes_) process.links->detach();
   program_->new_threads.reset();
+  if (blocked_) blocked_->detach();
 }
 
 // ---- events ----
@@ -168,23 +174,50 @@ bool ThreadTracing::decode(const dwell_header& header, std::span<const std::byte
 Result<void> ThreadTracing::poll(std::uint64_t now_ns) {
   if (!context_.options.look_every_ns || now_ns < look_due_ns_) return {};
   look_due_ns_ = now_ns + *context_.options.look_every_ns;
-  return look(now_ns);
+  return look();
 }
 
-Result<void> ThreadTracing::look(std::uint64_t) {
-  auto first = processes_.find(0);
-  if (first == processes_.end()) return {};
+Result<ThreadObserver*> ThreadTracing::observer() {
   if (!observer_) {
-    Result<ThreadObserver> observer = ThreadObserver::open(first->second.pid, context_.writer);
-    if (!observer) {
-      context_.note("no look at its threads: " + observer.error().what);
-      return {};
-    }
+    Result<ThreadObserver> observer = ThreadObserver::open(processes_.at(0).pid, context_.writer);
+    if (!observer) return observer.error();
     observer_.emplace(std::move(*observer));
   }
+  return &*observer_;
+}
+
+Result<void> ThreadTracing::look() {
+  Result<ThreadObserver*> eyes = observer();
+  if (!eyes) {
+    context_.note("no look at its threads: " + eyes.error().what);
+    return {};
+  }
   // It may be ending; whoever records it will tell.
-  Result<ThreadLook> seen = observer_->look();
+  Result<ThreadLook> seen = (*eyes)->look();
   return seen ? context_.writer.write_look(*seen) : Result<void>();
+}
+
+// A thread that has been blocked since before the recording began was never seen to block.
+Result<void> ThreadTracing::write_blocked(std::uint64_t now_ns) {
+  std::set<Tid> waiting;
+  BlockedSites blocked{now_ns, {}};
+  for (const BlockedSum& sum : blocked_->read(now_ns, waiting)) {
+    StackId stack = sum.stack ? context_.stacks.find(sum.stack, 0) : StackId::kUnknown;
+    blocked.sites.push_back({{sum.process, stack}, sum.ns, sum.times});
+  }
+  Result<ThreadObserver*> eyes = observer();
+  Result<ThreadLook> seen = eyes ? (*eyes)->look() : Result<ThreadLook>(eyes.error());
+  if (seen) {
+    for (const ThreadFacts& thread : seen->threads) {
+      bool since_before =
+          thread.since_ns && thread.since_ns < context_.start_ns && !waiting.contains(thread.tid);
+      if (since_before && thread.state != ThreadState::kRunning && thread.state != ThreadState::kReady)
+        blocked.sites.push_back({{0, thread.stack}, now_ns - context_.start_ns, 1});
+    }
+  }
+  if (std::uint64_t lost = blocked_->lost())
+    context_.note(fmt::format("{} waits are in no sum of blocked time: too many threads or stacks at once", lost));
+  return context_.writer.write_blocked(blocked);
 }
 
 // ---- the recording ----
@@ -195,14 +228,16 @@ Result<void> ThreadTracing::write_tick(std::uint64_t now_ns) {
 }
 
 Result<void> ThreadTracing::write_live(std::uint64_t now_ns) {
+  if (blocked_)
+    if (Result<void> written = write_blocked(now_ns); !written) return written;
   return context_.writer.write_live_threads({now_ns, ledger_.live_threads()});
 }
 
 TracerCost ThreadTracing::cost() {
   const auto& programs = program_->object->progs;
-  RunTime counted =
-      run_time_of(std::array{bpf_program__fd(programs.on_call), bpf_program__fd(programs.on_new_thread)});
-  return {0, 0, counted.ns};
+  std::vector<int> fds = {bpf_program__fd(programs.on_call), bpf_program__fd(programs.on_new_thread)};
+  if (blocked_) fds.push_back(blocked_->program());
+  return {0, 0, run_time_of(fds).ns};
 }
 
 }  // namespace dwell

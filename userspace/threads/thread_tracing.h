@@ -13,6 +13,7 @@
 #include "userspace/analyze/thread_ledger.h"
 #include "userspace/probes/attach.h"
 #include "userspace/record/tracer.h"
+#include "userspace/threads/blocked_time.h"
 #include "userspace/threads/observer.h"
 
 namespace dwell {
@@ -47,7 +48,9 @@ class ThreadTracing : public Tracer {
   };
 
   ThreadTracing(const TracerContext& context, std::unique_ptr<Program> program);
-  Result<void> look(std::uint64_t now_ns);
+  Result<void> look();
+  Result<ThreadObserver*> observer();
+  Result<void> write_blocked(std::uint64_t now_ns);
 
   TracerContext context_;
   std::unique_ptr<Program> program_;
@@ -55,6 +58,7 @@ class ThreadTracing : public Tracer {
   std::map<ProcessSlot, Process> processes_;
   std::optional<ThreadObserver> observer_;  // of the first process; made anew when its code has changed
   std::uint64_t look_due_ns_ = 0;
+  std::optional<BlockedTime> blocked_;
 };
 
 }  // namespace dwell

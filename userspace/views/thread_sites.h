@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads by the call site that created them: how many, how many are still there, and which were to be joined and were
-// not, so that their stacks stay for ever.
+// Threads by the call site that created them: how many, how many are still there, and which were to be joined
+// and were not, so that their stacks stay for ever.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ struct ThreadSiteReport {
   std::vector<ReportFrame> stack;  // of the creator, leaf first
   std::string incomplete;
   ThreadCounts counts;
-  std::optional<double> growth_per_minute;   // of what stays; none where the recording is too short to say
+  std::optional<double> growth_per_minute;     // of what stays; none where the recording is too short to say
   std::optional<std::uint64_t> oldest_age_ns;  // of those alive
 };
 
@@ -39,11 +39,21 @@ struct ThreadSitesReport {
 // Of a recording that followed threads: Recording::thread_ticks is not empty.
 ThreadSitesReport thread_sites(const Recording& recording);
 
+struct BlockedReport {
+  std::vector<ReportFrame> stack;
+  std::string incomplete;
+  std::uint64_t ns = 0, times = 0;
+};
+// The longest first.
+std::vector<BlockedReport> blocked_report(const Recording& recording);
+// Sample types: waits, blocked.
+Profile blocked_profile(const Recording& recording);
+
 // What the looks of a recording found, in the order of time.
 struct LookSummary {
   std::uint64_t time_ns = 0;  // since the start of the recording
   std::size_t threads = 0;
-  std::size_t stuck = 0;      // for good
+  std::size_t stuck = 0;  // for good
 };
 std::vector<LookSummary> look_summaries(const Recording& recording);
 
