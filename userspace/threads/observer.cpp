@@ -184,14 +184,14 @@ class ThreadObserver::Impl {
         std::ranges::any_of(look.threads, [](const ThreadFacts& facts) { return facts.lock >= 0; });
     if (!any_lock) return;
     Result<RawLook> now = looker_.look_at_times();
-    if (!now) return;
+    // Whom we can't ask again may have run.
     for (std::size_t i = 0; i < sights.size(); ++i) {
-      const SeenThread* later = now->find(look.threads[i].tid);
+      const SeenThread* later = now ? now->find(look.threads[i].tid) : nullptr;
       bool same = later && later->switches() == sights[i].thread->switches() && !later->on_cpu() &&
                   state_of(*later) == look.threads[i].state;
       if (!same) look.threads[i].moved = true;
     }
-    locks.confirm_missing_owners(*now);
+    if (now) locks.confirm_missing_owners(*now);
   }
 
   pid_t pid_;
