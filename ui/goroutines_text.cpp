@@ -48,6 +48,10 @@ const GoCall* site_of(const std::vector<GoCall>& calls) {
   return shown ? shown : calls.empty() ? nullptr : &calls.front();
 }
 
+std::string waiters(std::uint32_t count, const char* one, const char* many) {
+  return (count >= GoChannel::kMostWaiters ? "at least " : "") + count_of(count, one, many);
+}
+
 std::string channel_words(const GoChannel& channel, std::uint64_t now) {
   std::string name = fmt::format("{} 0x{:x}", channel.sends ? "send to" : "receive from", channel.address);
   if (channel.fires_at_ns)
@@ -57,8 +61,8 @@ std::string channel_words(const GoChannel& channel, std::uint64_t now) {
   std::string buffer =
       channel.capacity ? fmt::format("{} of {} buffered", channel.length, channel.capacity) : "unbuffered";
   return fmt::format("{}: {}{}, {} and {} wait", name, buffer, channel.closed ? ", closed" : "",
-                     count_of(channel.receivers, "receiver", "receivers"),
-                     count_of(channel.senders, "sender", "senders"));
+                     waiters(channel.receivers, "receiver", "receivers"),
+                     waiters(channel.senders, "sender", "senders"));
 }
 
 std::string waiting_time(const GoroutineGroup& group) {

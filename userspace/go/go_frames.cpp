@@ -76,8 +76,11 @@ GoStep GoFrames::make_step(std::uint64_t pc) const {
   constexpr char kCall = '\xe8';
   if (pc < record->entry + kCallSize) return step;
   Result<std::string> code = module_.elf->bytes_at(pc - module_.bias - kCallSize, kCallSize);
-  if (code && (*code)[0] == kCall)
-    step.callee = pc + static_cast<std::int64_t>(field_of<std::int32_t>(*code, 1));
+  if (!code || (*code)[0] != kCall) return step;
+  std::uint64_t callee = pc + static_cast<std::uint64_t>(std::int64_t{field_of<std::int32_t>(*code, 1)});
+  // A wrapper may jump to what it wraps, and leaves no frame.
+  std::optional<GoRecord> called = table().record_at(callee);
+  if (called && called->entry == callee && called->id != wrapper_id_) step.callee = callee;
   return step;
 }
 

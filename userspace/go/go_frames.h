@@ -28,7 +28,7 @@ struct GoStep {
   bool is_root = false;      // a stack ends here
   bool is_injected = false;  // what is below was interrupted: its address is no return address
   std::uint64_t entry = 0;   // of the function
-  std::uint64_t callee = 0;  // what the call before this address calls; 0: that is decided when it runs
+  std::uint64_t callee = 0;  // what the call before this address calls; 0: not certain
 };
 
 class GoFrames {

@@ -116,6 +116,12 @@ class ReportBuilder {
   ReportBuilder(const GoRuntime& runtime, std::uint64_t now)
       : runtime_(runtime), waits_(runtime), now_(now) {}
 
+  void expect(const Group& group) {
+    const std::string& reason = runtime_.wait_reason(group.first.wait_reason);
+    if (!waits(group.first) || (reason.rfind("sync.", 0) != 0 && reason.rfind("semacquire", 0) != 0)) return;
+    for (const Goroutine& goroutine : group.examples) waits_.expect(goroutine.address);
+  }
+
   GoroutineGroup group(const Group& from) {
     GoroutineGroup group;
     group.state = state_of(runtime_, from.first.status, from.first.wait_reason);
@@ -195,6 +201,7 @@ Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime, std::option
                              report.pid, figures->broken, figures->alive),
                  "", Exit::kUnsupported};
   ReportBuilder builder(runtime, report.time_monotonic_ns);
+  for (const Group& group : groups.all()) builder.expect(group);
   for (const Group& group : groups.all()) report.groups.push_back(builder.group(group));
   std::stable_sort(
       report.groups.begin(), report.groups.end(), [](const GoroutineGroup& a, const GoroutineGroup& b) {

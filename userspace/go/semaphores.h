@@ -3,6 +3,7 @@
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include <cstdint>
 #include <vector>
@@ -16,7 +17,8 @@ struct SemaphoreWaiters {
   std::vector<std::uint64_t> sudogs;
 };
 
-// At most some hundred thousand.
-SemaphoreWaiters read_semaphore_waiters(const GoRuntime& runtime);
+// At most some hundred thousand. If `wanted` are given, by address, only until all of those are found.
+SemaphoreWaiters read_semaphore_waiters(const GoRuntime& runtime,
+                                        const absl::flat_hash_set<std::uint64_t>* wanted = nullptr);
 
 }  // namespace dwell

@@ -128,7 +128,12 @@ void GoWaits::add_channels(const Goroutine& goroutine, GoWait& wait) {
     if (field_of<std::uint64_t>(view, 0) != goroutine.address) return;
     std::uint64_t channel = field_of<std::uint64_t>(view, layout_.sudog_channel);
     if (wait.channels.size() < kMostCases) {
-      if (channel) wait.channels.push_back(channel_at(channel, sudog, sends));
+      if (channel) {
+        const Queues& queues = queues_at(channel);
+        wait.channels.push_back(queues.channel);
+        wait.channels.back().sends =
+            sends || queues.senders.contains(sudog);  // of a select's cases only the queues tell
+      }
     } else {
       ++wait.more_channels;
     }
@@ -136,33 +141,36 @@ void GoWaits::add_channels(const Goroutine& goroutine, GoWait& wait) {
   }
 }
 
-std::uint32_t GoWaits::count_queue(std::uint64_t first, std::uint64_t wanted, bool& found) const {
-  std::uint32_t count = 0;
-  for (std::uint64_t sudog = first; sudog && count < GoChannel::kMostWaiters; ++count) {
-    found = found || sudog == wanted;
+std::vector<std::uint64_t> GoWaits::queue_from(std::uint64_t first) const {
+  std::vector<std::uint64_t> queue;
+  for (std::uint64_t sudog = first; sudog && queue.size() < GoChannel::kMostWaiters;) {
+    queue.push_back(sudog);
     sudog = runtime_.memory().load<std::uint64_t>(sudog + 8).value_or(0);
   }
-  return count;
+  return queue;
 }
 
-GoChannel GoWaits::channel_at(std::uint64_t address, std::uint64_t waiter, bool sends) const {
-  GoChannel channel;
+// Kept: many goroutines wait for few channels.
+const GoWaits::Queues& GoWaits::queues_at(std::uint64_t address) {
+  auto [found, is_new] = channels_.try_emplace(address);
+  Queues& queues = found->second;
+  if (!is_new) return queues;
+  GoChannel& channel = queues.channel;
   channel.address = address;
-  channel.sends = sends;
   std::array<char, 112> bytes{};
-  if (!runtime_.memory().read(address, bytes.data(), bytes.size())) return channel;
+  if (!runtime_.memory().read(address, bytes.data(), bytes.size())) return queues;
   std::string_view view(bytes.data(), bytes.size());
   channel.length = field_of<std::uint64_t>(view, 0);
   channel.capacity = field_of<std::uint64_t>(view, 8);
   channel.closed = field_of<std::uint32_t>(view, 28) != 0;
-  bool receives_here = false, sends_here = false;
+  std::vector<std::uint64_t> senders = queue_from(field_of<std::uint64_t>(view, layout_.channel_senders));
   channel.receivers =
-      count_queue(field_of<std::uint64_t>(view, layout_.channel_receivers), waiter, receives_here);
-  channel.senders = count_queue(field_of<std::uint64_t>(view, layout_.channel_senders), waiter, sends_here);
-  if (sends_here != receives_here) channel.sends = sends_here;  // of a select's cases only the queues tell
+      static_cast<std::uint32_t>(queue_from(field_of<std::uint64_t>(view, layout_.channel_receivers)).size());
+  channel.senders = static_cast<std::uint32_t>(senders.size());
+  queues.senders.insert(senders.begin(), senders.end());
   std::uint64_t timer = layout_.channel_timer ? field_of<std::uint64_t>(view, layout_.channel_timer) : 0;
   if (timer) channel.fires_at_ns = runtime_.memory().load<std::uint64_t>(timer + layout_.timer_when);
-  return channel;
+  return queues;
 }
 
 std::optional<GoLock> GoWaits::lock_of(const Goroutine& goroutine, const std::vector<GoCall>& calls) {
@@ -170,7 +178,8 @@ std::optional<GoLock> GoWaits::lock_of(const Goroutine& goroutine, const std::ve
   if (goroutine.waiting)
     semaphore = runtime_.memory().load<std::uint64_t>(goroutine.waiting + layout_.sudog_element).value_or(0);
   if (!semaphore) {
-    if (!std::exchange(semaphores_read_, true)) semaphores_ = read_semaphore_waiters(runtime_).semaphore_of;
+    if (!std::exchange(semaphores_read_, true))
+      semaphores_ = read_semaphore_waiters(runtime_, &expected_).semaphore_of;
     auto found = semaphores_.find(goroutine.address);
     if (found != semaphores_.end()) semaphore = found->second;
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include <cstdint>
 #include <optional>
@@ -23,7 +24,7 @@ struct GoChannel {
   std::uint32_t receivers = 0,
                 senders = 0;  // goroutines that wait there, this one included; at most kMostWaiters
   std::optional<std::uint64_t> fires_at_ns;  // a timer's channel: CLOCK_MONOTONIC
-  static constexpr std::uint32_t kMostWaiters = 10'000;
+  static constexpr std::uint32_t kMostWaiters = 1000;
 };
 
 struct GoLock {
@@ -50,18 +51,27 @@ class GoWaits {
  public:
   explicit GoWaits(const GoRuntime& runtime) : runtime_(runtime), layout_(runtime.layout()) {}
 
+  // Those that will be asked for, by address: what is looked up for all of them at once is looked up for no
+  // others.
+  void expect(std::uint64_t goroutine) { expected_.insert(goroutine); }
   // `calls` are those of the goroutine's stack: they tell which kind of lock it is.
   GoWait describe(const Goroutine& goroutine, const std::vector<GoCall>& calls);
 
  private:
   void add_channels(const Goroutine& goroutine, GoWait& wait);
-  GoChannel channel_at(std::uint64_t address, std::uint64_t waiter, bool sends) const;
-  std::uint32_t count_queue(std::uint64_t first, std::uint64_t wanted, bool& found) const;
+  struct Queues {
+    GoChannel channel;
+    absl::flat_hash_set<std::uint64_t> senders;  // their sudogs
+  };
+  const Queues& queues_at(std::uint64_t address);
+  std::vector<std::uint64_t> queue_from(std::uint64_t first) const;
   std::optional<GoLock> lock_of(const Goroutine& goroutine, const std::vector<GoCall>& calls);
   void read_descriptors();
 
   const GoRuntime& runtime_;
   const GoLayout& layout_;
+  absl::flat_hash_set<std::uint64_t> expected_;
+  absl::flat_hash_map<std::uint64_t, Queues> channels_;
   bool semaphores_read_ = false, descriptors_read_ = false;
   absl::flat_hash_map<std::uint64_t, std::uint64_t> semaphores_;  // by goroutine
   absl::flat_hash_map<std::uint64_t, GoDescriptor> descriptors_;  // by goroutine
