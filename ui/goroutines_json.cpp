@@ -71,6 +71,8 @@ const char* name_of(GoStackState state) {
       return "moved";
     case GoStackState::kBroken:
       return "broken";
+    case GoStackState::kTooMany:
+      return "too many";
   }
   return "";
 }

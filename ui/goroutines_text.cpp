@@ -80,6 +80,8 @@ const char* stack_words(GoStackState state) {
       return "it ran while it was looked at, five times: no stack was taken";
     case GoStackState::kBroken:
       return "its stack could not be followed to where it begins";
+    case GoStackState::kTooMany:
+      return "one of more different stacks than can be told";
   }
   return "";
 }

@@ -6,10 +6,21 @@
 #include "symbolizer/go_table.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  dwell::GoTable table = dwell::GoTable::parse(std::string(reinterpret_cast<const char*>(data), size), 0x401000);
+  dwell::GoTable table =
+      dwell::GoTable::parse(std::string(reinterpret_cast<const char*>(data), size), 0x401000);
   if (table.size() > size) std::abort();
+  table.record(size);
+  table.name_at(static_cast<std::uint32_t>(size));
   for (std::uint64_t address = 0x401000; address < 0x401400; address += 13) {
     std::optional<dwell::GoFunction> found = table.find(address);
+    if (std::optional<dwell::GoRecord> record = table.record_at(address)) {
+      table.stack_depth(*record, address);
+      table.argument_bytes(*record);
+      for (std::uint32_t which = 0; which < 5; ++which) {
+        table.address_value(*record, which, address);
+        table.data_offset(*record, which);
+      }
+    }
     if (found && (found->name.empty() || found->name.size() + found->file.size() > 2 * size)) std::abort();
   }
   return 0;

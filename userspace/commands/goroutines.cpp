@@ -17,7 +17,9 @@ Result<GoroutineReport> look(pid_t pid, bool prove, bool heap) {
   std::optional<StuckFinding> stuck;
   if (prove) {
     Result<StuckFinding> found = find_stuck(*runtime);
-    if (!found) return found.error();
+    if (!found)
+      return Error{found.error().what, "without --prove the goroutines are shown all the same",
+                   found.error().exit};
     stuck = std::move(*found);
   }
   Result<GoroutineReport> report = look_at_goroutines(*runtime, std::move(stuck));

@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::uint64_t kPagesOfArena = 8192;
 constexpr std::size_t kSpanSize = 168;
-constexpr std::uint64_t kMostArenas = 1 << 20;
+constexpr std::uint64_t kMostArenas = 1 << 14;  // a terabyte
+constexpr std::uint64_t kMostObjects = std::uint64_t{1} << 33;
 
 // runtime.mheap_: what mcentral asks for pages.
 std::uint64_t find_heap(const GoRuntime& runtime) {
@@ -60,6 +61,8 @@ Result<void> GoHeap::read_arenas(const GoRuntime& runtime) {
     std::uint64_t arena = memory.load<std::uint64_t>(table + number * 8).value_or(0);
     if (arena) read_spans(runtime, kFirst + number * kArena, arena + layout.arena_spans);
   }
+  if (objects_ > kMostObjects)
+    return Error{"the heap claims to have more objects than can be", "", Exit::kUnsupported};
   if (spans_.empty()) return Error{"the heap of this program could not be read", "", Exit::kNoTarget};
   return {};
 }

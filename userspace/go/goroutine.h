@@ -26,6 +26,7 @@ enum class GoStackState : std::uint8_t {
   kRunning,  // on a processor: its registers are not in memory
   kMoved,    // it ran while it was looked at, each time
   kBroken,   // no table tells how it goes on
+  kTooMany,  // there are too many different stacks to tell each
 };
 
 struct Goroutine {

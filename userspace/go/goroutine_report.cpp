@@ -69,13 +69,15 @@ std::uint64_t key_of(const Goroutine& g) {
 
 class Groups {
  public:
-  void add(const Goroutine& goroutine, bool stuck) {
+  void add(const Goroutine& seen, bool stuck) {
+    Goroutine goroutine = frames_ < kMostFrames ? seen : without_stack(seen);
     std::uint64_t key = key_of(goroutine) + (stuck ? 1 : 0);
     auto [found, is_new] = by_key_.try_emplace(key, groups_.size());
     // Two different stacks of one key: the next free key is tried.
     while (!is_new &&
            !(groups_[found->second].stuck == stuck && same_group(groups_[found->second].first, goroutine)))
       std::tie(found, is_new) = by_key_.try_emplace(++key, groups_.size());
+    if (is_new) frames_ += goroutine.pcs.size();
     if (is_new) groups_.push_back({goroutine, stuck, 0, 0, ~std::uint64_t{0}, 0, {}});
     Group& group = groups_[found->second];
     ++group.count;
@@ -93,6 +95,17 @@ class Groups {
   std::vector<Group>& all() { return groups_; }
 
  private:
+  // Recursion to ever other depths would make every stack a new one.
+  static constexpr std::size_t kMostFrames = 16 << 20;
+
+  static Goroutine without_stack(const Goroutine& goroutine) {
+    Goroutine result = goroutine;
+    result.pcs = {};
+    result.stack_state = GoStackState::kTooMany;
+    return result;
+  }
+
+  std::size_t frames_ = 0;  // of all groups
   absl::flat_hash_map<std::uint64_t, std::size_t> by_key_;
   std::vector<Group> groups_;
 };

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kMostCases = 65'536;  // of a select
 constexpr std::size_t kMostDeferred = 100'000;
-constexpr std::size_t kMostSpecials = 1 << 20;
+constexpr std::size_t kMostSpecials = 1 << 22;  // of all objects together
 constexpr std::uint64_t kMostGlobals = std::uint64_t{1} << 30;
 
 // Who may be left over: it waits inside the program for what only other goroutines can do.
@@ -76,6 +76,7 @@ class Marker {
   std::vector<std::uint64_t> goroutine_addresses_;
   absl::flat_hash_map<std::uint64_t, std::vector<std::size_t>> watchers_;  // by object
   absl::flat_hash_map<std::uint64_t, std::uint64_t> semaphores_;
+  std::size_t specials_ = 0;
   Unreached result_;
 };
 
@@ -160,8 +161,10 @@ bool Marker::watch_semaphore(std::size_t candidate, const Goroutine& goroutine) 
 void Marker::sort_out(const Goroutine& goroutine) {
   goroutine_addresses_.push_back(goroutine.address);
   if (goroutine.stack_state == GoStackState::kRunning) result_.ran.insert(goroutine.id);
-  Wait wait =
-      goroutine.stack_state == GoStackState::kWhole ? kind_of_wait(runtime_, goroutine) : Wait::kOther;
+  // A program's first goroutine often waits for nothing, on purpose: the program lives as long as it does.
+  bool is_first = goroutine.id == 1;
+  Wait wait = goroutine.stack_state == GoStackState::kWhole && !is_first ? kind_of_wait(runtime_, goroutine)
+                                                                         : Wait::kOther;
   if (wait == Wait::kOther) return live_.push_back(goroutine);
   candidates_.push_back({goroutine, false});
 }
@@ -222,7 +225,7 @@ void Marker::mark_specials(const GoSpan& span) {
   int minor = runtime_.layout().minor;
   std::size_t header = minor >= kFirstWide ? 24 : 16;
   std::uint64_t special = span.specials;
-  for (std::size_t i = 0; special && i < kMostSpecials; ++i) {
+  for (; special && specials_ < kMostSpecials; ++specials_) {
     char bytes[64] = {};
     if (!runtime_.memory().read(special, bytes, header + 16)) return;
     std::string_view view(bytes, sizeof bytes);

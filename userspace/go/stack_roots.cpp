@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint32_t kStackMapIndex = 1;                                    // values by address
 constexpr std::uint32_t kArgumentMaps = 0, kLocalMaps = 1, kStackObjects = 2;  // function data
-constexpr std::uint64_t kMostStack = 256 << 20;
+constexpr std::uint64_t kMostStack = std::uint64_t{1} << 30;                   // Go allows no more
 constexpr std::uint32_t kMostBits = 1 << 20, kMostObjects = 1 << 16;
 constexpr std::size_t kMostMaps = 1 << 18;
 

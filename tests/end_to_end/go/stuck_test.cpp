@@ -73,6 +73,12 @@ TEST_P(Stuck, AreNotClaimedWhereTheyCanStillWake) {
   }
 }
 
+TEST_P(Stuck, AreNotClaimedOfAFirstGoroutineThatWaitsOnPurpose) {
+  Result<StuckFinding> found = find_in({GetParam(), "nothing"});
+  ASSERT_TRUE(found) << found.error().what;
+  EXPECT_EQ(found->goroutines.size(), 0u);
+}
+
 TEST_P(Stuck, AgreeWithTheRuntimesOwnVerdict) {
   constexpr int kFirstWithVerdict = 27;
   for (const Cause& cause : kCauses) {
