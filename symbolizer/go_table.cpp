@@ -89,13 +89,13 @@ std::optional<std::int64_t> GoTable::value_at(std::uint64_t table, std::uint64_t
                                               std::uint64_t address) const {
   if (table == 0 || values_ + table >= bytes_.size()) return std::nullopt;
   ByteReader reader(std::string_view(bytes_).substr(values_ + table));
-  std::int64_t value = -1;
+  std::uint64_t value = ~std::uint64_t{0};  // -1; a table that lies may pass the ends of a signed number
   for (bool first = true; reader.ok(); first = false) {
     std::uint64_t change = reader.uleb();
     if (change == 0 && !first) break;
-    value += static_cast<std::int64_t>((change >> 1) ^ (~(change & 1) + 1));
+    value += (change >> 1) ^ (~(change & 1) + 1);
     start += reader.uleb() * step_;
-    if (reader.ok() && address < start) return value;
+    if (reader.ok() && address < start) return static_cast<std::int64_t>(value);
   }
   return std::nullopt;
 }
