@@ -83,18 +83,20 @@ Json interval_json(const ClockInterval& interval) {
           {"second", stack_json(interval.second)}};
 }
 
-const char* name_of_step(ClockStep::Kind kind) {
+const char* name_of_step(ClockStepKind kind) {
   switch (kind) {
-    case ClockStep::Kind::kStep:
+    case ClockStepKind::kStep:
       return "step";
-    case ClockStep::Kind::kSlew:
+    case ClockStepKind::kSlew:
       return "slew";
-    case ClockStep::Kind::kSetting:
+    case ClockStepKind::kSetting:
       return "setting";
-    case ClockStep::Kind::kLeap:
+    case ClockStepKind::kLeap:
       return "leap";
-    case ClockStep::Kind::kSuspend:
+    case ClockStepKind::kSuspend:
       return "suspend";
+    case ClockStepKind::kKinds:
+      break;
   }
   return "?";
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <cstring>
 #include <set>
 #include <sstream>
 
@@ -205,6 +206,46 @@ TEST(ClockExports, HaveReadsIntervalsAndWaits) {
     output_of_look({target}, {"--share", "100", "-o", folder.file(name)});
     EXPECT_EQ(::access(folder.file(name).c_str(), R_OK), 0) << name;
   }
+}
+
+TEST(ClockRecording, SaysTheSameAsALook) {
+  DWELL_NEEDS_BPF();
+  TemporaryFolder folder;
+  std::string file = folder.file("clocks.dwell");
+  Program target({target_binary("clock_verdicts")});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  Recording recording(target.pid(), file, {"--clocks"});
+  ASSERT_TRUE(recording.attached()) << recording.program().errors();
+  target.write_line("go");
+  ASSERT_TRUE(target.wait_for_output("done"));
+  ASSERT_EQ(recording.stop(), 0) << recording.program().errors();
+  target.write_line("end");
+  target.wait();
+  json clocks = report(file, {"--clocks"});
+#define EXPECT_RECORDED_WAIT(function, call, clock, absolute)         \
+  EXPECT_EQ(has_verdict(clocks, "deadline_on_wall_clock", #function), \
+            absolute && !strcmp(clock, "CLOCK_REALTIME"))             \
+      << #function;
+  CLOCK_WAITS(EXPECT_RECORDED_WAIT)
+  for (const json& site : through(clocks["waits"], "wait_in_poll")) EXPECT_EQ(site["count"], VERDICT_TIMES);
+  EXPECT_TRUE(has_verdict(clocks, "interval_on_wall_clock", "interval_by_helper"));
+  EXPECT_GT(reads_in(clocks, "interval_by_monotonic").reads, 0u);
+  Finished folded =
+      run({dwell_binary(), "export", file, "--view", "clocks", "-f", "folded", "--sample-type", "waited"});
+  EXPECT_EQ(folded.exit, 0) << folded.errors;
+  EXPECT_NE(folded.output.find("wait_in_poll"), std::string::npos);
+  EXPECT_NE(run({dwell_binary(), "report", file}).output.find("clock_verdicts"), std::string::npos)
+      << "memory is there too";
+}
+
+TEST(ClockRecording, IsNotThereUnlessItWasAskedFor) {
+  DWELL_NEEDS_BPF();
+  TemporaryFolder folder;
+  std::string file = folder.file("memory.dwell");
+  ASSERT_EQ(run({dwell_binary(), "record", "-q", "-o", file, "--", "/bin/true"}).exit, 0);
+  Finished asked = run({dwell_binary(), "report", "--clocks", file});
+  EXPECT_EQ(asked.exit, 2);
+  EXPECT_NE(asked.errors.find("--clocks"), std::string::npos);
 }
 
 // ---- steps ----

@@ -11,18 +11,18 @@
 namespace dwell {
 namespace {
 
-ClockStep::Kind kind_of(const LedgerEntry& entry) {
+ClockStepKind kind_of(const LedgerEntry& entry) {
   switch (entry.kind) {
     case ClockMove::Kind::kStep:
-      return ClockStep::Kind::kStep;
+      return ClockStepKind::kStep;
     case ClockMove::Kind::kSlew:
-      return entry.author ? ClockStep::Kind::kSetting : ClockStep::Kind::kSlew;
+      return entry.author ? ClockStepKind::kSetting : ClockStepKind::kSlew;
     case ClockMove::Kind::kLeap:
-      return ClockStep::Kind::kLeap;
+      return ClockStepKind::kLeap;
     case ClockMove::Kind::kSuspend:
-      return ClockStep::Kind::kSuspend;
+      return ClockStepKind::kSuspend;
   }
-  return ClockStep::Kind::kStep;
+  return ClockStepKind::kStep;
 }
 
 std::string describe(const LedgerEntry& entry) {
@@ -55,8 +55,7 @@ std::vector<ReportFrame> name_frames(const dwell_clock_set_record& record) {
   std::copy(record.pcs, record.pcs + count, words.end() - count);
   StackBook book(static_cast<pid_t>(record.tgid), std::move(*mappings));
   book.learn(words.data(), words.size() * sizeof(std::uint64_t));
-  const std::uint64_t kOnly[] = {1};
-  return book.name(kOnly).at(1).frames;
+  return book.name(book.id_of(1)).frames;
 }
 
 }  // namespace
@@ -69,13 +68,13 @@ ClockAuthor describe_author(const dwell_clock_set_record& record) {
   return author;
 }
 
-void add_steps(ClocksReport& report, const StepLedger& ledger, const std::vector<ClockAuthor>& authors,
-               const StackBook& book, std::uint64_t start_ns) {
+void add_steps(ClockLook& look, const StepLedger& ledger, const std::vector<ClockAuthor>& authors,
+               const std::function<StackId(std::uint64_t identity)>& id_of) {
   std::size_t call = 0;
   for (const LedgerEntry& entry : ledger.entries()) {
-    ClockStep& step = report.steps.emplace_back();
+    ClockStepFacts& step = look.steps.emplace_back();
     step.kind = kind_of(entry);
-    step.time_ns = entry.time_ns > start_ns ? entry.time_ns - start_ns : 0;
+    step.time_ns = entry.time_ns;
     step.size_ns = entry.size_ns;
     step.what = describe(entry);
     if (!entry.author) continue;
@@ -84,12 +83,8 @@ void add_steps(ClocksReport& report, const StepLedger& ledger, const std::vector
     step.uid = record.uid;
     step.command.assign(record.comm, strnlen(record.comm, sizeof record.comm));
     step.result = record.result;
-    const std::uint64_t kStack[] = {record.stack};
-    if (record.stack) step.stack = book.name(kStack).at(record.stack).frames;
-    if (call < authors.size()) {
-      step.container = authors[call].container;
-      if (!record.stack) step.stack = authors[call].stack;
-    }
+    if (record.stack) step.stack = id_of(record.stack);
+    if (call < authors.size()) step.container = authors[call].container;
     ++call;
   }
 }

@@ -3,13 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "bpf/clocks.h"
-#include "userspace/clocks/clocks_report.h"
 #include "userspace/clocks/stack_book.h"
 #include "userspace/clocks/step_ledger.h"
+#include "userspace/recording/clock_look.h"
 
 namespace dwell {
 
@@ -20,8 +21,8 @@ struct ClockAuthor {
 
 ClockAuthor describe_author(const dwell_clock_set_record& record);
 
-// The ledger's entries into the report; `authors` are those of its calls, in order.
-void add_steps(ClocksReport& report, const StepLedger& ledger, const std::vector<ClockAuthor>& authors,
-               const StackBook& book, std::uint64_t start_ns);
+// The ledger's entries; `authors` are those of its calls, in order.
+void add_steps(ClockLook& look, const StepLedger& ledger, const std::vector<ClockAuthor>& authors,
+               const std::function<StackId(std::uint64_t identity)>& id_of);
 
 }  // namespace dwell

@@ -54,12 +54,11 @@ struct ReadModule {
 };
 
 std::vector<ReadModule> modules_of(pid_t pid, const std::vector<Mapping>& mappings,
-                                   const Calibration& calibration) {
+                                   const Calibration& calibration, PlannedModules& known) {
   std::vector<ReadModule> modules;
-  std::set<std::pair<std::uint64_t, std::uint64_t>> seen;
   for (const Mapping& mapping : mappings) {
     if (!mapping.executable || !mapping.is_file()) continue;
-    if (!seen.insert({mapping.device(), mapping.inode}).second) continue;
+    if (!known.files.insert({mapping.device(), mapping.inode}).second) continue;
     Result<std::string> path = path_to_open(pid, mapping);
     Result<ElfFile> elf = path ? ElfFile::open(*path) : Result<ElfFile>(path.error());
     if (!elf) continue;  // what else maps code: the symbols' report tells
@@ -78,24 +77,38 @@ std::optional<long> field_of(std::string_view text, std::string_view name) {
 
 }  // namespace
 
+double highest_read_price(const std::vector<ReadProbe>& probes) {
+  constexpr double kProgramNs = 250, kCommonPrice = 600;
+  double price = probes.empty() ? kCommonPrice : 0;
+  for (const ReadProbe& probe : probes) price = std::max(price, probe.price_ns);
+  return price + kProgramNs;
+}
+
+bool ClockProbes::covers(std::uint64_t return_address) const {
+  return std::any_of(functions.begin(), functions.end(), [&](const CodeSpan& function) {
+    return return_address > function.start && return_address <= function.end;
+  });
+}
+
 ClockProbes plan_clock_probes(pid_t pid, const std::vector<Mapping>& mappings, const Calibration& calibration,
-                              std::uint16_t first_index) {
+                              std::uint16_t first_index, PlannedModules& known) {
   ClockProbes result;
-  std::vector<ReadModule> modules = modules_of(pid, mappings, calibration);
-  std::set<std::uint8_t>
-      chosen;  // by the loader, so that the function that the library defines is not what is called
+  std::vector<ReadModule> modules = modules_of(pid, mappings, calibration, known);
+  // By the loader: the function that the library defines is not the one that is called.
   for (const ReadModule& module : modules)
-    chosen.insert(module.found.chosen.begin(), module.found.chosen.end());
+    known.chosen.insert(module.found.chosen.begin(), module.found.chosen.end());
   std::uint16_t index = first_index;
   for (const ReadModule& module : modules) {
     for (const ClockFunction& function : module.found.functions) {
-      if (function.stub && !chosen.contains(function.call)) continue;
+      if (function.stub && !known.chosen.contains(function.call)) continue;
       result.probes.push_back(probe_of(function, module.open_path, *module.mapping, index++));
-      std::uint64_t start = module.bias + function.vaddr;
-      result.functions.push_back({start, start + std::max<std::uint64_t>(function.size, 1)});
+      std::uint64_t start = module.bias + function.vaddr, size = std::max<std::uint64_t>(function.size, 1);
+      result.functions.push_back({start, start + size});
+      result.places.push_back({module.mapping->device(), module.mapping->inode, function.file_offset,
+                               function.file_offset + size});
     }
     for (std::uint8_t call : module.found.without_stub)
-      if (chosen.contains(call))
+      if (known.chosen.contains(call))
         result.notes.push_back(
             fmt::format("{} calls {} without a stub that could be probed: it is seen by samples only",
                         module.mapping->path, clock_call_name(call)));
@@ -107,7 +120,7 @@ ClockProbes plan_clock_probes(pid_t pid, const std::vector<Mapping>& mappings, c
   }
   for (const Mapping& mapping : mappings)
     if (mapping.path == "[vdso]") result.vdso = {mapping.start, mapping.end};
-  if (result.probes.empty())
+  if (result.probes.empty() && first_index == 1)
     result.notes.push_back(
         "no function that reads a clock could be probed: reads are seen by samples of the vDSO, and "
         "by system call");

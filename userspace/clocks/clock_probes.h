@@ -5,7 +5,9 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bpf/clocks.h"
@@ -18,17 +20,32 @@ namespace dwell {
 struct CodeSpan {
   std::uint64_t start, end;
 };
+struct FileSpan {
+  std::uint64_t device, inode, start, end;  // offsets in the file
+};
+
+// What is known of a process from the plans before: each module is planned once.
+struct PlannedModules {
+  std::set<std::pair<std::uint64_t, std::uint64_t>> files;  // device and inode
+  std::set<std::uint8_t> chosen;                            // calls whose function was chosen at start
+};
 
 struct ClockProbes {
   std::vector<ReadProbe> probes;
   std::vector<CodeSpan> functions;  // in the process: a read of the vDSO from there was counted by a probe
+  std::vector<FileSpan> places;     // the same functions in their files
   dwell_vdso_range vdso{};
   std::vector<std::string> notes;
+
+  bool covers(std::uint64_t return_address) const;
 };
 
-// `first_index`: of the first probe.
+// `first_index`: of the first probe. Only of modules that are not in `known`, which they are added to.
 ClockProbes plan_clock_probes(pid_t pid, const std::vector<Mapping>& mappings, const Calibration& calibration,
-                              std::uint16_t first_index);
+                              std::uint16_t first_index, PlannedModules& known);
+
+// What a read costs under the dearest of these, with our program.
+double highest_read_price(const std::vector<ReadProbe>& probes);
 
 struct TimerClock {
   dwell_clock_call create;

@@ -47,6 +47,13 @@ Value sum_of_cpus(bpf_map* map, std::uint32_t key, Add add) {
 
 }  // namespace
 
+const char* clock_loss_name(std::size_t kind) {
+  static constexpr const char* kNames[] = {"reads", "waits", "pairs of reads", "settings of a clock",
+                                           "threads"};
+  static_assert(sizeof kNames / sizeof *kNames == DWELL_CLOCK_LOST_KINDS);
+  return kNames[kind];
+}
+
 struct ClockTracer::Impl {
   std::unique_ptr<::clocks, FreeWith<clocks__destroy>> clocks;
   std::vector<std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>>> links;

@@ -26,6 +26,8 @@ struct ClockTracerSettings {
   std::uint64_t sample_period_ns = 4'000'037;  // of each CPU's clock, to see the vDSO; 0: none
 };
 
+const char* clock_loss_name(std::size_t kind);  // "reads"
+
 class ClockTracer {
  public:
   static Result<ClockTracer> load(const TraceCore& core, const ClockTracerSettings& settings);

@@ -15,9 +15,10 @@
 #include "userspace/clocks/clock_probes.h"
 #include "userspace/clocks/clock_state.h"
 #include "userspace/clocks/clock_tracer.h"
+#include "userspace/clocks/gather.h"
 #include "userspace/clocks/read_cost.h"
 #include "userspace/clocks/read_watch.h"
-#include "userspace/clocks/report_builder.h"
+#include "userspace/clocks/report.h"
 #include "userspace/clocks/stack_book.h"
 #include "userspace/clocks/step_ledger.h"
 #include "userspace/clocks/verdicts.h"
@@ -33,7 +34,6 @@ namespace {
 constexpr ProcessSlot kSlot{0};
 constexpr std::uint64_t kRingBytes = 4 << 20;
 constexpr int kPollMs = 50;
-constexpr double kProgramNs = 250;  // a guess of what our program adds to a trap, until it has run
 
 std::uint64_t clock_ns(clockid_t clock) {
   timespec now{};
@@ -47,12 +47,6 @@ Result<UniqueFd> follow(pid_t pid) {
   Error error = system_error(fmt::format("follow PID {}", pid), errno);
   if (errno == ESRCH) error.exit = Exit::kNoTarget;
   return error;
-}
-
-double highest_price(const std::vector<ReadProbe>& probes) {
-  double price = 0;
-  for (const ReadProbe& probe : probes) price = std::max(price, probe.price_ns);
-  return price + kProgramNs;
 }
 
 // The parts of a look, in the order in which they come into being.
@@ -70,6 +64,7 @@ class Look {
   Result<void> prepare();
   Result<void> watch();
   ClocksReport report();
+  void add_foreign_stacks(ClocksReport& report);
   void take(const void* data, std::size_t size);
   Result<void> sample();
 
@@ -113,7 +108,8 @@ Result<void> Look::prepare() {
   if (mappings->empty())
     return Error{fmt::format("trace PID {}: it has no memory: it is ending", facts_.pid), "",
                  Exit::kNoTarget};
-  probes_ = plan_clock_probes(facts_.pid, *mappings, calibration_, 1);
+  PlannedModules planned;
+  probes_ = plan_clock_probes(facts_.pid, *mappings, calibration_, 1, planned);
 
   // A sample of the vDSO and a system call stand at an instruction of their own: only the full tables know
   // those.
@@ -132,7 +128,7 @@ Result<void> Look::prepare() {
   ClockTracerSettings settings;
   settings.method = method == AttachMethod::kSession ? AttachMethod::kMulti : method;
   if (options_.share < 1)
-    settings.trap_ns = static_cast<std::uint64_t>(highest_price(probes_.probes));
+    settings.trap_ns = static_cast<std::uint64_t>(highest_read_price(probes_.probes));
   else
     settings.trap_ns = 0;  // every read counts, and as one
   Result<ClockTracer> tracer = ClockTracer::load(*core_, settings);
@@ -153,8 +149,8 @@ Result<void> Look::watch() {
   if (Result<void> added = core_->add_target(facts_.pid, kSlot); !added) return added;
   if (Result<void> attached = tracer_->attach(); !attached) return attached;
   WindowSettings windows{options_.share, options_.window_ns};
-  reads_.emplace(*tracer_, *calibration_.abilities.best, windows, highest_price(probes_.probes));
-  reads_->add(facts_.pid, probes_.probes);
+  reads_.emplace(*tracer_, *calibration_.abilities.best, windows, highest_read_price(probes_.probes));
+  if (Result<void> added = reads_->add(facts_.pid, 1, probes_.probes); !added) return added;
   if (Result<void> started = reads_->start(); !started) return started;
   cpu_at_start_ns_ = cpu_at_end_ns_ = process_cpu_ns(facts_.pid).value_or(0);
 
@@ -199,12 +195,19 @@ void Look::take(const void* data, std::size_t size) {
   authors_.push_back(describe_author(record));
 }
 
+// Of those that are not the target's.
+void Look::add_foreign_stacks(ClocksReport& report) {
+  std::size_t call = 0;
+  for (ClockStep& step : report.steps) {
+    if (!step.pid || call >= authors_.size()) continue;
+    if (step.stack.empty()) step.stack = authors_[call].stack;
+    ++call;
+  }
+}
+
 ClocksReport Look::report() {
-  ClocksReport report;
-  report.program = facts_.name;
-  report.pid = static_cast<std::uint32_t>(facts_.pid);
-  report.notes = probes_.notes;
   ClockCounts counts;
+  counts.processes = {{kSlot, facts_.pid}};
   counts.watch = reads_->state();
   counts.reads = tracer_->reads();
   counts.waits = tracer_->waits();
@@ -216,23 +219,38 @@ ClocksReport Look::report() {
   ReadCost cost = measure_read_cost();
   counts.vdso_read_ns = cost.exact_ns;
   counts.vdso_coarse_ns = cost.coarse_ns;
-  add_counts(report, counts, *book_, probes_.functions, probes_.vdso);
-  add_steps(report, ledger_, authors_, *book_, start_ns_);
-  report.kernel = kernel_clock_state();
+  auto through_probe = [this](std::uint64_t stack) {
+    for (std::uint64_t pc : book_->pcs(stack))
+      if (pc < probes_.vdso.start || pc >= probes_.vdso.end) return probes_.covers(pc);
+    return false;
+  };
+  auto frames = [this](std::uint64_t stack) {
+    std::vector<std::uint64_t> outside;
+    for (std::uint64_t pc : book_->pcs(stack))
+      if (pc < probes_.vdso.start || pc >= probes_.vdso.end) outside.push_back(pc);
+    return outside;
+  };
+  auto id_of = [this](std::uint64_t identity) { return book_->id_of(identity); };
+  ClockLook look = gather_clocks(counts, {id_of, through_probe, frames});
+  add_steps(look, ledger_, authors_, id_of);
+  look.kernel = kernel_clock_state();
+  look.notes = probes_.notes;
+  ClocksReport report = clocks_report(look, [this](StackId id) { return book_->name(id); });
+  add_foreign_stacks(report);
+  report.program = facts_.name;
+  report.pid = static_cast<std::uint32_t>(facts_.pid);
   report.verdicts = judge_clocks(report);
-
   if (!counts.watch.failure.empty())
     report.notes.push_back("reads are not counted any more: " + counts.watch.failure);
   if (!tracer_->why_no_samples().empty())
     report.notes.push_back("no samples of the vDSO: " + tracer_->why_no_samples());
   std::uint64_t target_ns = cpu_at_end_ns_ - cpu_at_start_ns_;
-  if (target_ns) report.cost_percent = 100 * (report.trap_ns + report.bpf_ns) / static_cast<double>(target_ns);
+  if (target_ns)
+    report.cost_percent = 100 * (report.trap_ns + report.bpf_ns) / static_cast<double>(target_ns);
   report.own_cpu_ns = own_cpu_ns() - own_cpu_at_start_ns_;
-  static constexpr const char* kLost[] = {"reads", "waits", "pairs of reads", "settings of a clock",
-                                          "threads"};
   std::vector<std::uint64_t> losses = tracer_->losses();
   for (std::size_t kind = 0; kind < losses.size(); ++kind)
-    if (losses[kind]) report.losses.emplace_back(kLost[kind], losses[kind]);
+    if (losses[kind]) report.losses.emplace_back(clock_loss_name(kind), losses[kind]);
   if (undecodable_) report.losses.emplace_back("undecodable records", undecodable_);
   return report;
 }

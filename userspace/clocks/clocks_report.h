@@ -9,12 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "bpf/clocks.h"
+#include "userspace/recording/clock_look.h"
 #include "userspace/views/memory_report.h"
 
 namespace dwell {
-
-using TimeHistogram = std::array<std::uint64_t, DWELL_TIME_BUCKETS>;  // bucket i: [2^i, 2^(i+1)) ns
 
 struct ClockReadSite {
   std::string call, clock;  // "clock_gettime", "CLOCK_REALTIME"
@@ -38,7 +36,7 @@ struct ClockWaitSite {
   std::uint32_t max_over_tid = 0;
   std::string max_over_thread;  // its name, if it still lives
   TimeHistogram over{};
-  std::uint32_t under_way = 0;          // waits that had not ended
+  std::uint64_t under_way = 0;          // waits that had not ended
   std::uint64_t under_way_over_ns = 0;  // how far the one that is longest overdue is past its deadline
 };
 
@@ -50,8 +48,7 @@ struct ClockInterval {  // two reads of the wall clock by one call frame
 };
 
 struct ClockStep {
-  enum class Kind { kStep, kSlew, kSetting, kLeap, kSuspend };
-  Kind kind = Kind::kStep;
+  ClockStepKind kind = ClockStepKind::kStep;
   std::uint64_t time_ns = 0;  // since the look began
   std::int64_t size_ns = 0;
   std::string what;  // "clock_settime(CLOCK_REALTIME)", "frequency"
@@ -70,17 +67,6 @@ struct ClockVerdict {
   std::string evidence;  // what it rests on
   std::string advice;
   std::vector<ReportFrame> stack;
-};
-
-struct KernelClockState {
-  bool known = false;
-  bool synchronised = false;
-  std::int64_t offset_ns = 0;  // that is still being slewed away
-  double frequency_ppm = 0;
-  std::int64_t max_error_us = 0;
-  std::int32_t tai_offset_s = 0;
-  std::string leap;  // "" or what is to come
-  std::string clocksource;
 };
 
 struct ClocksReport {

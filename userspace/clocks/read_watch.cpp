@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/clocks/read_watch.h"
 
+#include <signal.h>
 #include <time.h>
 
 #include <algorithm>
@@ -17,6 +18,7 @@ constexpr std::uint64_t kSlice =
     100'000'000;  // a long window counts as several, so that their spread can be told
 // A program that is idle may pay a little too, or one that reads now and then could hardly ever be watched.
 constexpr double kIdleShare = 0.2;
+constexpr double kProgramNs = 250;  // of our program, as long as the kernel has not counted
 constexpr std::uint64_t kSeed = 0x9e3779b97f4a7c15;
 
 std::uint64_t monotonic_ns() {
@@ -36,15 +38,32 @@ ReadWatch::ReadWatch(ClockTracer& tracer, AttachMethod method, const WindowSetti
       settings_(settings),
       rates_(trap_ns) {}
 
-void ReadWatch::add(pid_t pid, std::vector<ReadProbe> probes) {
-  Process process{pid, {}, nullptr};
-  for (ReadProbe& probe : probes) {
-    process.sites.push_back(std::move(probe.site));
-    prices_.push_back(probe.price_ns);
+Result<void> ReadWatch::add(pid_t pid, std::uint16_t first_index, std::vector<ReadProbe> probes) {
+  std::lock_guard lock(mutex_);
+  auto known =
+      std::find_if(processes_.begin(), processes_.end(), [&](const Process& p) { return p.pid == pid; });
+  if (known == processes_.end()) {
+    processes_.push_back({pid,
+                          process_cpu_ns(pid).value_or(0),
+                          {},
+                          std::make_unique<ProbeLinks>(method_, tracer_.programs(), pid)});
+    known = processes_.end() - 1;
   }
-  process.links = std::make_unique<ProbeLinks>(method_, tracer_.programs(), pid);
-  processes_.push_back(std::move(process));
-  cpu_at_start_.push_back(process_cpu_ns(pid).value_or(0));
+  std::vector<ProbeSite> fresh;
+  prices_.resize(std::max<std::size_t>(prices_.size(), first_index + probes.size()));
+  for (ReadProbe& probe : probes) {
+    prices_[first_index++] = probe.price_ns;
+    fresh.push_back(std::move(probe.site));
+  }
+  known->sites.insert(known->sites.end(), fresh.begin(), fresh.end());
+  if (fresh.empty() || !windows_ || !windows_->is_open()) return {};
+  Result<std::vector<AttachedSite>> attached = known->links->attach(fresh);
+  return attached ? Result<void>{} : attached.error();
+}
+
+void ReadWatch::remove(pid_t pid) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(processes_, [&](const Process& process) { return process.pid == pid; });
 }
 
 Result<void> ReadWatch::start() {
@@ -52,7 +71,12 @@ Result<void> ReadWatch::start() {
   windows_ = std::make_unique<ReadWindows>(settings_, start_ns_, kSeed);
   if (Result<void> opened = open(); !opened) return opened;
   start_ns_ = slice_ns_;
+  // Signals are the main thread's business.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   thread_ = std::thread([this] { run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return {};
 }
 
@@ -93,7 +117,8 @@ Result<void> ReadWatch::open() {
   for (Process& process : processes_) {
     if (process.sites.empty()) continue;
     Result<std::vector<AttachedSite>> attached = process.links->attach(process.sites);
-    if (!attached) return attached.error();
+    bool ended = !process_cpu_ns(process.pid);  // and nobody has told us yet
+    if (!attached && !ended) return attached.error();
   }
   slice_ns_ = monotonic_ns();
   toggle_ns_ += slice_ns_ - before_ns;
@@ -129,18 +154,32 @@ void ReadWatch::take_slice(std::uint64_t now_ns, bool last) {
   slice_ns_ = now_ns;
 }
 
-double ReadWatch::cost_ns() const {
-  std::vector<dwell_hits> hits = tracer_.hits(prices_.size() + 1);
+double ReadWatch::trap_cost_ns(const std::vector<dwell_hits>& hits) const {
   double cost = 0;
   for (std::size_t probe = 0; probe < prices_.size(); ++probe)
-    cost += static_cast<double>(hits[probe + 1].entries) * prices_[probe];
-  return cost + static_cast<double>(tracer_.run_time().ns);
+    cost += static_cast<double>(hits[probe].entries) * prices_[probe];
+  return cost;
+}
+
+// The kernel may count run time only now and then.
+double ReadWatch::program_cost_ns(const std::vector<dwell_hits>& hits) const {
+  RunTime counted = tracer_.run_time();
+  double each =
+      counted.runs ? static_cast<double>(counted.ns) / static_cast<double>(counted.runs) : kProgramNs;
+  double all = 0;
+  for (const dwell_hits& one : hits) all += static_cast<double>(one.entries);
+  return all * each;
+}
+
+double ReadWatch::cost_ns() const {
+  std::vector<dwell_hits> hits = tracer_.hits(prices_.size());
+  return trap_cost_ns(hits) + program_cost_ns(hits);
 }
 
 double ReadWatch::target_ns(std::uint64_t now_ns) const {
   std::uint64_t cpu_ns = 0;
-  for (std::size_t i = 0; i < processes_.size(); ++i)
-    cpu_ns += process_cpu_ns(processes_[i].pid).value_or(cpu_at_start_[i]) - cpu_at_start_[i];
+  for (const Process& process : processes_)
+    cpu_ns += process_cpu_ns(process.pid).value_or(process.cpu_at_start_ns) - process.cpu_at_start_ns;
   return static_cast<double>(cpu_ns) + kIdleShare * static_cast<double>(now_ns - start_ns_);
 }
 
@@ -152,9 +191,10 @@ ReadWatchState ReadWatch::state() const {
   state.elapsed_ns = now_ns - start_ns_;
   state.watched_ns = windows_ ? windows_->watched_ns(now_ns) : 0;
   state.windows = windows_ ? windows_->windows() : 0;
-  for (const dwell_hits& one : tracer_.hits(prices_.size() + 1)) state.hits += one.entries;
-  state.bpf_ns = static_cast<double>(tracer_.run_time().ns);
-  state.trap_ns = cost_ns() - state.bpf_ns;
+  std::vector<dwell_hits> hits = tracer_.hits(prices_.size());
+  for (const dwell_hits& one : hits) state.hits += one.entries;
+  state.bpf_ns = program_cost_ns(hits);
+  state.trap_ns = trap_cost_ns(hits);
   state.toggle_ns = toggle_ns_;
   state.failure = failure_;
   return state;

@@ -42,8 +42,9 @@ class ReadWatch {
   ~ReadWatch() { stop(); }
   ReadWatch(const ReadWatch&) = delete;
 
-  // Cookies count the probes from first_probe() on, without a gap.
-  void add(pid_t pid, std::vector<ReadProbe> probes);
+  // `first_index` is in the first probe's cookie, and those of the others follow. Also while it runs.
+  Result<void> add(pid_t pid, std::uint16_t first_index, std::vector<ReadProbe> probes);
+  void remove(pid_t pid);
   // Attaches for the first time; an Error if nothing can be. From then on a thread of its own opens and
   // closes windows.
   Result<void> start();
@@ -54,6 +55,7 @@ class ReadWatch {
  private:
   struct Process {
     pid_t pid;
+    std::uint64_t cpu_at_start_ns;
     std::vector<ProbeSite> sites;
     std::unique_ptr<ProbeLinks> links;
   };
@@ -62,17 +64,18 @@ class ReadWatch {
   std::uint64_t close();  // when it was
   void take_slice(std::uint64_t now_ns, bool last);
   double cost_ns() const;
+  double trap_cost_ns(const std::vector<dwell_hits>& hits) const;
+  double program_cost_ns(const std::vector<dwell_hits>& hits) const;
   double target_ns(std::uint64_t now_ns) const;
 
   ClockTracer& tracer_;
   AttachMethod method_;
   std::vector<Process> processes_;
-  std::vector<double> prices_;  // by probe
+  std::vector<double> prices_;  // by probe index
   std::uint64_t start_ns_ = 0, stop_ns_ = 0, slice_ns_ = 0, toggle_ns_ = 0;
   WindowSettings settings_;
   std::unique_ptr<ReadWindows> windows_;
   std::unordered_map<std::string, std::uint64_t> counted_;  // by key, of what stays in the map
-  std::vector<std::uint64_t> cpu_at_start_;
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

@@ -53,6 +53,18 @@ std::span<const std::uint64_t> StackBook::pcs(std::uint64_t stack) const {
   return found == stacks_.end() ? std::span<const std::uint64_t>{} : found->second.pcs;
 }
 
+StackId StackBook::id_of(std::uint64_t identity) {
+  auto [known, fresh] = ids_.try_emplace(identity, static_cast<StackId>(identities_.size()));
+  if (fresh) identities_.push_back(identity);
+  return known->second;
+}
+
+const NamedStack& StackBook::name(StackId id) {
+  std::uint64_t identity = identities_[static_cast<std::size_t>(id)];
+  if (!names_.contains(identity)) names_ = name_all(identities_);
+  return names_.at(identity);
+}
+
 const Mapping* StackBook::mapping_of(std::uint64_t pc) const {
   auto after =
       std::upper_bound(mappings_.begin(), mappings_.end(), pc,
@@ -76,7 +88,7 @@ ModuleRef StackBook::module_of(const Mapping& mapping) const {
   return ref;
 }
 
-std::map<std::uint64_t, NamedStack> StackBook::name(std::span<const std::uint64_t> stacks) const {
+std::map<std::uint64_t, NamedStack> StackBook::name_all(std::span<const std::uint64_t> stacks) const {
   struct Asked {
     const Mapping* mapping = nullptr;
     std::vector<AddressQuery> queries;

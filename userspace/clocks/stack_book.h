@@ -15,14 +15,10 @@
 #include "bpf/events.h"
 #include "symbolizer/proc_maps.h"
 #include "symbolizer/symbolizer.h"
-#include "userspace/views/memory_report.h"
+#include "userspace/clocks/report.h"
+#include "userspace/collect/event.h"
 
 namespace dwell {
-
-struct NamedStack {
-  std::vector<ReportFrame> frames;  // leaf first
-  std::string incomplete;           // why it ends where it does, if that is not its root
-};
 
 class StackBook {
  public:
@@ -35,10 +31,12 @@ class StackBook {
   // Where the frames are that make a call frame's identity, leaf first; empty if the stack was never seen.
   std::span<const std::uint64_t> pcs(std::uint64_t stack) const;
 
-  // Names for all of these at once.
-  std::map<std::uint64_t, NamedStack> name(std::span<const std::uint64_t> stacks) const;
+  StackId id_of(std::uint64_t identity);
+  // Every stack that has been given an id is looked up with the first that is asked for.
+  const NamedStack& name(StackId id);
 
  private:
+  std::map<std::uint64_t, NamedStack> name_all(std::span<const std::uint64_t> stacks) const;
   struct Walked {
     std::vector<std::uint64_t> pcs;
     std::vector<bool> exact;
@@ -50,6 +48,9 @@ class StackBook {
   pid_t pid_;
   std::vector<Mapping> mappings_;
   std::unordered_map<std::uint64_t, Walked> stacks_;
+  std::vector<std::uint64_t> identities_{0};  // by id
+  std::unordered_map<std::uint64_t, StackId> ids_;
+  std::map<std::uint64_t, NamedStack> names_;
 };
 
 }  // namespace dwell

@@ -94,7 +94,8 @@ std::string better_wait(const ClockWaitSite& site) {
            "steady_clock's time";
   if (through({"sem_timedwait", "__sem_timedwait", "___sem_timedwait", "__new_sem_wait"}))
     return "sem_clockwait";
-  if (through({"pthread_mutex_timedlock", "__pthread_mutex_timedlock", "___pthread_mutex_timedlock"}))
+  if (through({"pthread_mutex_timedlock", "__pthread_mutex_timedlock", "___pthread_mutex_timedlock",
+               "__pthread_mutex_clocklock_common"}))
     return "pthread_mutex_clocklock";
   if (through({"pthread_rwlock_timed", "__pthread_rwlock_timed", "___pthread_rwlock_timed"}))
     return "pthread_rwlock_clockrdlock and clockwrlock";

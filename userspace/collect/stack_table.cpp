@@ -13,6 +13,11 @@ void StackTable::learn(std::uint64_t identity, std::vector<std::uint32_t> locati
   if (walked_.try_emplace(identity, Walked{std::move(locations), end}).second) frames_ += frames;
 }
 
+std::span<const std::uint32_t> StackTable::locations_of(std::uint64_t identity) const {
+  auto walked = walked_.find(identity);
+  return walked == walked_.end() ? std::span<const std::uint32_t>{} : walked->second.locations;
+}
+
 StackId StackTable::find(std::uint64_t identity, std::uint16_t probe) {
   // An identity is a hash already; an odd factor keeps different probes apart.
   std::uint64_t key = identity ^ (probe * 0x9e3779b97f4a7c15ull);

@@ -30,6 +30,9 @@ class StackTable {
   // kUnknown, and a counted loss, for an identity that was never learned.
   StackId find(std::uint64_t identity, std::uint16_t probe);
 
+  // Leaf first; empty if it was never learned.
+  std::span<const std::uint32_t> locations_of(std::uint64_t identity) const;
+
   std::uint64_t unresolved() const { return unresolved_; }  // events whose stack was never seen
   std::uint64_t refused() const { return refused_; }        // stacks that the recording had no room for
   std::size_t memory_bytes() const;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include "userspace/clocks/clocks_profile.h"
+#include "userspace/clocks/report.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/recording/reader.h"
@@ -10,11 +12,18 @@
 namespace dwell {
 namespace {
 
+Result<Profile> clocks_profile_of(const Recording& recording) {
+  Result<ClocksReport> report = clocks_report(recording);
+  if (!report) return report.error();
+  return clocks_profile(*report);
+}
+
 Result<Profile> profile_of(const ExportCommand& command, const Recording& recording) {
   if (command.thread_sites) {
     if (!recording.thread_ticks.empty()) return thread_sites_profile(recording);
     return Error{"export: this recording did not follow threads", "record with --threads", Exit::kUsage};
   }
+  if (command.clocks) return clocks_profile_of(recording);
   if (command.blocked) {
     if (!recording.blocked.sites.empty()) return blocked_profile(recording);
     return Error{"export: this recording has no blocked time", "record with --blocked", Exit::kUsage};
@@ -30,7 +39,7 @@ Result<Exit> run(const ExportCommand& command) {
   if (!format) return format.error();
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
-  bool memory = !command.threads && !command.thread_sites && !command.blocked && !recording->only_looks();
+  bool memory = !command.threads && !command.thread_sites && !command.blocked && !command.clocks && !recording->only_looks();
   Result<Profile> profile = profile_of(command, *recording);
   if (!profile) return profile.error();
   ExportOptions how;

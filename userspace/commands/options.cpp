@@ -79,14 +79,15 @@ void add_export_view(CLI::App& app, ExportCommand& command) {
     command.threads = text == "threads";
     command.thread_sites = text == "thread-sites";
     command.blocked = text == "blocked";
-    if (command.threads || command.thread_sites || command.blocked) return;
+    command.clocks = text == "clocks";
+    if (command.threads || command.thread_sites || command.blocked || command.clocks) return;
     value_of(command.view, view_named,
-             "retained, growing, allocated, temporary, peak, all, threads, thread-sites or blocked")(text);
+             "retained, growing, allocated, temporary, peak, all, threads, thread-sites, blocked or clocks")(text);
   };
   app.add_option_function<std::string>("--view", choose,
                                        "retained (default), growing, allocated, temporary, peak, all; threads: "
                                        "the last look at them; thread-sites: who created them; "
-                                       "blocked: for how long they waited, and where")
+                                       "blocked: for how long they waited, and where; clocks: what --clocks recorded")
       ->type_name("VIEW");
 }
 
@@ -113,6 +114,7 @@ void add_record(CLI::App& app, RecordCommand& command) {
       ->type_name("TIME");
   app.add_flag_callback("--no-mappings", [&options] { options.mappings = false; },
                         "leave out mmap and brk, record the heap only");
+  app.add_flag("--clocks", command.clocks, "record who reads which clock, waits by which, and who moves them, too");
   app.add_flag_callback("--no-symbols", [&options] { options.symbols = false; },
                         "leave names to 'dwell symbolize', here or elsewhere");
   app.add_flag("-q,--quiet", command.quiet, "no live line, no summary");
@@ -154,7 +156,8 @@ void add_report(CLI::App& app, ReportCommand& command) {
       ->type_name("BY");
   app.add_option("-n,--sites", command.sites, "how many call sites (default: 20)")->type_name("N");
   app.add_option("--stacks", command.stacks, "how many of them with their stack (default: 5)")->type_name("N");
-  app.add_flag("--json", command.json, "everything, as JSON: docs/report-json.md");
+  app.add_flag("--clocks", command.clocks, "clocks, not memory, of a recording made with --clocks");
+  app.add_flag("--json", command.json, "everything, as JSON: docs/report-json.md, docs/clocks.md");
   add_filter(app, command.filter);
 }
 

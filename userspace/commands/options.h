@@ -20,12 +20,14 @@ namespace dwell {
 struct RecordCommand {
   RecordOptions options;
   bool threads = false;
+  bool clocks = false;  // and who reads, waits by and moves them
   bool quiet = false;
   bool verbose = false;
 };
 
 struct ReportCommand {
   std::string path;
+  bool clocks = false;  // not memory
   MemoryFilter filter;
   SortKey sort = SortKey::kRetained;
   GroupBy group = GroupBy::kStack;
@@ -44,6 +46,7 @@ struct ExportCommand {
   bool threads = false;       // the threads of the last look, not memory
   bool blocked = false;       // blocked time, not memory
   bool thread_sites = false;  // threads by creating site, not memory
+  bool clocks = false;        // clocks, not memory
   MemoryFilter filter;
 };
 

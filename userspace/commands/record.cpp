@@ -10,6 +10,7 @@
 #include "ui/memory_text.h"
 #include "ui/text_style.h"
 #include "userspace/collect/bpf_log.h"
+#include "userspace/clocks/clock_tracing.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/recording/reader.h"
@@ -65,6 +66,7 @@ Result<Exit> run(const RecordCommand& command) {
     callbacks.progress = [&](const RecordProgress& progress) { line.show(figures_of(progress)); };
   }
   RecordOptions options = command.options;
+  if (command.clocks) options.tracers.push_back(ClockTracing::load);
   if (command.threads || options.blocked || options.look_every_ns) options.tracers.push_back(ThreadTracing::load);
   Result<RecordOutcome> outcome = record(options, callbacks);
   line.clear();

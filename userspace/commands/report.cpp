@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include "ui/clocks_json.h"
+#include "ui/clocks_text.h"
 #include "ui/memory_json.h"
 #include "ui/memory_text.h"
 #include "ui/text_style.h"
 #include "ui/thread_sites_text.h"
 #include "ui/threads_text.h"
+#include "userspace/clocks/report.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/recording/reader.h"
@@ -42,11 +45,23 @@ std::string add_threads(const std::string& memory, const Recording& recording) {
   return json_text(whole);
 }
 
+Result<Exit> report_clocks(const ReportCommand& command, const Recording& recording) {
+  Result<ClocksReport> report = clocks_report(recording);
+  if (!report) return report.error();
+  std::string content = command.json ? clocks_json(*report)
+                                     : clocks_text(*report, {.style = text_style_of(STDOUT_FILENO),
+                                                             .sites = command.sites,
+                                                             .stacks = command.stacks});
+  if (Result<void> written = write_output("", content); !written) return written.error();
+  return Exit::kOk;
+}
+
 }  // namespace
 
 Result<Exit> run(const ReportCommand& command) {
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
+  if (command.clocks) return report_clocks(command, *recording);
   if (recording->only_looks()) return report_threads(command, *recording);
   Result<MemoryReport> report = memory_report(*recording, command.filter, command.sort, command.group);
   if (!report) return report.error();

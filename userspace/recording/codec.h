@@ -29,6 +29,7 @@ inline constexpr std::uint32_t kChunkLook = chunk_type("THRD");
 inline constexpr std::uint32_t kChunkThreadTick = chunk_type("TCRE");
 inline constexpr std::uint32_t kChunkLiveThreads = chunk_type("TLIV");
 inline constexpr std::uint32_t kChunkBlocked = chunk_type("TBLK");
+inline constexpr std::uint32_t kChunkClocks = chunk_type("CLKS");
 inline constexpr std::uint32_t kChunkLosses = chunk_type("LOSS");
 inline constexpr std::uint32_t kChunkCost = chunk_type("COST");
 inline constexpr std::uint32_t kChunkNote = chunk_type("NOTE");
@@ -83,6 +84,10 @@ std::string decode_live_threads(Cursor& in, Recording& out);
 
 std::string encode_blocked(const BlockedSites& blocked);
 std::string decode_blocked(Cursor& in, Recording& out);
+
+// A later one replaces an earlier one.
+std::string encode_clocks(const ClockLook& look);
+std::string decode_clocks(Cursor& in, Recording& out);
 
 std::string encode_losses(std::span<const Loss> losses);
 std::string decode_losses(Cursor& in, Recording& out);

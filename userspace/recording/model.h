@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "userspace/analyze/memory_tick.h"
 #include "userspace/analyze/thread_tick.h"
 #include "userspace/collect/event.h"
+#include "userspace/recording/clock_look.h"
 #include "userspace/recording/thread_look.h"
 
 namespace dwell {
@@ -146,6 +148,7 @@ struct Recording {
   LiveThreads live_threads;            // the last that were written
   BlockedSites blocked;                // the last that were written; sums
   std::vector<ThreadLook> looks;       // at threads, in the order of time
+  std::optional<ClockLook> clocks;     // the last one that was written
   std::vector<Loss> losses;
   std::vector<CostSample> costs;
   std::vector<Note> notes;

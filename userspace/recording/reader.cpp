@@ -33,6 +33,7 @@ struct Decoder {
       case kChunkThreadTick: return decode_thread_tick(in, recording);
       case kChunkLiveThreads: return decode_live_threads(in, recording);
       case kChunkBlocked: return decode_blocked(in, recording);
+      case kChunkClocks: return decode_clocks(in, recording);
       case kChunkLosses: return decode_losses(in, recording);
       case kChunkCost: return decode_cost(in, recording);
       case kChunkNote: return decode_note(in, recording);

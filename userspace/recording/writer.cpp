@@ -252,6 +252,11 @@ Result<void> RecordingWriter::write_look(const ThreadLook& look) {
   return written ? impl_->write_chunk(kChunkLook, encode_look(look)) : written;
 }
 
+Result<void> RecordingWriter::write_clocks(const ClockLook& look) {
+  Result<void> written = impl_->write_tables({});
+  return written ? impl_->write_chunk(kChunkClocks, encode_clocks(look)) : written;
+}
+
 Result<void> RecordingWriter::write_losses(std::span<const Loss> losses) {
   return losses.empty() ? Result<void>() : impl_->write_chunk(kChunkLosses, encode_losses(losses));
 }

@@ -45,6 +45,7 @@ class RecordingWriter {
   Result<void> write_live_threads(const LiveThreads& live);
   Result<void> write_blocked(const BlockedSites& blocked);
   Result<void> write_look(const ThreadLook& look);
+  Result<void> write_clocks(const ClockLook& look);
   Result<void> write_losses(std::span<const Loss> losses);
   Result<void> write_cost(const CostSample& cost);
   Result<void> write_note(const Note& note);

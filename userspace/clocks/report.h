@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// From what was seen of clocks to what is shown: named, in order, judged.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/clocks/clocks_report.h"
+#include "userspace/recording/model.h"
+
+namespace dwell {
+
+struct NamedStack {
+  std::vector<ReportFrame> frames;  // leaf first
+  std::string incomplete;           // why it ends where it does, if that is not its root
+};
+using StackNamer = std::function<NamedStack(StackId)>;
+
+// Without verdicts, so that what only the caller knows can be added before.
+ClocksReport clocks_report(const ClockLook& look, const StackNamer& name);
+
+// Of a recording that was made with --clocks, verdicts included.
+Result<ClocksReport> clocks_report(const Recording& recording);
+
+}  // namespace dwell
