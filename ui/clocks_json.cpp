@@ -131,20 +131,8 @@ const char* name_of_verdict(ClockVerdict::Kind kind) {
   return "?";
 }
 
-const char* name_of_certainty(ClockVerdict::Certainty certainty) {
-  switch (certainty) {
-    case ClockVerdict::Certainty::kSure:
-      return "certain";
-    case ClockVerdict::Certainty::kLikely:
-      return "likely";
-    case ClockVerdict::Certainty::kPossible:
-      return "possible";
-  }
-  return "?";
-}
-
 Json verdict_json(const ClockVerdict& verdict) {
-  return {{"kind", name_of_verdict(verdict.kind)},  {"certainty", name_of_certainty(verdict.certainty)},
+  return {{"kind", name_of_verdict(verdict.kind)},  {"certainty", name_of(verdict.certainty)},
           {"text", printable(verdict.text)},        {"evidence", printable(verdict.evidence)},
           {"advice", text_or_null(verdict.advice)}, {"stack", stack_json(verdict.stack)}};
 }

@@ -54,18 +54,6 @@ const char* kind_text(ClockVerdict::Kind kind) {
   return "?";
 }
 
-const char* certainty_text(ClockVerdict::Certainty certainty) {
-  switch (certainty) {
-    case ClockVerdict::Certainty::kSure:
-      return "certain";
-    case ClockVerdict::Certainty::kLikely:
-      return "likely";
-    case ClockVerdict::Certainty::kPossible:
-      return "possible";
-  }
-  return "?";
-}
-
 class ClocksTextWriter {
  public:
   ClocksTextWriter(const ClocksReport& report, const ClocksTextOptions& options)
@@ -99,7 +87,7 @@ class ClocksTextWriter {
     heading("What to look at");
     for (const ClockVerdict& verdict : report_.verdicts) {
       line(verdict.certainty == ClockVerdict::Certainty::kPossible ? Paint::kPlain : Paint::kWarning,
-           fmt::format("  {} ({}): {}", kind_text(verdict.kind), certainty_text(verdict.certainty),
+           fmt::format("  {} ({}): {}", kind_text(verdict.kind), name_of(verdict.certainty),
                        printable(verdict.text)));
       out_ += style_.paragraph(Paint::kPlain,
                                "    at " + call_site_line(asking_stack(verdict.stack), site_columns(7)), 6);

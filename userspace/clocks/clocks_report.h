@@ -69,6 +69,18 @@ struct ClockVerdict {
   std::vector<ReportFrame> stack;
 };
 
+inline const char* name_of(ClockVerdict::Certainty certainty) {
+  switch (certainty) {
+    case ClockVerdict::Certainty::kSure:
+      return "certain";
+    case ClockVerdict::Certainty::kLikely:
+      return "likely";
+    case ClockVerdict::Certainty::kPossible:
+      return "possible";
+  }
+  return "?";
+}
+
 struct ClocksReport {
   std::string program;
   std::uint32_t pid = 0;

@@ -10,11 +10,11 @@
 #include <utility>
 #include <vector>
 
+#include "userspace/process/process_memory.h"
 #include "userspace/recording/thread_look.h"
 #include "userspace/threads/data_symbols.h"
 #include "userspace/threads/lock_objects.h"
 #include "userspace/threads/looker.h"
-#include "userspace/threads/target_memory.h"
 
 namespace dwell {
 
@@ -38,7 +38,7 @@ class LockTable {
   void find_missing_owner(const LockObject& lock, LockFacts& facts) const;
 
   pid_t pid_;
-  TargetMemory memory_;
+  ProcessMemory memory_;
   MemoryReader read_;
   DataSymbols& data_;
   std::vector<ThreadIdentity> threads_;

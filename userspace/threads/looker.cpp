@@ -38,7 +38,8 @@ Error load_error(const std::string& doing, int err) {
   struct stat types {};
   if (err == EPERM || err == EACCES) {
     error.hint =
-        "run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE; without them /proc/PID/task/TID/wchan and "
+        "run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE; without them "
+        "/proc/PID/task/TID/wchan and "
         "/proc/PID/task/TID/syscall still tell where your own threads wait";
   } else if (::stat("/sys/kernel/btf/vmlinux", &types) != 0) {
     error.hint = "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as distributions' are";

@@ -9,12 +9,12 @@
 #include <utility>
 
 #include "symbolizer/proc_maps.h"
+#include "userspace/process/process_memory.h"
 #include "userspace/threads/data_symbols.h"
 #include "userspace/threads/descriptors.h"
 #include "userspace/threads/lock_kinds.h"
 #include "userspace/threads/lock_table.h"
 #include "userspace/threads/stacks.h"
-#include "userspace/threads/target_memory.h"
 #include "userspace/threads/waits.h"
 
 namespace dwell {
@@ -196,7 +196,7 @@ class ThreadObserver::Impl {
 
   pid_t pid_;
   ThreadLooker looker_;
-  TargetMemory memory_;
+  ProcessMemory memory_;
   std::optional<Descriptors> descriptors_;
   DataSymbols data_;
   StackCollector stacks_;

@@ -15,7 +15,7 @@ constexpr std::uint64_t kNoCall = ~std::uint64_t{0};
 // First from what was read with the registers, then from the stack as it is now, a page at a time.
 class StackReader {
  public:
-  StackReader(const TargetMemory& memory, std::uint64_t sp, std::string_view window)
+  StackReader(const ProcessMemory& memory, std::uint64_t sp, std::string_view window)
       : memory_(memory), window_at_(sp), window_(window) {}
 
   bool operator()(std::uint64_t address, void* to, std::size_t size) {
@@ -35,7 +35,7 @@ class StackReader {
     return true;
   }
 
-  const TargetMemory& memory_;
+  const ProcessMemory& memory_;
   std::uint64_t window_at_;
   std::string_view window_;
   std::uint64_t page_at_ = 0;

@@ -13,10 +13,10 @@
 
 #include "symbolizer/proc_maps.h"
 #include "userspace/collect/address_space.h"
+#include "userspace/process/process_memory.h"
 #include "userspace/record/modules.h"
 #include "userspace/recording/writer.h"
 #include "userspace/threads/looker.h"
-#include "userspace/threads/target_memory.h"
 #include "userspace/unwind/remote_unwinder.h"
 
 namespace dwell {
@@ -39,7 +39,7 @@ class StackCollector {
  private:
   StackId intern(std::span<const RemoteFrame> frames, dwell_stack_end end);
 
-  TargetMemory memory_;
+  ProcessMemory memory_;
   RecordingWriter& writer_;
   RemoteUnwinder unwinder_;
   ModuleTable modules_;

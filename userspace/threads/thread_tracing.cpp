@@ -216,7 +216,8 @@ Result<void> ThreadTracing::write_blocked(std::uint64_t now_ns) {
     }
   }
   if (std::uint64_t lost = blocked_->lost())
-    context_.note(fmt::format("{} waits are in no sum of blocked time: too many threads or stacks at once", lost));
+    context_.note(
+        fmt::format("{} waits are in no sum of blocked time: too many threads or stacks at once", lost));
   return context_.writer.write_blocked(blocked);
 }
 
