@@ -143,7 +143,7 @@ class ThreadsTextWriter {
     const LockFacts* lock = first.lock < 0 ? nullptr : &report_.locks[static_cast<std::size_t>(first.lock)];
     if (lock && lock->kind != WaitKind::kJoin && !lock->owner_words.empty())
       words += ", held by " + printable(lock->owner_words);
-    if (others) words += fmt::format(" (and {} others)", others);
+    if (others) words += fmt::format(" (and {} other{})", others, others == 1 ? "" : "s");
     return words;
   }
 
