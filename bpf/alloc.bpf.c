@@ -19,6 +19,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/events.h"
+#include "bpf/probe_hits.h"
 #include "bpf/probe_shapes.h"
 #include "bpf/sampling.h"
 #include "bpf/targets.h"
@@ -86,19 +87,6 @@ struct {
   __type(key, struct dwell_block_key);
   __type(value, __u8);
 } sampled_blocks SEC(".maps");
-
-/* How often each probe was hit: what the recording cost. */
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, DWELL_MAX_PROBES);
-  __type(key, __u32);
-  __type(value, struct dwell_hits);
-} hits SEC(".maps");
-
-static __always_inline struct dwell_hits *hits_of(__u64 cookie) {
-  __u32 index = dwell_probe_index_of(cookie);
-  return bpf_map_lookup_elem(&hits, &index);
-}
 
 /* How full the ring is costs a call, so it is asked for only now and then: between two looks, the probes of
  * all CPUs can't send more than a small part of what is kept for frees. */

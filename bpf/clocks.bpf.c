@@ -12,6 +12,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/clock_waits.h"
+#include "bpf/probe_hits.h"
 #include "bpf/probe_shapes.h"
 #include "bpf/targets.h"
 #include "bpf/unwind.h"
@@ -47,13 +48,6 @@ DWELL_COUNTING_MAP(waits, struct dwell_wait_key, struct dwell_wait_stats, 16384)
 DWELL_COUNTING_MAP(open_waits, __u32, struct dwell_open_wait, 65536);
 DWELL_COUNTING_MAP(timer_clocks, struct dwell_timer_key, __u32, 16384);
 DWELL_COUNTING_MAP(open_sets, __u32, struct dwell_clock_set_record, 1024);
-
-struct {
-  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-  __uint(max_entries, DWELL_MAX_PROBES);
-  __type(key, __u32);
-  __type(value, struct dwell_hits);
-} hits SEC(".maps");
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -209,8 +203,7 @@ int on_read(struct pt_regs *ctx) {
   struct dwell_target *target = find_target();
   if (!target) return 0;
   __u64 cookie = bpf_get_attach_cookie(ctx);
-  __u32 index = dwell_probe_index_of(cookie);
-  struct dwell_hits *hit = bpf_map_lookup_elem(&hits, &index);
+  struct dwell_hits *hit = hits_of(cookie);
   if (hit) hit->entries++;
   if (!window) return 0;
   struct reading_thread *thread = reading();

@@ -4,6 +4,7 @@
 #include <sys/timex.h>
 #include <time.h>
 
+#include "userspace/base/clock.h"
 #include "userspace/base/files.h"
 
 namespace dwell {
@@ -11,12 +12,6 @@ namespace {
 
 constexpr int kReadings = 3;
 constexpr double kFrequencyUnit = 65536;  // of timex.freq, in ppm
-
-std::uint64_t clock_ns(clockid_t clock) {
-  timespec now{};
-  ::clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 }  // namespace
 

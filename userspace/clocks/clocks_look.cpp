@@ -4,11 +4,11 @@
 #include <fmt/core.h>
 #include <poll.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
 
+#include "userspace/base/clock.h"
 #include "userspace/base/text.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/clocks/clock_authors.h"
@@ -34,12 +34,6 @@ namespace {
 constexpr ProcessSlot kSlot{0};
 constexpr std::uint64_t kRingBytes = 4 << 20;
 constexpr int kPollMs = 50;
-
-std::uint64_t clock_ns(clockid_t clock) {
-  timespec now{};
-  ::clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 Result<UniqueFd> follow(pid_t pid) {
   UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));

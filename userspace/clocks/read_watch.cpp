@@ -2,12 +2,12 @@
 #include "userspace/clocks/read_watch.h"
 
 #include <signal.h>
-#include <time.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstring>
 
+#include "userspace/base/clock.h"
 #include "userspace/process/process.h"
 
 namespace dwell {
@@ -20,12 +20,6 @@ constexpr std::uint64_t kSlice =
 constexpr double kIdleShare = 0.2;
 constexpr double kProgramNs = 250;  // of our program, as long as the kernel has not counted
 constexpr std::uint64_t kSeed = 0x9e3779b97f4a7c15;
-
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * kSecond + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 std::string bytes_of(const dwell_read_key& key) { return {reinterpret_cast<const char*>(&key), sizeof key}; }
 

@@ -2,21 +2,15 @@
 #include "userspace/go/goroutine_report.h"
 
 #include <fmt/core.h>
-#include <time.h>
 
 #include <algorithm>
 #include <tuple>
 
+#include "userspace/base/clock.h"
 #include "userspace/process/process.h"
 
 namespace dwell {
 namespace {
-
-std::uint64_t now_ns(clockid_t clock) {
-  timespec time{};
-  ::clock_gettime(clock, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
-}
 
 std::string state_of(const GoRuntime& runtime, GoStatus status, std::uint8_t reason) {
   switch (status) {
@@ -199,8 +193,8 @@ Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime, std::option
   report.go_version = runtime.module().version;
   report.module = runtime.module().path;
   report.note = runtime.note();
-  report.time_unix_ns = now_ns(CLOCK_REALTIME);
-  report.time_monotonic_ns = now_ns(CLOCK_MONOTONIC);
+  report.time_unix_ns = clock_ns(CLOCK_REALTIME);
+  report.time_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
   Groups groups;
   Result<LookFigures> figures = read_goroutines(runtime, [&](const Goroutine& g) {
     groups.add(g, stuck && waits(g) && stuck->goroutines.contains(g.id));
@@ -221,7 +215,7 @@ Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime, std::option
         return std::tuple(a.of_runtime, b.stuck, b.count) < std::tuple(b.of_runtime, a.stuck, a.count);
       });
   report.stuck = std::move(stuck);
-  report.look_ns = now_ns(CLOCK_MONOTONIC) - report.time_monotonic_ns;
+  report.look_ns = clock_ns(CLOCK_MONOTONIC) - report.time_monotonic_ns;
   return report;
 }
 

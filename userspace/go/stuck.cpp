@@ -6,16 +6,11 @@
 
 #include <algorithm>
 
+#include "userspace/base/clock.h"
 #include "userspace/go/reachability.h"
 
 namespace dwell {
 namespace {
-
-std::uint64_t monotonic_ns() {
-  timespec time{};
-  ::clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
-}
 
 void pause_for(std::uint64_t ns) {
   timespec time{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};

@@ -24,6 +24,7 @@
 #include "bpf/probe_shapes.h"
 #include "probe_selftest.skel.h"
 #include "symbolizer/proc_maps.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/unique_fd.h"
 
 // The functions that are probed. Each begins with the instruction whose price is asked for, and none shares
@@ -131,20 +132,14 @@ ProbeSite own_site(const OwnText& text, Function function, unsigned index, bool 
           .candidates = {{text.offset_of(function), cookie}}};
 }
 
-std::uint64_t now_ns() {
-  timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
-}
-
 // The best of several batches: what disturbs only ever adds.
 double price_of(Function function, int calls) {
   constexpr int kBatches = 6;
   double best = 1e12;
   for (int batch = 0; batch < kBatches; ++batch) {
-    std::uint64_t begin = now_ns();
+    std::uint64_t begin = monotonic_ns();
     for (int i = 0; i < calls; ++i) function();
-    best = std::min(best, static_cast<double>(now_ns() - begin) / calls);
+    best = std::min(best, static_cast<double>(monotonic_ns() - begin) / calls);
   }
   return best;
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "userspace/base/clock.h"
 #include "userspace/base/files.h"
 #include "userspace/base/text.h"
 
@@ -106,10 +107,6 @@ std::optional<std::uint64_t> process_cpu_ns(pid_t pid) {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
 }
 
-std::uint64_t own_cpu_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return now.tv_sec * 1'000'000'000ull + now.tv_nsec;
-}
+std::uint64_t own_cpu_ns() { return clock_ns(CLOCK_PROCESS_CPUTIME_ID); }
 
 }  // namespace dwell

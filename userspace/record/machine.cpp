@@ -2,18 +2,10 @@
 #include "userspace/record/machine.h"
 
 #include <sys/utsname.h>
-#include <time.h>
+
+#include "userspace/base/clock.h"
 
 namespace dwell {
-namespace {
-
-std::uint64_t clock_ns(clockid_t clock) {
-  timespec now{};
-  ::clock_gettime(clock, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
-
-}  // namespace
 
 RecordingInfo describe_recording(const std::string& command_line, const ProcessFacts& target) {
   utsname system{};

@@ -6,13 +6,13 @@
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <set>
 
+#include "userspace/base/clock.h"
 #include "userspace/record/machine.h"
 #include "userspace/record/memory_tracing.h"
 #include "userspace/record/symbols.h"
@@ -30,12 +30,6 @@ constexpr std::uint64_t kProgressNs = 250 * kMillisecond;
 // The kernel counts the run time of BPF programs for a moment now and then: it makes each run dearer.
 constexpr std::uint64_t kRunTimeWindowNs = 200 * kMillisecond;
 constexpr std::uint64_t kRunTimeEveryNs = 10 * kSecond;
-
-std::uint64_t monotonic_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return now.tv_sec * kSecond + now.tv_nsec;
-}
 
 RecordingInfo describe(const RecordOptions& options, const ProcessFacts& target) {
   RecordingInfo info = describe_recording(options.command_line, target);

@@ -14,6 +14,7 @@
 #include <limits>
 
 #include "threads.skel.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/cursor.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/collect/bpf_log.h"
@@ -24,12 +25,6 @@ namespace {
 
 constexpr std::size_t kPiece = 64 << 10;      // the kernel gives half of that at once
 constexpr std::uint32_t kFair[] = {0, 3, 5};  // SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE
-
-std::uint64_t now_ns() {
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
-}
 
 Error load_error(const std::string& doing, int err) {
   Error error = system_error(doing, err, "run: dwell doctor, which tells what this kernel allows");
@@ -118,7 +113,7 @@ Result<RawLook> ThreadLooker::read(const bpf_link* link, bool times_only) {
   // The scheduler notes when we get the CPU back: a mark on its clock that we know on ours.
   timespec moment{0, 1};
   ::nanosleep(&moment, nullptr);
-  std::uint64_t started = now_ns();
+  std::uint64_t started = monotonic_ns();
   UniqueFd file(::bpf_iter_create(bpf_link__fd(link)));
   if (!file.valid()) return load_error(fmt::format("look at the threads of PID {}", impl_->pid), errno);
   std::string bytes;
@@ -137,7 +132,7 @@ Result<RawLook> ThreadLooker::read(const bpf_link* link, bool times_only) {
   Result<RawLook> look = parse_look(std::move(bytes));
   if (!look) return look;
   look->started_ns = started;
-  look->ended_ns = now_ns();
+  look->ended_ns = monotonic_ns();
   if (look->threads.empty() && link == impl_->link.get())
     return Error{fmt::format("look at the threads of PID {}: it has ended", impl_->pid), "", Exit::kNoTarget};
   return look;
