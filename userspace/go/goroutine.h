@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "userspace/recording/go_look.h"
+
 namespace dwell {
 
 // As the runtime numbers them.
@@ -19,14 +21,6 @@ enum class GoStatus : std::uint8_t {
   kPreempted = 9,
   kLeaked = 10,  // found by the runtime's own leak profile; waits for ever
   kDeadExtra = 11,
-};
-
-enum class GoStackState : std::uint8_t {
-  kWhole,    // every frame, up to where the goroutine was started
-  kRunning,  // on a processor: its registers are not in memory
-  kMoved,    // it ran while it was looked at, each time
-  kBroken,   // no table tells how it goes on
-  kTooMany,  // there are too many different stacks to tell each
 };
 
 struct Goroutine {

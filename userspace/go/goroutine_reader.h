@@ -12,17 +12,9 @@
 #include "userspace/base/result.h"
 #include "userspace/go/go_runtime.h"
 #include "userspace/go/goroutine.h"
+#include "userspace/recording/go_look.h"
 
 namespace dwell {
-
-struct LookFigures {
-  std::uint64_t listed = 0;  // entries of the runtime's list, ended goroutines included
-  std::uint64_t alive = 0;
-  std::uint64_t torn = 0;    // times that one had moved when it was read, and was read again
-  std::uint64_t moved = 0;   // goroutines that moved each time
-  std::uint64_t broken = 0;  // stacks that no table could tell
-  std::uint64_t unreadable = 0;
-};
 
 // The object is reused: take what you keep.
 using GoroutineVisitor = std::function<void(const Goroutine&)>;

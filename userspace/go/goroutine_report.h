@@ -15,17 +15,9 @@
 #include "userspace/go/labels.h"
 #include "userspace/go/stuck.h"
 #include "userspace/go/waits.h"
+#include "userspace/recording/go_look.h"
 
 namespace dwell {
-
-// One of a group, looked at closely.
-struct GoroutineExample {
-  std::uint64_t id = 0, parent = 0;
-  std::uint64_t thread = 0;                     // id of the thread that runs it; 0: none
-  std::optional<std::uint64_t> waiting_for_ns;  // at least
-  GoWait wait;
-  GoLabels labels;
-};
 
 struct GoroutineGroup {
   std::string state;  // "running", or in the runtime's own words why it waits: "chan receive"

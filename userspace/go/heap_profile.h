@@ -9,13 +9,9 @@
 
 #include "userspace/base/result.h"
 #include "userspace/go/go_runtime.h"
+#include "userspace/recording/go_look.h"
 
 namespace dwell {
-
-struct HeapCounts {
-  std::int64_t in_use_objects = 0, in_use_bytes = 0;
-  std::int64_t allocated_objects = 0, allocated_bytes = 0;
-};
 
 struct HeapSite {
   HeapCounts sampled;              // as the runtime counted them

@@ -9,10 +9,9 @@
 #include <vector>
 
 #include "userspace/go/go_runtime.h"
+#include "userspace/recording/go_look.h"
 
 namespace dwell {
-
-using GoLabels = std::vector<std::pair<std::string, std::string>>;  // sorted by key
 
 GoLabels read_labels(const GoRuntime& runtime, std::uint64_t address);
 

@@ -13,39 +13,9 @@
 
 #include "userspace/go/go_runtime.h"
 #include "userspace/go/goroutine.h"
+#include "userspace/recording/go_look.h"
 
 namespace dwell {
-
-struct GoChannel {
-  std::uint64_t address = 0;
-  bool sends = false;  // what this goroutine wants of it; else it receives
-  std::uint64_t length = 0, capacity = 0;
-  bool closed = false;
-  std::uint32_t receivers = 0,
-                senders = 0;  // goroutines that wait there, this one included; at most kMostWaiters
-  std::optional<std::uint64_t> fires_at_ns;  // a timer's channel: CLOCK_MONOTONIC
-  static constexpr std::uint32_t kMostWaiters = 1000;
-};
-
-struct GoLock {
-  std::string kind;  // "sync.Mutex"; "" if it is a semaphore of an unknown kind
-  std::uint64_t address = 0;
-  std::string state;  // "locked, 3 wait", in words
-};
-
-struct GoDescriptor {
-  int fd = -1;
-  bool writes = false;
-  std::string words;  // what it is
-};
-
-struct GoWait {
-  std::vector<GoChannel> channels;  // several: select
-  std::size_t more_channels = 0;    // cases that are not listed
-  std::optional<GoLock> lock;
-  std::optional<GoDescriptor> descriptor;
-  std::optional<std::uint64_t> until_ns;  // a sleep's end, CLOCK_MONOTONIC
-};
 
 class GoWaits {
  public:
