@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (need.returns && place.cfa_offset != 8) std::abort();          // the return address must be on top
     if (i > 0 && place.cost_ns < placements[i - 1].cost_ns) std::abort();  // cheapest first
   }
-  const AddressRange kAll[] = {{0x1000, 0x1000 + size}};
+  const BranchRange kAll[] = {{0x1000, 0x1000 + size}};
   if (branch_targets_within(code, 0x1000, kAll).size() > size) std::abort();
   return 0;
 }

@@ -167,6 +167,7 @@ Result<GoModule> open_module(const Mapping& mapping, bool search, const ProcessM
 
   GoModule module;
   module.path = mapping.path;
+  module.open_path = *path;
   module.elf = elf;
   module.bias = *bias;
   module.moduledata = *moduledata;

@@ -27,8 +27,9 @@ struct AddressRange {
 };
 
 struct GoModule {
-  std::string path;     // as the target sees it
-  std::string version;  // "go1.24.4"; "" if nothing tells
+  std::string path;       // as the target sees it
+  std::string open_path;  // opens that very file, as long as the target lives
+  std::string version;    // "go1.24.4"; "" if nothing tells
   std::shared_ptr<const ElfFile> elf;
   GoTable table;           // by addresses in the target
   std::uint64_t bias = 0;  // address in the target less the file's

@@ -18,7 +18,7 @@ constexpr std::uint64_t kPrologue = 128;    // no placement lies deeper
 
 // Where the module's code branches into the beginnings of these functions, behind their entries.
 std::vector<std::uint64_t> entered_inside(const ElfFile& elf, const std::vector<AllocFunction>& functions) {
-  std::vector<AddressRange> ranges;
+  std::vector<BranchRange> ranges;
   for (const AllocFunction& function : functions)
     ranges.push_back({function.vaddr + 1, function.vaddr + std::clamp<std::uint64_t>(function.size, 2, kPrologue)});
   std::vector<std::uint64_t> found;
@@ -36,7 +36,7 @@ std::vector<std::uint64_t> entered_inside(const ElfFile& elf, const std::vector<
 // Branches from inside the function are found again, and judged better, by the planner itself.
 std::vector<std::uint64_t> from_elsewhere(const std::vector<std::uint64_t>& all, const AllocFunction& function,
                                           std::span<const std::byte> bytes) {
-  const AddressRange kOwn[] = {{function.vaddr + 1, function.vaddr + std::max<std::uint64_t>(function.size, 2)}};
+  const BranchRange kOwn[] = {{function.vaddr + 1, function.vaddr + std::max<std::uint64_t>(function.size, 2)}};
   std::vector<std::uint64_t> own = branch_targets_within(bytes, function.vaddr, kOwn);
   std::vector<std::uint64_t> result;
   for (std::uint64_t target : all) {

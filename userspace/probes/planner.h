@@ -63,13 +63,13 @@ std::vector<Placement> plan_placements(const FunctionCode& code, const Placement
                                        const TrapAbilities& abilities, const TrapPrices& prices,
                                        std::span<const std::uint64_t> entered_inside = {});
 
-struct AddressRange {
+struct BranchRange {
   std::uint64_t start, end;  // [start, end)
 };
 
 // Where the 32-bit relative branches of `text` lead, as far as that is inside one of the ranges. One pass
 // that tries every byte position: it misses no branch, and may report bytes that only look like one.
 std::vector<std::uint64_t> branch_targets_within(std::span<const std::byte> text, std::uint64_t text_vaddr,
-                                                 std::span<const AddressRange> ranges);
+                                                 std::span<const BranchRange> ranges);
 
 }  // namespace dwell

@@ -249,14 +249,14 @@ TEST(BranchTargets, AreFoundAtAnyAlignment) {
   // call +0x10 at offset 1: leads to 0x1000 + 1 + 5 + 0x10.
   const unsigned char kText[] = {0x90, 0xe8, 0x10, 0, 0, 0, 0xc3, 0xe9, 0xf4, 0xff, 0xff, 0xff};
   auto text = std::as_bytes(std::span(kText));
-  const AddressRange kRanges[] = {{0x1016, 0x1017}, {0x2000, 0x2001}};
+  const BranchRange kRanges[] = {{0x1016, 0x1017}, {0x2000, 0x2001}};
   EXPECT_THAT(branch_targets_within(text, 0x1000, kRanges), testing::ElementsAre(0x1016));
-  const AddressRange kItself[] = {{0x1000, 0x1001}};
+  const BranchRange kItself[] = {{0x1000, 0x1001}};
   EXPECT_THAT(branch_targets_within(text, 0x1000, kItself), testing::ElementsAre(0x1000));
   EXPECT_TRUE(branch_targets_within(text, 0x1000, {}).empty());
   // jne +0, and the displacement of an ordinary instruction, which leads nowhere.
   const unsigned char kMore[] = {0x0f, 0x85, 0, 0, 0, 0, 0x8b, 0x05, 0, 0, 0, 0};
-  const AddressRange kAll[] = {{0x1000, 0x1100}};
+  const BranchRange kAll[] = {{0x1000, 0x1100}};
   EXPECT_THAT(branch_targets_within(std::as_bytes(std::span(kMore)), 0x1000, kAll), testing::ElementsAre(0x1006));
 }
 

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// Beginnings of functions as Go's compilers of different versions write them.
+#include "userspace/probes/go_placement.h"
+
+#include <gtest/gtest.h>
+
+// CODE(name, text): bytes between name_begin and name_end, never executed.
+#define CODE(name, text)                                                                              \
+  asm(".pushsection .text\n.globl " #name "_begin, " #name "_end\n" #name "_begin:\n" text "\n" #name \
+      "_end:\n.popsection");                                                                          \
+  extern "C" const std::byte name##_begin[], name##_end[];
+
+CODE(go_new, "cmp 0x10(%r14), %rsp\n jbe 1f\n push %rbp\n mov %rsp, %rbp\n sub $0x10, %rsp\n 1: ret")
+CODE(go_new_large, "lea -0x100(%rsp), %r12\n cmp 0x10(%r14), %r12\n jbe 1f\n push %rbp\n ret\n 1: ret")
+CODE(go_new_huge,
+     "mov %rsp, %r12\n sub $0x2000, %r12\n jb 1f\n cmp 0x10(%r14), %r12\n jbe 1f\n push %rbp\n ret\n 1: ret")
+CODE(go_old, "cmp 0x10(%r14), %rsp\n jbe 1f\n sub $0x18, %rsp\n mov %rbp, 0x10(%rsp)\n ret\n 1: ret")
+CODE(go_no_check, "push %rbp\n mov %rsp, %rbp\n pop %rbp\n ret")
+CODE(go_no_check_old, "sub $0x18, %rsp\n mov %rbp, 0x10(%rsp)\n ret")
+CODE(go_leaf, "mov 0x8(%rax), %rax\n ret")
+CODE(go_takes_apart, "mov 0x8(%rax), %rax\n push %rbp\n ret")
+
+namespace dwell {
+namespace {
+
+constexpr TrapPrices kPrices;
+
+std::vector<GoPlacement> placements(const std::byte* begin, const std::byte* end) {
+  return plan_go_placements({{begin, end}, 0x9a000, true}, {}, kPrices);
+}
+#define PLACEMENTS(name) placements(name##_begin, name##_end)
+
+TEST(GoPlacement, StandsOnThePushBehindTheStackCheck) {
+  std::vector<GoPlacement> found = PLACEMENTS(go_new);
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].offset, 6u);
+  EXPECT_EQ(found[0].instruction, "push %rbp");
+  EXPECT_EQ(found[0].trap, TrapClass::kEmulated);
+  EXPECT_FALSE(found[0].at_stack_check);
+  EXPECT_TRUE(found[1].at_stack_check) << "if the kernel refuses the first";
+}
+
+TEST(GoPlacement, StepsOverTheChecksOfLargeFrames) {
+  EXPECT_EQ(PLACEMENTS(go_new_large)[0].instruction, "push %rbp");
+  std::vector<GoPlacement> huge = PLACEMENTS(go_new_huge);
+  ASSERT_EQ(huge.size(), 2u);
+  EXPECT_EQ(huge[0].instruction, "push %rbp");
+  EXPECT_EQ(huge[1].instruction.substr(0, 3), "jbe") << "not the first of the two branches";
+}
+
+TEST(GoPlacement, StandsOnTheStackCheckItselfBeforeGo121) {
+  std::vector<GoPlacement> found = PLACEMENTS(go_old);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].offset, 4u);
+  EXPECT_TRUE(found[0].at_stack_check);
+  EXPECT_EQ(found[0].trap, TrapClass::kEmulated);
+}
+
+TEST(GoPlacement, StandsAtTheEntryWhereNothingIsChecked) {
+  EXPECT_EQ(PLACEMENTS(go_no_check)[0].offset, 0u);
+  EXPECT_EQ(PLACEMENTS(go_no_check)[0].trap, TrapClass::kEmulated);
+  ASSERT_EQ(PLACEMENTS(go_no_check_old).size(), 1u);
+  EXPECT_EQ(PLACEMENTS(go_no_check_old)[0].trap, TrapClass::kStepped);
+  EXPECT_EQ(PLACEMENTS(go_leaf)[0].offset, 0u);
+}
+
+TEST(GoPlacement, NeverStandsBehindWhatChangesAnArgument) {
+  std::vector<GoPlacement> found = PLACEMENTS(go_takes_apart);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].offset, 0u);
+}
+
+TEST(GoPlacement, KnowsWhatTheFirstInstructionWouldCost) {
+  GoPlacement entry = go_entry({{go_new_begin, go_new_end}, 0x9a000, true}, {}, kPrices);
+  EXPECT_EQ(entry.offset, 0u);
+  EXPECT_EQ(entry.trap, TrapClass::kStepped);
+  EXPECT_GT(entry.cost_ns, 5 * PLACEMENTS(go_new)[0].cost_ns);
+}
+
+TEST(GoPlacement, FindsNothingInBytesThatAreNoCode) {
+  const std::byte kNone[] = {std::byte{0x06}, std::byte{0x07}};
+  EXPECT_TRUE(placements(kNone, kNone + 2).empty());
+  EXPECT_TRUE(placements(kNone, kNone).empty());
+}
+
+}  // namespace
+}  // namespace dwell

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where in a Go function a probe belongs: behind the check of its stack, as a function whose stack is too
+// small grows it and begins anew, and on an instruction that the kernel emulates. The arguments are still in
+// their registers there, and the return address is at rsp. Pure: bytes in, placements out.
+//
+//   1.21 and later                    before
+//   cmp 0x10(%r14),%rsp               cmp 0x10(%r14),%rsp
+//   jbe grow                          jbe grow         <- seen by the flags: taken, it will begin anew
+//   push %rbp          <- here        sub $0x18,%rsp
+//   mov %rsp,%rbp                     mov %rbp,0x10(%rsp)
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "userspace/probes/planner.h"
+
+namespace dwell {
+
+struct GoPlacement {
+  std::uint32_t offset;  // from the function's entry
+  bool at_stack_check;   // hit for calls that begin anew, too
+  TrapClass trap;
+  std::string instruction;  // as disassembled
+  double cost_ns;           // expected for each call
+};
+
+// All placements that are right, best first; empty if there is none.
+std::vector<GoPlacement> plan_go_placements(const FunctionCode& code, const TrapAbilities& abilities,
+                                            const TrapPrices& prices);
+
+// What a probe on the first instruction, where one would put it, costs: for comparison.
+GoPlacement go_entry(const FunctionCode& code, const TrapAbilities& abilities, const TrapPrices& prices);
+
+}  // namespace dwell
