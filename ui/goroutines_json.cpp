@@ -125,6 +125,51 @@ Json stuck_json(const std::optional<StuckFinding>& stuck) {
           {"took_ns", stuck->took_ns}};
 }
 
+const char* name_of(GoTimerKind kind) {
+  switch (kind) {
+    case GoTimerKind::kChannel:
+      return "channel";
+    case GoTimerKind::kFunction:
+      return "function";
+    case GoTimerKind::kContext:
+      return "context";
+    case GoTimerKind::kSleep:
+      return "sleep";
+    case GoTimerKind::kDescriptor:
+      return "descriptor";
+    case GoTimerKind::kOther:
+      return "runtime";
+  }
+  return "";
+}
+
+Json timers_json(const std::optional<TimerReport>& timers) {
+  if (!timers) return nullptr;
+  Json groups = Json::array();
+  for (const GoTimerGroup& group : timers->groups) {
+    Json stack = Json::array();
+    for (const GoCall& call : group.calls) stack.push_back(call_json(call));
+    groups.push_back(
+        {{"kind", name_of(group.kind)},
+         {"callback", printable(group.callback)},
+         {"period_ns", group.period_ns ? Json(group.period_ns) : Json(nullptr)},
+         {"function", group.function.function.empty() ? Json(nullptr) : call_json(group.function)},
+         {"count", group.count},
+         {"soonest_monotonic_ns", group.soonest_ns},
+         {"latest_monotonic_ns", group.latest_ns},
+         {"waited_for", group.waited_for},
+         {"not_received", group.not_taken},
+         {"useless", or_null(group.useless)},
+         {"stack", std::move(stack)},
+         {"created_by", group.creator.function.empty() ? Json(nullptr) : call_json(group.creator)}});
+  }
+  return {{"pending", timers->pending},
+          {"torn", timers->torn},
+          {"useless_tickers", timers->useless_tickers},
+          {"useless_timers", timers->useless_timers},
+          {"groups", std::move(groups)}};
+}
+
 Json group_json(const GoroutineGroup& group) {
   Json stack = Json::array(), examples = Json::array();
   for (const GoCall& call : group.calls) stack.push_back(call_json(call));
@@ -167,6 +212,7 @@ std::string goroutines_json(const GoroutineReport& report) {
                {"stuck", stuck_json(report.stuck)},
                {"heap", heap_json(report.heap)},
                {"no_heap", report.no_heap.empty() ? Json(nullptr) : Json(printable(report.no_heap))},
+               {"timers", timers_json(report.timers)},
                {"collector", collector_json(report.collector)},
                {"groups", std::move(groups)}};
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -8,6 +8,7 @@
 
 #include "ui/escape.h"
 #include "ui/go_heap_text.h"
+#include "ui/go_timers_text.h"
 #include "ui/text_table.h"
 #include "ui/text_width.h"
 #include "ui/values.h"
@@ -105,6 +106,9 @@ class Writer {
     write_table();
     for (std::size_t i = 0; i < std::min(groups_.size(), options_.stacks); ++i) write_group(i);
     write_figures();
+    if (report_.timers)
+      out_ += timers_text(*report_.timers,
+                          {style_, options_.groups, report_.time_monotonic_ns, options_.runtime});
     if (report_.collector) out_ += collector_text(*report_.collector, style_);
     if (report_.heap) out_ += heap_profile_text(*report_.heap, options_.groups, style_);
     if (!report_.no_heap.empty())

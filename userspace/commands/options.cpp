@@ -223,6 +223,9 @@ void add_threads(CLI::App& app, ThreadsCommand& command) {
   app.add_flag("--heap", command.heap, "what its heap retains by call site, by its own profile, and what collecting it costs, too")
       ->needs(goroutines)
       ->group(kGo);
+  app.add_flag("--timers", command.timers, "the timers and tickers that are pending, too; with --prove, which of them are useless")
+      ->needs(goroutines)
+      ->group(kGo);
   app.add_flag("--runtime", command.runtime, "the runtime's own goroutines and calls, too")->needs(goroutines)->group(kGo);
 }
 

@@ -76,6 +76,7 @@ struct ThreadsCommand {
   bool goroutines = false;  // of a Go program, instead of its threads
   bool prove = false;       // which of them can never wake
   bool heap = false;        // and what its heap retains
+  bool timers = false;      // and the timers that are pending
   bool runtime = false;     // and those that its runtime keeps for itself
   bool json = false;
 };

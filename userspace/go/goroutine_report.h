@@ -14,6 +14,7 @@
 #include "userspace/go/heap_profile.h"
 #include "userspace/go/labels.h"
 #include "userspace/go/stuck.h"
+#include "userspace/go/timer_report.h"
 #include "userspace/go/waits.h"
 #include "userspace/recording/go_look.h"
 
@@ -47,6 +48,7 @@ struct GoroutineReport {
   std::string no_heap;                 // why there is none
   std::optional<Collector> collector;  // if it was asked for
   std::optional<StuckFinding> stuck;   // if it was asked for
+  std::optional<TimerReport> timers;   // if it was asked for
   std::vector<GoroutineGroup> groups;  // stuck ones first, then most goroutines first, the runtime's own last
 };
 

@@ -4,6 +4,7 @@
 #include "userspace/go/goroutine_reader.h"
 #include "userspace/go/processors.h"
 #include "userspace/go/semaphores.h"
+#include "userspace/go/timers.h"
 
 namespace dwell {
 namespace {
@@ -31,8 +32,9 @@ Wait kind_of_wait(const GoRuntime& runtime, const Goroutine& goroutine) {
 
 class Marker {
  public:
-  Marker(const GoRuntime& runtime, GoHeap heap)
+  Marker(const GoRuntime& runtime, GoHeap heap, bool what_is_unheld)
       : runtime_(runtime),
+        what_is_unheld_(what_is_unheld),
         heap_(std::move(heap)),
         roots_(runtime),
         marked_(heap_.objects()),
@@ -63,12 +65,16 @@ class Marker {
   void mark_deferred(std::uint64_t goroutine);
   void mark_goroutine(const Goroutine& goroutine);
   void drain();
+  void mark_waited_for(const Goroutine& goroutine);
+  void find_unheld();
 
   const GoRuntime& runtime_;
+  bool what_is_unheld_;
   GoHeap heap_;
   StackRoots roots_;
   std::vector<bool> marked_, watched_;
-  std::vector<GoObject> open_;  // marked, and not yet looked into
+  std::vector<std::uint64_t> hidden_;  // objects that were marked without a look into them
+  std::vector<GoObject> open_;         // marked, and not yet looked into
   std::vector<std::size_t>
       reached_;  // candidates that something leads to, and whose stacks are not yet marked
   std::vector<Candidate> candidates_;
@@ -83,7 +89,10 @@ class Marker {
 // Marked, and not to be looked into: the runtime's lists of all goroutines and of those that wait lead
 // everywhere.
 void Marker::hide(std::uint64_t address) {
-  if (std::optional<GoObject> object = heap_.object_at(address)) marked_[object->number] = true;
+  std::optional<GoObject> object = heap_.object_at(address);
+  if (!object) return;
+  marked_[object->number] = true;
+  hidden_.push_back(object->number);
 }
 
 void Marker::mark(std::uint64_t address) {
@@ -262,6 +271,46 @@ void Marker::mark_goroutine(const Goroutine& goroutine) {
   roots_.visit(goroutine, [this](std::uint64_t word) { mark(word); });
 }
 
+void Marker::mark_waited_for(const Goroutine& goroutine) {
+  std::uint64_t sudog = waits(goroutine) ? goroutine.waiting : 0;
+  for (std::size_t i = 0; sudog && i < kMostCases; ++i) {
+    mark(runtime_.memory().load<std::uint64_t>(sudog + runtime_.layout().sudog_channel).value_or(0));
+    sudog = runtime_.memory().load<std::uint64_t>(sudog + runtime_.layout().sudog_next_case).value_or(0);
+  }
+}
+
+// Once more, from whoever may run: what is led to by nothing but the runtime's list of timers, nobody can
+// use.
+void Marker::find_unheld() {
+  Result<GoTimers> timers = read_timers(runtime_);
+  if (!timers) return;
+  marked_.assign(marked_.size(), false);
+  watched_.assign(watched_.size(), false);
+  for (std::uint64_t object : hidden_) marked_[object] = true;
+  mark_globals();
+  for (const GoSpan& span : heap_.spans()) {
+    if (span.specials) mark_specials(span);
+  }
+  auto mark_user = [this](const Goroutine& goroutine) {
+    mark_goroutine(goroutine);
+    mark_waited_for(goroutine);
+  };
+  for (const Goroutine& goroutine : live_) mark_user(goroutine);
+  for (const Candidate& candidate : candidates_) {
+    if (candidate.reached) mark_user(candidate.goroutine);
+  }
+  for (const GoTimer& timer : timers->pending) {
+    if (timer.kind != GoTimerKind::kChannel) mark(timer.address);
+  }
+  drain();
+  for (const GoTimer& timer : timers->pending) {
+    if (timer.kind != GoTimerKind::kChannel) continue;
+    std::optional<GoObject> channel = heap_.object_at(timer.argument);
+    if (channel && !marked_[channel->number])
+      result_.useless_timers[timer.address] = timer.period_ns ? timer.period_ns : timer.when_ns;
+  }
+}
+
 Result<Unreached> Marker::run() {
   if (Result<void> read = read_goroutines(); !read) return read.error();
   mark_timers();
@@ -275,15 +324,16 @@ Result<Unreached> Marker::run() {
     if (!candidate.reached) result_.goroutines.insert(candidate.goroutine.id);
   }
   result_.copied_bytes = heap_.copied_bytes();
+  if (what_is_unheld_) find_unheld();
   return std::move(result_);
 }
 
 }  // namespace
 
-Result<Unreached> mark_reachable(const GoRuntime& runtime, std::uint64_t copy_limit) {
+Result<Unreached> mark_reachable(const GoRuntime& runtime, std::uint64_t copy_limit, bool what_is_unheld) {
   Result<GoHeap> heap = GoHeap::copy(runtime, copy_limit);
   if (!heap) return heap.error();
-  return Marker(runtime, std::move(*heap)).run();
+  return Marker(runtime, std::move(*heap), what_is_unheld).run();
 }
 
 }  // namespace dwell

@@ -19,10 +19,13 @@ namespace dwell {
 struct Unreached {
   absl::flat_hash_set<std::uint64_t> goroutines;  // by number
   absl::flat_hash_set<std::uint64_t> ran;         // whose registers were not seen
+  // Pending timers that send to a channel which nothing holds and nobody waits for: their period, or when
+  // they are due, by address.
+  absl::flat_hash_map<std::uint64_t, std::uint64_t> useless_timers;
   std::uint64_t candidates = 0;
   std::uint64_t copied_bytes = 0;
 };
 
-Result<Unreached> mark_reachable(const GoRuntime& runtime, std::uint64_t copy_limit);
+Result<Unreached> mark_reachable(const GoRuntime& runtime, std::uint64_t copy_limit, bool what_is_unheld);
 
 }  // namespace dwell

@@ -18,6 +18,15 @@ void pause_for(std::uint64_t ns) {
   }
 }
 
+// A timer that was set anew is not the one of before.
+void keep_common(absl::flat_hash_map<std::uint64_t, std::uint64_t>& all,
+                 const absl::flat_hash_map<std::uint64_t, std::uint64_t>& other) {
+  absl::erase_if(all, [&](const auto& timer) {
+    auto found = other.find(timer.first);
+    return found == other.end() || found->second != timer.second;
+  });
+}
+
 void keep_common(absl::flat_hash_set<std::uint64_t>& all, const absl::flat_hash_set<std::uint64_t>& other) {
   absl::erase_if(all, [&](std::uint64_t id) { return !other.contains(id); });
 }
@@ -27,10 +36,11 @@ void keep_common(absl::flat_hash_set<std::uint64_t>& all, const absl::flat_hash_
 Result<StuckFinding> find_stuck(const GoRuntime& runtime, const StuckOptions& options) {
   StuckFinding finding;
   absl::flat_hash_set<std::uint64_t> ran_always;
+  absl::flat_hash_map<std::uint64_t, std::uint64_t> useless_timers;
   do {
     if (finding.looks) pause_for(options.pause_ns);
     std::uint64_t start = monotonic_ns();
-    Result<Unreached> unreached = mark_reachable(runtime, options.copy_limit);
+    Result<Unreached> unreached = mark_reachable(runtime, options.copy_limit, options.what_is_unheld);
     if (!unreached)
       return unreached.error().because_of(
           fmt::format("look which goroutines of PID {} can never wake", runtime.memory().pid()));
@@ -39,15 +49,18 @@ Result<StuckFinding> find_stuck(const GoRuntime& runtime, const StuckOptions& op
     finding.copied_bytes = unreached->copied_bytes;
     if (finding.looks++ == 0) {
       finding.goroutines = std::move(unreached->goroutines);
+      useless_timers = std::move(unreached->useless_timers);
       ran_always = std::move(unreached->ran);
     } else {
       keep_common(finding.goroutines, unreached->goroutines);
+      keep_common(useless_timers, unreached->useless_timers);
       keep_common(ran_always, unreached->ran);
     }
-    if (finding.goroutines.empty()) break;
+    if (finding.goroutines.empty() && useless_timers.empty()) break;
   } while (finding.looks < options.looks || (!ran_always.empty() && finding.looks < options.most_looks));
+  for (const auto& [address, when] : useless_timers) finding.useless_timers.insert(address);
   finding.proved = ran_always.empty();
-  if (!finding.proved && !finding.goroutines.empty())
+  if (!finding.proved && !(finding.goroutines.empty() && finding.useless_timers.empty()))
     finding.reservation =
         fmt::format("goroutine {} ran at each of the {} looks, and what is in its registers was not seen",
                     *std::min_element(ran_always.begin(), ran_always.end()), finding.looks);

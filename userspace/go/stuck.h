@@ -24,13 +24,15 @@ struct StuckOptions {
   int looks = 2;                                      // at least
   int most_looks = 6;                                 // if goroutines ran in all of them
   std::uint64_t pause_ns = 500'000'000;               // between two looks
+  bool what_is_unheld = false;                        // useless timers as well
   std::uint64_t copy_limit = std::uint64_t{8} << 30;  // of the heap's memory
 };
 
 struct StuckFinding {
-  absl::flat_hash_set<std::uint64_t> goroutines;  // numbers of those that can never wake
-  bool proved = false;                            // else they are very likely stuck
-  std::string reservation;                        // why it is not proved
+  absl::flat_hash_set<std::uint64_t> goroutines;      // numbers of those that can never wake
+  absl::flat_hash_set<std::uint64_t> useless_timers;  // addresses of those that nobody can receive from
+  bool proved = false;                                // else they are very likely stuck
+  std::string reservation;                            // why it is not proved
   int looks = 0;
   std::uint64_t candidates = 0;    // that waited for a channel or a lock
   std::uint64_t copied_bytes = 0;  // at the last look
