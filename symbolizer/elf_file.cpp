@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <utility>
 
@@ -85,6 +86,9 @@ struct ElfFile::Impl {
   mutable std::once_flag symbols_once;
   mutable std::vector<ElfSymbol> symbols;
   mutable std::deque<std::string> string_tables;  // a deque: names point into it while it grows
+
+  mutable std::mutex shared_mutex;
+  mutable std::map<std::string, std::weak_ptr<const std::string>, std::less<>> shared_sections;
 
   Error bad(const std::string& why) const {
     return {fmt::format("read ELF file {}: {}", path, why), "", Exit::kBadInput};
@@ -403,6 +407,17 @@ Result<std::string> ElfFile::section_bytes(std::string_view name, std::size_t li
   if (!content) return content.error().because_of(fmt::format("read section {} of {}", name, impl_->path));
   if (content->size() != header.ch_size) return impl_->bad(fmt::format("section {} is shorter than it says", name));
   return content;
+}
+
+std::shared_ptr<const std::string> ElfFile::shared_section_bytes(std::string_view name, std::size_t limit) const {
+  std::lock_guard lock(impl_->shared_mutex);
+  std::weak_ptr<const std::string>& known = impl_->shared_sections[std::string(name)];
+  std::shared_ptr<const std::string> shared = known.lock();
+  if (shared) return shared;
+  Result<std::string> content = section_bytes(name, limit);
+  if (content) shared = std::make_shared<const std::string>(std::move(*content));
+  known = shared;
+  return shared;
 }
 
 Result<std::string> ElfFile::bytes_at(std::uint64_t vaddr, std::size_t size) const {

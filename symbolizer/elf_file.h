@@ -62,6 +62,8 @@ class ElfFile {
 
   // Contents, decompressed if SHF_COMPRESSED; bounded by `limit` bytes.
   Result<std::string> section_bytes(std::string_view name, std::size_t limit = std::size_t{1} << 30) const;
+  // The same, one copy for all who hold it at the same time, in whichever threads. Null if it can't be read.
+  std::shared_ptr<const std::string> shared_section_bytes(std::string_view name, std::size_t limit) const;
   // `size` bytes of the loaded image at vaddr (zeros where memory_size exceeds file_size).
   Result<std::string> bytes_at(std::uint64_t vaddr, std::size_t size) const;
 

@@ -15,7 +15,7 @@ constexpr std::size_t kMaxInflated = std::size_t{4} << 30;
 // Debug information shrinks to a third or a fifth. What claims to shrink to nothing is after our memory.
 constexpr std::size_t kMaxRatio = 20;
 constexpr std::size_t kAlwaysInflated = std::size_t{64} << 20;
-}
+}  // namespace
 
 LazyBytes LazyBytes::of_section(const std::shared_ptr<const ElfFile>& elf, std::string_view name) {
   LazyBytes result;
@@ -24,8 +24,8 @@ LazyBytes LazyBytes::of_section(const std::shared_ptr<const ElfFile>& elf, std::
   if (section->flags & SHF_COMPRESSED) {
     std::size_t most = std::clamp<std::size_t>(section->size, kAlwaysInflated / kMaxRatio, kMaxInflated / kMaxRatio);
     most *= kMaxRatio;
-    Result<std::string> content = elf->section_bytes(name, most);
-    return content ? of_bytes(std::move(*content)) : LazyBytes();
+    std::shared_ptr<const std::string> content = elf->shared_section_bytes(name, most);
+    return content ? of_bytes(std::move(content)) : LazyBytes();
   }
   if (section->file_offset > elf->file_size() || section->size > elf->file_size() - section->file_offset)
     return result;
@@ -40,10 +40,10 @@ LazyBytes LazyBytes::of_section(const std::shared_ptr<const ElfFile>& elf, std::
   return result;
 }
 
-LazyBytes LazyBytes::of_bytes(std::string bytes) {
+LazyBytes LazyBytes::of_bytes(std::shared_ptr<const std::string> bytes) {
   LazyBytes result;
-  result.owned_ = std::move(bytes);
-  result.size_ = result.loaded_ = result.owned_.size();
+  result.held_ = std::move(bytes);
+  result.size_ = result.loaded_ = result.held_->size();
   return result;
 }
 
@@ -51,7 +51,7 @@ LazyBytes::LazyBytes(LazyBytes&& other) noexcept { *this = std::move(other); }
 
 LazyBytes& LazyBytes::operator=(LazyBytes&& other) noexcept {
   std::swap(elf_, other.elf_);
-  std::swap(owned_, other.owned_);
+  std::swap(held_, other.held_);
   std::swap(file_offset_, other.file_offset_);
   std::swap(size_, other.size_);
   std::swap(loaded_, other.loaded_);
@@ -87,8 +87,8 @@ bool LazyBytes::ensure(std::uint64_t offset, std::uint64_t length) {
 }
 
 std::string_view LazyBytes::view(std::uint64_t offset, std::uint64_t length) {
-  if (offset > size_ || length > size_ - offset || !ensure(offset, length)) return {};
-  return {(memory_ ? memory_ : owned_.data()) + offset, length};
+  if (empty() || offset > size_ || length > size_ - offset || !ensure(offset, length)) return {};
+  return {(memory_ ? memory_ : held_->data()) + offset, length};
 }
 
 std::string_view LazyBytes::up_to(std::uint64_t offset, std::uint64_t length) {

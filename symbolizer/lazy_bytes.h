@@ -19,7 +19,7 @@ class LazyBytes {
   LazyBytes() = default;
   // Empty if the file has no such section, or one that cannot be read.
   static LazyBytes of_section(const std::shared_ptr<const ElfFile>& elf, std::string_view name);
-  static LazyBytes of_bytes(std::string bytes);
+  static LazyBytes of_bytes(std::shared_ptr<const std::string> bytes);
 
   LazyBytes(LazyBytes&& other) noexcept;
   LazyBytes& operator=(LazyBytes&& other) noexcept;
@@ -49,8 +49,8 @@ class LazyBytes {
   bool ensure(std::uint64_t offset, std::uint64_t length);
   bool load(std::uint64_t first_piece, std::uint64_t end_piece);
 
-  std::shared_ptr<const ElfFile> elf_;  // null: everything is in owned_
-  std::string owned_;
+  std::shared_ptr<const ElfFile> elf_;  // null: everything is in held_
+  std::shared_ptr<const std::string> held_;
   std::uint64_t file_offset_ = 0, size_ = 0, loaded_ = 0;
   char* memory_ = nullptr;        // reserved for the whole section, filled where a bit is set
   std::vector<bool> is_loaded_;

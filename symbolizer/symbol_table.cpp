@@ -8,9 +8,19 @@
 #include <tuple>
 #include <unordered_map>
 
-#include "userspace/base/cursor.h"
+#include "symbolizer/lazy_bytes.h"
 
 namespace dwell {
+
+namespace {
+
+std::uint8_t leading_underscores(std::string_view name) {
+  // The underscore of a mangled name is no sign of being internal.
+  if (name.starts_with("_Z") || name.starts_with("_R")) return 0;
+  return static_cast<std::uint8_t>(std::min<std::size_t>(name.find_first_not_of('_'), 255));
+}
+
+}  // namespace
 
 struct SymbolTable::Candidate {
   std::string_view name;
@@ -19,10 +29,15 @@ struct SymbolTable::Candidate {
   bool resolver;
   bool exported;
   std::uint8_t binding_rank;  // 0 is best
-  std::uint8_t underscores;
 
-  auto preference() const {
-    return std::make_tuple(resolver, !exported, underscores, binding_rank, name.size(), name);
+  // Names are looked at last: they are cold memory, and most that share an address are told apart before.
+  bool is_better_than(const Candidate& other) const {
+    auto kind = [](const Candidate& each) { return std::make_tuple(each.label, each.resolver, !each.exported); };
+    if (kind(*this) != kind(other)) return kind(*this) < kind(other);
+    auto look = [](const Candidate& each) {
+      return std::make_tuple(leading_underscores(each.name), each.binding_rank, each.name.size(), each.name);
+    };
+    return look(*this) < look(other);
   }
 };
 
@@ -31,12 +46,6 @@ namespace {
 std::uint8_t binding_rank(std::uint8_t binding) {
   if (binding == STB_GLOBAL || binding == STB_GNU_UNIQUE) return 0;
   return binding == STB_WEAK ? 1 : 2;
-}
-
-std::uint8_t leading_underscores(std::string_view name) {
-  // The underscore of a mangled name is no sign of being internal.
-  if (name.starts_with("_Z") || name.starts_with("_R")) return 0;
-  return static_cast<std::uint8_t>(std::min<std::size_t>(name.find_first_not_of('_'), 255));
 }
 
 // The end of the code range around `address`; 0 if it is not code.
@@ -60,50 +69,63 @@ SymbolTable SymbolTable::build(std::vector<std::shared_ptr<const ElfFile>> files
   for (const std::shared_ptr<const ElfFile>& file : table.files_) {
     for (const ElfSymbol& symbol : file->symbols()) {
       bool label = symbol.type == STT_NOTYPE;
-      if (!symbol.defined || !(label || is_function(symbol)) || symbol.name.front() == '$') continue;
+      if (!symbol.defined || !(label ? symbol.name.front() != '$' : is_function(symbol))) continue;
       if (code_end(code, symbol.vaddr) == 0) continue;
       candidates.push_back({symbol.name, symbol.vaddr, symbol.size, label, symbol.type == STT_GNU_IFUNC,
-                            symbol.dynamic && symbol.binding != STB_LOCAL, binding_rank(symbol.binding),
-                            leading_underscores(symbol.name)});
+                            symbol.dynamic && symbol.binding != STB_LOCAL, binding_rank(symbol.binding)});
     }
-    for (PltStub& stub : plt_stubs(*file)) {
+    for (PltStub& stub : plt_stubs(file)) {
       table.own_names_.push_back(stub.target + "@plt");
-      candidates.push_back({table.own_names_.back(), stub.start, stub.size, false, false, false, 2, 0});
+      candidates.push_back({table.own_names_.back(), stub.start, stub.size, false, false, false, 2});
     }
   }
-  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-    if (a.start != b.start) return a.start < b.start;
-    if (a.label != b.label) return b.label;
-    return a.preference() < b.preference();
-  });
-  table.add_groups(candidates, code);
+  table.add_groups(by_address(candidates), code);
   return table;
 }
 
-// Candidates of one address are neighbours, the best name first.
-void SymbolTable::add_groups(std::vector<Candidate>& candidates, const std::vector<AddressRange>& code) {
+// Candidates in the order of their addresses. Names are not looked at: most addresses have one.
+std::vector<const SymbolTable::Candidate*> SymbolTable::by_address(const std::vector<Candidate>& candidates) {
+  struct Place {
+    std::uint64_t start;
+    const Candidate* candidate;
+  };
+  std::vector<Place> places;
+  places.reserve(candidates.size());
+  for (const Candidate& candidate : candidates) places.push_back({candidate.start, &candidate});
+  std::sort(places.begin(), places.end(), [](const Place& a, const Place& b) { return a.start < b.start; });
+  std::vector<const Candidate*> result;
+  result.reserve(places.size());
+  for (const Place& place : places) result.push_back(place.candidate);
+  return result;
+}
+
+void SymbolTable::add_groups(std::span<const Candidate* const> candidates, const std::vector<AddressRange>& code) {
   struct Label {
     std::uint64_t start, end;
     std::uint32_t number;
   };
   std::vector<Label> labels;
+  symbols_.reserve(candidates.size());
   for (std::size_t at = 0; at < candidates.size();) {
-    const Candidate& best = candidates[at];
     std::size_t next = at;
-    std::uint64_t size = 0;
-    for (; next < candidates.size() && candidates[next].start == best.start; ++next) {
-      if (candidates[next].label == best.label) size = std::max(size, candidates[next].size);
+    const Candidate* best = candidates[at];
+    for (; next < candidates.size() && candidates[next]->start == best->start; ++next) {
+      if (next != at && candidates[next]->is_better_than(*best)) best = candidates[next];
     }
-    std::uint64_t limit = code_end(code, best.start);
-    std::uint64_t end = size != 0 && size < limit - best.start ? best.start + size : limit;
+    std::uint64_t size = 0;
+    for (const Candidate* other : candidates.subspan(at, next - at)) {
+      if (other->label == best->label) size = std::max(size, other->size);
+    }
+    std::uint64_t limit = code_end(code, best->start);
+    std::uint64_t end = size != 0 && size < limit - best->start ? best->start + size : limit;
     // One that does not say how long it is reaches to the next.
-    if (size == 0 && next < candidates.size()) end = std::min(end, candidates[next].start);
+    if (size == 0 && next < candidates.size()) end = std::min(end, candidates[next]->start);
     std::uint32_t number = static_cast<std::uint32_t>(symbols_.size());
-    symbols_.push_back({best.name, best.start, best.exported, best.resolver});
-    if (best.label) {
-      labels.push_back({best.start, end, number});
+    symbols_.push_back({best->name, best->start, best->exported, best->resolver});
+    if (best->label) {
+      labels.push_back({best->start, end, number});
     } else {
-      functions_.add(best.start, end, number);
+      functions_.add(best->start, end, number);
     }
     at = next;
   }
@@ -141,29 +163,29 @@ std::vector<AddressRange> code_ranges(const ElfFile& elf) {
 namespace {
 
 constexpr std::size_t kMaxPlt = std::size_t{16} << 20;
+constexpr std::size_t kMaxPltName = std::size_t{16} << 10;
 constexpr std::size_t kStub = 16;
 
-// Slots of the global offset table, and what the dynamic linker puts there.
-std::unordered_map<std::uint64_t, std::string> slot_targets(const ElfFile& elf) {
+// Slots of the global offset table that stubs jump through, and what the dynamic linker puts there.
+std::unordered_map<std::uint64_t, std::string> slot_targets(const std::shared_ptr<const ElfFile>& elf) {
   std::unordered_map<std::uint64_t, std::string> targets;
-  Result<std::string> symbols = elf.section_bytes(".dynsym", kMaxPlt);
-  Result<std::string> names = elf.section_bytes(".dynstr", kMaxPlt);
-  if (!symbols || !names) return targets;
+  LazyBytes symbols = LazyBytes::of_section(elf, ".dynsym"), names = LazyBytes::of_section(elf, ".dynstr");
   for (const char* section : {".rela.plt", ".rela.dyn"}) {
-    Result<std::string> relocations = elf.section_bytes(section, kMaxPlt);
+    // Megabytes of other things, and slots for the stubs of .plt.got alone.
+    if (std::strcmp(section, ".rela.dyn") == 0 && !elf->section(".plt.got")) continue;
+    Result<std::string> relocations = elf->section_bytes(section, kMaxPlt);
     if (!relocations) continue;
     for (std::size_t at = 0; at + sizeof(Elf64_Rela) <= relocations->size(); at += sizeof(Elf64_Rela)) {
       Elf64_Rela relocation;
       std::memcpy(&relocation, relocations->data() + at, sizeof relocation);
       std::uint32_t type = ELF64_R_TYPE(relocation.r_info);
       if (type != R_X86_64_JUMP_SLOT && type != R_X86_64_GLOB_DAT) continue;
-      std::size_t entry = std::size_t{ELF64_R_SYM(relocation.r_info)} * sizeof(Elf64_Sym);
+      std::string_view entry = symbols.view(ELF64_R_SYM(relocation.r_info) * sizeof(Elf64_Sym), sizeof(Elf64_Sym));
+      if (entry.empty()) continue;
       Elf64_Sym symbol;
-      if (entry + sizeof symbol > symbols->size()) continue;
-      std::memcpy(&symbol, symbols->data() + entry, sizeof symbol);
-      if (symbol.st_name >= names->size()) continue;
-      std::string_view name = std::string_view(*names).substr(symbol.st_name);
-      name = name.substr(0, name.find('\0'));
+      std::memcpy(&symbol, entry.data(), sizeof symbol);
+      std::string_view name = names.up_to(symbol.st_name, kMaxPltName);
+      name = name.substr(0, std::min(name.find('\0'), name.size()));
       if (!name.empty()) targets.emplace(relocation.r_offset, name);
     }
   }
@@ -172,14 +194,14 @@ std::unordered_map<std::uint64_t, std::string> slot_targets(const ElfFile& elf) 
 
 }  // namespace
 
-std::vector<PltStub> plt_stubs(const ElfFile& elf) {
+std::vector<PltStub> plt_stubs(const std::shared_ptr<const ElfFile>& elf) {
   std::vector<PltStub> stubs;
-  if (elf.machine() != EM_X86_64) return stubs;
+  if (elf->machine() != EM_X86_64) return stubs;
   std::unordered_map<std::uint64_t, std::string> targets;
   for (const char* name : {".plt", ".plt.sec", ".plt.got"}) {
-    const ElfSection* section = elf.section(name);
+    const ElfSection* section = elf->section(name);
     if (!section || section->type != SHT_PROGBITS) continue;
-    Result<std::string> code = elf.section_bytes(name, kMaxPlt);
+    Result<std::string> code = elf->section_bytes(name, kMaxPlt);
     if (!code) continue;
     if (targets.empty()) targets = slot_targets(elf);
     std::size_t stub = std::strcmp(name, ".plt.got") == 0 && code->find("\xf3\x0f\x1e\xfa") != 0 ? kStub / 2 : kStub;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,7 +41,8 @@ class SymbolTable {
 
  private:
   struct Candidate;
-  void add_groups(std::vector<Candidate>& candidates, const std::vector<AddressRange>& code);
+  static std::vector<const Candidate*> by_address(const std::vector<Candidate>& candidates);
+  void add_groups(std::span<const Candidate* const> candidates, const std::vector<AddressRange>& code);
 
   std::vector<std::shared_ptr<const ElfFile>> files_;
   std::deque<std::string> own_names_;  // "malloc@plt"
@@ -57,6 +59,6 @@ struct PltStub {
   std::uint64_t start, size;
   std::string target;
 };
-std::vector<PltStub> plt_stubs(const ElfFile& elf);
+std::vector<PltStub> plt_stubs(const std::shared_ptr<const ElfFile>& elf);
 
 }  // namespace dwell

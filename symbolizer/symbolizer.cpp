@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer/symbolizer.h"
 
-#include <elf.h>
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <atomic>
 #include <compare>
 #include <thread>
 #include <tuple>
@@ -22,6 +22,7 @@ constexpr std::uint64_t kKeepLoaded = std::uint64_t{128} << 20;
 // Below this a second thread costs more than it saves.
 constexpr std::size_t kAddressesPerThread = 1500;
 constexpr unsigned kMaxThreads = 4;
+constexpr std::size_t kAddressesPerRun = 200;
 // Room for inlined frames. It is not touched, and so costs nothing, until it is used.
 constexpr std::size_t kFramesPerAddress = 8;
 
@@ -40,38 +41,41 @@ struct Task {
   auto key() const { return std::make_tuple(unit, query.offset, query.is_return_address); }
 };
 
-// Names tasks [first, end), which are sorted.
-void name_tasks(AddressNamer& namer, std::span<const Task> tasks, SymbolizedModule& result, std::size_t part,
-                SymbolCounters& counters) {
-  std::vector<ResolvedFrame>& frames = result.frames[part];
-  frames.reserve(tasks.size() * kFramesPerAddress);
-  SymbolizedModule::Chain chain{static_cast<std::uint32_t>(part), 0, 0};
+// What one thread has found.
+struct Part {
+  std::uint32_t number = 0;
+  std::vector<ResolvedFrame> frames;
+  SymbolCounters counters;
+};
+
+// Names a run of sorted tasks.
+void name_tasks(AddressNamer& namer, std::span<const Task> tasks, Part& part,
+                std::vector<SymbolizedModule::Chain>& chains) {
+  SymbolizedModule::Chain chain{part.number, 0, 0};
   NameSource source = NameSource::kNone;
   const Task* last = nullptr;
   for (const Task& task : tasks) {
     if (!last || task.key() != last->key()) {
-      chain.first = static_cast<std::uint32_t>(frames.size());
-      source = namer.look_up(task.query, frames);
-      chain.count = static_cast<std::uint32_t>(frames.size()) - chain.first;
+      chain.first = static_cast<std::uint32_t>(part.frames.size());
+      source = namer.look_up(task.query, part.frames);
+      chain.count = static_cast<std::uint32_t>(part.frames.size()) - chain.first;
     }
     last = &task;
-    result.chains[task.number] = chain;
-    counters.addresses++;
-    counters.by_source[static_cast<int>(source)]++;
-    counters.with_line += frames[chain.first].line != 0;
-    counters.inlined_frames += chain.count - 1;
+    chains[task.number] = chain;
+    part.counters.addresses++;
+    part.counters.by_source[static_cast<int>(source)]++;
+    part.counters.with_line += part.frames[chain.first].line != 0;
+    part.counters.inlined_frames += chain.count - 1;
   }
 }
 
-// Cuts sorted tasks into `count` runs of about the same length. A unit is not cut: both sides would read it.
-std::vector<std::span<const Task>> share_out(std::span<const Task> tasks, std::size_t count) {
+// Cuts sorted tasks into runs of about `length`. A unit is not cut: two threads would read it.
+std::vector<std::span<const Task>> cut(std::span<const Task> tasks, std::size_t length) {
   std::vector<std::span<const Task>> runs;
-  std::size_t from = 0;
-  for (std::size_t i = 1; i <= count; ++i) {
-    std::size_t end = std::max(from, tasks.size() * i / count);
-    while (end > 0 && end < tasks.size() && tasks[end].unit == tasks[end - 1].unit) ++end;
+  for (std::size_t from = 0, end = 0; from < tasks.size(); from = end) {
+    end = std::min(from + length, tasks.size());
+    while (end < tasks.size() && tasks[end].unit == tasks[end - 1].unit) ++end;
     runs.push_back(tasks.subspan(from, end - from));
-    from = end;
   }
   return runs;
 }
@@ -156,9 +160,6 @@ std::vector<Task> Symbolizer::Module::sorted_tasks(std::span<const AddressQuery>
 
 std::size_t Symbolizer::Module::thread_count(std::size_t queries) {
   if (!namer(0).has_debug_info()) return 1;
-  // Each thread has its own reader; one that must first inflate everything is slower than waiting.
-  const ElfSection* entries = module_.debug->section(".debug_info");
-  if (entries->flags & SHF_COMPRESSED) return 1;
   std::size_t cores = std::clamp(std::thread::hardware_concurrency(), 1u, kMaxThreads);
   return std::clamp<std::size_t>(queries / kAddressesPerThread, 1, cores);
 }
@@ -170,21 +171,28 @@ SymbolizedModule Symbolizer::Module::symbolize(std::span<const AddressQuery> que
   for (const std::unique_ptr<AddressNamer>& each : namers_) each->start_batch();
   std::vector<Task> tasks = sorted_tasks(queries);
   std::size_t count = thread_count(queries.size());
-  std::vector<std::span<const Task>> runs = share_out(tasks, count);
+  // Units differ a hundredfold in what they cost: each thread takes the next run when it is done with one.
+  std::vector<std::span<const Task>> runs = cut(tasks, count == 1 ? tasks.size() : kAddressesPerRun);
 
   SymbolizedModule result;
   result.chains.resize(queries.size());
-  result.frames.resize(count);
-  std::vector<SymbolCounters> counters(count);
+  std::vector<Part> parts(count);
+  std::atomic<std::size_t> next_run = 0;
+  auto work = [&](std::size_t number) {
+    parts[number].number = static_cast<std::uint32_t>(number);
+    parts[number].frames.reserve(tasks.size() * kFramesPerAddress / count);
+    for (std::size_t run; (run = next_run++) < runs.size();)
+      name_tasks(*namers_[number], runs[run], parts[number], result.chains);
+  };
   namer(count - 1);
   std::vector<std::thread> threads;
-  for (std::size_t part = 1; part < count; ++part) {
-    threads.emplace_back(
-        [&, part] { name_tasks(*namers_[part], runs[part], result, part, counters[part]); });
-  }
-  name_tasks(*namers_[0], runs[0], result, 0, counters[0]);
+  for (std::size_t number = 1; number < count; ++number) threads.emplace_back(work, number);
+  work(0);
   for (std::thread& thread : threads) thread.join();
-  for (const SymbolCounters& part : counters) add(result.counters, part);
+  for (Part& part : parts) {
+    result.frames.push_back(std::move(part.frames));
+    add(result.counters, part.counters);
+  }
   finish(result);
   return result;
 }

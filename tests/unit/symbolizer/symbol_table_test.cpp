@@ -151,7 +151,7 @@ TEST(SymbolTable, VersionsAreCutOff) {
 TEST(PltStubs, AreNamedByWhatTheyCall) {
   Result<ElfFile> elf = ElfFile::open("/proc/self/exe");
   ASSERT_TRUE(elf);
-  std::vector<PltStub> stubs = plt_stubs(*elf);
+  std::vector<PltStub> stubs = plt_stubs(std::make_shared<const ElfFile>(std::move(*elf)));
   if (stubs.empty()) GTEST_SKIP() << "this program was linked without stubs";
   bool found = false;
   for (const PltStub& stub : stubs) {
