@@ -7,8 +7,12 @@
 #include <span>
 
 #include "tests/fuzz/chunk_script.h"
+#include "userspace/clocks/clocks_profile.h"
+#include "userspace/clocks/report.h"
 #include "userspace/recording/reader.h"
 #include "userspace/views/memory_report.h"
+#include "userspace/views/thread_report.h"
+#include "userspace/views/thread_sites.h"
 
 namespace dwell {
 namespace {
@@ -27,9 +31,27 @@ void look_at(const Recording& recording) {
   if (!memory_diff_profile(recording, recording, MemoryView::kAll, {})->samples.empty()) std::abort();
 }
 
+void look_at_threads(const Recording& recording) {
+  if (thread_report(recording) && !thread_profile(recording)) std::abort();
+  if (!recording.thread_ticks.empty()) {
+    ThreadSitesReport sites = thread_sites(recording);
+    if (thread_sites_profile(recording).samples.size() > sites.sites.size()) std::abort();
+  }
+  if (blocked_profile(recording).samples.size() > blocked_report(recording).size()) std::abort();
+  if (look_summaries(recording).size() > recording.looks.size()) std::abort();
+}
+
+void look_at_clocks(const Recording& recording) {
+  Result<ClocksReport> report = clocks_report(recording);
+  if (report) clocks_profile(*report);
+}
+
 void read_and_look(std::span<const std::byte> file) {
   Result<Recording> recording = parse_recording(file, "fuzz");
-  if (recording) look_at(*recording);
+  if (!recording) return;
+  look_at(*recording);
+  look_at_threads(*recording);
+  look_at_clocks(*recording);
 }
 
 }  // namespace

@@ -12,6 +12,37 @@ namespace dwell {
 namespace {
 
 constexpr std::uint64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kMinute = 60'000'000'000;
+
+// Two threads of a site, one of them ended; a look that finds them in a deadlock; where they waited.
+Result<void> write_threads(RecordingWriter& writer, StackId stack) {
+  Result<void> ok = writer.write_thread_tick({0, kSecond, {{{0, stack}, 2, 1, 1}}});
+  if (ok) ok = writer.write_live_threads({kSecond, {{{0, stack}, 8, 5}}});
+  if (ok) ok = writer.write_blocked({kSecond, {{{0, stack}, 300, 4}}});
+  ThreadLook look{kSecond, 1000, 0, {}, {}};
+  for (Tid tid : {7u, 8u}) {
+    std::int32_t index = static_cast<std::int32_t>(look.locks.size());
+    look.threads.push_back({tid, tid - 6, "worker", ThreadState::kSleeping, WaitKind::kMutex, false, false, "mutex a",
+                            index, 202, 5, 1, 17, 3, 4, stack, StackId::kUnknown});
+    look.locks.push_back(
+        {0x1000ull * tid, WaitKind::kMutex, "mutex a", false, OwnerState::kThread, 15 - tid, "worker"});
+  }
+  return ok ? writer.write_look(look) : ok;
+}
+
+Result<void> write_clocks(RecordingWriter& writer, StackId first, StackId second) {
+  ClockLook look;
+  look.time_ns = look.duration_ns = kSecond;
+  look.watched_ns = kSecond / 2;
+  look.windows = 3;
+  look.reads = {{first, 0, 1, 0, false, 1000, 2000.5, 3.25, 1.5}, {second, 0, 2, 1, true, 5, 10, 1, 0}};
+  look.waits = {{first, 0, 3, 0, true, 9, 2, 1, 900, 950, 50, 20, 100, 7, "worker", 1, 5, {1, 2}}};
+  look.intervals = {{first, second, 0, 4, 400, 200, 1, -60, {3}}};
+  look.steps = {{ClockStepKind::kStep, 77, -kMinute, 0, "clock_settime(CLOCK_REALTIME)", 9, 0, "date", "", first}};
+  look.kernel = {true, true, 5, 1.5, 100, 37, "", "tsc"};
+  look.notes = {"note"};
+  return writer.write_clocks(look);
+}
 
 // A short story that makes chunks of every type.
 Result<void> record(const std::string& path, std::uint64_t sample_period) {
@@ -44,7 +75,10 @@ Result<void> record(const std::string& path, std::uint64_t sample_period) {
   if (ok) ok = writer->write_cost({kSecond, 10, 20, 30, 40, 50});
   if (ok) ok = writer->write_note({kSecond, "note"});
   if (ok) ok = writer->write_live({8 * kSecond, ledger.live_blocks()}, ledger.series());
-  std::vector<LocationSymbol> symbols = {{{{"malloc", "", "", 0}}}, {{{"f<int>", "_Z1f", "f.cpp", 9}, {"main", "", "f.cpp", 12}}}};
+  if (ok) ok = write_threads(*writer, main_stack);
+  if (ok) ok = write_clocks(*writer, main_stack, jit_stack);
+  std::vector<LocationSymbol> symbols = {{{{"malloc", "", "", 0}}},
+                                         {{{"f<int>", "_Z1f", "f.cpp", 9}, {"main", "", "f.cpp", 12}}}};
   if (ok) ok = writer->write_symbols(0, symbols);
   if (ok) ok = writer->finish({8 * kSecond, "done"});
   return ok;

@@ -6,6 +6,7 @@
 // Recording need not. Bytes after the fields known here belong to a later version and are passed over.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -35,6 +36,11 @@ inline constexpr std::uint32_t kChunkCost = chunk_type("COST");
 inline constexpr std::uint32_t kChunkNote = chunk_type("NOTE");
 inline constexpr std::uint32_t kChunkSymbols = chunk_type("SYMS");
 inline constexpr std::uint32_t kChunkEnd = chunk_type("END ");
+// All of them: what a fuzzer tries.
+inline constexpr std::array kChunkTypes = {
+    kChunkInfo,   kChunkProcess, kChunkModules, kChunkLocations,  kChunkStacks,      kChunkSeries,
+    kChunkTick,   kChunkLive,    kChunkLook,    kChunkThreadTick, kChunkLiveThreads, kChunkBlocked,
+    kChunkClocks, kChunkLosses,  kChunkCost,    kChunkNote,       kChunkSymbols,     kChunkEnd};
 
 inline constexpr std::size_t kMaxStackDepth = 1024;
 inline constexpr std::size_t kMaxStacks = std::size_t{1} << 20;
