@@ -7,19 +7,37 @@
 #include <linux/types.h>
 #endif
 
+/* In whose context a thread was woken up. */
+enum dwell_waker {
+  DWELL_WAKER_UNKNOWN = 0, /* it was not seen: the thread had not quite gone to sleep */
+  DWELL_WAKER_THREAD,      /* of a process that is traced */
+  DWELL_WAKER_OUTSIDE,     /* a thread of another process */
+  DWELL_WAKER_KERNEL,      /* a thread of the kernel */
+  DWELL_WAKER_INTERRUPT,   /* no thread at all: a timer, or a device */
+};
+
+/* Where a thread blocked, and who ended that. */
 struct dwell_blocked_site {
   __u64 stack; /* identity, 0 if it was lost */
-  __u64 process;
+  __u64 waker; /* DWELL_WAKER_THREAD: identity of its stack; of others the process's id */
+  __u8 process;
+  __u8 waker_process; /* of DWELL_WAKER_THREAD */
+  __u8 waker_kind;    /* dwell_waker */
+  __u8 unused[5];
 };
 
 struct dwell_blocked_thread {
-  __u64 since_ns;
+  __u64 since_ns; /* 0: it is not blocked */
   struct dwell_blocked_site site;
 };
 
 struct dwell_blocked_time {
   __u64 ns;
   __u64 times;
+};
+
+struct dwell_waker_name {
+  char name[16];
 };
 
 #endif /* DWELL_BPF_BLOCKED_H */

@@ -87,7 +87,13 @@ struct signal_struct {
   int nr_threads;
 };
 
+struct rq;
+struct cfs_rq {
+  struct rq *rq; /* of the CPU */
+};
+
 struct sched_entity {
+  struct cfs_rq *cfs_rq;
   u64 sum_exec_runtime;
   u64 prev_sum_exec_runtime; /* the same when it was last given a CPU */
 };

@@ -9,7 +9,6 @@
 #include "ui/escape.h"
 #include "ui/memory_words.h"
 #include "ui/text_table.h"
-#include "ui/threads_text.h"
 #include "ui/values.h"
 #include "userspace/base/text.h"
 #include "userspace/views/frames.h"
@@ -75,41 +74,6 @@ std::string thread_sites_text(const ThreadSitesReport& report, const ThreadSites
     out += stack_lines(site.stack, site.incomplete, options.frames, style);
   }
   return out;
-}
-
-std::string blocked_text(const std::vector<BlockedReport>& report, const ThreadSitesTextOptions& options) {
-  const TextStyle& style = options.style;
-  std::string out = "\n" + style.paragraph(Paint::kStrong, "Blocked time, added up over threads");
-  TextTable table({{"#", 0}, {"blocked", 0}, {"waits", 0}, {"at", 0}});
-  std::size_t room = table.last_column_width(style), rows = std::min(options.sites, report.size());
-  std::uint64_t ns = 0, times = 0;
-  for (const BlockedReport& site : report) {
-    ns += site.ns;
-    times += site.times;
-  }
-  for (std::size_t i = 0; i < rows; ++i)
-    table.add({{fmt::format("{}", i + 1)},
-               {human_duration(report[i].ns)},
-               {number(static_cast<std::int64_t>(report[i].times))},
-               {call_site_line(own_part(report[i].stack), room)}});
-  table.add(
-      {{""},
-       {human_duration(ns)},
-       {number(static_cast<std::int64_t>(times))},
-       {rows < report.size() ? fmt::format("total, {} not shown", counted(report.size() - rows, "stack"))
-                             : "total"}});
-  return out + table.write(style);
-}
-
-Json blocked_json(const std::vector<BlockedReport>& report) {
-  Json list = Json::array();
-  for (const BlockedReport& site : report)
-    list.push_back(
-        {{"ns", site.ns},
-         {"waits", site.times},
-         {"incomplete", site.incomplete.empty() ? Json(nullptr) : Json(printable(site.incomplete))},
-         {"stack", stack_json(site.stack)}});
-  return list;
 }
 
 std::string looks_text(const std::vector<LookSummary>& looks, const TextStyle& style) {

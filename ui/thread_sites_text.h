@@ -22,9 +22,6 @@ std::string thread_sites_text(const ThreadSitesReport& report, const ThreadSites
 // "12 looks at its threads; stuck for good: 2 of 5 threads, since 40.0 s"
 std::string looks_text(const std::vector<LookSummary>& looks, const TextStyle& style);
 
-std::string blocked_text(const std::vector<BlockedReport>& report, const ThreadSitesTextOptions& options);
-
-Json blocked_json(const std::vector<BlockedReport>& report);
 Json thread_sites_json(const ThreadSitesReport& report);
 Json looks_json(const std::vector<LookSummary>& looks);
 

@@ -22,17 +22,6 @@ namespace {
 
 constexpr std::size_t kNamedThreads = 8;
 
-// Frames of the C and C++ libraries say how a thread waits and how it began, not where in the program that
-// is.
-bool is_library(const ReportFrame& frame) {
-  std::string_view name = base_name(frame.module);
-  for (std::string_view start :
-       {"libc.so", "libc-", "libpthread", "ld-linux", "ld-musl", "libstdc++.so", "[vdso]"})
-    if (name.starts_with(start)) return true;
-  return frame.function.starts_with("std::") || frame.function.starts_with("__gthread") ||
-         frame.function == "_start";
-}
-
 std::string state_words(ThreadState state) {
   switch (state) {
     case ThreadState::kRunning:
@@ -202,13 +191,6 @@ class ThreadsTextWriter {
 };
 
 }  // namespace
-
-std::vector<ReportFrame> own_part(const std::vector<ReportFrame>& stack) {
-  auto first = std::ranges::find_if_not(stack, is_library);
-  if (first == stack.end()) return stack;
-  auto last = std::find_if_not(stack.rbegin(), stack.rend(), is_library);
-  return {first, last.base()};
-}
 
 std::string threads_text(const ThreadReport& report, const ThreadsTextOptions& options) {
   return ThreadsTextWriter(report, options).write();

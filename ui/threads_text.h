@@ -18,9 +18,6 @@ struct ThreadsTextOptions {
   std::size_t frames = 64;  // of a stack
 };
 
-// The part of a stack that is the program's own, without the C and C++ libraries at its ends.
-std::vector<ReportFrame> own_part(const std::vector<ReportFrame>& stack);
-
 std::string threads_text(const ThreadReport& report, const ThreadsTextOptions& options);
 
 // The same as JSON, with every thread and every digit.

@@ -150,6 +150,59 @@ static void scenario_naps(void) {
   scenario_idle_pool();
 }
 
+/* ---- woken up by a thread of their own, by one through a socket, and by another process ---- */
+
+static int by_thread[2], by_process[2], by_socket[2];
+
+NOINLINE static void read_for_ever(int fd) {
+  char byte;
+  while (read(fd, &byte, 1) == 1) continue;
+}
+
+NOINLINE static void *woken_by_thread(void *argument) {
+  read_for_ever(by_thread[0]);
+  return argument;
+}
+
+NOINLINE static void *woken_by_process(void *argument) {
+  read_for_ever(by_process[0]);
+  return argument;
+}
+
+NOINLINE static void *woken_by_socket(void *argument) {
+  read_for_ever(by_socket[0]);
+  return argument;
+}
+
+NOINLINE static void *wake_threads(void *argument) {
+  struct timespec moment = {0, NAP_MILLISECONDS * 1000000};
+  while (write(by_thread[1], "", 1) == 1 && write(by_socket[1], "", 1) == 1) nanosleep(&moment, NULL);
+  return argument;
+}
+
+static void scenario_wakes(void) {
+  int listener = socket(AF_INET, SOCK_STREAM, 0);
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof address;
+  if (bind(listener, (struct sockaddr *)&address, size) || listen(listener, 1)) abort();
+  getsockname(listener, (struct sockaddr *)&address, &size);
+  by_socket[1] = socket(AF_INET, SOCK_STREAM, 0);
+  if (connect(by_socket[1], (struct sockaddr *)&address, size)) abort();
+  by_socket[0] = accept(listener, NULL, NULL);
+  if (pipe(by_thread) || pipe(by_process)) abort();
+  if (fork() == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    prctl(PR_SET_NAME, WAKING_PROCESS);
+    struct timespec moment = {0, NAP_MILLISECONDS * 1000000};
+    while (write(by_process[1], "", 1) == 1) nanosleep(&moment, NULL);
+    _exit(0);
+  }
+  start(woken_by_thread, NULL, "by_thread");
+  start(woken_by_process, NULL, "by_process");
+  start(woken_by_socket, NULL, "by_socket");
+  start(wake_threads, NULL, "waker");
+}
+
 /* ---- threads that come and go ---- */
 
 NOINLINE static void *end_soon(void *argument) { return argument; }
@@ -165,10 +218,9 @@ static void scenario_churn(void) {
 
 /* ---- all of them ---- */
 
-static const struct scenario scenarios[] = {{"waits", scenario_waits, 0, NULL},
-                                            {"idle_pool", scenario_idle_pool, 0, NULL},
-                                            {"running", scenario_running, 1, NULL},
-                                            {"churn", scenario_churn, 1, NULL},
-                                            {"naps", scenario_naps, 0, NULL}};
+static const struct scenario scenarios[] = {
+    {"waits", scenario_waits, 0, NULL},     {"idle_pool", scenario_idle_pool, 0, NULL},
+    {"running", scenario_running, 1, NULL}, {"churn", scenario_churn, 1, NULL},
+    {"naps", scenario_naps, 0, NULL},       {"wakes", scenario_wakes, 0, NULL}};
 
 SCENARIO_MAIN

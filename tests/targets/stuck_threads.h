@@ -6,6 +6,7 @@
 #define IDLE_WORKERS 5
 #define CHURNING 3
 #define NAP_MILLISECONDS 20
+#define WAKING_PROCESS "wakes_others"
 #define SLEEP_SECONDS 3000
 #define POLL_MILLISECONDS 2500000
 

@@ -78,6 +78,17 @@ TEST(Recorded, LooksNowAndThenTellSinceWhenSomethingIsStuck) {
   EXPECT_EQ(run({dwell_binary(), "export", file, "--view", "thread-sites", "-f", "folded"}).exit, 0);
 }
 
+json record_blocked(const StuckThreads& target, const std::string& file) {
+  Finished recorded = run({dwell_binary(), "record", "-p", std::to_string(target.pid()), "-d", "2",
+                           "--blocked", "-q", "-o", file});
+  EXPECT_EQ(recorded.exit, 0) << recorded.errors;
+  return report(file);
+}
+
+bool passes_through(const json& stack, const std::string& function) {
+  return std::ranges::any_of(stack, [&](const json& frame) { return frame["function"] == function; });
+}
+
 // Of one that sleeps over and over each sleep counts, of those that wait since before the recording all of
 // it.
 TEST(Recorded, BlockedTimeByStack) {
@@ -85,16 +96,12 @@ TEST(Recorded, BlockedTimeByStack) {
   StuckThreads target("naps");
   TemporaryFolder folder;
   std::string file = folder.file("blocked.dwell");
-  Finished recorded = run({dwell_binary(), "record", "-p", std::to_string(target.pid()), "-d", "2",
-                           "--blocked", "-q", "-o", file});
-  ASSERT_EQ(recorded.exit, 0) << recorded.errors;
-  json told = report(file);
+  json told = record_blocked(target, file);
   double duration = told["recording"]["duration_ns"];
   auto blocked_in = [&](const std::string& function) {
     std::pair<double, int> sum{0, 0};
     for (const json& site : told["blocked"]) {
-      auto here = [&](const json& frame) { return frame["function"] == function; };
-      if (std::ranges::none_of(site["stack"], here)) continue;
+      if (!passes_through(site["stack"], function)) continue;
       sum.first += site["ns"].get<double>();
       sum.second += site["waits"].get<int>();
     }
@@ -110,6 +117,46 @@ TEST(Recorded, BlockedTimeByStack) {
   EXPECT_GT(idle_ns, 0.9 * IDLE_WORKERS * duration);
   EXPECT_LT(idle_ns, 1.02 * IDLE_WORKERS * duration);
   EXPECT_EQ(run({dwell_binary(), "export", file, "--view", "blocked", "-f", "folded"}).exit, 0);
+}
+
+TEST(Recorded, WhoWokeThemUp) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("wakes");
+  TemporaryFolder folder;
+  std::string file = folder.file("wakes.dwell");
+  json told = record_blocked(target, file);
+  for (const json& site : told["blocked"]) EXPECT_TRUE(site["incomplete"].is_null()) << site;
+
+  // The kind of whoever woke up the thread that waits in this function, and all that is told of it.
+  auto waker_of = [&](const std::string& function) {
+    json waker;
+    for (const json& site : told["blocked"]) {
+      if (!passes_through(site["stack"], function)) continue;
+      EXPECT_EQ(site["wakers"].size(), 1u) << site["wakers"];
+      EXPECT_LE(site["waits"].get<int>() - site["ended"].get<int>(), 1);
+      if (!site["wakers"].empty()) waker = site["wakers"][0];
+    }
+    EXPECT_FALSE(waker.is_null()) << function;
+    if (waker.is_null()) return json::object();
+    EXPECT_GE(waker["waits"], 20) << waker;
+    return waker;
+  };
+  for (const char* function : {"woken_by_thread", "woken_by_socket"}) {
+    json waker = waker_of(function);
+    EXPECT_EQ(waker["kind"], "thread") << waker;
+    EXPECT_TRUE(passes_through(waker["stack"], "wake_threads")) << waker;
+    EXPECT_TRUE(waker["incomplete"].is_null());
+  }
+  json process = waker_of("woken_by_process");
+  EXPECT_EQ(process["kind"], "process");
+  EXPECT_TRUE(process["words"].get<std::string>().starts_with(WAKING_PROCESS)) << process;
+  EXPECT_EQ(waker_of("wake_threads")["kind"], "interrupt");
+
+  Finished text = run({dwell_binary(), "report", file});
+  EXPECT_NE(text.output.find("woken up by"), std::string::npos) << text.output;
+  Finished pprof = run({dwell_binary(), "export", file, "--view", "blocked", "-f", "pprof", "-o",
+                        folder.file("blocked.pb.gz")});
+  EXPECT_EQ(pprof.exit, 0) << pprof.errors;
 }
 
 }  // namespace

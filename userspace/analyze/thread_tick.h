@@ -43,17 +43,4 @@ struct LiveThreads {
   bool operator==(const LiveThreads&) const = default;
 };
 
-// Of threads that waited at the same place, since the recording began.
-struct BlockedSite {
-  ThreadSite site;
-  std::uint64_t ns = 0, times = 0;
-  bool operator==(const BlockedSite&) const = default;
-};
-
-struct BlockedSites {
-  std::uint64_t time_ns = 0;
-  std::vector<BlockedSite> sites;
-  bool operator==(const BlockedSites&) const = default;
-};
-
 }  // namespace dwell

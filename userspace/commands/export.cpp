@@ -6,6 +6,7 @@
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/recording/reader.h"
+#include "userspace/views/blocked.h"
 #include "userspace/views/thread_report.h"
 #include "userspace/views/thread_sites.h"
 

@@ -107,7 +107,7 @@ void add_record(CLI::App& app, RecordCommand& command) {
       ->type_name("SIZE");
   app.add_flag("--follow-forks", options.follow_forks, "record the processes that it forks too");
   app.add_flag("--threads", command.threads, "who creates threads, and what becomes of them, too");
-  app.add_flag("--blocked", options.blocked, "for how long its threads are blocked, and where; implies --threads");
+  app.add_flag("--blocked", options.blocked, "for how long its threads are blocked, where, and who wakes them up; implies --threads");
   app.add_option_function<std::string>(
          "--look-every", value_of(options.look_every_ns, parse_duration, "a time like 10, 1.5s, 1m"),
          "look at all its threads each time that this has passed, as dwell threads does; implies --threads")

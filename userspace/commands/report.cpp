@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include "ui/blocked_text.h"
 #include "ui/clocks_json.h"
 #include "ui/clocks_text.h"
 #include "ui/memory_json.h"
@@ -32,7 +33,7 @@ std::string threads_of(const ReportCommand& command, const Recording& recording,
   if (!recording.thread_ticks.empty())
     text += thread_sites_text(thread_sites(recording), {.style = style, .sites = command.sites, .stacks = command.stacks});
   if (!recording.blocked.sites.empty())
-    text += blocked_text(blocked_report(recording), {.style = style, .sites = command.sites});
+    text += blocked_text(blocked_report(recording), {.style = style, .sites = command.sites, .stacks = command.stacks});
   return text + looks_text(look_summaries(recording), style);
 }
 

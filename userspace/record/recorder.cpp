@@ -198,11 +198,30 @@ Result<void> Recorder::sync(Process& process) {
   process.code.replace(modules_.code_of(process.info.pid, *mappings));
   for (const UnwindProblem& problem : unwind_.sync(process.info.pid, process.slot, *mappings).problems)
     note_once(fmt::format("no unwind tables for {}: {}", problem.path, problem.reason));
+  if (options_.blocked) expect_waits(process.slot, *mappings);
   process.synced_ns = monotonic_ns();
   process.sync_took_ns = process.synced_ns - began_ns;
   for (auto& tracer : tracers_)
     if (Result<void> told = tracer->mapped(process.slot, *mappings, watching_); !told) return told;
   return {};
+}
+
+// Threads wait behind the system calls of the C library, or of a program that has it inside, where no call
+// ends.
+void Recorder::expect_waits(ProcessSlot slot, const std::vector<Mapping>& mappings) {
+  bool dynamic = false;
+  const Mapping* program = nullptr;
+  for (const Mapping& mapping : mappings) {
+    if (!mapping.executable || !mapping.is_file()) continue;
+    if (!program) program = &mapping;
+    std::string_view name = std::string_view(mapping.path).substr(mapping.path.rfind('/') + 1);
+    if (!name.starts_with("libc.") && !name.starts_with("libc-") && !name.starts_with("libpthread") &&
+        !name.starts_with("ld-musl"))
+      continue;
+    dynamic = true;
+    (void)unwind_.load_full(slot, mapping.start);
+  }
+  if (program && !dynamic) (void)unwind_.load_full(slot, program->start);
 }
 
 Error Recorder::abandon(const Error& cause) {

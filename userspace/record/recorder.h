@@ -62,6 +62,7 @@ class Recorder {
 
   Result<Process*> add_process(const ProcessFacts& facts, std::int32_t parent);
   Result<void> sync(Process& process);  // to what the process has mapped now
+  void expect_waits(ProcessSlot slot, const std::vector<Mapping>& mappings);
   Result<void> expect_something(const ProcessFacts& facts);
 
   void handle(const ProcessNews& news);

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "userspace/analyze/blocked_sites.h"
 #include "userspace/analyze/memory_tick.h"
 #include "userspace/analyze/thread_tick.h"
 #include "userspace/collect/event.h"

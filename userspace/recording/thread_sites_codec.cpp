@@ -95,8 +95,36 @@ std::string encode_blocked(const BlockedSites& blocked) {
     put_uleb(out, site.ns);
     put_uleb(out, site.times);
   }
+  put_uleb(out, blocked.wakes.size());
+  for (const Wake& wake : blocked.wakes) {
+    put_uleb(out, wake.blocked);
+    put_uleb(out, static_cast<std::uint64_t>(wake.waker.kind));
+    put_site(out, wake.waker.site);
+    put_uleb(out, wake.waker.pid);
+    put_text(out, wake.waker.name);
+    put_uleb(out, wake.ns);
+    put_uleb(out, wake.times);
+  }
   return out;
 }
+
+namespace {
+
+std::string get_wake(Cursor& in, const Recording& recording, std::size_t sites, Wake& wake) {
+  wake.blocked = in.uleb();
+  std::uint64_t kind = in.uleb();
+  // A kind that a later version knows is a waker that this one doesn't.
+  if (kind < static_cast<std::uint64_t>(WakerKind::kKinds)) wake.waker.kind = static_cast<WakerKind>(kind);
+  if (std::string wrong = get_site(in, recording, wake.waker.site); !wrong.empty()) return wrong;
+  wake.waker.pid = static_cast<std::uint32_t>(in.uleb());
+  wake.waker.name = get_text(in);
+  wake.ns = in.uleb();
+  wake.times = in.uleb();
+  if (!in.ok()) return kTooShort;
+  return wake.blocked < sites ? "" : fmt::format("blocked site {} of {}", wake.blocked, sites);
+}
+
+}  // namespace
 
 std::string decode_blocked(Cursor& in, Recording& out) {
   BlockedSites blocked;
@@ -107,6 +135,13 @@ std::string decode_blocked(Cursor& in, Recording& out) {
     site.ns = in.uleb();
     site.times = in.uleb();
     blocked.sites.push_back(site);
+  }
+  if (!in.ok()) return kTooShort;
+  // The first recordings end here.
+  for (std::size_t left = in.at_end() ? 0 : get_count(in); left > 0; --left) {
+    Wake wake;
+    if (std::string wrong = get_wake(in, out, blocked.sites.size(), wake); !wrong.empty()) return wrong;
+    blocked.wakes.push_back(std::move(wake));
   }
   if (!in.ok()) return kTooShort;
   out.blocked = std::move(blocked);

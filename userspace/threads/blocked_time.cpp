@@ -2,12 +2,14 @@
 #include "userspace/threads/blocked_time.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
 #include <cerrno>
+#include <cstring>
+#include <optional>
 
 #include "blocked.skel.h"
-#include "bpf/blocked.h"
 #include "userspace/collect/free_with.h"
 
 namespace dwell {
@@ -25,11 +27,44 @@ void for_each(int map, Visit visit) {
   }
 }
 
+// Where a variable of each CPU lies among them. Only what the kernel's type information tells.
+std::optional<std::int64_t> place_of(const btf* types, const char* name) {
+  std::int32_t section = btf__find_by_name_kind(types, ".data..percpu", BTF_KIND_DATASEC);
+  std::int32_t variable = btf__find_by_name_kind(types, name, BTF_KIND_VAR);
+  if (section < 0 || variable < 0) return std::nullopt;
+  const btf_type* type = btf__type_by_id(types, static_cast<std::uint32_t>(section));
+  const btf_var_secinfo* place = btf_var_secinfos(type);
+  for (std::uint32_t left = btf_vlen(type); left > 0; --left, ++place)
+    if (place->type == static_cast<std::uint32_t>(variable)) return place->offset;
+  return std::nullopt;
+}
+
+// 0: this kernel doesn't tell.
+std::int64_t preemption_after_run_queue() {
+  std::unique_ptr<btf, FreeWith<btf__free>> types(btf__load_vmlinux_btf());
+  if (!types) return 0;
+  std::optional<std::int64_t> queue = place_of(types.get(), "runqueues");
+  std::optional<std::int64_t> count = place_of(types.get(), "__preempt_count");
+  // From 6.3 to 6.14 it is a field of what is used most.
+  std::optional<std::int64_t> hot = place_of(types.get(), "pcpu_hot");
+  constexpr std::int64_t kInHot = 8;  // behind the pointer to the current task
+  if (!count && hot) count = *hot + kInHot;
+  return queue && count ? *count - *queue : 0;
+}
+
 }  // namespace
 
 struct BlockedTime::Impl {
   std::unique_ptr<::blocked, FreeWith<blocked__destroy>> object;
-  std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>> link;
+  std::vector<std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>>> links;
+
+  std::string name_of(const dwell_blocked_site& site) const {
+    bool outside = site.waker_kind == DWELL_WAKER_OUTSIDE || site.waker_kind == DWELL_WAKER_KERNEL;
+    dwell_waker_name waker{};
+    if (!outside || bpf_map_lookup_elem(bpf_map__fd(object->maps.waker_names), &site.waker, &waker) != 0)
+      return "";
+    return {waker.name, ::strnlen(waker.name, sizeof waker.name)};
+  }
 };
 
 BlockedTime::BlockedTime(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -42,29 +77,40 @@ Result<BlockedTime> BlockedTime::load(const TraceCore& core) {
   impl->object.reset(blocked__open());
   if (!impl->object) return load_error(kWhat, errno);
   core.share_maps(impl->object->obj);
+  impl->object->rodata->preemption_after_run_queue = preemption_after_run_queue();
   if (int err = blocked__load(impl->object.get())) return load_error(kWhat, -err);
-  impl->link.reset(bpf_program__attach(impl->object->progs.on_switch));
-  if (!impl->link) return load_error(kWhat, errno);
   return BlockedTime(std::move(impl));
+}
+
+Result<void> BlockedTime::attach() {
+  if (!impl_->links.empty()) return {};
+  for (bpf_program* program : {impl_->object->progs.on_switch, impl_->object->progs.on_waking}) {
+    impl_->links.emplace_back(bpf_program__attach(program));
+    if (!impl_->links.back()) return load_error(kWhat, errno);
+  }
+  return {};
 }
 
 std::vector<BlockedSum> BlockedTime::read(std::uint64_t now_ns, std::set<Tid>& waiting) const {
   std::vector<BlockedSum> sums;
   for_each<dwell_blocked_site, dwell_blocked_time>(
       bpf_map__fd(impl_->object->maps.blocked_sites), [&](const auto& site, const auto& time) {
-        sums.push_back({static_cast<ProcessSlot>(site.process), site.stack, time.ns, time.times});
+        sums.push_back({site, impl_->name_of(site), false, time.ns, time.times});
       });
   for_each<std::uint32_t, dwell_blocked_thread>(
       bpf_map__fd(impl_->object->maps.blocked_threads), [&](std::uint32_t tid, const auto& thread) {
+        if (!thread.since_ns) return;
         waiting.insert(tid);
         std::uint64_t ns = now_ns > thread.since_ns ? now_ns - thread.since_ns : 0;
-        sums.push_back({static_cast<ProcessSlot>(thread.site.process), thread.site.stack, ns, 1});
+        sums.push_back({thread.site, "", true, ns, 1});
       });
   return sums;
 }
 
 std::uint64_t BlockedTime::lost() const { return impl_->object->bss->lost; }
-int BlockedTime::program() const { return bpf_program__fd(impl_->object->progs.on_switch); }
-void BlockedTime::detach() { impl_->link.reset(); }
+std::vector<int> BlockedTime::programs() const {
+  return {bpf_program__fd(impl_->object->progs.on_switch), bpf_program__fd(impl_->object->progs.on_waking)};
+}
+void BlockedTime::detach() { impl_->links.clear(); }
 
 }  // namespace dwell

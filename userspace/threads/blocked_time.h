@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// BlockedTime: for how long threads were blocked, by stack, as the kernel's side sums it up.
+// BlockedTime: for how long threads were blocked, by stack and by who woke them up, as the kernel's side sums
+// it up.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <set>
+#include <string>
 #include <vector>
 
+#include "bpf/blocked.h"
 #include "userspace/base/result.h"
 #include "userspace/collect/event.h"
 #include "userspace/collect/trace_core.h"
@@ -14,8 +17,9 @@
 namespace dwell {
 
 struct BlockedSum {
-  ProcessSlot process = 0;
-  std::uint64_t stack = 0;  // identity
+  dwell_blocked_site site;
+  std::string waker_name;  // of a thread outside of what is traced
+  bool waits = false;      // still
   std::uint64_t ns = 0, times = 0;
 };
 
@@ -26,10 +30,12 @@ class BlockedTime {
   BlockedTime& operator=(BlockedTime&&) noexcept;
   ~BlockedTime();
 
-  // Since load, those that have not come back included up to `now_ns`; these are named in `waiting`.
+  // From then on waits count: when the unwind tables of the first process stand.
+  Result<void> attach();
+  // Sums, those that have not come back included up to `now_ns`; these are named in `waiting`.
   std::vector<BlockedSum> read(std::uint64_t now_ns, std::set<Tid>& waiting) const;
   std::uint64_t lost() const;  // waits that are in no sum
-  int program() const;
+  std::vector<int> programs() const;
   void detach();
 
  private:

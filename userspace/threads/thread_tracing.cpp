@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -106,6 +107,8 @@ Result<void> ThreadTracing::added(ProcessSlot slot, const ProcessFacts& facts) {
 Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>& mappings, bool) {
   Process& process = processes_.at(slot);
   if (slot == 0) observer_.reset();
+  if (blocked_)
+    if (Result<void> attached = blocked_->attach(); !attached) return attached;
   std::vector<ProbeSite> sites;
   for (const Mapping& mapping : mappings) {
     if (!mapping.executable || !mapping.is_file()) continue;
@@ -197,14 +200,41 @@ Result<void> ThreadTracing::look() {
   return seen ? context_.writer.write_look(*seen) : Result<void>();
 }
 
+BlockedSites ThreadTracing::blocked_sites(std::uint64_t now_ns, std::set<Tid>& waiting) const {
+  BlockedSites blocked{now_ns, {}, {}};
+  std::map<ThreadSite, std::size_t> known;
+  std::map<std::pair<std::size_t, Waker>, std::size_t> wakes;
+  for (const BlockedSum& sum : blocked_->read(now_ns, waiting)) {
+    auto [at, fresh] = known.try_emplace({sum.site.process, stack_of(sum.site.stack)}, blocked.sites.size());
+    if (fresh) blocked.sites.push_back({at->first, 0, 0});
+    blocked.sites[at->second].ns += sum.ns;
+    blocked.sites[at->second].times += sum.times;
+    if (sum.waits) continue;
+    auto [wake, first] = wakes.try_emplace({at->second, waker_of(sum)}, blocked.wakes.size());
+    if (first) blocked.wakes.push_back({at->second, wake->first.second, 0, 0});
+    blocked.wakes[wake->second].ns += sum.ns;
+    blocked.wakes[wake->second].times += sum.times;
+  }
+  return blocked;
+}
+
+StackId ThreadTracing::stack_of(std::uint64_t identity) const {
+  return identity ? context_.stacks.find(identity, 0) : StackId::kUnknown;
+}
+
+Waker ThreadTracing::waker_of(const BlockedSum& sum) const {
+  Waker waker{static_cast<WakerKind>(sum.site.waker_kind), {}, 0, sum.waker_name};
+  if (waker.kind == WakerKind::kThread) waker.site = {sum.site.waker_process, stack_of(sum.site.waker)};
+  if (waker.kind == WakerKind::kOutside) waker.pid = static_cast<std::uint32_t>(sum.site.waker);
+  // "kworker/0:2-events": which of them it was is chance.
+  if (waker.kind == WakerKind::kKernel) waker.name.resize(std::min(waker.name.find('/'), waker.name.size()));
+  return waker;
+}
+
 // A thread that has been blocked since before the recording began was never seen to block.
 Result<void> ThreadTracing::write_blocked(std::uint64_t now_ns) {
   std::set<Tid> waiting;
-  BlockedSites blocked{now_ns, {}};
-  for (const BlockedSum& sum : blocked_->read(now_ns, waiting)) {
-    StackId stack = sum.stack ? context_.stacks.find(sum.stack, 0) : StackId::kUnknown;
-    blocked.sites.push_back({{sum.process, stack}, sum.ns, sum.times});
-  }
+  BlockedSites blocked = blocked_sites(now_ns, waiting);
   Result<ThreadObserver*> eyes = observer();
   Result<ThreadLook> seen = eyes ? (*eyes)->look() : Result<ThreadLook>(eyes.error());
   if (seen) {
@@ -237,7 +267,8 @@ Result<void> ThreadTracing::write_live(std::uint64_t now_ns) {
 TracerCost ThreadTracing::cost() {
   const auto& programs = program_->object->progs;
   std::vector<int> fds = {bpf_program__fd(programs.on_call), bpf_program__fd(programs.on_new_thread)};
-  if (blocked_) fds.push_back(blocked_->program());
+  if (blocked_)
+    for (int program : blocked_->programs()) fds.push_back(program);
   return {0, 0, run_time_of(fds).ns};
 }
 

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "userspace/analyze/blocked_sites.h"
 #include "userspace/analyze/thread_ledger.h"
 #include "userspace/probes/attach.h"
 #include "userspace/record/tracer.h"
@@ -50,6 +51,9 @@ class ThreadTracing : public Tracer {
   ThreadTracing(const TracerContext& context, std::unique_ptr<Program> program);
   Result<void> look();
   Result<ThreadObserver*> observer();
+  StackId stack_of(std::uint64_t identity) const;
+  Waker waker_of(const BlockedSum& sum) const;
+  BlockedSites blocked_sites(std::uint64_t now_ns, std::set<Tid>& waiting) const;
   Result<void> write_blocked(std::uint64_t now_ns);
 
   TracerContext context_;

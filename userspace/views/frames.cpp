@@ -70,6 +70,19 @@ std::vector<ReportFrame> FrameTexts::frames(std::uint32_t index) const {
   return result;
 }
 
+std::vector<ReportFrame> FrameTexts::frames_of(const CallStack& stack) const {
+  std::vector<ReportFrame> all;
+  for (std::uint32_t location : stack.locations)
+    for (ReportFrame& frame : frames(location)) all.push_back(std::move(frame));
+  return all;
+}
+
+std::vector<std::uint32_t> FrameTexts::readings_of(const CallStack& stack) const {
+  std::vector<std::uint32_t> all;
+  for (std::uint32_t location : stack.locations) all.push_back(reading(location));
+  return all;
+}
+
 std::string incomplete_because(std::uint8_t end) {
   switch (end) {
     case DWELL_STACK_COMPLETE: return "";
@@ -97,6 +110,28 @@ bool is_allocator(std::string_view function) {
                                   "je_aligned", "je_memalign", "je_posix_memalign"})
     if (function.substr(0, prefix.size()) == prefix) return true;
   return false;
+}
+
+namespace {
+
+// Frames of the C and C++ libraries say how a thread waits and how it began, not where in the program that
+// is.
+bool is_library(const ReportFrame& frame) {
+  std::string_view name = base_name(frame.module);
+  for (std::string_view start :
+       {"libc.so", "libc-", "libpthread", "ld-linux", "ld-musl", "libstdc++.so", "[vdso]"})
+    if (name.starts_with(start)) return true;
+  return frame.function.starts_with("std::") || frame.function.starts_with("__gthread") ||
+         frame.function == "_start";
+}
+
+}  // namespace
+
+std::vector<ReportFrame> own_part(const std::vector<ReportFrame>& stack) {
+  auto first = std::ranges::find_if_not(stack, is_library);
+  if (first == stack.end()) return stack;
+  auto last = std::find_if_not(stack.rbegin(), stack.rend(), is_library);
+  return {first, last.base()};
 }
 
 }  // namespace dwell

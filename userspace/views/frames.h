@@ -21,6 +21,9 @@ class FrameTexts {
 
   // The frames of a location, innermost first, at least one.
   std::vector<ReportFrame> frames(std::uint32_t location) const;
+  // Of all of a stack, leaf first.
+  std::vector<ReportFrame> frames_of(const CallStack& stack) const;
+  std::vector<std::uint32_t> readings_of(const CallStack& stack) const;
   // Equal for locations whose frames read the same.
   std::uint32_t reading(std::uint32_t location) const { return readings_[location]; }
   std::size_t reading_count() const { return first_location_.size(); }
@@ -41,5 +44,8 @@ std::string incomplete_because(std::uint8_t end);
 
 // malloc and its relatives, which stand at the leaf of many stacks and are no call site.
 bool is_allocator(std::string_view function);
+
+// The part of a stack that is the program's own, without the C and C++ libraries at its ends.
+std::vector<ReportFrame> own_part(const std::vector<ReportFrame>& stack);
 
 }  // namespace dwell

@@ -27,10 +27,7 @@ struct Site {
 };
 
 SiteKey key_of(const Recording& recording, const FrameTexts& texts, const ThreadSite& site) {
-  SiteKey key{site.process, {}};
-  for (std::uint32_t location : recording.stacks[static_cast<std::size_t>(site.stack)].locations)
-    key.second.push_back(texts.reading(location));
-  return key;
+  return {site.process, texts.readings_of(recording.stacks[static_cast<std::size_t>(site.stack)])};
 }
 
 void add(ThreadCounts& counts, const ThreadSiteChange& change) {
@@ -83,8 +80,7 @@ ThreadSitesReport thread_sites(const Recording& recording) {
     ThreadSiteReport row;
     row.process = key.first;
     const CallStack& stack = recording.stacks[static_cast<std::size_t>(site.stack)];
-    for (std::uint32_t location : stack.locations)
-      for (ReportFrame& frame : texts.frames(location)) row.stack.push_back(std::move(frame));
+    row.stack = texts.frames_of(stack);
     if (!stack.locations.empty()) row.incomplete = incomplete_because(stack.end);
     row.counts = site.counts;
     row.growth_per_minute = growth_of(recording, site);
@@ -101,42 +97,6 @@ ThreadSitesReport thread_sites(const Recording& recording) {
   };
   std::ranges::stable_sort(report.sites, std::greater<>(), rank);
   return report;
-}
-
-std::vector<BlockedReport> blocked_report(const Recording& recording) {
-  FrameTexts texts(recording);
-  std::map<SiteKey, BlockedReport> sites;
-  for (const BlockedSite& from : recording.blocked.sites) {
-    auto [site, fresh] = sites.try_emplace(key_of(recording, texts, from.site));
-    if (fresh) {
-      const CallStack& stack = recording.stacks[static_cast<std::size_t>(from.site.stack)];
-      for (std::uint32_t location : stack.locations)
-        for (ReportFrame& frame : texts.frames(location)) site->second.stack.push_back(std::move(frame));
-      if (!stack.locations.empty()) site->second.incomplete = incomplete_because(stack.end);
-    }
-    site->second.ns += from.ns;
-    site->second.times += from.times;
-  }
-  std::vector<BlockedReport> report;
-  for (auto& [key, site] : sites) report.push_back(std::move(site));
-  std::ranges::stable_sort(report, std::greater<>(), &BlockedReport::ns);
-  return report;
-}
-
-Profile blocked_profile(const Recording& recording) {
-  FrameTexts texts(recording);
-  ProfileBuilder builder(recording, texts);
-  Profile& profile = builder.profile;
-  profile.title = "blocked time";
-  profile.sample_types = {{"waits", "count"}, {"blocked", "nanoseconds"}};
-  profile.default_sample_type = 1;
-  profile.time_unix_ns = static_cast<std::int64_t>(recording.info.start_unix_ns);
-  profile.duration_ns = static_cast<std::int64_t>(recording.end_ns() - recording.start_ns());
-  for (const BlockedSite& site : recording.blocked.sites)
-    profile.samples.push_back({builder.stack(site.site.stack),
-                               {static_cast<std::int64_t>(site.times), static_cast<std::int64_t>(site.ns)},
-                               {}});
-  return std::move(builder.profile);
 }
 
 std::vector<LookSummary> look_summaries(const Recording& recording) {

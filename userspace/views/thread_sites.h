@@ -39,16 +39,6 @@ struct ThreadSitesReport {
 // Of a recording that followed threads: Recording::thread_ticks is not empty.
 ThreadSitesReport thread_sites(const Recording& recording);
 
-struct BlockedReport {
-  std::vector<ReportFrame> stack;
-  std::string incomplete;
-  std::uint64_t ns = 0, times = 0;
-};
-// The longest first.
-std::vector<BlockedReport> blocked_report(const Recording& recording);
-// Sample types: waits, blocked.
-Profile blocked_profile(const Recording& recording);
-
 // What the looks of a recording found, in the order of time.
 struct LookSummary {
   std::uint64_t time_ns = 0;  // since the start of the recording
