@@ -50,15 +50,19 @@ Json wait_json(const GoWait& wait) {
           {"until_monotonic_ns", or_null(wait.until_ns)}};
 }
 
+Json labels_json(const GoLabels& labels) {
+  Json json = Json::object();
+  for (const auto& [key, value] : labels) json[printable(key)] = printable(value);
+  return json;
+}
+
 Json example_json(const GoroutineExample& example) {
-  Json labels = Json::object();
-  for (const auto& [key, value] : example.labels) labels[printable(key)] = printable(value);
   return {{"id", example.id},
           {"parent", example.parent ? Json(example.parent) : Json(nullptr)},
           {"thread", example.thread ? Json(example.thread) : Json(nullptr)},
           {"waiting_at_least_ns", or_null(example.waiting_for_ns)},
           {"wait", wait_json(example.wait)},
-          {"labels", std::move(labels)}};
+          {"labels", labels_json(example.labels)}};
 }
 
 const char* name_of(GoStackState state) {
@@ -174,6 +178,8 @@ Json group_json(const GoroutineGroup& group) {
   Json stack = Json::array(), examples = Json::array();
   for (const GoCall& call : group.calls) stack.push_back(call_json(call));
   for (const GoroutineExample& example : group.examples) examples.push_back(example_json(example));
+  Json labels = Json::array();
+  for (const auto& [set, count] : group.labels) labels.push_back({{"count", count}, {"labels", labels_json(set)}});
   return {{"count", group.count},
           {"state", printable(group.state)},
           {"waits", group.waits},
@@ -185,6 +191,7 @@ Json group_json(const GoroutineGroup& group) {
           {"stack_state", name_of(group.stack_state)},
           {"stack", std::move(stack)},
           {"created_by", group.creator.function.empty() ? Json(nullptr) : call_json(group.creator)},
+          {"labels", std::move(labels)},
           {"examples", std::move(examples)}};
 }
 

@@ -12,6 +12,7 @@
 #include "userspace/recording/reader.h"
 #include "userspace/views/memory_report.h"
 #include "userspace/views/thread_report.h"
+#include "userspace/views/blocked.h"
 #include "userspace/views/thread_sites.h"
 
 namespace dwell {

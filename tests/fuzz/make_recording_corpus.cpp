@@ -84,10 +84,45 @@ Result<void> record(const std::string& path, std::uint64_t sample_period) {
   return ok;
 }
 
+// The same of a Go program.
+Result<void> record_go(const std::string& path) {
+  Result<RecordingWriter> writer = RecordingWriter::create(path, {"0", "6", "h", "x86_64", "dwell", "", 1, 0, 0, false, {}});
+  if (!writer) return writer.error();
+  writer->set_process(0, {7, -1, "app", "app", 0, 0});
+  auto app = static_cast<std::int32_t>(writer->add_module({"/bin/app", "aa", 8192, ModuleKind::kFile}));
+  std::vector<std::uint32_t> frames = {writer->add_location({app, 16, true}), writer->add_location({app, 32, true})};
+  GoStack stack{writer->add_stack(frames, 0), {true, false}};
+  std::vector<GoBucket> buckets = {{0, GoProfileKind::kHeap, 64, stack}, {0, GoProfileKind::kMutex, 0, stack}};
+  Result<void> ok;
+  for (std::int64_t second = 1; second <= 8 && ok; ++second) {
+    std::uint64_t now = static_cast<std::uint64_t>(second) * kSecond;
+    ok = writer->write_go_profile({now, 0, GoProfileKind::kHeap, 4096, 0, {{0, {second, 64 * second, 9 * second, 576 * second}}}}, buckets);
+    if (ok) ok = writer->write_go_profile({now, 0, GoProfileKind::kMutex, 1, 1000, {{1, {second, 7 * second, 0, 0}}}}, buckets);
+    GoLook look;
+    look.time_ns = now;
+    look.version = "go1.24.4";
+    look.figures.alive = static_cast<std::uint64_t>(second);
+    look.collector = Collector{1, 2, 3, 0.5, {{4, 5}}, 100, 6, 7, 8, 9};
+    look.stuck = GoStuck{{5, 6}, true, "", 2, 3, 4, 5};
+    GoGroup& group = look.groups.emplace_back();
+    group.count = static_cast<std::uint64_t>(second);
+    group.state = "select";
+    group.waits = group.stuck = true;
+    group.longest_wait_ns = now;
+    group.stack = stack;
+    group.creator = {stack.stack, {false}};
+    group.labels = {{{{"k", "v"}}, 1}};
+    group.examples.emplace_back().wait.channels.emplace_back();
+    if (ok) ok = writer->write_go_look(look);
+  }
+  if (ok) ok = writer->write_symbols(0, std::vector<LocationSymbol>(2, {{{"main.f", "", "f.go", 9}}}));
+  return ok ? writer->finish({8 * kSecond, "done"}) : ok;
+}
+
 Result<void> make_corpus(const std::string& folder) {
-  for (std::uint64_t period : {0, 4096}) {
-    std::string name = folder + (period ? "/sampled" : "/whole"), file = name + ".file";
-    Result<void> ok = record(file, period);
+  for (const char* kind : {"sampled", "whole", "go"}) {
+    std::string name = folder + "/" + kind, file = name + ".file";
+    Result<void> ok = kind == std::string("go") ? record_go(file) : record(file, kind == std::string("sampled") ? 4096 : 0);
     if (!ok) return ok;
     Result<std::string> bytes = read_file(file);
     if (!bytes) return bytes.error();

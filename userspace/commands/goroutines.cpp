@@ -6,49 +6,14 @@
 #include "ui/goroutines_json.h"
 #include "ui/goroutines_text.h"
 #include "userspace/commands/output.h"
-#include "userspace/threads/descriptors.h"
+#include "userspace/go_record/go_snapshot.h"
 
 namespace dwell {
-namespace {
-
-struct Wanted {
-  bool prove = false, heap = false, timers = false;
-};
-
-Result<GoroutineReport> look(pid_t pid, const Wanted& wanted) {
-  Result<GoRuntime> runtime = GoRuntime::attach(pid);
-  if (!runtime) return runtime.error();
-  std::optional<StuckFinding> stuck;
-  if (wanted.prove) {
-    Result<StuckFinding> found = find_stuck(*runtime, {.what_is_unheld = wanted.timers});
-    if (!found)
-      return Error{found.error().what, "without --prove the goroutines are shown all the same",
-                   found.error().exit};
-    stuck = std::move(*found);
-  }
-  Result<GoroutineReport> report = look_at_goroutines(*runtime, std::move(stuck));
-  if (!report) return report.error();
-  if (wanted.heap) add_heap(*runtime, *report);
-  if (wanted.timers) {
-    Result<TimerReport> timers =
-        look_at_timers(*runtime, report->stuck ? &report->stuck->useless_timers : nullptr);
-    if (!timers) return timers.error();
-    report->timers = std::move(*timers);
-  }
-  Descriptors descriptors(pid);
-  for (GoroutineGroup& group : report->groups) {
-    for (GoroutineExample& example : group.examples) {
-      if (example.wait.descriptor)
-        example.wait.descriptor->words = descriptors.describe(example.wait.descriptor->fd);
-    }
-  }
-  return report;
-}
-
-}  // namespace
 
 Result<Exit> show_goroutines(const ThreadsCommand& command) {
-  Result<GoroutineReport> report = look(command.options.pid, {command.prove, command.heap, command.timers});
+  Result<GoroutineReport> report = take_go_snapshot({command.options.pid, command.prove, command.heap,
+                                                     command.timers, command.options.output,
+                                                     command.options.command_line});
   if (!report) return report.error();
   GoroutinesTextOptions options{
       .style = text_style_of(STDOUT_FILENO), .stacks = command.groups, .runtime = command.runtime};
@@ -60,7 +25,7 @@ Result<Exit> show_goroutines(const ThreadsCommand& command) {
 }
 
 std::string goroutines_of(pid_t pid) {
-  Result<GoroutineReport> report = look(pid, {});
+  Result<GoroutineReport> report = take_go_snapshot({pid, false, false, false, "", ""});
   if (!report) return "";
   constexpr std::size_t kStacks = 5;
   return "\n" + goroutines_text(*report, {.style = text_style_of(STDOUT_FILENO), .stacks = kStacks});

@@ -110,8 +110,16 @@ void add_record(CLI::App& app, RecordCommand& command) {
   app.add_flag("--blocked", options.blocked, "for how long its threads are blocked, where, and who wakes them up; implies --threads");
   app.add_option_function<std::string>(
          "--look-every", value_of(options.look_every_ns, parse_duration, "a time like 10, 1.5s, 1m"),
-         "look at all its threads each time that this has passed, as dwell threads does; implies --threads")
+         "look at all its threads each time that this has passed, as dwell threads does, and at goroutines; implies --threads")
       ->type_name("TIME");
+  const char* kGo = "Go programs";
+  auto* no_go = app.add_flag_callback("--no-go", [&command] { command.go = false; },
+                                      "leave out its goroutines, heap profile and collector (default: looked at each second, "
+                                      "later each minute)")
+                    ->group(kGo);
+  app.add_flag("--prove", options.go_prove, "at the end, which goroutines can never wake: copies what of the heap may hold pointers")
+      ->excludes(no_go)
+      ->group(kGo);
   app.add_flag_callback("--no-mappings", [&options] { options.mappings = false; },
                         "leave out mmap and brk, record the heap only");
   app.add_flag("--clocks", command.clocks, "record who reads which clock, waits by which, and who moves them, too");
@@ -202,7 +210,7 @@ void add_symbolize(CLI::App& app, SymbolizeCommand& command) {
 void add_threads(CLI::App& app, ThreadsCommand& command) {
   SnapshotOptions& options = command.options;
   app.add_option("-p,--pid", options.pid, "the process whose threads to look at")->type_name("PID")->required();
-  app.add_option("-o,--output", options.output, "keep the look as a recording, for dwell report and dwell export")
+  auto* output = app.add_option("-o,--output", options.output, "keep the look as a recording, for dwell report and dwell export")
       ->type_name("FILE");
   app.add_option("-n,--groups", command.groups, "how many groups of threads with their stack (default: 20)")
       ->type_name("N");
@@ -223,8 +231,9 @@ void add_threads(CLI::App& app, ThreadsCommand& command) {
   app.add_flag("--heap", command.heap, "what its heap retains by call site, by its own profile, and what collecting it costs, too")
       ->needs(goroutines)
       ->group(kGo);
-  app.add_flag("--timers", command.timers, "the timers and tickers that are pending, too; with --prove, which of them are useless")
+  app.add_flag("--timers", command.timers, "the timers and tickers that are pending, too; with --prove, which of them are useless; not with -o")
       ->needs(goroutines)
+      ->excludes(output)
       ->group(kGo);
   app.add_flag("--runtime", command.runtime, "the runtime's own goroutines and calls, too")->needs(goroutines)->group(kGo);
 }

@@ -21,6 +21,7 @@ struct RecordCommand {
   RecordOptions options;
   bool threads = false;
   bool clocks = false;  // and who reads, waits by and moves them
+  bool go = true;       // goroutines, heap profile and collector, where it is a Go program
   bool quiet = false;
   bool verbose = false;
 };

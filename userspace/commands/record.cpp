@@ -13,6 +13,7 @@
 #include "userspace/clocks/clock_tracing.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
+#include "userspace/go_record/go_tracing.h"
 #include "userspace/recording/reader.h"
 #include "userspace/threads/thread_tracing.h"
 
@@ -68,6 +69,7 @@ Result<Exit> run(const RecordCommand& command) {
   RecordOptions options = command.options;
   if (command.clocks) options.tracers.push_back(ClockTracing::load);
   if (command.threads || options.blocked || options.look_every_ns) options.tracers.push_back(ThreadTracing::load);
+  if (command.go) options.tracers.push_back(GoTracing::load);
   Result<RecordOutcome> outcome = record(options, callbacks);
   line.clear();
   if (!outcome) return outcome.error();

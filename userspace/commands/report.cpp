@@ -4,6 +4,8 @@
 #include "ui/blocked_text.h"
 #include "ui/clocks_json.h"
 #include "ui/clocks_text.h"
+#include "ui/goroutines_json.h"
+#include "ui/goroutines_text.h"
 #include "ui/memory_json.h"
 #include "ui/memory_text.h"
 #include "ui/text_style.h"
@@ -12,6 +14,7 @@
 #include "userspace/clocks/report.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
+#include "userspace/go_record/recorded_look.h"
 #include "userspace/recording/reader.h"
 
 namespace dwell {
@@ -46,6 +49,15 @@ std::string add_threads(const std::string& memory, const Recording& recording) {
   return json_text(whole);
 }
 
+// One look that was kept reads as it did when it was taken.
+Result<Exit> report_goroutines(const ReportCommand& command, const Recording& recording) {
+  GoroutineReport report = report_of(recording, recording.go_looks.back());
+  GoroutinesTextOptions options{.style = text_style_of(STDOUT_FILENO), .stacks = command.sites};
+  std::string content = command.json ? goroutines_json(report) : goroutines_text(report, options);
+  Result<void> written = write_output("", content);
+  return written ? Result<Exit>(Exit::kOk) : written.error();
+}
+
 Result<Exit> report_clocks(const ReportCommand& command, const Recording& recording) {
   Result<ClocksReport> report = clocks_report(recording);
   if (!report) return report.error();
@@ -64,6 +76,7 @@ Result<Exit> run(const ReportCommand& command) {
   if (!recording) return recording.error();
   if (command.clocks) return report_clocks(command, *recording);
   if (recording->only_looks()) return report_threads(command, *recording);
+  if (recording->only_go_look()) return report_goroutines(command, *recording);
   Result<MemoryReport> report = memory_report(*recording, command.filter, command.sort, command.group);
   if (!report) return report.error();
   TextStyle style = text_style_of(STDOUT_FILENO);

@@ -126,12 +126,16 @@ std::vector<GoCall> GoFrames::calls(const std::vector<std::uint64_t>& pcs) {
   return result;
 }
 
-GoCall GoFrames::call_before(std::uint64_t pc) const {
+std::vector<GoCall> GoFrames::calls_at(std::uint64_t pc, bool return_address) const {
   std::vector<GoCall> calls;
   bool calls_panic = false;
+  add_calls(return_address ? pc - 1 : pc, calls, calls_panic);
+  return calls;
+}
+
+GoCall GoFrames::call_before(std::uint64_t pc) const {
   std::optional<GoRecord> record = table().record_at(pc);
-  add_calls(record && pc > record->entry ? pc - 1 : pc, calls, calls_panic);
-  return calls.front();
+  return calls_at(pc, record && pc > record->entry).front();
 }
 
 std::string GoFrames::function_at(std::uint64_t pc) const {

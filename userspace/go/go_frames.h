@@ -41,6 +41,8 @@ class GoFrames {
   // Innermost first, at least one. `pcs` leaf first; all but the first are return addresses, unless what was
   // called there was injected.
   std::vector<GoCall> calls(const std::vector<std::uint64_t>& pcs);
+  // Of one address alone: a return address stands behind its call.
+  std::vector<GoCall> calls_at(std::uint64_t pc, bool return_address) const;
   // The call that stands before this return address; for "created by".
   GoCall call_before(std::uint64_t pc) const;
   // "" if the address is in no function.

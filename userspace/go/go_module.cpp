@@ -67,7 +67,7 @@ bool is_moduledata(std::string_view bytes) {
 std::optional<std::uint64_t> find_moduledata(const ElfFile& elf, std::uint64_t bias, std::uint64_t table,
                                              const ProcessMemory& memory) {
   constexpr std::size_t kNeeded = 256;
-  std::vector<AddressRange> places;
+  std::vector<GoRange> places;
   for (const char* name : {".go.module", ".noptrdata", ".data", ".data.rel.ro"}) {
     if (const ElfSection* section = elf.section(name))
       places.push_back({section->vaddr + bias, section->vaddr + section->size + bias});
@@ -77,7 +77,7 @@ std::optional<std::uint64_t> find_moduledata(const ElfFile& elf, std::uint64_t b
     if (!segment->executable)
       places.push_back({segment->vaddr + bias, segment->vaddr + segment->file_size + bias});
   }
-  for (const AddressRange& place : places) {
+  for (const GoRange& place : places) {
     if (place.size() > kMaxSegment) continue;
     std::string bytes(place.size(), '\0');
     bytes.resize(memory.read_some(place.begin, bytes.data(), bytes.size()));
@@ -116,7 +116,7 @@ std::string version_from_build_info(const ElfFile& elf, std::string_view data, c
 
 // The runtime holds its version in a variable; where it stands is not known, but what it points to can be
 // told.
-std::string version_from_variable(std::string_view data, const AddressRange& module,
+std::string version_from_variable(std::string_view data, const GoRange& module,
                                   const ProcessMemory& memory) {
   constexpr std::uint64_t kShortest = 4, kLongest = 64;
   for (std::size_t at = 0; at + 16 <= data.size(); at += 8) {
@@ -130,7 +130,7 @@ std::string version_from_variable(std::string_view data, const AddressRange& mod
 }
 
 std::string version_of(const ElfFile& elf, std::uint64_t bias, const ProcessMemory& memory) {
-  AddressRange module{~std::uint64_t{0}, 0};
+  GoRange module{~std::uint64_t{0}, 0};
   for (const ElfSegment& segment : elf.segments()) {
     module.begin = std::min(module.begin, segment.vaddr + bias);
     module.end = std::max(module.end, segment.vaddr + segment.memory_size + bias);

@@ -20,7 +20,7 @@
 
 namespace dwell {
 
-struct AddressRange {
+struct GoRange {
   std::uint64_t begin = 0, end = 0;
   bool contains(std::uint64_t address) const { return address >= begin && address < end; }
   std::uint64_t size() const { return end > begin ? end - begin : 0; }
@@ -34,7 +34,7 @@ struct GoModule {
   GoTable table;           // by addresses in the target
   std::uint64_t bias = 0;  // address in the target less the file's
   std::uint64_t moduledata = 0;
-  AddressRange text, data, bss;  // with pointers in them: what the collector looks at
+  GoRange text, data, bss;  // with pointers in them: what the collector looks at
 
   // The code of a function, from the file.
   std::string code_of(const GoRecord& function) const;

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 
 #include "userspace/base/clock.h"
@@ -40,6 +41,8 @@ struct Group {
   std::uint64_t count = 0, without_time = 0;
   std::uint64_t oldest = ~std::uint64_t{0}, youngest = 0;
   std::vector<Goroutine> examples;  // without stacks
+  std::map<std::uint64_t, std::uint64_t> labels;  // how many, by where their labels are
+  std::uint64_t labels_not_read = 0;
 };
 
 bool same_group(const Goroutine& a, const Goroutine& b) {
@@ -63,6 +66,8 @@ std::uint64_t key_of(const Goroutine& g) {
 
 class Groups {
  public:
+  explicit Groups(std::size_t examples) : most_examples_(examples) {}
+
   void add(const Goroutine& seen, bool stuck) {
     Goroutine goroutine = frames_ < kMostFrames ? seen : without_stack(seen);
     std::uint64_t key = key_of(goroutine) + (stuck ? 1 : 0);
@@ -72,7 +77,7 @@ class Groups {
            !(groups_[found->second].stuck == stuck && same_group(groups_[found->second].first, goroutine)))
       std::tie(found, is_new) = by_key_.try_emplace(++key, groups_.size());
     if (is_new) frames_ += goroutine.pcs.size();
-    if (is_new) groups_.push_back({goroutine, stuck, 0, 0, ~std::uint64_t{0}, 0, {}});
+    if (is_new) groups_.push_back({goroutine, stuck, 0, 0, ~std::uint64_t{0}, 0, {}, {}, 0});
     Group& group = groups_[found->second];
     ++group.count;
     if (goroutine.wait_since_ns) {
@@ -81,7 +86,8 @@ class Groups {
     } else {
       ++group.without_time;
     }
-    if (group.examples.size() < GoroutineGroup::kMostExamples) {
+    if (goroutine.labels) add_labels(group, goroutine.labels);
+    if (group.examples.size() < most_examples_) {
       group.examples.push_back(goroutine);
       group.examples.back().pcs = {};
     }
@@ -92,6 +98,16 @@ class Groups {
   // Recursion to ever other depths would make every stack a new one.
   static constexpr std::size_t kMostFrames = 16 << 20;
 
+  // Labels that are made anew for each request would be a read for each goroutine.
+  static constexpr std::size_t kMostLabels = 1000;
+  static void add_labels(Group& group, std::uint64_t labels) {
+    if (group.labels.size() < kMostLabels || group.labels.contains(labels)) {
+      ++group.labels[labels];
+    } else {
+      ++group.labels_not_read;
+    }
+  }
+
   static Goroutine without_stack(const Goroutine& goroutine) {
     Goroutine result = goroutine;
     result.pcs = {};
@@ -99,6 +115,7 @@ class Groups {
     return result;
   }
 
+  std::size_t most_examples_;
   std::size_t frames_ = 0;  // of all groups
   absl::flat_hash_map<std::uint64_t, std::size_t> by_key_;
   std::vector<Group> groups_;
@@ -141,16 +158,28 @@ class ReportBuilder {
       group.longest_wait_ns = since(from.oldest);
       group.shortest_wait_ns = since(from.youngest);
     }
+    group.pcs = from.first.pcs;
     group.calls = runtime_.frames().calls(from.first.pcs);
-    if (from.first.id != 1 && from.first.creator_pc)
+    if (from.first.id != 1 && from.first.creator_pc) {
+      group.creator_pc = from.first.creator_pc;
       group.creator = runtime_.frames().call_before(from.first.creator_pc);
+    }
     group.of_runtime = belongs_to_runtime(runtime_, from.first, group.calls);
     for (const Goroutine& goroutine : from.examples)
       group.examples.push_back(example(goroutine, group.calls));
+    group.labels = labels_of(from);
     return group;
   }
 
  private:
+  std::vector<std::pair<GoLabels, std::uint64_t>> labels_of(const Group& from) const {
+    std::map<GoLabels, std::uint64_t> merged;
+    for (const auto& [address, count] : from.labels)
+      if (GoLabels labels = read_labels(runtime_, address); !labels.empty()) merged[std::move(labels)] += count;
+    if (from.labels_not_read) merged[{{"labels", "too many to read"}}] += from.labels_not_read;
+    return {merged.begin(), merged.end()};
+  }
+
   std::uint64_t since(std::uint64_t time) const { return now_ > time ? now_ - time : 0; }
 
   GoroutineExample example(const Goroutine& goroutine, const std::vector<GoCall>& calls) {
@@ -183,7 +212,8 @@ void add_heap(const GoRuntime& runtime, GoroutineReport& report) {
   report.collector = read_collector(runtime);
 }
 
-Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime, std::optional<StuckFinding> stuck) {
+Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime, std::optional<StuckFinding> stuck,
+                                           std::size_t examples) {
   GoroutineReport report;
   report.pid = runtime.memory().pid();
   if (Result<ProcessFacts> facts = read_process(report.pid)) {
@@ -195,7 +225,7 @@ Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime, std::option
   report.note = runtime.note();
   report.time_unix_ns = clock_ns(CLOCK_REALTIME);
   report.time_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
-  Groups groups;
+  Groups groups(examples);
   Result<LookFigures> figures = read_goroutines(runtime, [&](const Goroutine& g) {
     groups.add(g, stuck && waits(g) && stuck->goroutines.contains(g.id));
   });

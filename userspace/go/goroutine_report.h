@@ -30,8 +30,11 @@ struct GoroutineGroup {
   std::uint64_t without_time = 0;                // of them: no collection has seen them wait
   std::optional<std::uint64_t> longest_wait_ns;  // at least: since the first collection that saw it wait
   std::optional<std::uint64_t> shortest_wait_ns;
+  std::vector<std::uint64_t> pcs;          // leaf first
+  std::uint64_t creator_pc = 0;
   std::vector<GoCall> calls;               // innermost first
   GoCall creator;                          // "" for the first goroutine and for threads that C made
+  std::vector<std::pair<GoLabels, std::uint64_t>> labels;  // how many have these labels; the rest has none
   std::vector<GoroutineExample> examples;  // at most kMostExamples
   static constexpr std::size_t kMostExamples = 16;
 };
@@ -57,6 +60,7 @@ void add_heap(const GoRuntime& runtime, GoroutineReport& report);
 
 // Refused if the goroutines that are seen make no sense as such.
 Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime,
-                                           std::optional<StuckFinding> stuck = std::nullopt);
+                                           std::optional<StuckFinding> stuck = std::nullopt,
+                                           std::size_t examples = GoroutineGroup::kMostExamples);
 
 }  // namespace dwell

@@ -65,6 +65,7 @@ void add(HeapCounts& to, const HeapCounts& counts) {
 }
 
 struct Bucket {
+  std::uint64_t address = 0, object_bytes = 0;
   std::vector<std::uint64_t> pcs;
   std::array<HeapCounts, kCycles + 1> cycles{};
 };
@@ -85,6 +86,8 @@ std::vector<Bucket> read_buckets(const GoRuntime& runtime, std::uint64_t first) 
     bytes.resize(frames * 8 + record_size);
     if (!runtime.memory().read(at + kHeaderSize, bytes.data(), bytes.size())) break;
     Bucket bucket;
+    bucket.address = at;
+    bucket.object_bytes = size;
     for (std::size_t i = 0; i < frames; ++i) bucket.pcs.push_back(field_of<std::uint64_t>(bytes, i * 8));
     std::string_view record = std::string_view(bytes).substr(frames * 8);
     for (int i = 0; i <= kCycles; ++i)
@@ -128,6 +131,17 @@ HeapCounts scale_heap_counts(const HeapCounts& sampled, std::uint64_t rate) {
   return result;
 }
 
+void estimate_heap(HeapProfile& profile) {
+  profile.total = {};
+  for (HeapSite& site : profile.sites) {
+    site.scaled = scale_heap_counts(site.sampled, profile.rate);
+    add(profile.total, site.scaled);
+  }
+  std::stable_sort(profile.sites.begin(), profile.sites.end(), [](const HeapSite& a, const HeapSite& b) {
+    return a.scaled.in_use_bytes > b.scaled.in_use_bytes;
+  });
+}
+
 Result<HeapProfile> read_heap_profile(const GoRuntime& runtime) {
   std::string doing = fmt::format("read the heap profile of PID {}", runtime.memory().pid());
   Variables variables = find_variables(runtime);
@@ -149,19 +163,17 @@ Result<HeapProfile> read_heap_profile(const GoRuntime& runtime) {
   });
   for (const Bucket& bucket : buckets) {
     HeapSite site;
+    site.bucket = bucket.address;
+    site.object_bytes = bucket.object_bytes;
     site.pcs = bucket.pcs;
     for (std::size_t i = 0; i <= kCycles; ++i) {
       if (i == 0 || i == pending || !published) add(site.sampled, bucket.cycles[i]);
     }
     if (site.sampled.allocated_objects == 0) continue;
-    site.scaled = scale_heap_counts(site.sampled, profile.rate);
-    add(profile.total, site.scaled);
     site.calls = calls_of(runtime, site.pcs);
     profile.sites.push_back(std::move(site));
   }
-  std::stable_sort(profile.sites.begin(), profile.sites.end(), [](const HeapSite& a, const HeapSite& b) {
-    return a.scaled.in_use_bytes > b.scaled.in_use_bytes;
-  });
+  estimate_heap(profile);
   return profile;
 }
 

@@ -16,6 +16,8 @@ namespace dwell {
 struct HeapSite {
   HeapCounts sampled;              // as the runtime counted them
   HeapCounts scaled;               // what stands for in the whole, as pprof estimates it
+  std::uint64_t bucket = 0;        // where the runtime counts it, for as long as the program runs
+  std::uint64_t object_bytes = 0;  // of each object
   std::vector<std::uint64_t> pcs;  // return addresses, innermost first, as the runtime stored them
   std::vector<GoCall> calls;       // innermost first, from the allocating call on
 };
@@ -28,6 +30,9 @@ struct HeapProfile {
 
 // Refused where the program has no such profile: the linker leaves it out of those that never ask for it.
 Result<HeapProfile> read_heap_profile(const GoRuntime& runtime);
+
+// From what was sampled: the estimates and their sum, and the order.
+void estimate_heap(HeapProfile& profile);
 
 // Pure: the estimate for all allocations from those that were sampled.
 HeapCounts scale_heap_counts(const HeapCounts& sampled, std::uint64_t rate);

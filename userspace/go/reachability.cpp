@@ -59,7 +59,7 @@ class Marker {
   void mark_words(std::string_view bytes);
   void mark_memory(std::uint64_t address, std::uint64_t size);
   void mark_globals();
-  void mark_masked(const AddressRange& range, std::uint64_t mask_field);
+  void mark_masked(const GoRange& range, std::uint64_t mask_field);
   void mark_timers();
   void mark_specials(const GoSpan& span);
   void mark_deferred(std::uint64_t goroutine);
@@ -196,7 +196,7 @@ Result<void> Marker::read_goroutines() {
   return {};
 }
 
-void Marker::mark_masked(const AddressRange& range, std::uint64_t mask_field) {
+void Marker::mark_masked(const GoRange& range, std::uint64_t mask_field) {
   if (range.size() > kMostGlobals) return;
   std::string bytes(range.size(), '\0');
   bytes.resize(runtime_.memory().read_some(range.begin, bytes.data(), bytes.size()));

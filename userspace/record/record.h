@@ -33,7 +33,8 @@ struct RecordOptions {
   bool follow_forks = false;
   std::vector<TracerLoader> tracers; // besides that of memory
   bool blocked = false;              // blocked time by stack, too; for the tracer of threads
-  std::optional<std::uint64_t> look_every_ns;  // at all threads; for the tracer of threads
+  std::optional<std::uint64_t> look_every_ns;  // at all threads, and at goroutines
+  bool go_prove = false;             // which goroutines can never wake, at the end; for the tracer of Go programs
   std::optional<AttachMethod> attach_method;  // only this one, instead of the best that works
   std::string command_line;          // of dwell itself, for the recording
 };

@@ -173,11 +173,18 @@ Result<void> Recorder::attach(const ProcessFacts& facts) {
 
 // Where one tracer finds nothing, another may.
 Result<void> Recorder::expect_something(const ProcessFacts& facts) {
+  std::optional<Error> none;
+  std::vector<std::string> news;
+  bool any = false;
   for (auto& tracer : tracers_) {
     Result<void> something = tracer->expect_something(facts);
-    if (!something && tracers_.size() == 1) return something;
-    if (!something) note(something.error().what);
+    any = any || something;
+    if (something) continue;
+    if (!none) none = something.error();
+    if (!tracer->in_case()) news.push_back(something.error().what);
   }
+  if (!any) return *none;
+  for (const std::string& text : news) note(text);
   return {};
 }
 
@@ -186,7 +193,7 @@ Result<void> Recorder::attach(LaunchedProgram& program, const ProcessFacts& fact
   if (!process) return process.error();
   if (Result<void> ran = program.run_to_entry([&] { return sync(**process); }); !ran) return ran;
   for (auto& tracer : tracers_)
-    if (Result<void> something = tracer->expect_something(facts); !something)
+    if (Result<void> something = tracer->expect_something(facts); !something && !tracer->in_case())
       note("before the program's first instruction: " + something.error().what);
   return program.release();
 }
@@ -411,7 +418,9 @@ Result<void> Recorder::write_live(std::uint64_t now_ns) {
 Result<void> Recorder::write_losses(std::uint64_t now_ns) {
   std::vector<std::uint64_t> sums = core_.losses();
   sums.resize(told_losses_.size());
-  sums[static_cast<std::size_t>(LossKind::kStackTableFull)] = stacks_.refused();
+  std::uint64_t& refused = sums[static_cast<std::size_t>(LossKind::kStackTableFull)];
+  refused = stacks_.refused();
+  for (const auto& tracer : tracers_) refused += tracer->refused_stacks();
   sums[static_cast<std::size_t>(LossKind::kUnresolvedStack)] = stacks_.unresolved();
   sums[static_cast<std::size_t>(LossKind::kUndecodable)] = decoder_.undecodable();
   std::vector<Loss> fresh;
@@ -515,6 +524,7 @@ Result<void> Recorder::write_symbols() {
   // What was made at run time can be named here and now, or never.
   auto wanted = [&](const Module& module) { return options_.symbols || module.kind != ModuleKind::kFile; };
   ResolvedSymbols resolved = resolve_symbols(modules, writer_.locations(), {}, opener, symbolizer, wanted);
+  for (const auto& tracer : tracers_) tracer->name(resolved.symbols);
   return writer_.write_symbols(0, resolved.symbols);
 }
 

@@ -52,6 +52,8 @@ class Tracer {
   virtual Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) = 0;
   // After all of that: is there anything to see in this process at all?
   virtual Result<void> expect_something(const ProcessFacts& facts) = 0;
+  // It is there in case: where it finds nothing, that is no news.
+  virtual bool in_case() const { return false; }
   virtual void happened(const ProcessNews& news) = 0;
   // The child has been added, and starts as a copy of its parent.
   virtual void forked(std::uint64_t time_ns, ProcessSlot parent, ProcessSlot child) = 0;
@@ -65,6 +67,10 @@ class Tracer {
   // What is there now: at checkpoints, and at the end.
   virtual Result<void> write_live(std::uint64_t now_ns) = 0;
   virtual std::uint64_t live_count() const = 0;
+
+  // What it knows better than any file does, by location, over what files told.
+  virtual void name(std::vector<LocationSymbol>&) const {}
+  virtual std::uint64_t refused_stacks() const { return 0; }  // that the recording had no room for
 
   virtual TracerCost cost() = 0;
   virtual void tell(RecordProgress& progress) const = 0;

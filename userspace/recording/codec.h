@@ -31,6 +31,9 @@ inline constexpr std::uint32_t kChunkThreadTick = chunk_type("TCRE");
 inline constexpr std::uint32_t kChunkLiveThreads = chunk_type("TLIV");
 inline constexpr std::uint32_t kChunkBlocked = chunk_type("TBLK");
 inline constexpr std::uint32_t kChunkClocks = chunk_type("CLKS");
+inline constexpr std::uint32_t kChunkGoLook = chunk_type("GOLK");
+inline constexpr std::uint32_t kChunkGoBuckets = chunk_type("GOBK");
+inline constexpr std::uint32_t kChunkGoProfile = chunk_type("GOPR");
 inline constexpr std::uint32_t kChunkLosses = chunk_type("LOSS");
 inline constexpr std::uint32_t kChunkCost = chunk_type("COST");
 inline constexpr std::uint32_t kChunkNote = chunk_type("NOTE");
@@ -38,9 +41,10 @@ inline constexpr std::uint32_t kChunkSymbols = chunk_type("SYMS");
 inline constexpr std::uint32_t kChunkEnd = chunk_type("END ");
 // All of them: what a fuzzer tries.
 inline constexpr std::array kChunkTypes = {
-    kChunkInfo,   kChunkProcess, kChunkModules, kChunkLocations,  kChunkStacks,      kChunkSeries,
-    kChunkTick,   kChunkLive,    kChunkLook,    kChunkThreadTick, kChunkLiveThreads, kChunkBlocked,
-    kChunkClocks, kChunkLosses,  kChunkCost,    kChunkNote,       kChunkSymbols,     kChunkEnd};
+    kChunkInfo,   kChunkProcess,   kChunkModules,  kChunkLocations,  kChunkStacks,      kChunkSeries,
+    kChunkTick,   kChunkLive,      kChunkLook,     kChunkThreadTick, kChunkLiveThreads, kChunkBlocked,
+    kChunkClocks, kChunkLosses,    kChunkCost,     kChunkNote,       kChunkSymbols,     kChunkEnd,
+    kChunkGoLook, kChunkGoBuckets, kChunkGoProfile};
 
 inline constexpr std::size_t kMaxStackDepth = 1024;
 inline constexpr std::size_t kMaxStacks = std::size_t{1} << 20;
@@ -78,6 +82,15 @@ std::string decode_tick(Cursor& in, Recording& out);
 std::string encode_live(std::uint64_t time_ns, std::size_t total, std::size_t first,
                         std::span<const LiveBlock> blocks);
 std::string decode_live(Cursor& in, LiveSet& unfinished, Recording& out);
+
+std::string encode_go_look(const GoLook& look);
+std::string decode_go_look(Cursor& in, Recording& out);
+
+std::string encode_go_buckets(std::size_t first, std::span<const GoBucket> buckets);
+std::string decode_go_buckets(Cursor& in, Recording& out);
+
+std::string encode_go_profile(const GoProfileLook& look);
+std::string decode_go_profile(Cursor& in, Recording& out);
 
 std::string encode_look(const ThreadLook& look);
 std::string decode_look(Cursor& in, Recording& out);

@@ -3,11 +3,14 @@
 // means.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "userspace/collect/event.h"
 
 namespace dwell {
 
@@ -99,6 +102,84 @@ struct Collector {
   std::optional<std::uint64_t> heap_bytes;  // now, garbage included
   std::optional<std::uint64_t> goal_bytes;  // at which the next collection ends, by GOGC alone
   bool operator==(const Collector&) const = default;
+};
+
+// A stack as Go tells it: so many of the calls of its locations, innermost first, and whether Go's own
+// tracebacks leave each out.
+struct GoStack {
+  StackId stack = StackId::kUnknown;
+  std::vector<bool> hidden;  // by call
+  bool operator==(const GoStack&) const = default;
+};
+
+// Goroutines with the same state, stack and creator.
+struct GoGroup {
+  std::uint64_t count = 0;
+  std::string state;  // "running", or in the runtime's own words why it waits: "chan receive"
+  GoStackState stack_state = GoStackState::kWhole;
+  bool waits = false, stuck = false, of_runtime = false;
+  std::uint64_t without_time = 0;  // of them: no collection has seen them wait
+  std::optional<std::uint64_t> longest_wait_ns, shortest_wait_ns;  // at least
+  GoStack stack;
+  GoStack creator;  // the call that started them; none for the first goroutine and for threads that C made
+  std::vector<GoroutineExample> examples;
+  std::vector<std::pair<GoLabels, std::uint64_t>> labels;  // how many have these labels; the rest has none
+  bool operator==(const GoGroup&) const = default;
+};
+
+struct GoStuck {
+  std::vector<std::uint64_t> goroutines;  // numbers of those that can never wake, ascending
+  bool proved = false;                    // else they are very likely stuck
+  std::string reservation;                // why it is not proved
+  int looks = 0;
+  std::uint64_t candidates = 0;    // that waited for a channel or a lock
+  std::uint64_t copied_bytes = 0;  // at the last look
+  std::uint64_t took_ns = 0;       // the pauses left out
+  bool operator==(const GoStuck&) const = default;
+};
+
+// One look at all goroutines of a process.
+struct GoLook {
+  std::uint64_t time_ns = 0, duration_ns = 0, time_unix_ns = 0;
+  ProcessSlot process = 0;
+  std::string version, module;  // what the runtime calls itself, and the file that it is in
+  std::string note;             // why the layout of its structures is not that of the version
+  LookFigures figures;
+  std::string no_heap;  // why there is no profile of its heap, if one was looked for
+  std::optional<Collector> collector;
+  std::optional<GoStuck> stuck;
+  std::vector<GoGroup> groups;
+  bool operator==(const GoLook&) const = default;
+};
+
+// The runtime's own profiles, as it numbers them.
+enum class GoProfileKind : std::uint8_t { kHeap = 1, kBlock = 2, kMutex = 3 };
+
+// What the runtime counts together: one stack, for the heap of one size.
+struct GoBucket {
+  ProcessSlot process = 0;
+  GoProfileKind kind = GoProfileKind::kHeap;
+  std::uint64_t object_bytes = 0;
+  GoStack stack;
+  bool operator==(const GoBucket&) const = default;
+};
+
+// Sums since the program began, not scaled. Of the heap: objects and bytes in use, objects and bytes
+// allocated. Of waits: how many, and ticks.
+struct GoBucketRow {
+  std::uint32_t bucket = 0;
+  std::array<std::int64_t, 4> values{};
+  bool operator==(const GoBucketRow&) const = default;
+};
+
+struct GoProfileLook {
+  std::uint64_t time_ns = 0;
+  ProcessSlot process = 0;
+  GoProfileKind kind = GoProfileKind::kHeap;
+  std::uint64_t rate = 0;              // what the program set: of the heap, one sample in so many bytes
+  std::uint64_t ticks_per_second = 0;  // of waits
+  std::vector<GoBucketRow> rows;       // those that have changed since the look before
+  bool operator==(const GoProfileLook&) const = default;
 };
 
 }  // namespace dwell

@@ -16,6 +16,7 @@
 #include "userspace/analyze/thread_tick.h"
 #include "userspace/collect/event.h"
 #include "userspace/recording/clock_look.h"
+#include "userspace/recording/go_look.h"
 #include "userspace/recording/thread_look.h"
 
 namespace dwell {
@@ -150,6 +151,9 @@ struct Recording {
   BlockedSites blocked;                // the last that were written; sums
   std::vector<ThreadLook> looks;       // at threads, in the order of time
   std::optional<ClockLook> clocks;     // the last one that was written
+  std::vector<GoLook> go_looks;        // at goroutines, in the order of time
+  std::vector<GoBucket> go_buckets;    // of the profiles that Go programs keep
+  std::vector<GoProfileLook> go_profiles;  // in the order of time
   std::vector<Loss> losses;
   std::vector<CostSample> costs;
   std::vector<Note> notes;
@@ -163,6 +167,7 @@ struct Recording {
   std::uint64_t end_ns() const;        // the end, or the end of the last tick
   // What `dwell threads -o` writes, and nothing else.
   bool only_looks() const { return !looks.empty() && ticks.empty(); }
+  bool only_go_look() const { return !go_looks.empty() && ticks.empty(); }
   bool sampled() const { return info.sample_period_bytes != 0; }
 };
 

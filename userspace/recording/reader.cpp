@@ -34,6 +34,9 @@ struct Decoder {
       case kChunkLiveThreads: return decode_live_threads(in, recording);
       case kChunkBlocked: return decode_blocked(in, recording);
       case kChunkClocks: return decode_clocks(in, recording);
+      case kChunkGoLook: return decode_go_look(in, recording);
+      case kChunkGoBuckets: return decode_go_buckets(in, recording);
+      case kChunkGoProfile: return decode_go_profile(in, recording);
       case kChunkLosses: return decode_losses(in, recording);
       case kChunkCost: return decode_cost(in, recording);
       case kChunkNote: return decode_note(in, recording);

@@ -47,7 +47,7 @@ struct RecordingWriter::Impl {
   std::vector<std::uint32_t> stack_locations;  // of all stacks, one after the other
   std::vector<std::size_t> stack_begins{0, 0}; // stack i is [begins[i], begins[i + 1]); stack 0 is the unknown one
   std::vector<std::uint8_t> stack_ends{0};
-  std::size_t modules_written = 0, locations_written = 0, stacks_written = 1, series_written = 0;
+  std::size_t modules_written = 0, locations_written = 0, stacks_written = 1, series_written = 0, go_buckets_written = 0;
 
   absl::flat_hash_map<std::string, std::uint32_t> module_index;
   absl::flat_hash_map<std::tuple<std::int32_t, std::uint64_t, bool>, std::uint32_t> location_index;
@@ -255,6 +255,21 @@ Result<void> RecordingWriter::write_look(const ThreadLook& look) {
 Result<void> RecordingWriter::write_clocks(const ClockLook& look) {
   Result<void> written = impl_->write_tables({});
   return written ? impl_->write_chunk(kChunkClocks, encode_clocks(look)) : written;
+}
+
+Result<void> RecordingWriter::write_go_look(const GoLook& look) {
+  Result<void> written = impl_->write_tables({});
+  return written ? impl_->write_chunk(kChunkGoLook, encode_go_look(look)) : written;
+}
+
+Result<void> RecordingWriter::write_go_profile(const GoProfileLook& look, std::span<const GoBucket> buckets) {
+  Result<void> written = impl_->write_tables({});
+  if (written && impl_->go_buckets_written < buckets.size()) {
+    std::span<const GoBucket> fresh = buckets.subspan(impl_->go_buckets_written);
+    written = impl_->write_chunk(kChunkGoBuckets, encode_go_buckets(impl_->go_buckets_written, fresh));
+    if (written) impl_->go_buckets_written = buckets.size();
+  }
+  return written ? impl_->write_chunk(kChunkGoProfile, encode_go_profile(look)) : written;
 }
 
 Result<void> RecordingWriter::write_losses(std::span<const Loss> losses) {

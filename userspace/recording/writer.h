@@ -46,6 +46,9 @@ class RecordingWriter {
   Result<void> write_blocked(const BlockedSites& blocked);
   Result<void> write_look(const ThreadLook& look);
   Result<void> write_clocks(const ClockLook& look);
+  Result<void> write_go_look(const GoLook& look);
+  // `buckets` are all that are known; those that are new are written first.
+  Result<void> write_go_profile(const GoProfileLook& look, std::span<const GoBucket> buckets);
   Result<void> write_losses(std::span<const Loss> losses);
   Result<void> write_cost(const CostSample& cost);
   Result<void> write_note(const Note& note);

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/go_record/go_snapshot.h"
+
+#include <fmt/core.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+
+#include "userspace/base/files.h"
+#include "userspace/base/unique_fd.h"
+#include "userspace/go_record/recorded_look.h"
+#include "userspace/process/process.h"
+#include "userspace/record/machine.h"
+#include "userspace/record/modules.h"
+#include "userspace/threads/descriptors.h"
+
+namespace dwell {
+namespace {
+
+Result<void> write_look(const GoroutineReport& report, const GoRuntime& runtime, RecordingWriter& writer) {
+  Result<std::vector<Mapping>> mappings = read_maps(report.pid);
+  if (!mappings) return mappings.error();
+  ModuleTable modules(writer);
+  GoStacks stacks(writer);
+  stacks.map(modules.code_of(report.pid, *mappings));
+  GoLook look = recorded_look(report, 0, runtime.frames(), stacks);
+  RecordedProfiles profiles;
+  Result<void> written;
+  if (report.heap) {
+    GoProfileLook heap = profiles.heap(*report.heap, look.time_ns, 0, runtime.frames(), stacks);
+    written = writer.write_go_profile(heap, profiles.buckets());
+  }
+  if (written) written = writer.write_go_look(look);
+  if (written) written = stacks.write_names();
+  if (written) written = writer.finish({look.time_ns + look.duration_ns, "one look at its goroutines"});
+  return written;
+}
+
+// In memory first, so that the file is there as a whole or not at all.
+Result<void> keep(const GoroutineReport& report, const GoRuntime& runtime, const GoSnapshotOptions& options) {
+  Result<ProcessFacts> target = read_process(options.pid);
+  if (!target) return target.error();
+  UniqueFd file(::memfd_create("dwell-goroutines", MFD_CLOEXEC));
+  if (!file.valid()) return system_error("make room for a look at goroutines", errno);
+  std::string path = fmt::format("/proc/self/fd/{}", file.get());
+  RecordingInfo info = describe_recording(options.command_line, *target);
+  Result<RecordingWriter> writer = RecordingWriter::create(path, info);
+  if (!writer) return writer.error();
+  writer->set_process(0, {static_cast<std::uint32_t>(target->pid), -1, target->name, target->command_line,
+                          info.start_monotonic_ns, 0});
+  if (Result<void> written = write_look(report, runtime, *writer); !written) return written;
+  Result<std::string> bytes = read_file(path, std::size_t{1} << 30);
+  return bytes ? write_file_atomically(options.output, *bytes, 0600) : bytes.error();
+}
+
+}  // namespace
+
+Result<GoroutineReport> take_go_snapshot(const GoSnapshotOptions& options) {
+  Result<GoRuntime> runtime = GoRuntime::attach(options.pid);
+  if (!runtime) return runtime.error();
+  std::optional<StuckFinding> stuck;
+  if (options.prove) {
+    Result<StuckFinding> found = find_stuck(*runtime, {.what_is_unheld = options.timers});
+    if (!found)
+      return Error{found.error().what, "without --prove the goroutines are shown all the same",
+                   found.error().exit};
+    stuck = std::move(*found);
+  }
+  Result<GoroutineReport> report = look_at_goroutines(*runtime, std::move(stuck));
+  if (!report) return report.error();
+  if (options.heap) add_heap(*runtime, *report);
+  if (options.timers) {
+    Result<TimerReport> timers =
+        look_at_timers(*runtime, report->stuck ? &report->stuck->useless_timers : nullptr);
+    if (!timers) return timers.error();
+    report->timers = std::move(*timers);
+  }
+  describe_descriptors(options.pid, *report);
+  if (options.output.empty()) return report;
+  Result<void> kept = keep(*report, *runtime, options);
+  return kept ? std::move(report) : kept.error();
+}
+
+void describe_descriptors(pid_t pid, GoroutineReport& report) {
+  Descriptors descriptors(pid);
+  for (GoroutineGroup& group : report.groups) {
+    for (GoroutineExample& example : group.examples) {
+      if (example.wait.descriptor)
+        example.wait.descriptor->words = descriptors.describe(example.wait.descriptor->fd);
+    }
+  }
+}
+
+}  // namespace dwell
