@@ -45,6 +45,7 @@ class MemoryTextWriter {
     if (options_.stacks) {
       for (const Section& section : sections_) write_stacks(section);
     }
+    out_ += options_.sections;
     write_losses();
     write_stack_quality();
     write_cost();

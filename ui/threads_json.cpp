@@ -64,14 +64,31 @@ std::string_view name_of(OwnerState state) {
   }
 }
 
-Json lock_json(const LockFacts& lock) {
+Json block_json(const LockBlock& block) {
+  return {{"address", block.address},
+          {"size", block.size},
+          {"kind", name_of(block.kind)},
+          {"age_ns", block.age_ns},
+          {"incomplete", or_null(block.incomplete)},
+          {"stack", stack_json(block.stack)}};
+}
+
+Json lock_json(const LockFacts& lock, const LockBlock* block) {
   return {{"address", lock.address},
           {"kind", name_of(lock.kind)},
           {"words", printable(lock.words)},
           {"shared", lock.shared},
           {"owner_state", name_of(lock.owner_state)},
           {"owner", lock.owner ? Json(lock.owner) : Json(nullptr)},
-          {"owner_words", or_null(lock.owner_words)}};
+          {"owner_words", or_null(lock.owner_words)},
+          {"block", block ? block_json(*block) : Json(nullptr)}};
+}
+
+Json locks_json(const ThreadReport& report) {
+  Json locks = Json::array();
+  for (std::size_t i = 0; i < report.locks.size(); ++i)
+    locks.push_back(lock_json(report.locks[i], report.block_of(static_cast<std::int32_t>(i))));
+  return locks;
 }
 
 }  // namespace
@@ -86,7 +103,7 @@ std::string threads_json(const ThreadReport& report) {
                     {"notes", list(report.notes, text_json)},
                     {"verdicts", list(report.verdicts, verdict_json)},
                     {"threads", list(report.threads, thread_json)},
-                    {"locks", list(report.locks, lock_json)},
+                    {"locks", locks_json(report)},
                     {"groups", list(report.groups, group_json)}});
 }
 

@@ -39,6 +39,19 @@ std::string state_words(ThreadState state) {
   }
 }
 
+std::string verdict_text(const Verdict& verdict, const std::string& where, const TextStyle& style) {
+  Paint paint = verdict.stuck_for_good()                 ? Paint::kGrew
+                : verdict.kind == VerdictKind::kIdlePool ? Paint::kDim
+                                                         : Paint::kWarning;
+  std::string kind(name_of(verdict.kind));
+  kind[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(kind[0])));
+  std::string text = style.paragraph(paint, fmt::format("{} ({}): {}{}", kind, name_of(verdict.certainty),
+                                                        printable(verdict.headline), where));
+  for (const std::string& evidence : verdict.evidence)
+    text += style.paragraph(Paint::kPlain, "  " + printable(evidence));
+  return text;
+}
+
 class ThreadsTextWriter {
  public:
   ThreadsTextWriter(const ThreadReport& report, const ThreadsTextOptions& options)
@@ -98,15 +111,7 @@ class ThreadsTextWriter {
 
   void write_verdicts() {
     for (const Verdict& verdict : report_.verdicts) {
-      Paint paint = verdict.stuck_for_good()                 ? Paint::kGrew
-                    : verdict.kind == VerdictKind::kIdlePool ? Paint::kDim
-                                                             : Paint::kWarning;
-      std::string kind(name_of(verdict.kind));
-      kind[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(kind[0])));
-      out_ += "\n";
-      line(paint, fmt::format("{} ({}): {} [{}]", kind, name_of(verdict.certainty),
-                              printable(verdict.headline), group_numbers(verdict)));
-      for (const std::string& evidence : verdict.evidence) line(Paint::kPlain, "  " + printable(evidence));
+      out_ += "\n" + verdict_text(verdict, fmt::format(" [{}]", group_numbers(verdict)), style_);
     }
   }
 
@@ -164,6 +169,15 @@ class ThreadsTextWriter {
     return text;
   }
 
+  void write_lock_block(std::int32_t lock) {
+    const LockBlock* block = report_.block_of(lock);
+    if (!block) return;
+    std::string what = block->kind == MemoryKind::kHeap ? "a block" : "a mapping";
+    line(Paint::kPlain, fmt::format("    the lock lies in {} of {}, allocated {} before by {}", what,
+                                    human_bytes(block->size), human_duration(block->age_ns),
+                                    call_site_line(own_part(block->stack), 0)));
+  }
+
   void write_group(std::size_t index) {
     const ThreadGroup& group = report_.groups[index];
     const ThreadRow& first = first_of(group);
@@ -175,6 +189,7 @@ class ThreadsTextWriter {
     if (!first.facts.waits_for.empty()) title += ": " + waits_for(group);
     out_ += "\n" + style_.paragraph(Paint::kStrong, title);
     line(Paint::kDim, "    " + thread_names(group));
+    write_lock_block(first.facts.lock);
     if (!group.kernel_stack.frames.empty())
       out_ += stack_lines(group.kernel_stack.frames, group.kernel_stack.incomplete, options_.frames, style_);
     if (!group.stack.frames.empty()) {
@@ -191,6 +206,12 @@ class ThreadsTextWriter {
 };
 
 }  // namespace
+
+std::string thread_verdicts_text(const ThreadReport& report, const TextStyle& style) {
+  std::string text;
+  for (const Verdict& verdict : report.verdicts) text += verdict_text(verdict, "", style);
+  return text;
+}
 
 std::string threads_text(const ThreadReport& report, const ThreadsTextOptions& options) {
   return ThreadsTextWriter(report, options).write();

@@ -20,7 +20,10 @@ struct ThreadsTextOptions {
 
 std::string threads_text(const ThreadReport& report, const ThreadsTextOptions& options);
 
-// The same as JSON, with every thread and every digit.
+// Only what is wrong, if anything.
+std::string thread_verdicts_text(const ThreadReport& report, const TextStyle& style);
+
+// All of it as JSON, with every thread and every digit.
 std::string threads_json(const ThreadReport& report);
 
 }  // namespace dwell

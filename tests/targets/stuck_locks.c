@@ -253,6 +253,28 @@ static void held_to_write(void) {
   start(write_table, NULL, "in_write");
 }
 
+/* Locks without a name, allocated once there is input. */
+struct account {
+  char owner[ACCOUNT_LOCK_AT];
+  pthread_mutex_t lock;
+};
+NOINLINE static struct account *open_account(void) {
+  struct account *account = calloc(1, sizeof *account);
+  pthread_mutex_init(&account->lock, NULL);
+  return account;
+}
+static void on_the_heap(void) {
+  puts("waiting");
+  fflush(stdout);
+  fail_unless(getchar() == '\n');
+  pthread_barrier_init(&come, NULL, 2);
+  struct account *one = open_account(), *other = open_account();
+  pairs[0] = (struct pair){&one->lock, &other->lock};
+  pairs[1] = (struct pair){&other->lock, &one->lock};
+  start(take_two, &pairs[0], "one");
+  start(take_two, &pairs[1], "two");
+}
+
 /* ---- no trouble, or another one ---- */
 
 static void convoy(void) {
@@ -315,6 +337,7 @@ static const struct scenario scenarios[] = {
     {"never_signalled", never_signalled, 0, join_the_waiter},
     {"every_kind", every_kind, 0, NULL},
     {"held_to_write", held_to_write, 0, NULL},
+    {"on_the_heap", on_the_heap, 0, NULL},
     {"convoy", convoy, 0, NULL},
     {"timed_circle", timed_circle, 0, NULL},
     {"locks_hard", locks_hard, 1, NULL},

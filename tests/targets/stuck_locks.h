@@ -9,5 +9,6 @@
 #define READERS 2
 #define HARD_LOCKERS 4
 #define HARD_LOCKS 3
+#define ACCOUNT_LOCK_AT 40
 
 #endif /* DWELL_TESTS_TARGETS_STUCK_LOCKS_H */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Threads over time: who creates them, and what becomes of them.
 #include <fmt/core.h>
+#include <pthread.h>
 
 #include <algorithm>
 
+#include "tests/targets/stuck_locks.h"
 #include "tests/targets/stuck_threads.h"
 #include "tests/targets/thread_makers.h"
 #include "tests/threads/threads_harness.h"
@@ -78,15 +80,63 @@ TEST(Recorded, LooksNowAndThenTellSinceWhenSomethingIsStuck) {
   EXPECT_EQ(run({dwell_binary(), "export", file, "--view", "thread-sites", "-f", "folded"}).exit, 0);
 }
 
+bool passes_through(const json& stack, const std::string& function) {
+  return std::ranges::any_of(stack, [&](const json& frame) { return frame["function"] == function; });
+}
+
+// Of both locks of a deadlock the report must know the block that they lie in.
+void expect_accounts(const json& told) {
+  ASSERT_EQ(told["verdicts"].size(), 1u);
+  EXPECT_EQ(told["verdicts"][0]["kind"], "deadlock");
+  ASSERT_EQ(told["locks"].size(), 2u);
+  for (const json& lock : told["locks"]) {
+    const json& block = lock["block"];
+    ASSERT_FALSE(block.is_null()) << lock;
+    EXPECT_EQ(block["kind"], "heap");
+    EXPECT_EQ(block["size"], ACCOUNT_LOCK_AT + sizeof(pthread_mutex_t));
+    EXPECT_EQ(lock["address"].get<std::uint64_t>() - block["address"].get<std::uint64_t>(), ACCOUNT_LOCK_AT);
+    EXPECT_TRUE(block["incomplete"].is_null());
+    EXPECT_TRUE(passes_through(block["stack"], "open_account")) << block;
+  }
+}
+
+TEST(Recorded, ALockOnTheHeapIsKnownByWhoAllocatedIt) {
+  DWELL_NEEDS_BPF();
+  Program target({target_binary("stuck_locks"), "on_the_heap"});
+  ASSERT_TRUE(target.wait_for_output("waiting"));
+  TemporaryFolder folder;
+  std::string file = folder.file("accounts.dwell");
+  Recording recording(target.pid(), file, {"--look-every", "200ms"});
+  ASSERT_TRUE(recording.attached());
+  target.write_line("");
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  ASSERT_TRUE(eventually([&] {
+    json looks = report(file)["looks"];
+    return !looks.empty() && looks.back()["stuck"] == 2;
+  }));
+  ASSERT_EQ(recording.stop(), 0);
+
+  expect_accounts(report(file, {"--threads"}));
+  Finished text = run({dwell_binary(), "report", file});
+  EXPECT_NE(text.output.find("Deadlock (certain)"), std::string::npos) << text.output;
+  LookedAt now = look_at(target.pid(), {"--with", file});
+  EXPECT_EQ(now.exit, 8);
+  expect_accounts(now.report);
+  Finished words = run({dwell_binary(), "threads", "-p", std::to_string(target.pid()), "--with", file});
+  EXPECT_NE(words.output.find("allocated"), std::string::npos) << words.output;
+
+  // What another process's recording knows is of no use.
+  StuckThreads other("idle_pool");
+  Finished refused = run({dwell_binary(), "threads", "-p", std::to_string(other.pid()), "--with", file});
+  EXPECT_EQ(refused.exit, 2);
+  EXPECT_NE(refused.errors.find("that recording is not of process"), std::string::npos) << refused.errors;
+}
+
 json record_blocked(const StuckThreads& target, const std::string& file) {
   Finished recorded = run({dwell_binary(), "record", "-p", std::to_string(target.pid()), "-d", "2",
                            "--blocked", "-q", "-o", file});
   EXPECT_EQ(recorded.exit, 0) << recorded.errors;
   return report(file);
-}
-
-bool passes_through(const json& stack, const std::string& function) {
-  return std::ranges::any_of(stack, [&](const json& frame) { return frame["function"] == function; });
 }
 
 // Of one that sleeps over and over each sleep counts, of those that wait since before the recording all of

@@ -57,7 +57,7 @@ _dwell() {
     --demangle) _dwell_complete -W "full short none" ;;
     --sample-type) _dwell_complete -W "inuse_space inuse_objects alloc_space alloc_objects temporary_space temporary_objects reads interval waited" ;;
     --attach-method) _dwell_complete -W "session multi perf" ;;
-    -o | --output) _dwell_complete -f ;;
+    -o | --output | --with) _dwell_complete -f ;;
     --debug-dir | --sysroot) _dwell_complete -d ;;
     -d | --duration | --from | --to | --temporary | --min | --sample-bytes | --buffer | --thread | --site | --module | -n | --sites | --stacks | --groups | --share | --window | --stuck-after | --look-every)
       COMPREPLY=()

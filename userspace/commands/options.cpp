@@ -165,6 +165,7 @@ void add_report(CLI::App& app, ReportCommand& command) {
   app.add_option("-n,--sites", command.sites, "how many call sites (default: 20)")->type_name("N");
   app.add_option("--stacks", command.stacks, "how many of them with their stack (default: 5)")->type_name("N");
   app.add_flag("--clocks", command.clocks, "clocks, not memory, of a recording made with --clocks");
+  app.add_flag("--threads", command.threads, "the last look at its threads, not memory, of a recording made with --look-every");
   app.add_flag("--json", command.json, "everything, as JSON: docs/report-json.md, docs/clocks.md");
   add_filter(app, command.filter);
 }
@@ -212,6 +213,7 @@ void add_threads(CLI::App& app, ThreadsCommand& command) {
   app.add_option("-p,--pid", options.pid, "the process whose threads to look at")->type_name("PID")->required();
   auto* output = app.add_option("-o,--output", options.output, "keep the look as a recording, for dwell report and dwell export")
       ->type_name("FILE");
+  app.add_option("--with", command.with, "a recording of its memory: where the locks were allocated")->type_name("FILE");
   app.add_option("-n,--groups", command.groups, "how many groups of threads with their stack (default: 20)")
       ->type_name("N");
   app.add_option_function<std::string>(

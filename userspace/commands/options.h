@@ -28,7 +28,8 @@ struct RecordCommand {
 
 struct ReportCommand {
   std::string path;
-  bool clocks = false;  // not memory
+  bool clocks = false;   // not memory
+  bool threads = false;  // the last look at them, not memory
   MemoryFilter filter;
   SortKey sort = SortKey::kRetained;
   GroupBy group = GroupBy::kStack;
@@ -74,6 +75,7 @@ struct ThreadsCommand {
   SnapshotOptions options;
   VerdictOptions verdicts;
   std::size_t groups = 20;
+  std::string with;         // a recording of the same process, for what it knows of its memory; "": none
   bool goroutines = false;  // of a Go program, instead of its threads
   bool prove = false;       // which of them can never wake
   bool heap = false;        // and what its heap retains

@@ -37,7 +37,9 @@ std::string threads_of(const ReportCommand& command, const Recording& recording,
     text += thread_sites_text(thread_sites(recording), {.style = style, .sites = command.sites, .stacks = command.stacks});
   if (!recording.blocked.sites.empty())
     text += blocked_text(blocked_report(recording), {.style = style, .sites = command.sites, .stacks = command.stacks});
-  return text + looks_text(look_summaries(recording), style);
+  text += looks_text(look_summaries(recording), style);
+  if (Result<ThreadReport> last = thread_report(recording)) text += thread_verdicts_text(*last, style);
+  return text;
 }
 
 std::string add_threads(const std::string& memory, const Recording& recording) {
@@ -75,15 +77,16 @@ Result<Exit> run(const ReportCommand& command) {
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
   if (command.clocks) return report_clocks(command, *recording);
-  if (recording->only_looks()) return report_threads(command, *recording);
+  if (recording->only_looks() || command.threads) return report_threads(command, *recording);
   if (recording->only_go_look()) return report_goroutines(command, *recording);
   Result<MemoryReport> report = memory_report(*recording, command.filter, command.sort, command.group);
   if (!report) return report.error();
   TextStyle style = text_style_of(STDOUT_FILENO);
-  std::string content = command.json
-                            ? add_threads(memory_json(*report), *recording)
-                            : memory_text(*report, {.style = style, .sites = command.sites, .stacks = command.stacks}) +
-                                  threads_of(command, *recording, style);
+  std::string content = command.json ? add_threads(memory_json(*report), *recording)
+                                     : memory_text(*report, {.style = style,
+                                                             .sites = command.sites,
+                                                             .stacks = command.stacks,
+                                                             .sections = threads_of(command, *recording, style)});
   if (Result<void> written = write_output("", content); !written) return written.error();
   return Exit::kOk;
 }

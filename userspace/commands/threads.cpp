@@ -6,9 +6,22 @@
 #include "userspace/commands/commands.h"
 #include "userspace/commands/goroutines.h"
 #include "userspace/commands/output.h"
+#include "userspace/recording/reader.h"
 #include "userspace/threads/snapshot.h"
+#include "userspace/views/lock_blocks.h"
 
 namespace dwell {
+namespace {
+
+Result<void> tell_lock_blocks(const std::string& path, ThreadReport& report) {
+  Result<Recording> memory = read_recording(path);
+  if (!memory) return memory.error();
+  if (Result<void> can = can_tell_lock_blocks(*memory, report); !can) return can;
+  find_lock_blocks(*memory, report);
+  return {};
+}
+
+}  // namespace
 
 Result<Exit> run(const ThreadsCommand& command) {
   if (command.goroutines) return show_goroutines(command);
@@ -16,6 +29,8 @@ Result<Exit> run(const ThreadsCommand& command) {
   if (!recording) return recording.error();
   Result<ThreadReport> report = thread_report(*recording, command.verdicts);
   if (!report) return report.error();
+  if (!command.with.empty())
+    if (Result<void> told = tell_lock_blocks(command.with, *report); !told) return told.error();
   std::string content =
       command.json ? threads_json(*report)
                    : threads_text(*report, {.style = text_style_of(STDOUT_FILENO), .groups = command.groups});

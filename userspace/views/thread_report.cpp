@@ -107,6 +107,11 @@ std::string_view name_of(WaitKind kind) { return kWaitNames[static_cast<std::siz
 
 bool ThreadReport::stuck_for_good() const { return std::ranges::any_of(verdicts, &Verdict::stuck_for_good); }
 
+const LockBlock* ThreadReport::block_of(std::int32_t lock) const {
+  std::size_t index = static_cast<std::size_t>(lock);
+  return lock >= 0 && index < lock_blocks.size() && lock_blocks[index] ? &*lock_blocks[index] : nullptr;
+}
+
 std::vector<Verdict> find_verdicts(const ThreadLook& look, const VerdictOptions& options) {
   ThreadReport report;
   report.locks = look.locks;
@@ -133,6 +138,7 @@ Result<ThreadReport> thread_report(const Recording& recording, const VerdictOpti
   for (const Note& note : recording.notes) report.notes.push_back(note.text);
   for (const ThreadFacts& facts : look.threads) report.threads.push_back({facts, waiting_ns(look, facts)});
   report.locks = look.locks;
+  find_lock_blocks(recording, report);
   group_threads(recording, texts, report);
   sort_within_groups(report);
   number_groups(report);

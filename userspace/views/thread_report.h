@@ -11,6 +11,7 @@
 #include "ui/profile.h"
 #include "userspace/base/result.h"
 #include "userspace/recording/model.h"
+#include "userspace/views/lock_blocks.h"
 #include "userspace/views/memory_report.h"
 #include "userspace/views/thread_verdicts.h"
 
@@ -45,9 +46,11 @@ struct ThreadReport {
   std::vector<ThreadRow> threads;  // by tid
   std::vector<Verdict> verdicts;   // the worst first
   std::vector<LockFacts> locks;
+  std::vector<std::optional<LockBlock>> lock_blocks;  // by lock; shorter: nothing is known of their memory
   std::vector<ThreadGroup> groups;  // what is stuck for good first, then what runs, then the longest wait
 
   bool stuck_for_good() const;
+  const LockBlock* block_of(std::int32_t lock) const;  // null: not known
 };
 
 // Of the last look in the recording. Exit::kUsage if it has none.
