@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ui/escape.h"
+#include "ui/go_contexts_text.h"
 
 namespace dwell {
 namespace {
@@ -174,6 +175,28 @@ Json timers_json(const std::optional<TimerReport>& timers) {
           {"groups", std::move(groups)}};
 }
 
+Json contexts_json(const std::optional<ContextReport>& contexts) {
+  if (!contexts) return nullptr;
+  Json groups = Json::array();
+  for (const GoContextGroup& group : contexts->groups) {
+    Json stack = Json::array();
+    for (const GoCall& call : group.calls) stack.push_back(call_json(call));
+    groups.push_back(
+        {{"kind", context_kind_words(group.kind)},
+         {"parents", printable(group.parents)},
+         {"has_parent", group.has_parent},
+         {"count", group.count},
+         {"children", group.children},
+         {"soonest_monotonic_ns", or_null(group.soonest_ns)},
+         {"latest_monotonic_ns", or_null(group.latest_ns)},
+         {"waited_for", group.waited_for},
+         {"lost", or_null(group.lost)},
+         {"stack", std::move(stack)},
+         {"created_by", group.creator.function.empty() ? Json(nullptr) : call_json(group.creator)}});
+  }
+  return {{"alive", contexts->alive}, {"lost", contexts->lost}, {"groups", std::move(groups)}};
+}
+
 Json group_json(const GoroutineGroup& group) {
   Json stack = Json::array(), examples = Json::array();
   for (const GoCall& call : group.calls) stack.push_back(call_json(call));
@@ -220,6 +243,7 @@ std::string goroutines_json(const GoroutineReport& report) {
                {"heap", heap_json(report.heap)},
                {"no_heap", report.no_heap.empty() ? Json(nullptr) : Json(printable(report.no_heap))},
                {"timers", timers_json(report.timers)},
+               {"contexts", contexts_json(report.contexts)},
                {"collector", collector_json(report.collector)},
                {"groups", std::move(groups)}};
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "ui/escape.h"
+#include "ui/go_contexts_text.h"
 #include "ui/go_heap_text.h"
 #include "ui/go_timers_text.h"
 #include "ui/text_table.h"
@@ -109,6 +110,8 @@ class Writer {
     if (report_.timers)
       out_ += timers_text(*report_.timers,
                           {style_, options_.groups, report_.time_monotonic_ns, options_.runtime});
+    if (report_.contexts)
+      out_ += contexts_text(*report_.contexts, {style_, options_.groups, report_.time_monotonic_ns});
     if (report_.collector) out_ += collector_text(*report_.collector, style_);
     if (report_.heap) out_ += heap_profile_text(*report_.heap, options_.groups, style_);
     if (!report_.no_heap.empty())

@@ -12,7 +12,7 @@ namespace dwell {
 
 Result<Exit> show_goroutines(const ThreadsCommand& command) {
   Result<GoroutineReport> report = take_go_snapshot({command.options.pid, command.prove, command.heap,
-                                                     command.timers, command.options.output,
+                                                     command.timers, command.contexts, command.options.output,
                                                      command.options.command_line});
   if (!report) return report.error();
   GoroutinesTextOptions options{
@@ -20,12 +20,13 @@ Result<Exit> show_goroutines(const ThreadsCommand& command) {
   std::string content = command.json ? goroutines_json(*report) : goroutines_text(*report, options);
   if (Result<void> written = write_output("", content); !written) return written.error();
   bool found =
-      report->stuck && (!report->stuck->goroutines.empty() || !report->stuck->useless_timers.empty());
+      report->stuck && (!report->stuck->goroutines.empty() || !report->stuck->useless_timers.empty() ||
+                        (report->contexts && report->contexts->lost > 0));
   return found ? Exit::kFound : Exit::kOk;
 }
 
 std::string goroutines_of(pid_t pid) {
-  Result<GoroutineReport> report = take_go_snapshot({pid, false, false, false, "", ""});
+  Result<GoroutineReport> report = take_go_snapshot({pid, false, false, false, false, "", ""});
   if (!report) return "";
   constexpr std::size_t kStacks = 5;
   return "\n" + goroutines_text(*report, {.style = text_style_of(STDOUT_FILENO), .stacks = kStacks});

@@ -237,6 +237,9 @@ void add_threads(CLI::App& app, ThreadsCommand& command) {
       ->needs(goroutines)
       ->excludes(output)
       ->group(kGo);
+  app.add_flag("--contexts", command.contexts, "the contexts that are not cancelled, too; with --prove, which of them are lost")
+      ->needs(goroutines)
+      ->group(kGo);
   app.add_flag("--runtime", command.runtime, "the runtime's own goroutines and calls, too")->needs(goroutines)->group(kGo);
 }
 

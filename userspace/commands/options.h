@@ -80,6 +80,7 @@ struct ThreadsCommand {
   bool prove = false;       // which of them can never wake
   bool heap = false;        // and what its heap retains
   bool timers = false;      // and the timers that are pending
+  bool contexts = false;    // and the contexts that are not cancelled
   bool runtime = false;     // and those that its runtime keeps for itself
   bool json = false;
 };

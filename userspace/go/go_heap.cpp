@@ -39,6 +39,7 @@ Result<GoHeap> GoHeap::copy(const GoRuntime& runtime, std::uint64_t limit) {
   GoHeap heap;
   if (Result<void> read = heap.read_arenas(runtime); !read) return read.error();
   if (Result<void> copied = heap.copy_contents(runtime, limit); !copied) return copied.error();
+  heap.read_notes(runtime);
   return heap;
 }
 
@@ -59,7 +60,7 @@ Result<void> GoHeap::read_arenas(const GoRuntime& runtime) {
   constexpr std::uint64_t kFirst = 0xffff800000000000;  // the address of arena 0
   for (std::uint64_t number : numbers) {
     std::uint64_t arena = memory.load<std::uint64_t>(table + number * 8).value_or(0);
-    if (arena) read_spans(runtime, kFirst + number * kArena, arena + layout.arena_spans);
+    if (arena) read_spans(runtime, kFirst + number * kArena, arena);
   }
   if (objects_ > kMostObjects)
     return Error{"the heap claims to have more objects than can be", "", Exit::kUnsupported};
@@ -67,10 +68,10 @@ Result<void> GoHeap::read_arenas(const GoRuntime& runtime) {
   return {};
 }
 
-void GoHeap::read_spans(const GoRuntime& runtime, std::uint64_t base, std::uint64_t spans_at) {
+void GoHeap::read_spans(const GoRuntime& runtime, std::uint64_t base, std::uint64_t record) {
   const GoLayout& layout = runtime.layout();
   std::vector<std::uint64_t> pointers(kPagesOfArena);
-  if (!runtime.memory().read(spans_at, pointers.data(), pointers.size() * 8)) return;
+  if (!runtime.memory().read(record + layout.arena_spans, pointers.data(), pointers.size() * 8)) return;
   std::vector<MemoryPiece> pieces;
   std::string bytes(kPagesOfArena * kSpanSize, '\0');
   std::vector<std::size_t> page_of_piece;
@@ -83,6 +84,7 @@ void GoHeap::read_spans(const GoRuntime& runtime, std::uint64_t base, std::uint6
   }
   runtime.memory().read_pieces(pieces);
   Arena& arena = arenas_[base / kArena];
+  arena.record = record;
   arena.span_of_page.assign(kPagesOfArena, kNoSpan);
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     if (!pieces[i].read) continue;
@@ -97,6 +99,11 @@ void GoHeap::read_spans(const GoRuntime& runtime, std::uint64_t base, std::uint6
     span.elements = layout.minor >= kFirstWithShort ? field_of<std::uint16_t>(view, layout.span_elements)
                                                     : field_of<std::uint64_t>(view, layout.span_elements);
     span.specials = field_of<std::uint64_t>(view, layout.span_specials);
+    constexpr std::size_t kLargeType = 152;
+    constexpr std::uint8_t kSmallest = 2;  // the lowest bit tells whether there are pointers
+    span.type_in_span = field_of<std::uint8_t>(view, layout.span_class) < kSmallest;
+    if (span.type_in_span && layout.minor >= kFirstWithShort)
+      span.type = field_of<std::uint64_t>(view, kLargeType);
     std::uint64_t page = base + page_of_piece[i] * kPage;
     bool sound = span.start <= page && span.pages < (std::uint64_t{1} << 32) &&
                  page < span.start + span.pages * kPage && span.element_size > 0 && span.elements > 0 &&
@@ -154,6 +161,66 @@ Result<void> GoHeap::copy_contents(const GoRuntime& runtime, std::uint64_t limit
     copied_ += pieces[i].size;
   }
   return {};
+}
+
+namespace {
+
+// From 1.22 on the bits of small objects stand at the end of their span. Of later versions some put their
+// marks behind them: the number of objects tells, wherever the two would leave room for different numbers.
+constexpr std::uint64_t kLargestWithBits = 512, kMarkBytes = 128, kSmallestWithMarks = 16;
+
+std::uint64_t bit_bytes(const GoSpan& span, std::uint64_t page) { return span.pages * page / 64; }
+
+bool have_marks(std::span<const GoSpan> spans, std::uint64_t page) {
+  std::int64_t votes = 0;
+  for (const GoSpan& span : spans) {
+    if (!span.bytes || span.element_size > kLargestWithBits || span.element_size < kSmallestWithMarks)
+      continue;
+    std::uint64_t room = span.pages * page - bit_bytes(span, page);
+    std::uint64_t without = room / span.element_size, with = (room - kMarkBytes) / span.element_size;
+    if (without != with) votes += span.elements == with ? 1 : span.elements == without ? -1 : 0;
+  }
+  return votes > 0;
+}
+
+}  // namespace
+
+void GoHeap::read_notes(const GoRuntime& runtime) {
+  constexpr int kFirstInSpans = 22, kFirstOneBit = 20;
+  masks_.emplace(runtime);
+  bool marks = have_marks(spans_, kPage), in_spans = runtime.layout().minor >= kFirstInSpans;
+  int words_of_byte = runtime.layout().minor >= kFirstOneBit ? 8 : 4;
+  std::vector<MemoryPiece> pieces;
+  std::vector<GoSpan*> of_piece;
+  for (GoSpan& span : spans_) {
+    if (!span.bytes) continue;
+    if (!in_spans) {
+      // A bitmap for each 64 MB begins the record of those.
+      auto arena = arenas_.find(span.start / kArena);
+      if (arena == arenas_.end() || span.start % kArena + span.pages * kPage > kArena) continue;
+      std::size_t size = span.pages * kPage / 8 / static_cast<std::uint64_t>(words_of_byte);
+      buffers_.emplace_back(new char[size]);
+      std::uint64_t at =
+          arena->second.record + span.start % kArena / 8 / static_cast<std::uint64_t>(words_of_byte);
+      pieces.push_back({at, size, buffers_.back().get()});
+      of_piece.push_back(&span);
+    } else if (span.type_in_span) {
+      span.notes = span.type ? PointerNotes::kOneType : PointerNotes::kNone;
+    } else if (span.element_size > kLargestWithBits) {
+      span.notes = PointerNotes::kHeader;
+    } else {
+      std::uint64_t end = span.pages * kPage - bit_bytes(span, kPage) -
+                          (marks && span.element_size >= kSmallestWithMarks ? kMarkBytes : 0);
+      span.bits = span.bytes + end;
+      span.notes = PointerNotes::kBits;
+    }
+  }
+  runtime.memory().read_pieces(pieces);
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    if (!pieces[i].read) continue;
+    of_piece[i]->bits = pieces[i].to;
+    of_piece[i]->notes = words_of_byte == 8 ? PointerNotes::kBits : PointerNotes::kTwoBits;
+  }
 }
 
 std::optional<GoObject> GoHeap::object_at(std::uint64_t address) const {

@@ -10,6 +10,7 @@
 
 #include "userspace/base/result.h"
 #include "userspace/go/collector.h"
+#include "userspace/go/context_report.h"
 #include "userspace/go/goroutine_reader.h"
 #include "userspace/go/heap_profile.h"
 #include "userspace/go/labels.h"
@@ -47,11 +48,12 @@ struct GoroutineReport {
   std::uint64_t time_unix_ns = 0, time_monotonic_ns = 0;
   std::uint64_t look_ns = 0;  // how long the look took
   LookFigures figures;
-  std::optional<HeapProfile> heap;     // if it was asked for, and the program keeps one
-  std::string no_heap;                 // why there is none
-  std::optional<Collector> collector;  // if it was asked for
-  std::optional<StuckFinding> stuck;   // if it was asked for
-  std::optional<TimerReport> timers;   // if it was asked for
+  std::optional<HeapProfile> heap;        // if it was asked for, and the program keeps one
+  std::string no_heap;                    // why there is none
+  std::optional<Collector> collector;     // if it was asked for
+  std::optional<StuckFinding> stuck;      // if it was asked for
+  std::optional<TimerReport> timers;      // if it was asked for
+  std::optional<ContextReport> contexts;  // if it was asked for
   std::vector<GoroutineGroup> groups;  // stuck ones first, then most goroutines first, the runtime's own last
 };
 

@@ -34,7 +34,8 @@ struct GoLayout {
   std::uint16_t stats_buckets, stats_cycles, stats_forced, stats_cpu_share, stats_last, stats_pause_total,
       stats_pauses, stats_pause_ends;
   // runtime.moduledata, beyond what all versions have at the same place
-  std::uint16_t module_read_only, module_data_mask, module_bss_mask, module_next;
+  std::uint16_t module_read_only, module_data_mask, module_bss_mask, module_next,
+      module_types, module_itabs;  // since 1.27 the itabs are an offset from the types, and a size
   std::uint16_t control_percent, control_limit, control_live, control_marked, control_goal;
 };
 

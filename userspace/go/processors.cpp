@@ -6,6 +6,8 @@ namespace {
 
 constexpr std::uint64_t kMostProcessors = 1 << 16;
 constexpr std::uint64_t kMostTimers = 10'000'000;
+// Since then the list of timers is a structure of its own, and holds each with its time.
+constexpr int kFirstWithTimes = 23;
 
 // The processors, if `list` is a list of them: each knows its place in it.
 std::vector<std::uint64_t> processors_in(const GoSlice& list, const ProcessMemory& memory) {
@@ -31,18 +33,19 @@ std::vector<std::uint64_t> find_processors(const GoRuntime& runtime) {
   return {};
 }
 
-std::vector<std::uint64_t> timers_of(const GoRuntime& runtime, std::uint64_t processor) {
+GoSlice timer_list_of(const GoRuntime& runtime, std::uint64_t processor) {
   const GoLayout& layout = runtime.layout();
   if (!layout.p_timers) return {};
-  // Since 1.23 the heap of timers is a structure of its own, and holds each with its time.
-  constexpr int kFirstWithTimes = 23;
-  bool with_times = layout.minor >= kFirstWithTimes;
-  std::uint64_t at = processor + layout.p_timers + (with_times ? 8 : 0);
-  std::optional<GoSlice> heap = runtime.memory().load<GoSlice>(at);
-  if (!heap || heap->length > heap->capacity || heap->length > kMostTimers) return {};
-  std::size_t words = with_times ? 2 : 1;
-  std::vector<std::uint64_t> entries(heap->length * words);
-  if (!runtime.memory().read(heap->address, entries.data(), entries.size() * 8)) return {};
+  std::uint64_t at = processor + layout.p_timers + (layout.minor >= kFirstWithTimes ? 8 : 0);
+  GoSlice list = runtime.memory().load<GoSlice>(at).value_or(GoSlice{});
+  return list.length <= list.capacity && list.length <= kMostTimers ? list : GoSlice{};
+}
+
+std::vector<std::uint64_t> timers_of(const GoRuntime& runtime, std::uint64_t processor) {
+  GoSlice list = timer_list_of(runtime, processor);
+  std::size_t words = runtime.layout().minor >= kFirstWithTimes ? 2 : 1;
+  std::vector<std::uint64_t> entries(list.length * words);
+  if (!runtime.memory().read(list.address, entries.data(), entries.size() * 8)) return {};
   std::vector<std::uint64_t> result;
   for (std::size_t i = 0; i < entries.size(); i += words) {
     if (entries[i]) result.push_back(entries[i]);

@@ -12,6 +12,9 @@ namespace dwell {
 // Addresses of all runtime.p; empty if they were not found.
 std::vector<std::uint64_t> find_processors(const GoRuntime& runtime);
 
+// Where a processor keeps them.
+GoSlice timer_list_of(const GoRuntime& runtime, std::uint64_t processor);
+
 // Addresses of the timers that a processor keeps, pending or not yet cleared away.
 std::vector<std::uint64_t> timers_of(const GoRuntime& runtime, std::uint64_t processor);
 

@@ -2,14 +2,13 @@
 #include "userspace/go/reachability.h"
 
 #include "userspace/go/goroutine_reader.h"
+#include "userspace/go/marker.h"
 #include "userspace/go/processors.h"
 #include "userspace/go/semaphores.h"
-#include "userspace/go/timers.h"
 
 namespace dwell {
 namespace {
 
-constexpr std::size_t kMostCases = 65'536;  // of a select
 constexpr std::size_t kMostDeferred = 100'000;
 constexpr std::size_t kMostSpecials = 1 << 22;  // of all objects together
 constexpr std::uint64_t kMostGlobals = std::uint64_t{1} << 30;
@@ -30,61 +29,7 @@ Wait kind_of_wait(const GoRuntime& runtime, const Goroutine& goroutine) {
   return Wait::kOther;
 }
 
-class Marker {
- public:
-  Marker(const GoRuntime& runtime, GoHeap heap, bool what_is_unheld)
-      : runtime_(runtime),
-        what_is_unheld_(what_is_unheld),
-        heap_(std::move(heap)),
-        roots_(runtime),
-        marked_(heap_.objects()),
-        watched_(heap_.objects()) {}
-
-  Result<Unreached> run();
-
- private:
-  struct Candidate {
-    Goroutine goroutine;
-    bool reached = false;
-  };
-
-  Result<void> read_goroutines();
-  void sort_out(const Goroutine& goroutine);
-  // Whether something stands in the heap that it waits for, so that it can be told when that is reached.
-  bool watch(std::size_t candidate, std::uint64_t address);
-  bool watch_channels(std::size_t candidate, const Goroutine& goroutine);
-  bool watch_semaphore(std::size_t candidate, const Goroutine& goroutine);
-  void hide(std::uint64_t address);
-  void mark(std::uint64_t address);
-  void mark_words(std::string_view bytes);
-  void mark_memory(std::uint64_t address, std::uint64_t size);
-  void mark_globals();
-  void mark_masked(const GoRange& range, std::uint64_t mask_field);
-  void mark_timers();
-  void mark_specials(const GoSpan& span);
-  void mark_deferred(std::uint64_t goroutine);
-  void mark_goroutine(const Goroutine& goroutine);
-  void drain();
-  void mark_waited_for(const Goroutine& goroutine);
-  void find_unheld();
-
-  const GoRuntime& runtime_;
-  bool what_is_unheld_;
-  GoHeap heap_;
-  StackRoots roots_;
-  std::vector<bool> marked_, watched_;
-  std::vector<std::uint64_t> hidden_;  // objects that were marked without a look into them
-  std::vector<GoObject> open_;         // marked, and not yet looked into
-  std::vector<std::size_t>
-      reached_;  // candidates that something leads to, and whose stacks are not yet marked
-  std::vector<Candidate> candidates_;
-  std::vector<Goroutine> live_;
-  std::vector<std::uint64_t> goroutine_addresses_;
-  absl::flat_hash_map<std::uint64_t, std::vector<std::size_t>> watchers_;  // by object
-  absl::flat_hash_map<std::uint64_t, std::uint64_t> semaphores_;
-  std::size_t specials_ = 0;
-  Unreached result_;
-};
+}  // namespace
 
 // Marked, and not to be looked into: the runtime's lists of all goroutines and of those that wait lead
 // everywhere.
@@ -107,7 +52,12 @@ void Marker::mark(std::uint64_t address) {
 }
 
 void Marker::mark_words(std::string_view bytes) {
-  for (std::size_t at = 0; at + 8 <= bytes.size(); at += 8) mark(field_of<std::uint64_t>(bytes, at));
+  std::uint64_t before = 0;
+  for (std::size_t at = 0; at + 8 <= bytes.size(); at += 8) {
+    std::uint64_t word = field_of<std::uint64_t>(bytes, at);
+    mark(word, before);
+    before = word;
+  }
 }
 
 void Marker::mark_memory(std::uint64_t address, std::uint64_t size) {
@@ -127,8 +77,12 @@ void Marker::drain() {
     }
     GoObject object = open_.back();
     open_.pop_back();
-    mark_words(heap_.contents(object));
+    look_into(object);
   }
+}
+
+void Marker::look_into(const GoObject& object) {
+  heap_.visit_pointers(object, [this](std::uint64_t word, std::uint64_t before) { mark(word, before); });
 }
 
 bool Marker::watch(std::size_t candidate, std::uint64_t address) {
@@ -211,7 +165,8 @@ void Marker::mark_masked(const GoRange& range, std::uint64_t mask_field) {
                                   kMostGlobals / 64);
   for (std::size_t i = 0; i * 8 + 8 <= bytes.size(); ++i) {
     bool pointer = i / 8 >= mask.size() || (mask[i / 8] >> (i % 8) & 1);
-    if (pointer) mark(field_of<std::uint64_t>(bytes, i * 8));
+    if (pointer)
+      mark(field_of<std::uint64_t>(bytes, i * 8), i ? field_of<std::uint64_t>(bytes, i * 8 - 8) : 0);
   }
 }
 
@@ -222,7 +177,10 @@ void Marker::mark_globals() {
 
 void Marker::mark_timers() {
   std::vector<std::uint64_t> processors = find_processors(runtime_);
-  for (std::uint64_t processor : processors) hide(processor);
+  for (std::uint64_t processor : processors) {
+    hide(processor);
+    hide(timer_list_of(runtime_, processor).address);
+  }
   for (std::uint64_t processor : processors) {
     for (std::uint64_t timer : timers_of(runtime_, processor)) mark(timer);
   }
@@ -245,7 +203,7 @@ void Marker::mark_specials(const GoSpan& span) {
     if (kind == finalizer || (kind == cleanup && minor >= kFirstWide)) {
       mark(field_of<std::uint64_t>(view, header));
       std::optional<GoObject> object = heap_.object_at(span.start + offset);
-      if (object && kind == finalizer) mark_words(heap_.contents(*object));
+      if (object && kind == finalizer) look_into(*object);
     }
     special = field_of<std::uint64_t>(view, 0);
   }
@@ -268,47 +226,7 @@ void Marker::mark_deferred(std::uint64_t goroutine) {
 void Marker::mark_goroutine(const Goroutine& goroutine) {
   mark_memory(goroutine.address, runtime_.layout().g_size);
   mark_deferred(goroutine.address);
-  roots_.visit(goroutine, [this](std::uint64_t word) { mark(word); });
-}
-
-void Marker::mark_waited_for(const Goroutine& goroutine) {
-  std::uint64_t sudog = waits(goroutine) ? goroutine.waiting : 0;
-  for (std::size_t i = 0; sudog && i < kMostCases; ++i) {
-    mark(runtime_.memory().load<std::uint64_t>(sudog + runtime_.layout().sudog_channel).value_or(0));
-    sudog = runtime_.memory().load<std::uint64_t>(sudog + runtime_.layout().sudog_next_case).value_or(0);
-  }
-}
-
-// Once more, from whoever may run: what is led to by nothing but the runtime's list of timers, nobody can
-// use.
-void Marker::find_unheld() {
-  Result<GoTimers> timers = read_timers(runtime_);
-  if (!timers) return;
-  marked_.assign(marked_.size(), false);
-  watched_.assign(watched_.size(), false);
-  for (std::uint64_t object : hidden_) marked_[object] = true;
-  mark_globals();
-  for (const GoSpan& span : heap_.spans()) {
-    if (span.specials) mark_specials(span);
-  }
-  auto mark_user = [this](const Goroutine& goroutine) {
-    mark_goroutine(goroutine);
-    mark_waited_for(goroutine);
-  };
-  for (const Goroutine& goroutine : live_) mark_user(goroutine);
-  for (const Candidate& candidate : candidates_) {
-    if (candidate.reached) mark_user(candidate.goroutine);
-  }
-  for (const GoTimer& timer : timers->pending) {
-    if (timer.kind != GoTimerKind::kChannel) mark(timer.address);
-  }
-  drain();
-  for (const GoTimer& timer : timers->pending) {
-    if (timer.kind != GoTimerKind::kChannel) continue;
-    std::optional<GoObject> channel = heap_.object_at(timer.argument);
-    if (channel && !marked_[channel->number])
-      result_.useless_timers[timer.address] = timer.period_ns ? timer.period_ns : timer.when_ns;
-  }
+  roots_.visit(goroutine, [this](std::uint64_t word, std::uint64_t before) { mark(word, before); });
 }
 
 Result<Unreached> Marker::run() {
@@ -327,8 +245,6 @@ Result<Unreached> Marker::run() {
   if (what_is_unheld_) find_unheld();
   return std::move(result_);
 }
-
-}  // namespace
 
 Result<Unreached> mark_reachable(const GoRuntime& runtime, std::uint64_t copy_limit, bool what_is_unheld) {
   Result<GoHeap> heap = GoHeap::copy(runtime, copy_limit);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "userspace/base/result.h"
+#include "userspace/go/contexts.h"
 #include "userspace/go/go_heap.h"
 #include "userspace/go/goroutine.h"
 #include "userspace/go/stack_roots.h"
@@ -22,10 +23,12 @@ struct Unreached {
   // Pending timers that send to a channel which nothing holds and nobody waits for: their period, or when
   // they are due, by address.
   absl::flat_hash_map<std::uint64_t, std::uint64_t> useless_timers;
+  std::vector<GoContext> contexts;  // that are not cancelled
   std::uint64_t candidates = 0;
   std::uint64_t copied_bytes = 0;
 };
 
+// `what_is_unheld`: timers and contexts, too, which takes a second marking.
 Result<Unreached> mark_reachable(const GoRuntime& runtime, std::uint64_t copy_limit, bool what_is_unheld);
 
 }  // namespace dwell

@@ -28,15 +28,15 @@ StackRoots::StackRoots(const GoRuntime& runtime) : runtime_(runtime) {
                        .value_or(0);
 }
 
-void StackRoots::visit_range(std::uint64_t begin, std::uint64_t end,
-                             const std::function<void(std::uint64_t)>& word) const {
+void StackRoots::visit_range(std::uint64_t begin, std::uint64_t end, const WordVisitor& word) const {
   begin = std::max(begin, stack_start_);
   end = std::min(end, stack_start_ + stack_.size());
   for (std::uint64_t at = (begin + 7) & ~std::uint64_t{7}; at + 8 <= end; at += 8)
-    word(field_of<std::uint64_t>(stack_, at - stack_start_));
+    word(field_of<std::uint64_t>(stack_, at - stack_start_),
+         at > stack_start_ ? field_of<std::uint64_t>(stack_, at - stack_start_ - 8) : 0);
 }
 
-void StackRoots::visit(const Goroutine& goroutine, const std::function<void(std::uint64_t)>& word) {
+void StackRoots::visit(const Goroutine& goroutine, const WordVisitor& word) {
   bool whole = goroutine.stack_state == GoStackState::kWhole;
   stack_start_ = whole ? goroutine.sp : goroutine.stack_low;
   stack_.clear();
@@ -58,8 +58,7 @@ void StackRoots::visit(const Goroutine& goroutine, const std::function<void(std:
   }
 }
 
-void StackRoots::visit_frame(const Frame& frame, bool has_room,
-                             const std::function<void(std::uint64_t)>& word) {
+void StackRoots::visit_frame(const Frame& frame, bool has_room, const WordVisitor& word) {
   const Maps& maps = maps_at(frame.pc);
   if (frame.exact || !maps.known) {
     constexpr std::uint64_t kArguments = 256;

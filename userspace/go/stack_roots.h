@@ -16,11 +16,14 @@ namespace dwell {
 
 class StackRoots {
  public:
+  // Takes a word, and the one that lies before it.
+  using WordVisitor = std::function<void(std::uint64_t word, std::uint64_t before)>;
+
   explicit StackRoots(const GoRuntime& runtime);
 
   // Hands over each word that may be a pointer. A goroutine whose stack can't be walked gives all of its
   // words.
-  void visit(const Goroutine& goroutine, const std::function<void(std::uint64_t)>& word);
+  void visit(const Goroutine& goroutine, const WordVisitor& word);
 
  private:
   struct Frame {
@@ -38,9 +41,8 @@ class StackRoots {
   Maps read_maps(std::uint64_t pc) const;
   bool read_bitmap(const GoRecord& record, std::uint32_t which, std::int64_t index,
                    std::vector<bool>& bits) const;
-  void visit_frame(const Frame& frame, bool has_room, const std::function<void(std::uint64_t)>& word);
-  void visit_range(std::uint64_t begin, std::uint64_t end,
-                   const std::function<void(std::uint64_t)>& word) const;
+  void visit_frame(const Frame& frame, bool has_room, const WordVisitor& word);
+  void visit_range(std::uint64_t begin, std::uint64_t end, const WordVisitor& word) const;
 
   const GoRuntime& runtime_;
   std::uint64_t function_data_ = 0;

@@ -31,12 +31,21 @@ void keep_common(absl::flat_hash_set<std::uint64_t>& all, const absl::flat_hash_
   absl::erase_if(all, [&](std::uint64_t id) { return !other.contains(id); });
 }
 
+absl::flat_hash_set<std::uint64_t> lost_of(const std::vector<GoContext>& contexts) {
+  absl::flat_hash_set<std::uint64_t> lost;
+  for (const GoContext& context : contexts) {
+    if (context.lost) lost.insert(context.address);
+  }
+  return lost;
+}
+
 }  // namespace
 
 Result<StuckFinding> find_stuck(const GoRuntime& runtime, const StuckOptions& options) {
   StuckFinding finding;
   absl::flat_hash_set<std::uint64_t> ran_always;
   absl::flat_hash_map<std::uint64_t, std::uint64_t> useless_timers;
+  absl::flat_hash_set<std::uint64_t> lost;
   do {
     if (finding.looks) pause_for(options.pause_ns);
     std::uint64_t start = monotonic_ns();
@@ -50,17 +59,21 @@ Result<StuckFinding> find_stuck(const GoRuntime& runtime, const StuckOptions& op
     if (finding.looks++ == 0) {
       finding.goroutines = std::move(unreached->goroutines);
       useless_timers = std::move(unreached->useless_timers);
+      lost = lost_of(unreached->contexts);
       ran_always = std::move(unreached->ran);
     } else {
       keep_common(finding.goroutines, unreached->goroutines);
       keep_common(useless_timers, unreached->useless_timers);
+      keep_common(lost, lost_of(unreached->contexts));
       keep_common(ran_always, unreached->ran);
     }
-    if (finding.goroutines.empty() && useless_timers.empty()) break;
+    finding.contexts = std::move(unreached->contexts);
+    if (finding.goroutines.empty() && useless_timers.empty() && lost.empty()) break;
   } while (finding.looks < options.looks || (!ran_always.empty() && finding.looks < options.most_looks));
   for (const auto& [address, when] : useless_timers) finding.useless_timers.insert(address);
+  for (GoContext& context : finding.contexts) context.lost = lost.contains(context.address);
   finding.proved = ran_always.empty();
-  if (!finding.proved && !(finding.goroutines.empty() && finding.useless_timers.empty()))
+  if (!finding.proved && !(finding.goroutines.empty() && finding.useless_timers.empty() && lost.empty()))
     finding.reservation =
         fmt::format("goroutine {} ran at each of the {} looks, and what is in its registers was not seen",
                     *std::min_element(ran_always.begin(), ran_always.end()), finding.looks);

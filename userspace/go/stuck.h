@@ -16,6 +16,7 @@
 #include <string>
 
 #include "userspace/base/result.h"
+#include "userspace/go/contexts.h"
 #include "userspace/go/go_runtime.h"
 
 namespace dwell {
@@ -24,12 +25,13 @@ struct StuckOptions {
   int looks = 2;                                      // at least
   int most_looks = 6;                                 // if goroutines ran in all of them
   std::uint64_t pause_ns = 500'000'000;               // between two looks
-  bool what_is_unheld = false;                        // useless timers as well
+  bool what_is_unheld = false;                        // useless timers and lost contexts as well
   std::uint64_t copy_limit = std::uint64_t{8} << 30;  // of the heap's memory
 };
 
 struct StuckFinding {
   absl::flat_hash_set<std::uint64_t> goroutines;      // numbers of those that can never wake
+  std::vector<GoContext> contexts;                    // as of the last look; lost: at all looks
   absl::flat_hash_set<std::uint64_t> useless_timers;  // addresses of those that nobody can receive from
   bool proved = false;                                // else they are very likely stuck
   std::string reservation;                            // why it is not proved

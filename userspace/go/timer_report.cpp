@@ -7,17 +7,10 @@
 #include <map>
 #include <tuple>
 
-#include "userspace/go/goroutine_reader.h"
+#include "userspace/go/goroutine_places.h"
 
 namespace dwell {
 namespace {
-
-// What stands for a goroutine: where it is, and who started it.
-struct Place {
-  std::vector<std::uint64_t> pcs;
-  std::uint64_t creator_pc = 0;
-  auto operator<=>(const Place&) const = default;
-};
 
 struct ChannelState {
   std::uint64_t length = 0, capacity = 0;
@@ -35,7 +28,7 @@ class Builder {
     report_.pending = timers->pending.size();
     report_.torn = timers->torn;
     for (const GoTimer& timer : timers->pending) note_goroutine(timer);
-    if (Result<void> found = find_places(); !found) return found.error();
+    if (Result<void> found = places_.find(runtime_); !found) return found.error();
     for (const GoTimer& timer : timers->pending) add(timer);
     for (const auto& [key, group] : groups_) report_.groups.push_back(describe(key, group));
     std::stable_sort(
@@ -52,7 +45,7 @@ class Builder {
     GoTimerKind kind;
     std::uint64_t callback, period_ns, function;
     bool waited_for, useless;
-    Place place;
+    GoroutinePlace place;
     auto operator<=>(const Key&) const = default;
   };
   struct Group {
@@ -72,22 +65,11 @@ class Builder {
   }
 
   void note_goroutine(const GoTimer& timer) {
-    if (timer.kind == GoTimerKind::kSleep) places_.try_emplace(timer.argument);
+    if (timer.kind == GoTimerKind::kSleep) places_.want(timer.argument);
     if (timer.kind != GoTimerKind::kChannel) return;
     ChannelState state = channel_at(timer.argument);
-    if (state.receiver) places_.try_emplace(state.receiver);
+    if (state.receiver) places_.want(state.receiver);
     channels_[timer.argument] = state;
-  }
-
-  Result<void> find_places() {
-    if (places_.empty()) return {};
-    Result<LookFigures> figures = read_goroutines(runtime_, [this](const Goroutine& goroutine) {
-      auto found = places_.find(goroutine.address);
-      if (found == places_.end() || !waits(goroutine)) return;
-      found->second.pcs = goroutine.pcs;
-      found->second.creator_pc = goroutine.id == 1 ? 0 : goroutine.creator_pc;
-    });
-    return figures ? Result<void>() : figures.error();
   }
 
   void add(const GoTimer& timer) {
@@ -102,7 +84,7 @@ class Builder {
       if (key.useless) ++(timer.period_ns ? report_.useless_tickers : report_.useless_timers);
     }
     key.waited_for = goroutine != 0;
-    if (goroutine) key.place = places_[goroutine];
+    if (goroutine) key.place = places_.of(goroutine);
     Group& group = groups_[key];
     ++group.count;
     group.soonest_ns = std::min(group.soonest_ns, timer.when_ns);
@@ -129,7 +111,7 @@ class Builder {
 
   const GoRuntime& runtime_;
   const absl::flat_hash_set<std::uint64_t>* useless_;
-  absl::flat_hash_map<std::uint64_t, Place> places_;           // by goroutine
+  GoroutinePlaces places_;
   absl::flat_hash_map<std::uint64_t, ChannelState> channels_;  // by address
   std::map<Key, Group> groups_;
   TimerReport report_;

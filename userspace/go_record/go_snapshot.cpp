@@ -59,12 +59,18 @@ Result<GoroutineReport> take_go_snapshot(const GoSnapshotOptions& options) {
   Result<GoRuntime> runtime = GoRuntime::attach(options.pid);
   if (!runtime) return runtime.error();
   std::optional<StuckFinding> stuck;
-  if (options.prove) {
-    Result<StuckFinding> found = find_stuck(*runtime, {.what_is_unheld = options.timers});
+  std::vector<GoContext> contexts;
+  if (options.prove || options.contexts) {
+    StuckOptions looks = {.what_is_unheld = options.timers || options.contexts};
+    if (!options.prove) looks.looks = looks.most_looks = 1;
+    Result<StuckFinding> found = find_stuck(*runtime, looks);
     if (!found)
-      return Error{found.error().what, "without --prove the goroutines are shown all the same",
+      return Error{found.error().what,
+                   fmt::format("without {} the goroutines are shown all the same",
+                               options.prove ? "--prove" : "--contexts"),
                    found.error().exit};
-    stuck = std::move(*found);
+    contexts = std::move(found->contexts);
+    if (options.prove) stuck = std::move(*found);
   }
   Result<GoroutineReport> report = look_at_goroutines(*runtime, std::move(stuck));
   if (!report) return report.error();
@@ -74,6 +80,11 @@ Result<GoroutineReport> take_go_snapshot(const GoSnapshotOptions& options) {
         look_at_timers(*runtime, report->stuck ? &report->stuck->useless_timers : nullptr);
     if (!timers) return timers.error();
     report->timers = std::move(*timers);
+  }
+  if (options.contexts) {
+    Result<ContextReport> found = report_contexts(*runtime, contexts, options.prove);
+    if (!found) return found.error();
+    report->contexts = std::move(*found);
   }
   describe_descriptors(options.pid, *report);
   if (options.output.empty()) return report;

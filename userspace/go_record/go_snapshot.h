@@ -15,6 +15,7 @@ struct GoSnapshotOptions {
   bool prove = false;        // which goroutines can never wake
   bool heap = false;         // its profiles and its collector, too
   bool timers = false;       // that are pending, too; not kept
+  bool contexts = false;     // that are not cancelled, too; not kept
   std::string output;        // "": nowhere
   std::string command_line;  // of dwell itself
 };
