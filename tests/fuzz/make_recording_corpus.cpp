@@ -18,7 +18,10 @@ constexpr std::int64_t kMinute = 60'000'000'000;
 Result<void> write_threads(RecordingWriter& writer, StackId stack) {
   Result<void> ok = writer.write_thread_tick({0, kSecond, {{{0, stack}, 2, 1, 1}}});
   if (ok) ok = writer.write_live_threads({kSecond, {{{0, stack}, 8, 5}}});
-  if (ok) ok = writer.write_blocked({kSecond, {{{0, stack}, 300, 4}}});
+  if (ok) ok = writer.write_blocked({kSecond,
+                                     {{{0, stack}, 300, 4}},
+                                     {{0, {WakerKind::kThread, {0, stack}, 0, ""}, 100, 1},
+                                      {0, {WakerKind::kOutside, {}, 9, "client"}, 150, 2}}});
   ThreadLook look{kSecond, 1000, 0, {}, {}};
   for (Tid tid : {7u, 8u}) {
     std::int32_t index = static_cast<std::int32_t>(look.locks.size());
