@@ -9,6 +9,7 @@
 #include "ui/escape.h"
 #include "ui/memory_words.h"
 #include "ui/text_table.h"
+#include "ui/text_width.h"
 #include "ui/values.h"
 #include "userspace/base/text.h"
 #include "userspace/views/frames.h"
@@ -27,6 +28,12 @@ std::vector<ReportFrame> creator_of(const std::vector<ReportFrame>& stack) {
   return creator == stack.end() ? stack : std::vector<ReportFrame>(creator, stack.end());
 }
 
+constexpr std::size_t kRoutineColumns = 24, kAllColumns = 4096;
+
+std::string routine_of(const ThreadSiteReport& site, std::size_t columns) {
+  return site.routine ? cut_middle(printable(bare_name(site.routine->function)), columns) : "[unknown]";
+}
+
 std::string number(std::int64_t count) { return grouped(count); }
 
 }  // namespace
@@ -41,6 +48,7 @@ std::string thread_sites_text(const ThreadSitesReport& report, const ThreadSites
                    {"ended", 2},
                    {"growth/min", 1},
                    {"oldest", 2},
+                   {"runs", 1},
                    {"creating site", 0}});
   std::size_t room = table.last_column_width(style), rows = std::min(options.sites, report.sites.size());
   for (std::size_t i = 0; i < rows; ++i) {
@@ -52,6 +60,7 @@ std::string thread_sites_text(const ThreadSitesReport& report, const ThreadSites
                {number(static_cast<std::int64_t>(site.counts.ended))},
                {site.growth_per_minute ? signed_count(*site.growth_per_minute) : "-"},
                {age_text(site.oldest_age_ns)},
+               {routine_of(site, kRoutineColumns)},
                {call_site_line(creator_of(site.stack), room)}});
   }
   table.add({{""},
@@ -61,16 +70,17 @@ std::string thread_sites_text(const ThreadSitesReport& report, const ThreadSites
              {number(static_cast<std::int64_t>(report.total.ended))},
              {"-"},
              {"-"},
+             {""},
              {rows < report.sites.size()
                   ? fmt::format("total, {} not shown", counted(report.sites.size() - rows, "site"))
                   : "total"}});
   out += table.write(style);
   for (std::size_t i = 0; i < std::min(options.stacks, rows); ++i) {
     const ThreadSiteReport& site = report.sites[i];
-    out += "\n" +
-           style.paragraph(Paint::kStrong, fmt::format("#{}  {} alive, {} never joined", i + 1,
-                                                       number(static_cast<std::int64_t>(site.counts.alive())),
-                                                       number(site.counts.unjoined)));
+    out += "\n" + style.paragraph(Paint::kStrong,
+                                  fmt::format("#{}  {} alive, {} never joined, run {}", i + 1,
+                                              number(static_cast<std::int64_t>(site.counts.alive())),
+                                              number(site.counts.unjoined), routine_of(site, kAllColumns)));
     out += stack_lines(site.stack, site.incomplete, options.frames, style);
   }
   return out;
@@ -101,6 +111,7 @@ Json thread_sites_json(const ThreadSitesReport& report) {
          {"growth_per_minute", site.growth_per_minute ? Json(*site.growth_per_minute) : Json(nullptr)},
          {"oldest_age_ns", site.oldest_age_ns ? Json(*site.oldest_age_ns) : Json(nullptr)},
          {"incomplete", site.incomplete.empty() ? Json(nullptr) : Json(printable(site.incomplete))},
+         {"routine", site.routine ? frame_json(*site.routine) : Json(nullptr)},
          {"stack", stack_json(site.stack)}});
   }
   return sites;

@@ -38,6 +38,7 @@ void expect_sites(const std::string& program) {
     EXPECT_EQ(site["alive"], alive) << function;
     EXPECT_EQ(site["ended"], created - alive) << function;
     EXPECT_EQ(site["unjoined"], unjoined) << function;
+    EXPECT_EQ(site["routine"]["function"], alive ? "stay" : "end_at_once") << function;
   };
   expect("make_joined", MADE_JOINED, 0, 0);
   expect("make_unjoined", MADE_UNJOINED, 0, MADE_UNJOINED);

@@ -14,7 +14,7 @@ ThreadSiteChange& ThreadLedger::change(const ThreadSite& site) {
 void ThreadLedger::created(const ThreadCreated& thread) {
   // The end of the one that had the number before was not seen.
   ended(thread.time_ns, thread.process, thread.tid);
-  ThreadSite site{thread.process, thread.stack};
+  ThreadSite site{thread.process, thread.stack, thread.routine};
   bool to_be_joined = thread.end == ThreadEnd::kToBeJoined;
   live_[{thread.process, thread.tid}] = {thread.time_ns, thread.thread_pointer, site, to_be_joined, false};
   pointers_[{thread.process, thread.thread_pointer}] = thread.tid;

@@ -23,7 +23,8 @@ struct ThreadCreated {
   Tid tid;
   ThreadEnd end;
   std::uint64_t thread_pointer;
-  StackId stack;  // of the creator
+  StackId stack;              // of the creator
+  std::uint32_t routine = 0;  // ThreadSite::routine
 };
 
 class ThreadLedger {

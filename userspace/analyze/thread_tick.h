@@ -13,6 +13,7 @@ namespace dwell {
 struct ThreadSite {
   ProcessSlot process = 0;
   StackId stack = StackId::kUnknown;
+  std::uint32_t routine = 0;  // what the thread runs: index of the location + 1; 0: not known
   auto operator<=>(const ThreadSite&) const = default;
 };
 

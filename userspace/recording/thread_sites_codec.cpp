@@ -26,6 +26,21 @@ std::string get_site(Cursor& in, const Recording& recording, ThreadSite& site) {
   return "";
 }
 
+// One for each of what was read before. The first recordings end before them.
+template <typename Item>
+std::string get_routines(Cursor& in, const Recording& recording, std::vector<Item>& items) {
+  if (!in.ok()) return kTooShort;
+  if (in.at_end()) return "";
+  for (Item& item : items) {
+    std::uint64_t routine = in.uleb();
+    if (!in.ok()) return kTooShort;
+    if (routine > recording.locations.size())
+      return fmt::format("location {} of {}", routine - 1, recording.locations.size());
+    item.site.routine = static_cast<std::uint32_t>(routine);
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string encode_thread_tick(const ThreadTick& tick) {
@@ -39,6 +54,7 @@ std::string encode_thread_tick(const ThreadTick& tick) {
     put_uleb(out, change.ended);
     put_difference(out, static_cast<std::uint64_t>(change.unjoined));
   }
+  for (const ThreadSiteChange& change : tick.changes) put_uleb(out, change.site.routine);
   return out;
 }
 
@@ -54,7 +70,7 @@ std::string decode_thread_tick(Cursor& in, Recording& out) {
     change.unjoined = static_cast<std::int64_t>(get_difference(in));
     tick.changes.push_back(change);
   }
-  if (!in.ok()) return kTooShort;
+  if (std::string wrong = get_routines(in, out, tick.changes); !wrong.empty()) return wrong;
   out.thread_ticks.push_back(std::move(tick));
   return "";
 }
@@ -68,6 +84,7 @@ std::string encode_live_threads(const LiveThreads& live) {
     put_uleb(out, thread.tid);
     put_uleb(out, thread.birth_ns);
   }
+  for (const LiveThread& thread : live.threads) put_uleb(out, thread.site.routine);
   return out;
 }
 
@@ -81,7 +98,7 @@ std::string decode_live_threads(Cursor& in, Recording& out) {
     thread.birth_ns = in.uleb();
     live.threads.push_back(thread);
   }
-  if (!in.ok()) return kTooShort;
+  if (std::string wrong = get_routines(in, out, live.threads); !wrong.empty()) return wrong;
   out.live_threads = std::move(live);
   return "";
 }

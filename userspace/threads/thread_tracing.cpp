@@ -110,8 +110,11 @@ Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
   if (blocked_)
     if (Result<void> attached = blocked_->attach(); !attached) return attached;
   std::vector<ProbeSite> sites;
+  std::vector<CodeRange> code;
   for (const Mapping& mapping : mappings) {
     if (!mapping.executable || !mapping.is_file()) continue;
+    if (std::int32_t module = context_.modules.find(mapping.device(), mapping.inode); module >= 0)
+      code.push_back({mapping.start, mapping.end, mapping.file_offset, static_cast<std::uint32_t>(module)});
     if (!process.inspected.insert({mapping.device(), mapping.inode}).second) continue;
     Result<std::string> path = path_to_open(process.pid, mapping);
     if (!path) continue;
@@ -119,6 +122,7 @@ Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
     if (!elf || !may_have_threads(mapping, *elf)) continue;
     for (ProbeSite& site : sites_in(*elf, *path, mapping.path)) sites.push_back(std::move(site));
   }
+  process.code.replace(std::move(code));
   if (sites.empty()) return {};
   // Without them threads are seen all the same, only not who was joined.
   Result<std::vector<AttachedSite>> attached = process.links->attach(sites);
@@ -154,13 +158,19 @@ void ThreadTracing::happened(const ProcessNews& news) {
   }
 }
 
+std::uint32_t ThreadTracing::routine_of(ProcessSlot slot, std::uint64_t address) const {
+  auto process = processes_.find(slot);
+  if (!address || process == processes_.end() || !process->second.code.covers(address)) return 0;
+  return context_.writer.add_location(process->second.code.locate(address, false)) + 1;
+}
+
 bool ThreadTracing::decode(const dwell_header& header, std::span<const std::byte> bytes) {
   if (header.type == DWELL_THREAD_CREATED && bytes.size() >= sizeof(dwell_thread_created)) {
     dwell_thread_created record;
     std::memcpy(&record, bytes.data(), sizeof record);
     StackId stack = record.stack ? context_.stacks.find(record.stack, 0) : StackId::kUnknown;
-    ledger_.created(
-        {record.time_ns, header.process, record.tid, end_of(record.join), record.thread_pointer, stack});
+    ledger_.created({record.time_ns, header.process, record.tid, end_of(record.join), record.thread_pointer,
+                     stack, routine_of(header.process, record.routine)});
     return true;
   }
   if (header.type == DWELL_THREAD_SETTLED && bytes.size() >= sizeof(dwell_thread_settled)) {

@@ -12,6 +12,7 @@
 
 #include "userspace/analyze/blocked_sites.h"
 #include "userspace/analyze/thread_ledger.h"
+#include "userspace/collect/address_space.h"
 #include "userspace/probes/attach.h"
 #include "userspace/record/tracer.h"
 #include "userspace/threads/blocked_time.h"
@@ -46,9 +47,11 @@ class ThreadTracing : public Tracer {
     pid_t pid;
     std::unique_ptr<ProbeLinks> links;
     std::set<FileKey> inspected;
+    AddressSpace code = {};
   };
 
   ThreadTracing(const TracerContext& context, std::unique_ptr<Program> program);
+  std::uint32_t routine_of(ProcessSlot process, std::uint64_t address) const;
   Result<void> look();
   Result<ThreadObserver*> observer();
   StackId stack_of(std::uint64_t identity) const;

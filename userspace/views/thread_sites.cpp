@@ -16,18 +16,24 @@
 namespace dwell {
 namespace {
 
-// Creators that read the same are one site.
-using SiteKey = std::pair<ProcessSlot, std::vector<std::uint32_t>>;
+// Creators that read the same are one site, if what they have run does too.
+struct SiteKey {
+  ProcessSlot process;
+  std::vector<std::uint32_t> stack;
+  std::uint32_t routine;  // its reading + 1; 0: not known
+  auto operator<=>(const SiteKey&) const = default;
+};
 
 struct Site {
-  StackId stack = StackId::kUnknown;  // one of those that read so
+  ThreadSite example;  // one of those that read so
   ThreadCounts counts;
   std::vector<std::pair<std::uint64_t, std::int64_t>> changes;  // of what stays, by time
   std::optional<std::uint64_t> oldest_birth_ns;
 };
 
 SiteKey key_of(const Recording& recording, const FrameTexts& texts, const ThreadSite& site) {
-  return {site.process, texts.readings_of(recording.stacks[static_cast<std::size_t>(site.stack)])};
+  return {site.process, texts.readings_of(recording.stacks[static_cast<std::size_t>(site.stack)]),
+          site.routine ? texts.reading(site.routine - 1) + 1 : 0};
 }
 
 void add(ThreadCounts& counts, const ThreadSiteChange& change) {
@@ -41,7 +47,7 @@ std::map<SiteKey, Site> sites_of(const Recording& recording, const FrameTexts& t
   for (const ThreadTick& tick : recording.thread_ticks) {
     for (const ThreadSiteChange& change : tick.changes) {
       Site& site = sites[key_of(recording, texts, change.site)];
-      site.stack = change.site.stack;
+      site.example = change.site;
       add(site.counts, change);
       std::int64_t stays = static_cast<std::int64_t>(change.created) -
                            static_cast<std::int64_t>(change.ended) + change.unjoined;
@@ -78,10 +84,11 @@ ThreadSitesReport thread_sites(const Recording& recording) {
   ThreadSitesReport report;
   for (const auto& [key, site] : sites_of(recording, texts)) {
     ThreadSiteReport row;
-    row.process = key.first;
-    const CallStack& stack = recording.stacks[static_cast<std::size_t>(site.stack)];
+    row.process = key.process;
+    const CallStack& stack = recording.stacks[static_cast<std::size_t>(site.example.stack)];
     row.stack = texts.frames_of(stack);
     if (!stack.locations.empty()) row.incomplete = incomplete_because(stack.end);
+    if (site.example.routine) row.routine = texts.frames(site.example.routine - 1).back();
     row.counts = site.counts;
     row.growth_per_minute = growth_of(recording, site);
     if (site.oldest_birth_ns)
@@ -122,7 +129,7 @@ Profile thread_sites_profile(const Recording& recording) {
   profile.time_unix_ns = static_cast<std::int64_t>(recording.info.start_unix_ns);
   profile.duration_ns = static_cast<std::int64_t>(recording.end_ns() - recording.start_ns());
   for (const auto& [key, site] : sites_of(recording, texts)) {
-    profile.samples.push_back({builder.stack(site.stack),
+    profile.samples.push_back({builder.stack(site.example.stack),
                                {static_cast<std::int64_t>(site.counts.created),
                                 static_cast<std::int64_t>(site.counts.alive()), site.counts.unjoined},
                                {}});

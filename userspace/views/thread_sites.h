@@ -26,6 +26,7 @@ struct ThreadSiteReport {
   ProcessSlot process = 0;
   std::vector<ReportFrame> stack;  // of the creator, leaf first
   std::string incomplete;
+  std::optional<ReportFrame> routine;  // what the threads run; none: not known
   ThreadCounts counts;
   std::optional<double> growth_per_minute;     // of what stays; none where the recording is too short to say
   std::optional<std::uint64_t> oldest_age_ns;  // of those alive

@@ -94,9 +94,9 @@ TEST(ThreadLedger, WhatIsNotKnownIsPassedOver) {
 
 TEST(ThreadSites, AddUpOverTicksAndAreReadBackAsWritten) {
   Recording recording = sample_look_recording();
-  ThreadTick first{0, 1000, {{{0, StackId{1}}, 5, 2, 1}, {{0, StackId{2}}, 1, 0, 0}}};
-  ThreadTick second{1000, 2000, {{{0, StackId{1}}, 1, 3, -1}}};
-  LiveThreads live{2000, {{{0, StackId{1}}, 42, 500}}};
+  ThreadTick first{0, 1000, {{{0, StackId{1}, 2}, 5, 2, 1}, {{0, StackId{2}}, 1, 0, 0}}};
+  ThreadTick second{1000, 2000, {{{0, StackId{1}, 2}, 1, 3, -1}}};
+  LiveThreads live{2000, {{{0, StackId{1}, 2}, 42, 500}}};
   for (const std::string& bytes : {encode_thread_tick(first), encode_thread_tick(second)}) {
     Cursor in{std::string_view(bytes)};
     EXPECT_EQ(decode_thread_tick(in, recording), "");
@@ -113,18 +113,25 @@ TEST(ThreadSites, AddUpOverTicksAndAreReadBackAsWritten) {
   EXPECT_EQ(report.total.unjoined, 0);
   EXPECT_EQ(report.sites[0].stack[0].function, "serve") << "as many stay, and more were created";
   EXPECT_EQ(report.sites[0].oldest_age_ns, 1500u);
+  ASSERT_TRUE(report.sites[0].routine);
+  EXPECT_EQ(report.sites[0].routine->function, "lock");
+  EXPECT_FALSE(report.sites[1].routine);
 }
 
 TEST(ThreadSites, DamagedBytesAreRefused) {
   Recording recording = sample_look_recording();
   std::string bytes = encode_thread_tick({0, 1000, {{{0, StackId{1}}, 5, 2, 1}}});
-  for (std::size_t size = 0; size < bytes.size(); ++size) {
+  std::size_t earlier = bytes.size() - 1;  // whole, for a version that did not know what the threads run
+  for (std::size_t size = 0; size < earlier; ++size) {
     Cursor in(std::string_view(bytes).substr(0, size));
     EXPECT_NE(decode_thread_tick(in, recording), "") << size;
   }
   std::string foreign = encode_thread_tick({0, 1000, {{{0, StackId{9}}, 5, 2, 1}}});
   Cursor in{std::string_view(foreign)};
   EXPECT_EQ(decode_thread_tick(in, recording), "stack 9 of 3");
+  foreign = encode_thread_tick({0, 1000, {{{0, StackId{1}, 4}, 5, 2, 1}}});
+  Cursor routine{std::string_view(foreign)};
+  EXPECT_EQ(decode_thread_tick(routine, recording), "location 3 of 3");
   EXPECT_TRUE(recording.thread_ticks.empty());
 }
 
