@@ -27,12 +27,16 @@ static __always_inline bool dwell_go_entered(struct pt_regs *ctx, __u64 cookie) 
 }
 
 /* Identity of the stack from the caller of the probed function on. Go code has no unwind tables; every frame
- * but those of leaves has a frame pointer, and that of the outermost one is 0. */
-static __always_inline __u64 dwell_go_stack(struct pt_regs *ctx, __u8 process) {
-  struct dwell_stack_start start = {.pc = ctx->ip, .sp = ctx->sp, .bp = ctx->bp};
+ * but those of leaves has a frame pointer, and that of the outermost one is 0. Global, so that the verifier
+ * walks through the unwinder once and not once for each caller. */
+__noinline __u64 dwell_go_stack_at(__u64 pc, __u64 sp, __u64 bp, __u64 process) {
+  struct dwell_stack_start start = {.pc = pc, .sp = sp, .bp = bp};
   start.flags = DWELL_PC_EXACT | DWELL_PC_HIDDEN;
   start.cfa_offset = DWELL_GO_CFA_OFFSET;
-  return dwell_stack(NULL, start, process, (__u32)bpf_get_current_pid_tgid());
+  return dwell_stack(NULL, start, (__u8)process, (__u32)bpf_get_current_pid_tgid());
+}
+static __always_inline __u64 dwell_go_stack(struct pt_regs *ctx, __u8 process) {
+  return dwell_go_stack_at(ctx->ip, ctx->sp, ctx->bp, process);
 }
 #endif
 

@@ -62,7 +62,7 @@ void ReadWatch::remove(pid_t pid) {
 
 Result<void> ReadWatch::start() {
   start_ns_ = monotonic_ns();
-  windows_ = std::make_unique<ReadWindows>(settings_, start_ns_, kSeed);
+  windows_ = std::make_unique<ProbeWindows>(settings_, start_ns_, kSeed);
   if (Result<void> opened = open(); !opened) return opened;
   start_ns_ = slice_ns_;
   // Signals are the main thread's business.
@@ -91,13 +91,13 @@ void ReadWatch::run() {
     if (stopping_) break;
     std::uint64_t now_ns = monotonic_ns();
     switch (windows_->next(now_ns, cost_ns(), target_ns(now_ns))) {
-      case ReadWindows::Step::kOpen:
+      case ProbeWindows::Step::kOpen:
         if (Result<void> opened = open(); !opened) failure_ = opened.error().what;
         break;
-      case ReadWindows::Step::kClose:
+      case ProbeWindows::Step::kClose:
         close();
         break;
-      case ReadWindows::Step::kStay:
+      case ProbeWindows::Step::kStay:
         if (windows_->is_open() && now_ns - slice_ns_ >= kSlice) take_slice(now_ns, false);
         break;
     }

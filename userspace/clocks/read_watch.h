@@ -17,7 +17,7 @@
 #include "userspace/base/result.h"
 #include "userspace/clocks/clock_tracer.h"
 #include "userspace/clocks/read_rates.h"
-#include "userspace/clocks/read_windows.h"
+#include "userspace/probes/probe_windows.h"
 #include "userspace/probes/attach.h"
 
 namespace dwell {
@@ -74,7 +74,7 @@ class ReadWatch {
   std::vector<double> prices_;  // by probe index
   std::uint64_t start_ns_ = 0, stop_ns_ = 0, slice_ns_ = 0, toggle_ns_ = 0;
   WindowSettings settings_;
-  std::unique_ptr<ReadWindows> windows_;
+  std::unique_ptr<ProbeWindows> windows_;
   std::unordered_map<std::string, std::uint64_t> counted_;  // by key, of what stays in the map
 
   mutable std::mutex mutex_;

@@ -7,6 +7,7 @@
 #include "userspace/commands/output.h"
 #include "userspace/recording/reader.h"
 #include "userspace/views/blocked.h"
+#include "userspace/views/go_parks_report.h"
 #include "userspace/views/thread_report.h"
 #include "userspace/views/thread_sites.h"
 
@@ -29,6 +30,10 @@ Result<Profile> profile_of(const ExportCommand& command, const Recording& record
     if (!recording.blocked.sites.empty()) return blocked_profile(recording);
     return Error{"export: this recording has no blocked time", "record with --blocked", Exit::kUsage};
   }
+  if (command.go_blocked) {
+    if (recording.go_parks) return go_parks_profile(recording);
+    return Error{"export: this recording did not follow goroutines that park", "record with --go-blocked", Exit::kUsage};
+  }
   if (command.threads || recording.only_looks()) return thread_profile(recording);
   return memory_profile(recording, command.view, command.filter);
 }
@@ -40,7 +45,7 @@ Result<Exit> run(const ExportCommand& command) {
   if (!format) return format.error();
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
-  bool memory = !command.threads && !command.thread_sites && !command.blocked && !command.clocks && !recording->only_looks();
+  bool memory = !command.threads && !command.thread_sites && !command.blocked && !command.go_blocked && !command.clocks && !recording->only_looks();
   Result<Profile> profile = profile_of(command, *recording);
   if (!profile) return profile.error();
   ExportOptions how;

@@ -79,15 +79,16 @@ void add_export_view(CLI::App& app, ExportCommand& command) {
     command.threads = text == "threads";
     command.thread_sites = text == "thread-sites";
     command.blocked = text == "blocked";
+    command.go_blocked = text == "go-blocked";
     command.clocks = text == "clocks";
-    if (command.threads || command.thread_sites || command.blocked || command.clocks) return;
+    if (command.threads || command.thread_sites || command.blocked || command.go_blocked || command.clocks) return;
     value_of(command.view, view_named,
-             "retained, growing, allocated, temporary, peak, all, threads, thread-sites, blocked or clocks")(text);
+             "retained, growing, allocated, temporary, peak, all, threads, thread-sites, blocked, go-blocked or clocks")(text);
   };
   app.add_option_function<std::string>("--view", choose,
                                        "retained (default), growing, allocated, temporary, peak, all; threads: "
                                        "the last look at them; thread-sites: who created them; "
-                                       "blocked: for how long they waited, and where; clocks: what --clocks recorded")
+                                       "blocked: for how long they waited, and where; go-blocked: the same of goroutines; clocks: what --clocks recorded")
       ->type_name("VIEW");
 }
 
@@ -108,6 +109,8 @@ void add_record(CLI::App& app, RecordCommand& command) {
   app.add_flag("--follow-forks", options.follow_forks, "record the processes that it forks too");
   app.add_flag("--threads", command.threads, "who creates threads, and what becomes of them, too");
   app.add_flag("--blocked", options.blocked, "for how long its threads are blocked, where, and who wakes them up; implies --threads");
+  app.add_flag("--go-blocked", command.go_blocked,
+               "for how long the goroutines of a Go program are parked, where and why, and who contends for its locks");
   app.add_option_function<std::string>(
          "--look-every", value_of(options.look_every_ns, parse_duration, "a time like 10, 1.5s, 1m"),
          "look at all its threads each time that this has passed, as dwell threads does, and at goroutines; implies --threads")

@@ -22,6 +22,7 @@ struct RecordCommand {
   bool threads = false;
   bool clocks = false;  // and who reads, waits by and moves them
   bool go = true;       // goroutines, heap profile and collector, where it is a Go program
+  bool go_blocked = false;  // and where goroutines park
   bool quiet = false;
   bool verbose = false;
 };
@@ -47,6 +48,7 @@ struct ExportCommand {
   MemoryView view = MemoryView::kRetained;
   bool threads = false;       // the threads of the last look, not memory
   bool blocked = false;       // blocked time, not memory
+  bool go_blocked = false;    // where goroutines waited, not memory
   bool thread_sites = false;  // threads by creating site, not memory
   bool clocks = false;        // clocks, not memory
   MemoryFilter filter;

@@ -34,6 +34,7 @@ inline constexpr std::uint32_t kChunkClocks = chunk_type("CLKS");
 inline constexpr std::uint32_t kChunkGoLook = chunk_type("GOLK");
 inline constexpr std::uint32_t kChunkGoBuckets = chunk_type("GOBK");
 inline constexpr std::uint32_t kChunkGoProfile = chunk_type("GOPR");
+inline constexpr std::uint32_t kChunkGoParks = chunk_type("GPRK");
 inline constexpr std::uint32_t kChunkLosses = chunk_type("LOSS");
 inline constexpr std::uint32_t kChunkCost = chunk_type("COST");
 inline constexpr std::uint32_t kChunkNote = chunk_type("NOTE");
@@ -107,6 +108,10 @@ std::string decode_blocked(Cursor& in, Recording& out);
 // A later one replaces an earlier one.
 std::string encode_clocks(const ClockLook& look);
 std::string decode_clocks(Cursor& in, Recording& out);
+
+// The same.
+std::string encode_go_parks(const GoParks& parks);
+std::string decode_go_parks(Cursor& in, Recording& out);
 
 std::string encode_losses(std::span<const Loss> losses);
 std::string decode_losses(Cursor& in, Recording& out);

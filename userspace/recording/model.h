@@ -17,6 +17,7 @@
 #include "userspace/collect/event.h"
 #include "userspace/recording/clock_look.h"
 #include "userspace/recording/go_look.h"
+#include "userspace/recording/go_parks.h"
 #include "userspace/recording/thread_look.h"
 
 namespace dwell {
@@ -154,6 +155,7 @@ struct Recording {
   std::vector<GoLook> go_looks;        // at goroutines, in the order of time
   std::vector<GoBucket> go_buckets;    // of the profiles that Go programs keep
   std::vector<GoProfileLook> go_profiles;  // in the order of time
+  std::optional<GoParks> go_parks;     // the same
   std::vector<Loss> losses;
   std::vector<CostSample> costs;
   std::vector<Note> notes;

@@ -272,6 +272,11 @@ Result<void> RecordingWriter::write_go_profile(const GoProfileLook& look, std::s
   return written ? impl_->write_chunk(kChunkGoProfile, encode_go_profile(look)) : written;
 }
 
+Result<void> RecordingWriter::write_go_parks(const GoParks& parks) {
+  Result<void> written = impl_->write_tables({});
+  return written ? impl_->write_chunk(kChunkGoParks, encode_go_parks(parks)) : written;
+}
+
 Result<void> RecordingWriter::write_losses(std::span<const Loss> losses) {
   return losses.empty() ? Result<void>() : impl_->write_chunk(kChunkLosses, encode_losses(losses));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/clocks/read_windows.h"
+#include "userspace/probes/probe_windows.h"
 
 #include <gtest/gtest.h>
 
@@ -16,18 +16,18 @@ struct Simulated {
 };
 Simulated simulate(const WindowSettings& settings, double cost_per_ns, std::uint64_t duration_ns) {
   std::uint64_t now = kSecond;
-  ReadWindows windows(settings, now, 42);
+  ProbeWindows windows(settings, now, 42);
   double cost = 0;
   const std::uint64_t start = now;
   while (now - start < duration_ns) {
     switch (windows.next(now, cost, static_cast<double>(now - start))) {
-      case ReadWindows::Step::kOpen:
+      case ProbeWindows::Step::kOpen:
         windows.opened(now);
         break;
-      case ReadWindows::Step::kClose:
+      case ProbeWindows::Step::kClose:
         windows.closed(now);
         break;
-      case ReadWindows::Step::kStay:
+      case ProbeWindows::Step::kStay:
         break;
     }
     std::uint64_t wait = windows.ask_again_in_ns();
@@ -38,13 +38,13 @@ Simulated simulate(const WindowSettings& settings, double cost_per_ns, std::uint
   return {static_cast<double>(windows.watched_ns(now)) / elapsed, cost / elapsed, windows.windows()};
 }
 
-TEST(ReadWindows, WatchAProgramAllTheTimeThatReadsSeldom) {
+TEST(ProbeWindows, WatchAProgramAllTheTimeThatReadsSeldom) {
   Simulated seldom = simulate({}, 0.001, 60 * kSecond);
   EXPECT_EQ(seldom.windows, 1u);
   EXPECT_DOUBLE_EQ(seldom.open_share, 1.0);
 }
 
-TEST(ReadWindows, KeepToTheirShareWhenAProgramDoesNothingElseThanRead) {
+TEST(ProbeWindows, KeepToTheirShareWhenAProgramDoesNothingElseThanRead) {
   WindowSettings settings;
   Simulated often = simulate(settings, 0.95, 60 * kSecond);
   EXPECT_LT(often.cost_share, 1.2 * settings.share);
@@ -52,14 +52,14 @@ TEST(ReadWindows, KeepToTheirShareWhenAProgramDoesNothingElseThanRead) {
   EXPECT_GT(often.windows, 50u);
 }
 
-TEST(ReadWindows, KeepToTheirShareForManyThreads) {
+TEST(ProbeWindows, KeepToTheirShareForManyThreads) {
   WindowSettings settings;
   settings.share = 0.02;
   Simulated many = simulate(settings, 8 * 0.95, 120 * kSecond);
   EXPECT_LT(many.cost_share, 1.3 * settings.share);
 }
 
-TEST(ReadWindows, StayOpenWhenEveryReadIsToBeCounted) {
+TEST(ProbeWindows, StayOpenWhenEveryReadIsToBeCounted) {
   WindowSettings settings;
   settings.share = 1;
   Simulated all = simulate(settings, 0.95, 10 * kSecond);
@@ -67,26 +67,26 @@ TEST(ReadWindows, StayOpenWhenEveryReadIsToBeCounted) {
   EXPECT_DOUBLE_EQ(all.open_share, 1.0);
 }
 
-TEST(ReadWindows, AreNoShorterThanAsked) {
+TEST(ProbeWindows, AreNoShorterThanAsked) {
   WindowSettings settings;
   settings.length_ns = 20 * kMillisecond;
   Simulated often = simulate(settings, 0.95, 120 * kSecond);
   EXPECT_GE(often.open_share * 120e9, 0.9 * static_cast<double>(often.windows * settings.length_ns));
 }
 
-TEST(ReadWindows, KeepNoRhythm) {
+TEST(ProbeWindows, KeepNoRhythm) {
   std::uint64_t now = kSecond, last = 0;
-  ReadWindows windows({}, now, 7);
+  ProbeWindows windows({}, now, 7);
   double cost = 0;
   std::vector<std::uint64_t> gaps;
   const std::uint64_t start = now;
   while (now - start < 60 * kSecond) {
     auto step = windows.next(now, cost, static_cast<double>(now - start));
-    if (step == ReadWindows::Step::kOpen) {
+    if (step == ProbeWindows::Step::kOpen) {
       windows.opened(now);
       if (last) gaps.push_back(now - last);
       last = now;
-    } else if (step == ReadWindows::Step::kClose) {
+    } else if (step == ProbeWindows::Step::kClose) {
       windows.closed(now);
     }
     std::uint64_t wait = windows.ask_again_in_ns();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/clocks/read_windows.h"
+#include "userspace/probes/probe_windows.h"
 
 #include <algorithm>
 
@@ -11,7 +11,7 @@ constexpr std::uint64_t kWait = 5'000'000;
 
 }  // namespace
 
-ReadWindows::Step ReadWindows::next(std::uint64_t now_ns, double cost_ns, double target_ns) {
+ProbeWindows::Step ProbeWindows::next(std::uint64_t now_ns, double cost_ns, double target_ns) {
   cost_ns += static_cast<double>(windows_ * settings_.toggle_cost_ns);
   double left_ns = settings_.share * (target_ns + static_cast<double>(settings_.credit_ns)) - cost_ns;
   if (settings_.share >= 1) return open_ ? Step::kStay : Step::kOpen;
@@ -21,14 +21,14 @@ ReadWindows::Step ReadWindows::next(std::uint64_t now_ns, double cost_ns, double
   return left_ns < 0 ? Step::kClose : Step::kStay;
 }
 
-void ReadWindows::opened(std::uint64_t now_ns) {
+void ProbeWindows::opened(std::uint64_t now_ns) {
   open_ = true;
   opened_ns_ = now_ns;
   quiet_ns_ = 0;
   ++windows_;
 }
 
-void ReadWindows::closed(std::uint64_t now_ns) {
+void ProbeWindows::closed(std::uint64_t now_ns) {
   open_ = false;
   closed_ns_ = now_ns;
   watched_ns_ += now_ns - opened_ns_;
@@ -36,14 +36,14 @@ void ReadWindows::closed(std::uint64_t now_ns) {
   saved_ns_ = settings_.share * static_cast<double>(settings_.length_ns) * 10 * (jitter() - 0.5);
 }
 
-double ReadWindows::jitter() {
+double ProbeWindows::jitter() {
   random_ ^= random_ << 13;
   random_ ^= random_ >> 7;
   random_ ^= random_ << 17;
   return 0.5 + static_cast<double>(random_ >> 11) / 9007199254740992.0;
 }
 
-std::uint64_t ReadWindows::ask_again_in_ns() const {
+std::uint64_t ProbeWindows::ask_again_in_ns() const {
   if (!open_) return kWait;
   if (quiet_ns_ < settings_.length_ns) return settings_.length_ns - quiet_ns_;
   return std::clamp(quiet_ns_ / 2, settings_.length_ns, std::max(settings_.length_ns, kLongestLookAway));

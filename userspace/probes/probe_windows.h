@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// ReadWindows: when the probes on clock reads are attached. Pure: time and cost are told.
+// ProbeWindows: when probes that may be hit very often are attached. Pure: time and cost are told.
 //
-// The probes may take `share` of the target's time. A program that reads the clock seldom is watched all the
-// time, and its reads are counted exactly. One that reads it millions of times a second is watched in short
-// windows: each begins when what the windows before have cost is paid back.
+// The probes may take `share` of the target's time. A program that hits them seldom is watched all the time,
+// and its hits are counted exactly. One that does so millions of times a second is watched in short windows:
+// each begins when what the windows before have cost is paid back.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@ struct WindowSettings {
   std::uint64_t credit_ns = 500'000'000;   // of the target's time, to begin with
 };
 
-class ReadWindows {
+class ProbeWindows {
  public:
-  ReadWindows(const WindowSettings& settings, std::uint64_t now_ns, std::uint64_t seed)
+  ProbeWindows(const WindowSettings& settings, std::uint64_t now_ns, std::uint64_t seed)
       : settings_(settings), start_ns_(now_ns), random_(seed | 1) {}
 
   bool is_open() const { return open_; }
