@@ -30,7 +30,7 @@ static inline pthread_t start(void *(*routine)(void *), void *argument, const ch
 /* A thread waits when it sleeps in the kernel; ours have nothing else to do. */
 static inline int all_but_this_sleep(void) {
   char command[128];
-  snprintf(command, sizeof command, "cat /proc/%d/task/*/stat | grep -vc ') S '", getpid());
+  snprintf(command, sizeof command, "cat /proc/%d/task/*/stat | grep -vc ') [SD] '", getpid());
   FILE *answer = popen(command, "r");
   int awake = -1;
   if (!answer || fscanf(answer, "%d", &awake) != 1) abort();

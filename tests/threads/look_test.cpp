@@ -46,6 +46,43 @@ TEST(Look, TellsInWordsWhatEachThreadWaitsFor) {
   expect("in_pause", "wait_for_signal", "signal", false, "any signal");
 }
 
+TEST(Look, TellsRareWaitsInWordsToo) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("waits", "stuck_in_kernel");
+  int pages = 0, rings = 0, ipc = 0;
+  ASSERT_EQ(std::sscanf(target.output().c_str(), "userfaultfd %d io_uring %d ipc %d", &pages, &rings, &ipc),
+            3);
+  LookedAt look = look_at(target.pid());
+  EXPECT_EQ(look.exit, 0);
+  auto expect = [&](const std::string& name, const std::string& function, const std::string& wait, bool timed,
+                    const std::string& words) {
+    std::vector<nlohmann::json> threads = threads_named(look.report, name);
+    ASSERT_EQ(threads.size(), 1u) << name;
+    EXPECT_EQ(threads[0]["state"], "sleeping") << name;
+    EXPECT_EQ(threads[0]["wait"], wait) << name;
+    EXPECT_EQ(threads[0]["timed"], timed) << name;
+    EXPECT_THAT(threads[0]["waits_for"].get<std::string>(), ::testing::HasSubstr(words));
+    EXPECT_TRUE(stands_in(look.report, threads[0], function)) << name;
+  };
+  if (pages) expect("in_page_fault", "wait_for_page", "page fault", false, "a page of its memory");
+  if (rings) expect("in_io_uring", "wait_for_completion", "io ring", false, "completions of io_uring ");
+  if (ipc) {
+    expect("in_semop", "wait_for_semaphore", "semaphore", false, "System V semaphores");
+    expect("in_semtimedop", "wait_for_semaphore_a_time", "semaphore", true, "System V semaphores");
+    expect("in_msgrcv", "wait_for_message", "message", false, "a message of a System V queue");
+    expect("in_mq_receive", "wait_for_posix_message", "message", false, "a message of file ");
+  }
+  EXPECT_TRUE(pages && rings && ipc) << target.output() << "not all of it could be tried here";
+  // vfork keeps its return address in a register, which its child has used since.
+  std::vector<nlohmann::json> forking = threads_named(look.report, "in_vfork");
+  ASSERT_EQ(forking.size(), 1u);
+  EXPECT_EQ(forking[0]["state"], "uninterruptible");
+  EXPECT_EQ(forking[0]["wait"], "child");
+  const nlohmann::json& group = look.report["groups"][forking[0]["group"].get<std::size_t>()];
+  EXPECT_EQ(group["stack"]["frames"][0]["function"], "vfork");
+  EXPECT_FALSE(group["kernel_stack"].is_null());
+}
+
 TEST(Look, MergesThreadsThatStandAtTheSamePlace) {
   DWELL_NEEDS_BPF();
   StuckThreads target("idle_pool");
