@@ -46,7 +46,7 @@ _dwell() {
       ;;
     --view)
       if [[ $command == export ]]; then
-        _dwell_complete -W "retained growing allocated temporary peak all threads thread-sites blocked go-blocked clocks"
+        _dwell_complete -W "retained growing allocated temporary peak all threads thread-sites blocked go-blocked contexts clocks"
       else
         _dwell_complete -W "retained growing allocated temporary peak all"
       fi

@@ -7,6 +7,7 @@
 #include "userspace/commands/output.h"
 #include "userspace/recording/reader.h"
 #include "userspace/views/blocked.h"
+#include "userspace/views/go_contexts_report.h"
 #include "userspace/views/go_parks_report.h"
 #include "userspace/views/thread_report.h"
 #include "userspace/views/thread_sites.h"
@@ -26,6 +27,10 @@ Result<Profile> profile_of(const ExportCommand& command, const Recording& record
     return Error{"export: this recording did not follow threads", "record with --threads", Exit::kUsage};
   }
   if (command.clocks) return clocks_profile_of(recording);
+  if (command.contexts) {
+    if (recording.go_contexts) return go_contexts_profile(recording);
+    return Error{"export: this recording did not follow contexts", "record with --contexts", Exit::kUsage};
+  }
   if (command.blocked) {
     if (!recording.blocked.sites.empty()) return blocked_profile(recording);
     return Error{"export: this recording has no blocked time", "record with --blocked", Exit::kUsage};
@@ -45,7 +50,7 @@ Result<Exit> run(const ExportCommand& command) {
   if (!format) return format.error();
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
-  bool memory = !command.threads && !command.thread_sites && !command.blocked && !command.go_blocked && !command.clocks && !recording->only_looks();
+  bool memory = !command.threads && !command.thread_sites && !command.blocked && !command.go_blocked && !command.contexts && !command.clocks && !recording->only_looks();
   Result<Profile> profile = profile_of(command, *recording);
   if (!profile) return profile.error();
   ExportOptions how;

@@ -80,15 +80,17 @@ void add_export_view(CLI::App& app, ExportCommand& command) {
     command.thread_sites = text == "thread-sites";
     command.blocked = text == "blocked";
     command.go_blocked = text == "go-blocked";
+    command.contexts = text == "contexts";
     command.clocks = text == "clocks";
-    if (command.threads || command.thread_sites || command.blocked || command.go_blocked || command.clocks) return;
+    if (command.threads || command.thread_sites || command.blocked || command.go_blocked || command.contexts || command.clocks) return;
     value_of(command.view, view_named,
-             "retained, growing, allocated, temporary, peak, all, threads, thread-sites, blocked, go-blocked or clocks")(text);
+             "retained, growing, allocated, temporary, peak, all, threads, thread-sites, blocked, go-blocked, contexts or clocks")(text);
   };
   app.add_option_function<std::string>("--view", choose,
                                        "retained (default), growing, allocated, temporary, peak, all; threads: "
                                        "the last look at them; thread-sites: who created them; "
-                                       "blocked: for how long they waited, and where; go-blocked: the same of goroutines; clocks: what --clocks recorded")
+                                       "blocked: for how long they waited, and where; go-blocked: the same of goroutines; "
+                                       "contexts: what --contexts recorded; clocks: what --clocks recorded")
       ->type_name("VIEW");
 }
 
@@ -125,6 +127,8 @@ void add_record(CLI::App& app, RecordCommand& command) {
       ->group(kGo);
   app.add_flag_callback("--no-mappings", [&options] { options.mappings = false; },
                         "leave out mmap and brk, record the heap only");
+  app.add_flag("--contexts", command.contexts,
+               "which call sites of a Go program make contexts, and which of those are never cancelled");
   app.add_flag("--clocks", command.clocks, "record who reads which clock, waits by which, and who moves them, too");
   app.add_flag_callback("--no-symbols", [&options] { options.symbols = false; },
                         "leave names to 'dwell symbolize', here or elsewhere");

@@ -20,6 +20,7 @@ namespace dwell {
 struct RecordCommand {
   RecordOptions options;
   bool threads = false;
+  bool contexts = false;  // and who makes contexts in Go programs
   bool clocks = false;  // and who reads, waits by and moves them
   bool go = true;       // goroutines, heap profile and collector, where it is a Go program
   bool go_blocked = false;  // and where goroutines park
@@ -50,6 +51,7 @@ struct ExportCommand {
   bool blocked = false;       // blocked time, not memory
   bool go_blocked = false;    // where goroutines waited, not memory
   bool thread_sites = false;  // threads by creating site, not memory
+  bool contexts = false;      // contexts of Go programs, not memory
   bool clocks = false;        // clocks, not memory
   MemoryFilter filter;
 };

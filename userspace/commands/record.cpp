@@ -11,6 +11,7 @@
 #include "ui/text_style.h"
 #include "userspace/collect/bpf_log.h"
 #include "userspace/clocks/clock_tracing.h"
+#include "userspace/go_contexts/context_tracing.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/go_record/go_tracing.h"
@@ -68,6 +69,7 @@ Result<Exit> run(const RecordCommand& command) {
     callbacks.progress = [&](const RecordProgress& progress) { line.show(figures_of(progress)); };
   }
   RecordOptions options = command.options;
+  if (command.contexts) options.tracers.push_back(ContextTracing::load);
   if (command.clocks) options.tracers.push_back(ClockTracing::load);
   if (command.go_blocked) options.tracers.push_back(ParkTracing::load);
   if (command.threads || options.blocked || options.look_every_ns) options.tracers.push_back(ThreadTracing::load);

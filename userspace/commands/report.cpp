@@ -4,6 +4,7 @@
 #include "ui/blocked_text.h"
 #include "ui/clocks_json.h"
 #include "ui/clocks_text.h"
+#include "ui/go_made_contexts_text.h"
 #include "ui/go_parks_text.h"
 #include "ui/goroutines_json.h"
 #include "ui/goroutines_text.h"
@@ -39,15 +40,19 @@ std::string threads_of(const ReportCommand& command, const Recording& recording,
   if (!recording.blocked.sites.empty())
     text += blocked_text(blocked_report(recording), {.style = style, .sites = command.sites, .stacks = command.stacks});
   if (recording.go_parks) text += go_parks_text(go_parks_report(recording), {.style = style, .sites = command.sites});
+  if (recording.go_contexts)
+    text += made_contexts_text(go_contexts_report(recording),
+                               {.style = style, .sites = command.sites, .stacks = command.stacks});
   text += looks_text(look_summaries(recording), style);
   if (Result<ThreadReport> last = thread_report(recording)) text += thread_verdicts_text(*last, style);
   return text;
 }
 
 std::string add_threads(const std::string& memory, const Recording& recording) {
-  if (recording.thread_ticks.empty() && !recording.go_parks) return memory;
+  if (recording.thread_ticks.empty() && !recording.go_parks && !recording.go_contexts) return memory;
   Json whole = Json::parse(memory);
   if (recording.go_parks) whole["go_blocked"] = go_parks_json(go_parks_report(recording));
+  if (recording.go_contexts) whole["contexts"] = made_contexts_json(go_contexts_report(recording));
   if (recording.thread_ticks.empty()) return json_text(whole);
   whole["thread_sites"] = thread_sites_json(thread_sites(recording));
   if (!recording.blocked.sites.empty()) whole["blocked"] = blocked_json(blocked_report(recording));

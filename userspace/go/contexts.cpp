@@ -30,8 +30,8 @@ constexpr KnownType kKnown[] = {
 
 ContextTypes::Itab describe(std::string type, bool listed) {
   for (const KnownType& known : kKnown)
-    if (known.type == type) return {known.kind, listed, std::string(known.name)};
-  return {GoContextKind::kOther, listed, std::move(type)};
+    if (known.type == type) return {known.kind, listed, std::string(known.name), true};
+  return {GoContextKind::kOther, listed, std::move(type), false};
 }
 
 bool is_cancellable(const std::string& name) {

@@ -45,6 +45,9 @@ class ContextTypes {
     GoContextKind kind = GoContextKind::kOther;
     bool listed = false;  // the interface that a parent lists its children by
     std::string name;     // "cancel", "background", "value", or the type's own
+    bool known = false;   // a type of package context
+    // Whether it begins with a parent whose end ends it.
+    bool has_parent() const { return known && name != "background" && name != "without cancel"; }
   };
   // What this word says of the pointer that follows it; null if nothing.
   const Itab* itab(std::uint64_t word) const {
@@ -52,6 +55,8 @@ class ContextTypes {
     auto found = itabs_.find(word);
     return found == itabs_.end() ? nullptr : &found->second;
   }
+
+  const absl::flat_hash_map<std::uint64_t, Itab>& all() const { return itabs_; }
 
   // The context whose deadline this timer is; 0 if none is.
   std::uint64_t context_of(const GoTimer& timer, const GoHeap& heap) const;

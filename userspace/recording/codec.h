@@ -35,6 +35,7 @@ inline constexpr std::uint32_t kChunkGoLook = chunk_type("GOLK");
 inline constexpr std::uint32_t kChunkGoBuckets = chunk_type("GOBK");
 inline constexpr std::uint32_t kChunkGoProfile = chunk_type("GOPR");
 inline constexpr std::uint32_t kChunkGoParks = chunk_type("GPRK");
+inline constexpr std::uint32_t kChunkGoContexts = chunk_type("GCTX");
 inline constexpr std::uint32_t kChunkLosses = chunk_type("LOSS");
 inline constexpr std::uint32_t kChunkCost = chunk_type("COST");
 inline constexpr std::uint32_t kChunkNote = chunk_type("NOTE");
@@ -45,7 +46,7 @@ inline constexpr std::array kChunkTypes = {
     kChunkInfo,   kChunkProcess,   kChunkModules,  kChunkLocations,  kChunkStacks,      kChunkSeries,
     kChunkTick,   kChunkLive,      kChunkLook,     kChunkThreadTick, kChunkLiveThreads, kChunkBlocked,
     kChunkClocks, kChunkLosses,    kChunkCost,     kChunkNote,       kChunkSymbols,     kChunkEnd,
-    kChunkGoLook, kChunkGoBuckets, kChunkGoProfile};
+    kChunkGoLook, kChunkGoBuckets, kChunkGoProfile, kChunkGoContexts};
 
 inline constexpr std::size_t kMaxStackDepth = 1024;
 inline constexpr std::size_t kMaxStacks = std::size_t{1} << 20;
@@ -90,6 +91,8 @@ std::string decode_go_look(Cursor& in, Recording& out);
 std::string encode_go_buckets(std::size_t first, std::span<const GoBucket> buckets);
 std::string decode_go_buckets(Cursor& in, Recording& out);
 
+std::string encode_go_contexts(const GoContexts& contexts);
+std::string decode_go_contexts(Cursor& in, Recording& out);
 std::string encode_go_profile(const GoProfileLook& look);
 std::string decode_go_profile(Cursor& in, Recording& out);
 

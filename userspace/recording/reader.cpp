@@ -38,6 +38,7 @@ struct Decoder {
       case kChunkGoBuckets: return decode_go_buckets(in, recording);
       case kChunkGoProfile: return decode_go_profile(in, recording);
       case kChunkGoParks: return decode_go_parks(in, recording);
+      case kChunkGoContexts: return decode_go_contexts(in, recording);
       case kChunkLosses: return decode_losses(in, recording);
       case kChunkCost: return decode_cost(in, recording);
       case kChunkNote: return decode_note(in, recording);

@@ -277,6 +277,11 @@ Result<void> RecordingWriter::write_go_parks(const GoParks& parks) {
   return written ? impl_->write_chunk(kChunkGoParks, encode_go_parks(parks)) : written;
 }
 
+Result<void> RecordingWriter::write_go_contexts(const GoContexts& contexts) {
+  Result<void> written = impl_->write_tables({});
+  return written ? impl_->write_chunk(kChunkGoContexts, encode_go_contexts(contexts)) : written;
+}
+
 Result<void> RecordingWriter::write_losses(std::span<const Loss> losses) {
   return losses.empty() ? Result<void>() : impl_->write_chunk(kChunkLosses, encode_losses(losses));
 }

@@ -50,6 +50,7 @@ class RecordingWriter {
   // `buckets` are all that are known; those that are new are written first.
   Result<void> write_go_profile(const GoProfileLook& look, std::span<const GoBucket> buckets);
   Result<void> write_go_parks(const GoParks& parks);
+  Result<void> write_go_contexts(const GoContexts& contexts);
   Result<void> write_losses(std::span<const Loss> losses);
   Result<void> write_cost(const CostSample& cost);
   Result<void> write_note(const Note& note);
