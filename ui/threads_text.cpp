@@ -195,7 +195,7 @@ class ThreadsTextWriter {
     if (!group.stack.frames.empty()) {
       out_ += stack_lines(group.stack.frames, group.stack.incomplete, options_.frames, style_);
     } else if (first.facts.state == ThreadState::kRunning) {
-      line(Paint::kDim, "      it was on a CPU at each look: its stack can't be told without stopping it");
+      line(Paint::kDim, "      it was on a CPU at each look, and no clock of the kernel could tell where");
     }
   }
 

@@ -135,7 +135,15 @@ NOINLINE static void *spin(void *argument) {
   return argument;
 }
 
+NOINLINE static void *read_zeros(void *argument) {
+  static char zeros[1 << 20];
+  int fd = open("/dev/zero", O_RDONLY);
+  while (read(fd, zeros, sizeof zeros) > 0) continue;
+  return argument;
+}
+
 static void scenario_running(void) { start(spin, NULL, "spinner"); }
+static void scenario_running_in_kernel(void) { start(read_zeros, NULL, "spinner"); }
 
 /* ---- one that sleeps over and over ---- */
 
@@ -220,7 +228,8 @@ static void scenario_churn(void) {
 
 static const struct scenario scenarios[] = {
     {"waits", scenario_waits, 0, NULL},     {"idle_pool", scenario_idle_pool, 0, NULL},
-    {"running", scenario_running, 1, NULL}, {"churn", scenario_churn, 1, NULL},
-    {"naps", scenario_naps, 0, NULL},       {"wakes", scenario_wakes, 0, NULL}};
+    {"running", scenario_running, 1, NULL}, {"running_in_kernel", scenario_running_in_kernel, 1, NULL},
+    {"churn", scenario_churn, 1, NULL},     {"naps", scenario_naps, 0, NULL},
+    {"wakes", scenario_wakes, 0, NULL}};
 
 SCENARIO_MAIN

@@ -3,6 +3,8 @@
 // stacks.
 #include <fmt/core.h>
 #include <gmock/gmock.h>
+#include <sched.h>
+#include <sys/resource.h>
 
 #include "tests/targets/stuck_threads.h"
 #include "tests/threads/threads_harness.h"
@@ -118,6 +120,42 @@ TEST(Look, ARunningThreadIsToldAsRunning) {
   EXPECT_TRUE(spinner[0]["state"] == "running" || spinner[0]["state"] == "ready") << spinner[0];
   EXPECT_EQ(spinner[0]["wait"], "none");
   EXPECT_TRUE(spinner[0]["waiting_ns"].is_null());
+}
+
+void keep_on(pid_t thread, int cpu) {
+  cpu_set_t cpus;
+  CPU_ZERO(&cpus);
+  CPU_SET(cpu, &cpus);
+  ::sched_setaffinity(thread, sizeof cpus, &cpus);
+  if (thread) ::setpriority(PRIO_PROCESS, static_cast<id_t>(thread), -15);
+}
+
+// Its registers are in its CPU: a clock's interrupt tells where it is.
+void expect_running_in(const std::string& scenario, const std::string& function) {
+  StuckThreads target(scenario);
+  LookedAt look;
+  std::vector<nlohmann::json> spinner;
+  ASSERT_TRUE(eventually([&] {
+    look = look_at(target.pid());
+    spinner = threads_named(look.report, "spinner");
+    if (spinner.empty()) return false;
+    keep_on(spinner[0]["tid"], 1);
+    const nlohmann::json& group = look.report["groups"][spinner[0]["group"].get<std::size_t>()];
+    return spinner[0]["state"] == "running" && !group["stack"]["frames"].empty();
+  })) << scenario;
+  EXPECT_TRUE(stands_in(look.report, spinner[0], function));
+  EXPECT_EQ(functions_of(look.report, spinner[0]).back(), "clone3");
+}
+
+TEST(Look, ARunningThreadHasAStackToo) {
+  DWELL_NEEDS_BPF();
+  cpu_set_t cpus;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof cpus, &cpus), 0);
+  if (!CPU_ISSET(0, &cpus) || !CPU_ISSET(1, &cpus)) GTEST_SKIP() << "needs two CPUs";
+  keep_on(0, 0);  // dwell, while the other thread has the other CPU
+  expect_running_in("running", "spin");
+  expect_running_in("running_in_kernel", "read_zeros");
+  ::sched_setaffinity(0, sizeof cpus, &cpus);
 }
 
 TEST(Look, KeptAsARecordingItReadsTheSame) {

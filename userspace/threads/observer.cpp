@@ -10,6 +10,7 @@
 
 #include "symbolizer/proc_maps.h"
 #include "userspace/process/process_memory.h"
+#include "userspace/threads/cpu_sampler.h"
 #include "userspace/threads/data_symbols.h"
 #include "userspace/threads/descriptors.h"
 #include "userspace/threads/lock_kinds.h"
@@ -109,6 +110,7 @@ class ThreadObserver::Impl {
     if (!sights) return sights.error();
     descriptors_.emplace(pid_);  // what they were at the last look is no news
     ThreadLook look = describe(sights->threads);
+    sample_running(sights->threads, look);
     look.time_ns = sights->looks.front().started_ns;
     look.duration_ns = sights->looks.back().ended_ns - look.time_ns;
     return look;
@@ -134,6 +136,26 @@ class ThreadObserver::Impl {
     return look;
   }
 
+  // The registers of a thread on its CPU are those of its last way into the kernel. Last of all, for what is
+  // told of the others is to be of one moment.
+  void sample_running(const std::vector<Seen>& sights, ThreadLook& look) {
+    std::vector<std::uint32_t> running;
+    for (const Seen& seen : sights)
+      if (seen.thread->has_registers() && seen.thread->on_cpu()) running.push_back(seen.thread->record.tid);
+    if (running.empty()) return;
+    if (!sampler_) sampler_.emplace(CpuSampler::open());
+    if (!*sampler_) return;
+    for (const CpuSample& sample : (*sampler_)->sample(running)) {
+      SeenThread thread{};
+      thread.record.ip = sample.ip;
+      thread.record.sp = sample.sp;
+      thread.record.bp = sample.bp;
+      thread.record.call = sample.call;
+      auto facts = std::ranges::find(look.threads, sample.tid, &ThreadFacts::tid);
+      if (facts != look.threads.end()) facts->stack = stacks_.user_stack(thread, sample.stack);
+    }
+  }
+
   ThreadFacts facts_of(const Seen& seen) {
     const dwell_thread_record& record = seen.thread->record;
     ThreadFacts facts;
@@ -150,7 +172,6 @@ class ThreadObserver::Impl {
     facts.involuntary_switches = record.involuntary;
     if (record.call != kNoCall) facts.call = static_cast<std::int32_t>(record.call);
     if (facts.state == ThreadState::kStopped) facts.waits_for = "to be continued: it was stopped";
-    // The registers of a thread on its CPU are those of its last way into the kernel.
     if (seen.thread->has_registers() && !seen.thread->on_cpu())
       facts.stack = stacks_.user_stack(*seen.thread, seen.look->window(*seen.thread));
     facts.kernel_stack = stacks_.kernel_stack(seen.look->kernel_stack(*seen.thread));
@@ -202,6 +223,7 @@ class ThreadObserver::Impl {
   StackCollector stacks_;
   CallTarget call_target_;
   std::map<std::pair<StackId, bool>, LockFamily> families_;
+  std::optional<Result<CpuSampler>> sampler_;  // once a thread runs
 };
 
 ThreadObserver::ThreadObserver(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

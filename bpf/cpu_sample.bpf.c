@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Where a thread is that runs: when it has used its CPU for a moment, a clock interrupts it, and its
+ * registers and the top of its stack are copied. Once for each thread; it notices nothing but that interrupt.
+ */
+#include "bpf/vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/cpu_sample.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+#define PAGE 4096
+#define USER_MODE 3 /* in cs */
+
+/* The context of such programs as <linux/bpf_perf_event.h> has it: registers in the order of the x86-64 ABI's
+ * struct pt_regs, whole words whatever the kernel's own struct makes of them. */
+enum { REGS_BP = 4, REGS_IP = 16, REGS_CS = 17, REGS_SP = 19, REGS_WORDS = 21 };
+struct bpf_perf_event_data {
+  unsigned long regs[REGS_WORDS];
+  __u64 sample_period;
+  __u64 addr;
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, DWELL_CPU_SAMPLES);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __type(key, __u32);
+  __type(value, struct dwell_cpu_sample);
+} samples SEC(".maps");
+
+/* Page by page: where the stack ends there may be none. */
+static __always_inline void copy_stack(struct dwell_cpu_sample *sample) {
+  __u32 filled = 0;
+  for (int i = 0; i < DWELL_CPU_WINDOW / PAGE; i++) {
+    __u64 from = sample->sp + filled;
+    __u32 size = PAGE - (from & (PAGE - 1));
+    if (filled > DWELL_CPU_WINDOW - PAGE || size > PAGE) break;
+    if (bpf_probe_read_user(sample->window + filled, size, (void *)from)) break;
+    filled += size;
+  }
+  sample->bytes = filled;
+}
+
+SEC("perf_event")
+int on_clock(struct bpf_perf_event_data *ctx) {
+  __u32 index = bpf_get_attach_cookie(ctx);
+  struct dwell_cpu_sample *sample = bpf_map_lookup_elem(&samples, &index);
+  if (!sample || __sync_val_compare_and_swap(&sample->state, DWELL_CPU_SAMPLE_NONE, DWELL_CPU_SAMPLE_BEGUN) !=
+                     DWELL_CPU_SAMPLE_NONE)
+    return 0;
+  sample->call = ~0ull;
+  if ((ctx->regs[REGS_CS] & USER_MODE) == USER_MODE) {
+    sample->ip = ctx->regs[REGS_IP];
+    sample->sp = ctx->regs[REGS_SP];
+    sample->bp = ctx->regs[REGS_BP];
+  } else { /* in the kernel: as it came there */
+    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+    sample->ip = regs->ip;
+    sample->sp = regs->sp;
+    sample->bp = regs->bp;
+    sample->call = regs->orig_ax;
+  }
+  copy_stack(sample);
+  __sync_val_compare_and_swap(&sample->state, DWELL_CPU_SAMPLE_BEGUN, DWELL_CPU_SAMPLE_TAKEN);
+  return 0;
+}
