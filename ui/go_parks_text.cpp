@@ -16,6 +16,8 @@
 namespace dwell {
 namespace {
 
+constexpr double kSlows = 0.05;  // of the CPU time
+
 std::string with_error(std::string value, double of, double error) {
   if (error <= 0 || of <= 0) return value;
   return fmt::format("{} ±{:.0f} %", value, std::min(100 * error / of, 100.0));
@@ -82,6 +84,12 @@ std::string go_parks_text(const GoParksReport& report, const GoParksTextOptions&
   out += "\n" + style.paragraph(Paint::kStrong, "Other waits of goroutines");
   out += table_of(others, false, options);
   out += style.paragraph(Paint::kPlain, watched_text(report));
+  if (report.windows > 1 && report.probe_share() > kSlows)
+    out += style.paragraph(
+        Paint::kPlain,
+        fmt::format("in the windows the probes took {:.0f} % of its CPU time: goroutines that do little but "
+                    "switch did so less often then, and their counts are too low",
+                    100 * report.probe_share()));
   if (report.lost)
     out += style.paragraph(
         Paint::kGrew,
@@ -117,6 +125,7 @@ Json go_parks_json(const GoParksReport& report) {
           {"probe_hits", report.probe_hits},
           {"trap_ns", report.trap_ns},
           {"bpf_ns", report.bpf_ns},
+          {"probe_share_in_windows", report.probe_share()},
           {"lost", report.lost},
           {"notes", notes},
           {"sites", rows}};

@@ -14,7 +14,7 @@ namespace dwell {
 namespace {
 
 constexpr std::uint64_t kMillisecond = 1'000'000;
-constexpr double kShare = 0.03;     // of the target's time
+constexpr double kShare = 0.02;     // of the target's time
 constexpr double kIdleShare = 0.2;  // a program that is idle may pay a little too
 constexpr double kProgramNs = 700;  // of our program with its stack, as long as the kernel has not counted
 constexpr std::uint64_t kWindowNs = 20 * kMillisecond;
@@ -180,6 +180,7 @@ void ParkTracing::open() {
   for (auto& [slot, process] : processes_) attach(process);
   window_ = {};
   window_.start_ns = monotonic_ns();
+  cpu_at_open_ns_ = cpu_ns();
   if (windows_->windows() == 0) start_ns_ = window_.start_ns;
   tracer_.open_window();
   windows_->opened(window_.start_ns);
@@ -203,6 +204,7 @@ void ParkTracing::close() {
   accounts_.add(window_until(now_ns));
   tracer_.forget();
   windows_->closed(now_ns);
+  window_cpu_ns_ += cpu_ns() - std::min(cpu_ns(), cpu_at_open_ns_);
   closed_ns_ = now_ns;
   window_ = {};
 }
@@ -239,13 +241,15 @@ double ParkTracing::bpf_ns() const {
   return all * each;
 }
 
+std::uint64_t ParkTracing::cpu_ns() const {
+  std::uint64_t sum = 0;
+  for (const auto& [slot, process] : processes_)
+    sum += process_cpu_ns(process.pid).value_or(process.cpu_at_start_ns) - process.cpu_at_start_ns;
+  return sum;
+}
+
 double ParkTracing::target_ns(std::uint64_t now_ns) const {
-  double cpu_ns = 0;
-  for (const auto& [slot, process] : processes_) {
-    std::uint64_t now = process_cpu_ns(process.pid).value_or(process.cpu_at_start_ns);
-    cpu_ns += static_cast<double>(now - process.cpu_at_start_ns);
-  }
-  return cpu_ns + kIdleShare * static_cast<double>(now_ns - start_ns_);
+  return static_cast<double>(cpu_ns()) + kIdleShare * static_cast<double>(now_ns - start_ns_);
 }
 
 TracerCost ParkTracing::cost() {
@@ -282,6 +286,7 @@ GoParks ParkTracing::parks(std::uint64_t now_ns) {
   parks.trap_ns = spent.trap_ns;
   parks.bpf_ns = spent.bpf_ns;
   parks.lost = tracer_.lost();
+  parks.window_cpu_ns = window_cpu_ns_ + (open ? cpu_ns() - std::min(cpu_ns(), cpu_at_open_ns_) : 0);
   parks.notes = notes_;
   for (const auto& [site, figures] : so_far.figures(parks.duration_ns)) {
     GoParkFacts& facts = parks.sites.emplace_back();

@@ -63,6 +63,7 @@ class ParkTracing : public Tracer {
   ParkWindow window_until(std::uint64_t now_ns) const;
   double trap_ns() const;
   double bpf_ns() const;
+  std::uint64_t cpu_ns() const;
   double target_ns(std::uint64_t now_ns) const;
   GoParks parks(std::uint64_t now_ns);
   std::uint32_t reason_index(GoParks& parks, const ParkSite& site) const;
@@ -76,6 +77,7 @@ class ParkTracing : public Tracer {
   ParkAccounts accounts_;
   ParkWindow window_;  // the one that is open
   std::uint64_t start_ns_ = 0, closed_ns_ = 0, look_took_ns_ = 0;
+  std::uint64_t cpu_at_open_ns_ = 0, window_cpu_ns_ = 0;
   std::vector<std::string> notes_;
 };
 

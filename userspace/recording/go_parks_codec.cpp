@@ -14,7 +14,7 @@ constexpr const char* kTooShort = "it ends in the middle of a field";
 template <typename Parks, typename Visit>
 void visit_head(Parks& p, Visit visit) {
   visit(p.time_ns), visit(p.duration_ns), visit(p.watched_ns), visit(p.windows), visit(p.probe_hits);
-  visit(p.trap_ns), visit(p.bpf_ns), visit(p.lost);
+  visit(p.trap_ns), visit(p.bpf_ns), visit(p.lost), visit(p.window_cpu_ns);
 }
 template <typename Site, typename Visit>
 void visit_figures(Site& s, Visit visit) {

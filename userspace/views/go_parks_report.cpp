@@ -123,6 +123,11 @@ class Rows {
 
 }  // namespace
 
+double GoParksReport::probe_share() const {
+  return static_cast<double>(trap_ns + bpf_ns) /
+         static_cast<double>(std::max<std::uint64_t>(window_cpu_ns, 1));
+}
+
 GoParksReport go_parks_report(const Recording& recording) {
   const GoParks& parks = *recording.go_parks;
   GoParksReport report;
@@ -133,6 +138,7 @@ GoParksReport go_parks_report(const Recording& recording) {
   report.trap_ns = parks.trap_ns;
   report.bpf_ns = parks.bpf_ns;
   report.lost = parks.lost;
+  report.window_cpu_ns = parks.window_cpu_ns;
   report.notes = parks.notes;
   Rows rows(recording);
   for (const GoParkFacts& facts : parks.sites) rows.add(facts);

@@ -26,9 +26,12 @@ struct GoParkRow {
 
 struct GoParksReport {
   std::uint64_t duration_ns = 0, watched_ns = 0, windows = 0;
-  std::uint64_t probe_hits = 0, trap_ns = 0, bpf_ns = 0, lost = 0;
+  std::uint64_t probe_hits = 0, trap_ns = 0, bpf_ns = 0, lost = 0, window_cpu_ns = 0;
   std::vector<GoParkRow> rows;  // most time first; the runtime's own last
   std::vector<std::string> notes;
+
+  // Of the CPU time in windows, what the probes took: who does little but switch is slowed by them.
+  double probe_share() const;
 };
 
 // Of a recording that has them: Recording::go_parks.

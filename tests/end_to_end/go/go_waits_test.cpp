@@ -3,7 +3,9 @@
 // runtime's own block profile of the same waits. DWELL_GO_WAITS may name builds by other versions of Go, and
 // DWELL_GO_CHURN_TARGET one of the program that never rests.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <sstream>
@@ -137,6 +139,59 @@ TEST_P(GoWaits, SayWhyAndByWhichStack) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Targets, GoWaits, ::testing::ValuesIn(targets()));
+
+struct Account {
+  double ns = 0;
+  std::map<std::string, Waits> waits;
+};
+
+Account account_of(Program& target, int number) {
+  target.write_line("account");
+  EXPECT_TRUE(target.wait_for_output("end of account"));
+  std::string text = target.output();
+  std::size_t at = 0;
+  for (int i = 0; i < number; ++i) at = text.find("account ", at ? text.find("end of account", at) + 14 : 0);
+  Account account;
+  if (at != std::string::npos) account.ns = std::strtod(text.c_str() + at + 8, nullptr);
+  account.waits = parse_block_profile(text.substr(at));
+  return account;
+}
+
+// A program that is watched in windows only, some of whose waits are longer than any of them.
+TEST(GoWaitsInWindows, AreEstimatedWithinTheStatedError) {
+  DWELL_NEEDS_BPF();
+  const char* other = std::getenv("DWELL_GO_CONTEND_TARGET");
+  Program target({other ? other : target_binary("go/contend"), "profile"});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  TemporaryFolder folder;
+  std::string path = folder.file("contend.dwell");
+  Recording recording(target.pid(), path, {"--go-blocked"});
+  ASSERT_TRUE(recording.attached());
+  Account begin = account_of(target, 1);
+  ::sleep(8);
+  Account end = account_of(target, 2);
+  recording.stop();
+  nlohmann::json blocked = report(path)["go_blocked"];
+  EXPECT_GT(blocked["windows"], 3);
+  EXPECT_LT(blocked["watched_ns"].get<double>(), 0.5 * blocked["duration_ns"].get<double>());
+  double duration = blocked["duration_ns"].get<double>(), between = end.ns - begin.ns;
+  ASSERT_GT(between, 7e9);
+  for (const char* function : {"main.waitsLong", "main.contends"}) {
+    double ns = 0, error = 0;
+    for (const auto& site : blocked["sites"]) {
+      bool here = std::ranges::any_of(site["stack"],
+                                      [&](const auto& frame) { return frame["function"] == function; });
+      if (!here) continue;
+      ns += site["ns"].get<double>();
+      error = std::hypot(error, site["ns_error"].get<double>());
+    }
+    double own = (end.waits[function].ns - begin.waits[function].ns) / between;
+    std::cout << function << ": " << ns / duration << " ± " << error / duration << " parked, by the runtime "
+              << own << "\n";
+    EXPECT_NEAR(ns / duration, own, 4 * error / duration + 0.05 * own) << function;
+    EXPECT_LT(error, 0.6 * ns) << function << ": an error that says nothing";
+  }
+}
 
 // A program that switches a hundred thousand times a second, with collections and growing stacks.
 TEST(GoWaitsUnderChurn, AreWatchedInWindowsAndDoNoHarm) {

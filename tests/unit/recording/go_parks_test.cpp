@@ -17,6 +17,7 @@ GoParks sample_parks() {
   parks.trap_ns = 500'000'000;
   parks.bpf_ns = 700'000'000;
   parks.lost = 3;
+  parks.window_cpu_ns = 2'100'000'000;
   parks.reasons = {"chan receive", "sync.Mutex.Lock"};
   parks.sites = {
       {StackId{1}, 0, false, 0, 20, 1000, 50, 10'000'000'000, 700'000'000, 3, 4, 52'000'000, 18, 9'000},
