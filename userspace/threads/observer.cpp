@@ -140,8 +140,13 @@ class ThreadObserver::Impl {
   // told of the others is to be of one moment.
   void sample_running(const std::vector<Seen>& sights, ThreadLook& look) {
     std::vector<std::uint32_t> running;
-    for (const Seen& seen : sights)
-      if (seen.thread->has_registers() && seen.thread->on_cpu()) running.push_back(seen.thread->record.tid);
+    std::map<std::uint32_t, std::uint64_t> thread_pointers;
+    for (const Seen& seen : sights) {
+      const dwell_thread_record& record = seen.thread->record;
+      if (!seen.thread->has_registers() || !seen.thread->on_cpu()) continue;
+      running.push_back(record.tid);
+      thread_pointers[record.tid] = record.thread_pointer;
+    }
     if (running.empty()) return;
     if (!sampler_) sampler_.emplace(CpuSampler::open());
     if (!*sampler_) return;
@@ -151,6 +156,7 @@ class ThreadObserver::Impl {
       thread.record.sp = sample.sp;
       thread.record.bp = sample.bp;
       thread.record.call = sample.call;
+      thread.record.thread_pointer = thread_pointers[sample.tid];
       auto facts = std::ranges::find(look.threads, sample.tid, &ThreadFacts::tid);
       if (facts != look.threads.end()) facts->stack = stacks_.user_stack(thread, sample.stack);
     }

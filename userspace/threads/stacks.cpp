@@ -51,6 +51,7 @@ StackCollector::StackCollector(pid_t pid, std::span<const Mapping> mappings, Rec
   SymbolizerOptions how;
   how.demangle = DemangleWidth::kShort;
   symbolizer_ = std::make_unique<Symbolizer>(how);
+  go_ = GoThreads::find(memory_, mappings);
 }
 
 StackId StackCollector::user_stack(const SeenThread& thread, std::string_view window) {
@@ -59,7 +60,8 @@ StackId StackCollector::user_stack(const SeenThread& thread, std::string_view wi
   // Behind a system call the pc is that of the next instruction, as a return address is.
   ThreadRegisters registers{record.ip, record.sp, record.bp, record.call == kNoCall,
                             record.sp + window.size()};
-  RemoteStack stack = unwinder_.unwind(registers, std::ref(reader));
+  RemoteStack stack = go_ ? go_->unwind(registers, record.thread_pointer, unwinder_, std::ref(reader))
+                          : unwinder_.unwind(registers, std::ref(reader));
   return intern(stack.frames, stack.end);
 }
 

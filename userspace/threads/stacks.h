@@ -16,6 +16,7 @@
 #include "userspace/process/process_memory.h"
 #include "userspace/record/modules.h"
 #include "userspace/recording/writer.h"
+#include "userspace/threads/go_threads.h"
 #include "userspace/threads/looker.h"
 #include "userspace/unwind/remote_unwinder.h"
 
@@ -42,6 +43,7 @@ class StackCollector {
   ProcessMemory memory_;
   RecordingWriter& writer_;
   RemoteUnwinder unwinder_;
+  std::unique_ptr<GoThreads> go_;  // none: no Go in this process
   ModuleTable modules_;
   AddressSpace code_;
   std::int32_t kernel_ = -1;                                        // its module, once a stack leads there

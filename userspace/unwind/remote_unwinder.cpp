@@ -70,14 +70,18 @@ RemoteStack walk_stack(const TableMemory& memory, std::uint32_t slot, const dwel
   }
   walk->window_base = walk->window_size = 0;
   dwell_walk_begin(walk.get(), &start, 0);
-  for (int i = 0; i <= DWELL_MAX_FRAMES; i++)
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> registers;  // sp and bp of each frame
+  for (int i = 0; i <= DWELL_MAX_FRAMES; i++) {
+    if (walk->count == registers.size()) registers.emplace_back(walk->sp, walk->bp);
     if (dwell_walk_step(walk.get())) break;
+  }
 
   RemoteStack stack;
   stack.end = static_cast<dwell_stack_end>(walk->end);
   for (__u32 i = 0; i < walk->count; i++) {
     bool exact = dwell_record(walk.get())->exact[i / 64] >> (i % 64) & 1;
-    stack.frames.push_back({walk->pcs[i], exact});
+    auto [sp, bp] = i < registers.size() ? registers[i] : std::pair<std::uint64_t, std::uint64_t>();
+    stack.frames.push_back({walk->pcs[i], exact, sp, bp});
   }
   return stack;
 }

@@ -30,6 +30,7 @@ struct ThreadRegisters {
 struct RemoteFrame {
   std::uint64_t pc;
   bool exact;  // no return address: the thread stands here, or a signal interrupted it here
+  std::uint64_t sp = 0, bp = 0;  // as they are in this frame
 };
 
 struct RemoteStack {
