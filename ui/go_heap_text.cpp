@@ -48,6 +48,31 @@ std::string heap_profile_text(const HeapProfile& profile, std::size_t sites, con
   return out;
 }
 
+std::string contention_text(const ContentionProfile& profile, std::size_t sites, const TextStyle& style) {
+  bool locks = profile.kind == GoProfileKind::kMutex;
+  std::string out =
+      "\n" + style.paragraph(Paint::kStrong, locks ? "Waits for locks, by who let others wait (mutex profile)"
+                                                   : "Waits by call site (block profile)");
+  TextTable table({{"#"}, {"waited"}, {"times"}, {"call site"}});
+  std::size_t width = table.last_column_width(style);
+  double ns = profile.ticks_per_second ? 1e9 / static_cast<double>(profile.ticks_per_second) : 0;
+  for (std::size_t i = 0; i < std::min(sites, profile.sites.size()); ++i) {
+    const ContentionSite& site = profile.sites[i];
+    std::string calls = printable(go_call_site(site.calls));
+    double waited_ns =
+        std::clamp(static_cast<double>(site.ticks) * ns * static_cast<double>(profile.scale), 0.0, 1e18);
+    table.add({{std::to_string(i + 1)},
+               {human_duration(static_cast<std::uint64_t>(waited_ns))},
+               {human_count(static_cast<double>(site.contentions) * static_cast<double>(profile.scale))},
+               {width ? cut_end(calls, width) : calls}});
+  }
+  out += table.write(style);
+  if (profile.sites.size() > sites)
+    out += style.paragraph(Paint::kDim,
+                           fmt::format("{} call sites are not shown.", profile.sites.size() - sites));
+  return out;
+}
+
 std::string collector_text(const Collector& collector, const TextStyle& style) {
   std::string text = fmt::format(
       "Collector: {} cycles ({} asked for by the program), {} stopped in all, {:.2f} % of the CPU time",

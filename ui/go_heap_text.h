@@ -6,11 +6,14 @@
 
 #include "ui/text_style.h"
 #include "userspace/go/collector.h"
+#include "userspace/go/contention_profile.h"
 #include "userspace/go/heap_profile.h"
 
 namespace dwell {
 
 std::string heap_profile_text(const HeapProfile& profile, std::size_t sites, const TextStyle& style);
+// Since the program began.
+std::string contention_text(const ContentionProfile& profile, std::size_t sites, const TextStyle& style);
 std::string collector_text(const Collector& collector, const TextStyle& style);
 
 }  // namespace dwell

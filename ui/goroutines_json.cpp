@@ -1,27 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ui/goroutines_json.h"
 
-#include <nlohmann/json.hpp>
-
 #include "ui/escape.h"
 #include "ui/go_contexts_text.h"
 
 namespace dwell {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 template <typename T>
 Json or_null(const std::optional<T>& value) {
   return value ? Json(*value) : Json(nullptr);
-}
-
-Json call_json(const GoCall& call) {
-  return {{"function", printable(call.function)},
-          {"file", call.file.empty() ? Json(nullptr) : Json(printable(call.file))},
-          {"line", call.line ? Json(call.line) : Json(nullptr)},
-          {"inlined", call.inlined},
-          {"hidden", call.hidden}};
 }
 
 Json channel_json(const GoChannel& channel) {
@@ -94,7 +82,7 @@ Json heap_json(const std::optional<HeapProfile>& heap) {
   Json sites = Json::array();
   for (const HeapSite& site : heap->sites) {
     Json stack = Json::array();
-    for (const GoCall& call : site.calls) stack.push_back(call_json(call));
+    for (const GoCall& call : site.calls) stack.push_back(go_call_json(call));
     sites.push_back({{"estimate", counts_json(site.scaled)},
                      {"sampled", counts_json(site.sampled)},
                      {"stack", std::move(stack)}});
@@ -102,21 +90,22 @@ Json heap_json(const std::optional<HeapProfile>& heap) {
   return {{"sample_bytes", heap->rate}, {"estimate", counts_json(heap->total)}, {"sites", std::move(sites)}};
 }
 
-Json collector_json(const std::optional<Collector>& collector) {
-  if (!collector) return nullptr;
-  Json pauses = Json::array();
-  for (const CollectorPause& pause : collector->last)
-    pauses.push_back({{"end_unix_ns", pause.end_unix_ns}, {"ns", pause.ns}});
-  return {{"cycles", collector->cycles},
-          {"forced", collector->forced},
-          {"pauses_ns", collector->pauses_ns},
-          {"cpu_share", collector->cpu_share},
-          {"gogc", or_null(collector->percent)},
-          {"memory_limit", or_null(collector->limit)},
-          {"live_bytes", or_null(collector->live_bytes)},
-          {"heap_bytes", or_null(collector->heap_bytes)},
-          {"goal_bytes", or_null(collector->goal_bytes)},
-          {"last_pauses", std::move(pauses)}};
+Json contention_json(const std::vector<ContentionProfile>& profiles) {
+  Json list = Json::array();
+  for (const ContentionProfile& profile : profiles) {
+    Json sites = Json::array();
+    for (const ContentionSite& site : profile.sites) {
+      Json stack = Json::array();
+      for (const GoCall& call : site.calls) stack.push_back(go_call_json(call));
+      sites.push_back(
+          {{"contentions", site.contentions}, {"ticks", site.ticks}, {"stack", std::move(stack)}});
+    }
+    list.push_back({{"kind", profile.kind == GoProfileKind::kMutex ? "mutex" : "block"},
+                    {"ticks_per_second", profile.ticks_per_second},
+                    {"scale", profile.scale},
+                    {"sites", std::move(sites)}});
+  }
+  return list;
 }
 
 Json stuck_json(const std::optional<StuckFinding>& stuck) {
@@ -153,12 +142,12 @@ Json timers_json(const std::optional<TimerReport>& timers) {
   Json groups = Json::array();
   for (const GoTimerGroup& group : timers->groups) {
     Json stack = Json::array();
-    for (const GoCall& call : group.calls) stack.push_back(call_json(call));
+    for (const GoCall& call : group.calls) stack.push_back(go_call_json(call));
     groups.push_back(
         {{"kind", name_of(group.kind)},
          {"callback", printable(group.callback)},
          {"period_ns", group.period_ns ? Json(group.period_ns) : Json(nullptr)},
-         {"function", group.function.function.empty() ? Json(nullptr) : call_json(group.function)},
+         {"function", group.function.function.empty() ? Json(nullptr) : go_call_json(group.function)},
          {"count", group.count},
          {"soonest_monotonic_ns", group.soonest_ns},
          {"latest_monotonic_ns", group.latest_ns},
@@ -166,7 +155,7 @@ Json timers_json(const std::optional<TimerReport>& timers) {
          {"not_received", group.not_taken},
          {"useless", or_null(group.useless)},
          {"stack", std::move(stack)},
-         {"created_by", group.creator.function.empty() ? Json(nullptr) : call_json(group.creator)}});
+         {"created_by", group.creator.function.empty() ? Json(nullptr) : go_call_json(group.creator)}});
   }
   return {{"pending", timers->pending},
           {"torn", timers->torn},
@@ -180,7 +169,7 @@ Json contexts_json(const std::optional<ContextReport>& contexts) {
   Json groups = Json::array();
   for (const GoContextGroup& group : contexts->groups) {
     Json stack = Json::array();
-    for (const GoCall& call : group.calls) stack.push_back(call_json(call));
+    for (const GoCall& call : group.calls) stack.push_back(go_call_json(call));
     groups.push_back(
         {{"kind", context_kind_words(group.kind)},
          {"parents", printable(group.parents)},
@@ -192,17 +181,18 @@ Json contexts_json(const std::optional<ContextReport>& contexts) {
          {"waited_for", group.waited_for},
          {"lost", or_null(group.lost)},
          {"stack", std::move(stack)},
-         {"created_by", group.creator.function.empty() ? Json(nullptr) : call_json(group.creator)}});
+         {"created_by", group.creator.function.empty() ? Json(nullptr) : go_call_json(group.creator)}});
   }
   return {{"alive", contexts->alive}, {"lost", contexts->lost}, {"groups", std::move(groups)}};
 }
 
 Json group_json(const GoroutineGroup& group) {
   Json stack = Json::array(), examples = Json::array();
-  for (const GoCall& call : group.calls) stack.push_back(call_json(call));
+  for (const GoCall& call : group.calls) stack.push_back(go_call_json(call));
   for (const GoroutineExample& example : group.examples) examples.push_back(example_json(example));
   Json labels = Json::array();
-  for (const auto& [set, count] : group.labels) labels.push_back({{"count", count}, {"labels", labels_json(set)}});
+  for (const auto& [set, count] : group.labels)
+    labels.push_back({{"count", count}, {"labels", labels_json(set)}});
   return {{"count", group.count},
           {"state", printable(group.state)},
           {"waits", group.waits},
@@ -213,12 +203,37 @@ Json group_json(const GoroutineGroup& group) {
           {"without_time", group.without_time},
           {"stack_state", name_of(group.stack_state)},
           {"stack", std::move(stack)},
-          {"created_by", group.creator.function.empty() ? Json(nullptr) : call_json(group.creator)},
+          {"created_by", group.creator.function.empty() ? Json(nullptr) : go_call_json(group.creator)},
           {"labels", std::move(labels)},
           {"examples", std::move(examples)}};
 }
 
 }  // namespace
+
+Json go_call_json(const GoCall& call) {
+  return {{"function", printable(call.function)},
+          {"file", call.file.empty() ? Json(nullptr) : Json(printable(call.file))},
+          {"line", call.line ? Json(call.line) : Json(nullptr)},
+          {"inlined", call.inlined},
+          {"hidden", call.hidden}};
+}
+
+Json go_collector_json(const std::optional<Collector>& collector) {
+  if (!collector) return nullptr;
+  Json pauses = Json::array();
+  for (const CollectorPause& pause : collector->last)
+    pauses.push_back({{"end_unix_ns", pause.end_unix_ns}, {"ns", pause.ns}});
+  return {{"cycles", collector->cycles},
+          {"forced", collector->forced},
+          {"pauses_ns", collector->pauses_ns},
+          {"cpu_share", collector->cpu_share},
+          {"gogc", or_null(collector->percent)},
+          {"memory_limit", or_null(collector->limit)},
+          {"live_bytes", or_null(collector->live_bytes)},
+          {"heap_bytes", or_null(collector->heap_bytes)},
+          {"goal_bytes", or_null(collector->goal_bytes)},
+          {"last_pauses", std::move(pauses)}};
+}
 
 std::string goroutines_json(const GoroutineReport& report) {
   Json groups = Json::array();
@@ -244,7 +259,8 @@ std::string goroutines_json(const GoroutineReport& report) {
                {"no_heap", report.no_heap.empty() ? Json(nullptr) : Json(printable(report.no_heap))},
                {"timers", timers_json(report.timers)},
                {"contexts", contexts_json(report.contexts)},
-               {"collector", collector_json(report.collector)},
+               {"contention", contention_json(report.contention)},
+               {"collector", go_collector_json(report.collector)},
                {"groups", std::move(groups)}};
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

@@ -4,12 +4,15 @@
 
 #include <string>
 
+#include "ui/json_parts.h"
 #include "userspace/go/goroutine_report.h"
 
 namespace dwell {
 
 inline constexpr int kGoroutinesJsonVersion = 1;
 
+Json go_call_json(const GoCall& call);
+Json go_collector_json(const std::optional<Collector>& collector);
 std::string goroutines_json(const GoroutineReport& report);
 
 }  // namespace dwell

@@ -114,6 +114,8 @@ class Writer {
       out_ += contexts_text(*report_.contexts, {style_, options_.groups, report_.time_monotonic_ns});
     if (report_.collector) out_ += collector_text(*report_.collector, style_);
     if (report_.heap) out_ += heap_profile_text(*report_.heap, options_.groups, style_);
+    for (const ContentionProfile& profile : report_.contention)
+      out_ += contention_text(profile, options_.groups, style_);
     if (!report_.no_heap.empty())
       out_ += "\n" + style_.paragraph(Paint::kWarning, printable(report_.no_heap) + ".");
     return std::move(out_);

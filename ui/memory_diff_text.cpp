@@ -28,6 +28,7 @@ class DiffTextWriter {
 
   std::string write() {
     write_header();
+    out_ += options_.first;
     write_verdicts();
     for (const std::string& note : diff_.notes)
       out_ += style_.paragraph(Paint::kWarning, "Note: " + printable(note));

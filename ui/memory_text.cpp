@@ -38,6 +38,7 @@ class MemoryTextWriter {
 
   std::string write() {
     write_header();
+    if (!options_.first.empty()) out_ += options_.first + "\n";
     write_verdicts();
     write_notes();
     write_totals();
@@ -47,7 +48,7 @@ class MemoryTextWriter {
     }
     out_ += options_.sections;
     write_losses();
-    write_stack_quality();
+    if (!sections_.empty() || options_.first.empty()) write_stack_quality();
     write_cost();
     return std::move(out_);
   }
@@ -133,7 +134,7 @@ class MemoryTextWriter {
       Paint paint = net > 0 ? Paint::kGrew : Paint::kShrank;
       line(net == 0 ? Paint::kPlain : paint, verdict(section));
     }
-    if (sections_.empty()) line(Paint::kPlain, "No memory was allocated or freed.");
+    if (sections_.empty() && options_.first.empty()) line(Paint::kPlain, "No memory was allocated or freed.");
   }
 
   std::string verdict(const Section& section) const {

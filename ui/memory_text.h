@@ -17,6 +17,7 @@ struct MemoryTextOptions {
   std::size_t stacks = 10;  // rows whose whole stack is printed, of each table; 0 for a summary
   std::size_t frames = 64;  // of a stack
   std::string sections = {};  // what other tracers tell, before what all of them missed and cost
+  std::string first = {};     // what is said before memory, of a program that is asked about other things first
 };
 
 std::string memory_text(const MemoryReport& report, const MemoryTextOptions& options);

@@ -46,7 +46,7 @@ _dwell() {
       ;;
     --view)
       if [[ $command == export ]]; then
-        _dwell_complete -W "retained growing allocated temporary peak all threads thread-sites blocked go-blocked contexts clocks"
+        _dwell_complete -W "retained growing allocated temporary peak all threads thread-sites blocked go-blocked contexts clocks goroutines go-heap go-mutex go-block"
       else
         _dwell_complete -W "retained growing allocated temporary peak all"
       fi
@@ -55,7 +55,7 @@ _dwell() {
     --group) _dwell_complete -W "stack function module" ;;
     --kind) _dwell_complete -W "heap mapping file reserved" ;;
     --demangle) _dwell_complete -W "full short none" ;;
-    --sample-type) _dwell_complete -W "inuse_space inuse_objects alloc_space alloc_objects temporary_space temporary_objects reads interval waited" ;;
+    --sample-type) _dwell_complete -W "inuse_space inuse_objects alloc_space alloc_objects temporary_space temporary_objects reads interval waited goroutine contentions delay" ;;
     --attach-method) _dwell_complete -W "session multi perf" ;;
     -o | --output | --with) _dwell_complete -f ;;
     --debug-dir | --sysroot) _dwell_complete -d ;;

@@ -2,8 +2,10 @@
 // One function for each command: does it, writes its output, and says how it went.
 #pragma once
 
+#include "ui/text_style.h"
 #include "userspace/base/result.h"
 #include "userspace/commands/options.h"
+#include "userspace/recording/model.h"
 
 namespace dwell {
 
@@ -16,5 +18,9 @@ Result<Exit> run(const ThreadsCommand& command);
 Result<Exit> run(const ClocksCommand& command);
 Result<Exit> run(const DoctorCommand& command);
 Result<Exit> run(const PrintAndExit& command);
+
+// What a recording tells of Go programs, to stand before what it tells of memory; "" if it met none.
+std::string go_programs_text(const Recording& recording, const TextStyle& style, std::size_t sites,
+                             std::size_t stacks);
 
 }  // namespace dwell

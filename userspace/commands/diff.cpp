@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include "ui/go_report_text.h"
 #include "ui/memory_json.h"
 #include "ui/memory_text.h"
 #include "ui/text_style.h"
@@ -14,9 +15,15 @@ namespace {
 Result<std::string> as_table(const DiffCommand& command, const Recording& before, const Recording& after) {
   Result<MemoryDiff> diff = memory_diff(before, after, command.filter);
   if (!diff) return diff.error();
-  if (command.format == "json") return memory_diff_json(*diff);
+  std::optional<GoDiff> of_go = go_diff(before, after);
+  if (command.format == "json") {
+    Json whole = Json::parse(memory_diff_json(*diff));
+    if (of_go) whole["go"] = go_diff_json(*of_go);
+    return json_text(whole);
+  }
   TextStyle style = command.output.empty() ? text_style_of(STDOUT_FILENO) : TextStyle{};
-  return memory_diff_text(*diff, {.style = style, .sites = command.sites});
+  std::string first = of_go ? go_diff_text(*of_go, {.style = style, .sites = command.sites}) : "";
+  return memory_diff_text(*diff, {.style = style, .sites = command.sites, .first = first});
 }
 
 Result<std::string> as_profile(const DiffCommand& command, const Recording& before, const Recording& after) {

@@ -5,6 +5,7 @@
 #include "userspace/clocks/report.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
+#include "userspace/go_record/go_profiles.h"
 #include "userspace/recording/reader.h"
 #include "userspace/views/blocked.h"
 #include "userspace/views/go_contexts_report.h"
@@ -21,7 +22,18 @@ Result<Profile> clocks_profile_of(const Recording& recording) {
   return clocks_profile(*report);
 }
 
+// What manages its memory itself has nothing to show of allocators.
+bool of_go_alone(const Recording& recording) { return !recording.go_looks.empty() && recording.series.empty(); }
+
+Result<Profile> go_profile_of(const std::string& view, const Recording& recording) {
+  if (view == "go-heap") return go_heap_profile(recording);
+  if (view == "go-mutex") return go_contention_profile(recording, GoProfileKind::kMutex);
+  if (view == "go-block") return go_contention_profile(recording, GoProfileKind::kBlock);
+  return goroutine_profile(recording);
+}
+
 Result<Profile> profile_of(const ExportCommand& command, const Recording& recording) {
+  if (!command.go.empty()) return go_profile_of(command.go, recording);
   if (command.thread_sites) {
     if (!recording.thread_ticks.empty()) return thread_sites_profile(recording);
     return Error{"export: this recording did not follow threads", "record with --threads", Exit::kUsage};
@@ -40,6 +52,8 @@ Result<Profile> profile_of(const ExportCommand& command, const Recording& record
     return Error{"export: this recording did not follow goroutines that park", "record with --go-blocked", Exit::kUsage};
   }
   if (command.threads || recording.only_looks()) return thread_profile(recording);
+  if (of_go_alone(recording))
+    return recording.go_profiles.empty() ? goroutine_profile(recording) : go_heap_profile(recording);
   return memory_profile(recording, command.view, command.filter);
 }
 
@@ -50,7 +64,7 @@ Result<Exit> run(const ExportCommand& command) {
   if (!format) return format.error();
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
-  bool memory = !command.threads && !command.thread_sites && !command.blocked && !command.go_blocked && !command.contexts && !command.clocks && !recording->only_looks();
+  bool memory = command.go.empty() && !of_go_alone(*recording) && !command.threads && !command.thread_sites && !command.blocked && !command.go_blocked && !command.contexts && !command.clocks && !recording->only_looks();
   Result<Profile> profile = profile_of(command, *recording);
   if (!profile) return profile.error();
   ExportOptions how;

@@ -82,15 +82,19 @@ void add_export_view(CLI::App& app, ExportCommand& command) {
     command.go_blocked = text == "go-blocked";
     command.contexts = text == "contexts";
     command.clocks = text == "clocks";
+    command.go = text == "goroutines" || text == "go-heap" || text == "go-mutex" || text == "go-block" ? text : "";
+    if (!command.go.empty()) return;
     if (command.threads || command.thread_sites || command.blocked || command.go_blocked || command.contexts || command.clocks) return;
     value_of(command.view, view_named,
-             "retained, growing, allocated, temporary, peak, all, threads, thread-sites, blocked, go-blocked, contexts or clocks")(text);
+             "retained, growing, allocated, temporary, peak, all, threads, thread-sites, blocked, go-blocked, contexts, clocks, "
+             "goroutines, go-heap, go-mutex or go-block")(text);
   };
   app.add_option_function<std::string>("--view", choose,
                                        "retained (default), growing, allocated, temporary, peak, all; threads: "
                                        "the last look at them; thread-sites: who created them; "
                                        "blocked: for how long they waited, and where; go-blocked: the same of goroutines; "
-                                       "contexts: what --contexts recorded; clocks: what --clocks recorded")
+                                       "contexts: what --contexts recorded; clocks: what --clocks recorded; "
+                                       "of a Go program, as its own profiles have it: goroutines, go-heap, go-mutex, go-block")
       ->type_name("VIEW");
 }
 

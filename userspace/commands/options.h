@@ -53,6 +53,7 @@ struct ExportCommand {
   bool thread_sites = false;  // threads by creating site, not memory
   bool contexts = false;      // contexts of Go programs, not memory
   bool clocks = false;        // clocks, not memory
+  std::string go;             // a profile of a Go program, not memory: goroutines, go-heap, go-mutex, go-block
   MemoryFilter filter;
 };
 

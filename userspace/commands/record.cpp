@@ -47,8 +47,11 @@ Result<void> print_summary(const std::string& path) {
   if (!recording) return recording.error();
   Result<MemoryReport> report = memory_report(*recording, {});
   if (!report) return report.error();
-  std::string text = memory_text(
-      *report, {.style = text_style_of(STDOUT_FILENO), .sites = kSummarySites, .stacks = kSummaryStacks});
+  TextStyle style = text_style_of(STDOUT_FILENO);
+  std::string text = memory_text(*report, {.style = style,
+                                           .sites = kSummarySites,
+                                           .stacks = kSummaryStacks,
+                                           .first = go_programs_text(*recording, style, kSummarySites, kSummaryStacks)});
   text += fmt::format("\n{} written. More: dwell report {}; a picture: dwell export {} -f svg -o {}.svg\n", path, path,
                       path, path);
   return write_output("", text);

@@ -6,10 +6,12 @@
 #include "ui/clocks_text.h"
 #include "ui/go_made_contexts_text.h"
 #include "ui/go_parks_text.h"
+#include "ui/go_report_text.h"
 #include "ui/goroutines_json.h"
 #include "ui/goroutines_text.h"
 #include "ui/memory_json.h"
 #include "ui/memory_text.h"
+#include "ui/memory_words.h"
 #include "ui/text_style.h"
 #include "ui/thread_sites_text.h"
 #include "ui/threads_text.h"
@@ -48,9 +50,11 @@ std::string threads_of(const ReportCommand& command, const Recording& recording,
   return text;
 }
 
-std::string add_threads(const std::string& memory, const Recording& recording) {
-  if (recording.thread_ticks.empty() && !recording.go_parks && !recording.go_contexts) return memory;
+std::string add_others(const std::string& memory, const Recording& recording) {
+  if (recording.thread_ticks.empty() && !recording.go_parks && !recording.go_contexts && recording.go_looks.empty())
+    return memory;
   Json whole = Json::parse(memory);
+  if (!recording.go_looks.empty()) whole["go"] = go_reports_json(go_reports(recording));
   if (recording.go_parks) whole["go_blocked"] = go_parks_json(go_parks_report(recording));
   if (recording.go_contexts) whole["contexts"] = made_contexts_json(go_contexts_report(recording));
   if (recording.thread_ticks.empty()) return json_text(whole);
@@ -82,6 +86,15 @@ Result<Exit> report_clocks(const ReportCommand& command, const Recording& record
 
 }  // namespace
 
+std::string go_programs_text(const Recording& recording, const TextStyle& style, std::size_t sites, std::size_t stacks) {
+  std::string text;
+  for (const GoReport& report : go_reports(recording)) {
+    if (recording.processes.size() > 1) text += process_text(recording.processes[report.process]) + "\n";
+    text += go_report_text(report, {.style = style, .sites = sites, .stacks = stacks});
+  }
+  return text;
+}
+
 Result<Exit> run(const ReportCommand& command) {
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
@@ -91,11 +104,13 @@ Result<Exit> run(const ReportCommand& command) {
   Result<MemoryReport> report = memory_report(*recording, command.filter, command.sort, command.group);
   if (!report) return report.error();
   TextStyle style = text_style_of(STDOUT_FILENO);
-  std::string content = command.json ? add_threads(memory_json(*report), *recording)
-                                     : memory_text(*report, {.style = style,
-                                                             .sites = command.sites,
-                                                             .stacks = command.stacks,
-                                                             .sections = threads_of(command, *recording, style)});
+  std::string content =
+      command.json ? add_others(memory_json(*report), *recording)
+                   : memory_text(*report, {.style = style,
+                                           .sites = command.sites,
+                                           .stacks = command.stacks,
+                                           .sections = threads_of(command, *recording, style),
+                                           .first = go_programs_text(*recording, style, command.sites, command.stacks)});
   if (Result<void> written = write_output("", content); !written) return written.error();
   return Exit::kOk;
 }

@@ -84,7 +84,8 @@ GoStep GoFrames::make_step(std::uint64_t pc) const {
   return step;
 }
 
-void GoFrames::add_calls(std::uint64_t pc, std::vector<GoCall>& calls, bool& calls_panic) const {
+void GoFrames::add_calls(std::uint64_t pc, std::vector<GoCall>& calls, bool& calls_panic,
+                         std::vector<std::uint64_t>* outer) const {
   std::optional<GoRecord> record = table().record_at(pc);
   if (!record) {
     calls.push_back({"", "", 0, false, false});
@@ -110,6 +111,7 @@ void GoFrames::add_calls(std::uint64_t pc, std::vector<GoCall>& calls, bool& cal
     if (name.empty()) break;
     add(name, field_of<std::uint8_t>(call, since_120 ? 0 : 2), true);
     pc = record->entry + field_of<std::uint32_t>(call, since_120 ? 8 : 16);
+    if (outer) outer->push_back(pc + 1);
   }
   add(record->name, record->id, false);
 }
@@ -131,6 +133,19 @@ std::vector<GoCall> GoFrames::calls_at(std::uint64_t pc, bool return_address) co
   bool calls_panic = false;
   add_calls(return_address ? pc - 1 : pc, calls, calls_panic);
   return calls;
+}
+
+std::vector<std::uint64_t> GoFrames::return_addresses(std::span<const std::uint64_t> pcs) const {
+  std::vector<std::uint64_t> result;
+  for (std::size_t i = 0; i < pcs.size();) {
+    std::vector<GoCall> calls;
+    std::vector<std::uint64_t> outer;
+    bool calls_panic = false;
+    add_calls(pcs[i] - 1, calls, calls_panic, &outer);
+    result.push_back(pcs[i++]);
+    for (std::size_t k = 0; k < outer.size() && i < pcs.size() && pcs[i] == outer[k]; ++k) ++i;
+  }
+  return result;
 }
 
 GoCall GoFrames::call_before(std::uint64_t pc) const {

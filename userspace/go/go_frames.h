@@ -6,6 +6,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,9 @@ class GoFrames {
   std::vector<GoCall> calls(const std::vector<std::uint64_t>& pcs);
   // Of one address alone: a return address stands behind its call.
   std::vector<GoCall> calls_at(std::uint64_t pc, bool return_address) const;
+  // Profiles may list an inlined call and, behind it, those that it was inlined into: only the first of them is a
+  // return address, and leads to the others.
+  std::vector<std::uint64_t> return_addresses(std::span<const std::uint64_t> pcs) const;
   // The call that stands before this return address; for "created by".
   GoCall call_before(std::uint64_t pc) const;
   // "" if the address is in no function.
@@ -52,7 +56,9 @@ class GoFrames {
 
  private:
   GoStep make_step(std::uint64_t pc) const;
-  void add_calls(std::uint64_t pc, std::vector<GoCall>& calls, bool& calls_panic) const;
+  // `outer`, if given, takes what profiles list for the calls that this one was inlined into.
+  void add_calls(std::uint64_t pc, std::vector<GoCall>& calls, bool& calls_panic,
+                 std::vector<std::uint64_t>* outer = nullptr) const;
 
   const GoModule& module_;
   const ProcessMemory& memory_;

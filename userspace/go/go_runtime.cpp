@@ -29,6 +29,10 @@ constexpr std::string_view kWanted[] = {
     "runtime.gopark",
     "runtime.(*gcControllerState).heapGoalInternal",
     "runtime.gcStart",
+    "runtime.mutexevent",
+    "runtime.blockevent",
+    "runtime.tickspersecond",
+    "runtime.ticksPerSecond",
 };
 
 constexpr std::size_t kMostLookedAt = 512;

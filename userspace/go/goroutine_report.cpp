@@ -210,6 +210,7 @@ void add_heap(const GoRuntime& runtime, GoroutineReport& report) {
     report.no_heap = profile.error().what;
   }
   report.collector = read_collector(runtime);
+  report.contention = read_contention_profiles(runtime);
 }
 
 Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime, std::optional<StuckFinding> stuck,

@@ -10,6 +10,7 @@
 
 #include "userspace/base/result.h"
 #include "userspace/go/collector.h"
+#include "userspace/go/contention_profile.h"
 #include "userspace/go/context_report.h"
 #include "userspace/go/goroutine_reader.h"
 #include "userspace/go/heap_profile.h"
@@ -31,12 +32,12 @@ struct GoroutineGroup {
   std::uint64_t without_time = 0;                // of them: no collection has seen them wait
   std::optional<std::uint64_t> longest_wait_ns;  // at least: since the first collection that saw it wait
   std::optional<std::uint64_t> shortest_wait_ns;
-  std::vector<std::uint64_t> pcs;          // leaf first
+  std::vector<std::uint64_t> pcs;  // leaf first
   std::uint64_t creator_pc = 0;
-  std::vector<GoCall> calls;               // innermost first
-  GoCall creator;                          // "" for the first goroutine and for threads that C made
+  std::vector<GoCall> calls;  // innermost first
+  GoCall creator;             // "" for the first goroutine and for threads that C made
   std::vector<std::pair<GoLabels, std::uint64_t>> labels;  // how many have these labels; the rest has none
-  std::vector<GoroutineExample> examples;  // at most kMostExamples
+  std::vector<GoroutineExample> examples;                  // at most kMostExamples
   static constexpr std::size_t kMostExamples = 16;
 };
 
@@ -48,16 +49,18 @@ struct GoroutineReport {
   std::uint64_t time_unix_ns = 0, time_monotonic_ns = 0;
   std::uint64_t look_ns = 0;  // how long the look took
   LookFigures figures;
-  std::optional<HeapProfile> heap;        // if it was asked for, and the program keeps one
-  std::string no_heap;                    // why there is none
-  std::optional<Collector> collector;     // if it was asked for
-  std::optional<StuckFinding> stuck;      // if it was asked for
-  std::optional<TimerReport> timers;      // if it was asked for
-  std::optional<ContextReport> contexts;  // if it was asked for
+  std::optional<HeapProfile> heap;            // if it was asked for, and the program keeps one
+  std::string no_heap;                        // why there is none
+  std::vector<ContentionProfile> contention;  // if it was asked for, and the program has switched them on
+  std::optional<Collector> collector;         // if it was asked for
+  std::optional<StuckFinding> stuck;          // if it was asked for
+  std::optional<TimerReport> timers;          // if it was asked for
+  std::optional<ContextReport> contexts;      // if it was asked for
   std::vector<GoroutineGroup> groups;  // stuck ones first, then most goroutines first, the runtime's own last
 };
 
-// Adds what the heap retains by call site, and what its collection costs.
+// Adds what the heap retains by call site, what its collection costs, and the waits that the program has
+// counted.
 void add_heap(const GoRuntime& runtime, GoroutineReport& report);
 
 // Refused if the goroutines that are seen make no sense as such.

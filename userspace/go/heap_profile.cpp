@@ -114,6 +114,12 @@ std::vector<GoCall> calls_of(const GoRuntime& runtime, const std::vector<std::ui
 
 }  // namespace
 
+// A recording may hold any figures.
+static std::int64_t to_count(double value) {
+  constexpr double kMost = 9e18;
+  return value == value ? static_cast<std::int64_t>(std::clamp(value, -kMost, kMost)) : 0;
+}
+
 HeapCounts scale_heap_counts(const HeapCounts& sampled, std::uint64_t rate) {
   auto scale = [rate](std::int64_t& objects, std::int64_t& bytes) {
     if (objects == 0 || bytes == 0) {
@@ -121,8 +127,8 @@ HeapCounts scale_heap_counts(const HeapCounts& sampled, std::uint64_t rate) {
     } else if (rate > 1) {
       double size = static_cast<double>(bytes) / static_cast<double>(objects);
       double factor = 1 / (1 - std::exp(-size / static_cast<double>(rate)));
-      objects = static_cast<std::int64_t>(static_cast<double>(objects) * factor);
-      bytes = static_cast<std::int64_t>(static_cast<double>(bytes) * factor);
+      objects = to_count(static_cast<double>(objects) * factor);
+      bytes = to_count(static_cast<double>(bytes) * factor);
     }
   };
   HeapCounts result = sampled;
@@ -167,7 +173,12 @@ Result<HeapProfile> read_heap_profile(const GoRuntime& runtime) {
     site.object_bytes = bucket.object_bytes;
     site.pcs = bucket.pcs;
     for (std::size_t i = 0; i <= kCycles; ++i) {
-      if (i == 0 || i == pending || !published) add(site.sampled, bucket.cycles[i]);
+      if (i == 0 || i == pending || !published) {
+        add(site.sampled, bucket.cycles[i]);
+      } else {
+        site.pending_objects += bucket.cycles[i].allocated_objects;
+        site.pending_bytes += bucket.cycles[i].allocated_bytes;
+      }
     }
     if (site.sampled.allocated_objects == 0) continue;
     site.calls = calls_of(runtime, site.pcs);

@@ -14,8 +14,9 @@
 namespace dwell {
 
 struct HeapSite {
-  HeapCounts sampled;              // as the runtime counted them
-  HeapCounts scaled;               // what stands for in the whole, as pprof estimates it
+  HeapCounts sampled;                                   // as the runtime counted them
+  std::int64_t pending_objects = 0, pending_bytes = 0;  // allocated since, sampled: not in those figures yet
+  HeapCounts scaled;                                    // what stands for in the whole, as pprof estimates it
   std::uint64_t bucket = 0;        // where the runtime counts it, for as long as the program runs
   std::uint64_t object_bytes = 0;  // of each object
   std::vector<std::uint64_t> pcs;  // return addresses, innermost first, as the runtime stored them

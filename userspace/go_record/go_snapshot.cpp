@@ -23,16 +23,10 @@ Result<void> write_look(const GoroutineReport& report, const GoRuntime& runtime,
   ModuleTable modules(writer);
   GoStacks stacks(writer);
   stacks.map(modules.code_of(report.pid, *mappings));
-  GoLook look = recorded_look(report, 0, runtime.frames(), stacks);
   RecordedProfiles profiles;
-  Result<void> written;
-  if (report.heap) {
-    GoProfileLook heap = profiles.heap(*report.heap, look.time_ns, 0, runtime.frames(), stacks);
-    written = writer.write_go_profile(heap, profiles.buckets());
-  }
-  if (written) written = writer.write_go_look(look);
-  if (written) written = stacks.write_names();
-  if (written) written = writer.finish({look.time_ns + look.duration_ns, "one look at its goroutines"});
+  Result<void> written = write_go_report(report, 0, runtime.frames(), stacks, profiles, writer);
+  if (written)
+    written = writer.finish({report.time_monotonic_ns + report.look_ns, "one look at its goroutines"});
   return written;
 }
 

@@ -26,15 +26,10 @@ GoStack GoStacks::call(GoFrames& frames, std::uint64_t pc, const GoCall& call) {
   return intern({&at, 1}, {&call, 1});
 }
 
-// An address of an inlined call leads on to the calls that it was inlined into, which stand behind it.
 GoStack GoStacks::profile_stack(GoFrames& frames, std::span<const std::uint64_t> pcs,
                                 std::span<const GoCall> calls) {
   std::vector<std::uint32_t> locations;
-  for (std::size_t i = 0; i < pcs.size();) {
-    std::size_t chain = frames.calls_at(pcs[i], pcs[i] != frames.step(pcs[i]).entry).size();
-    locations.push_back(location(frames, pcs[i], pcs[i] != frames.step(pcs[i]).entry));
-    i += std::max<std::size_t>(1, chain);
-  }
+  for (std::uint64_t pc : frames.return_addresses(pcs)) locations.push_back(location(frames, pc, true));
   return intern(locations, calls);
 }
 

@@ -28,7 +28,7 @@ class GoStacks {
   GoStack stack(GoFrames& frames, std::span<const std::uint64_t> pcs, std::span<const GoCall> calls);
   // The call before a return address.
   GoStack call(GoFrames& frames, std::uint64_t pc, const GoCall& call);
-  // As the runtime's profiles have it: each address stands for one call, inlined ones included.
+  // As the runtime's profiles have it, with or without the addresses of inlined calls.
   GoStack profile_stack(GoFrames& frames, std::span<const std::uint64_t> pcs, std::span<const GoCall> calls);
 
   // Of locations of the recording.

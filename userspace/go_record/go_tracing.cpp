@@ -137,20 +137,8 @@ Result<void> GoTracing::look(ProcessSlot slot, Process& process) {
   // It may have ended or become another program while it was read.
   if (!is_there(process.pid)) return {};
   describe_descriptors(process.pid, *report);
-  return write(*report, slot, process);
-}
-
-Result<void> GoTracing::write(const GoroutineReport& report, ProcessSlot slot, Process& process) {
-  GoFrames& frames = process.runtime->frames();
   stacks_.map(process.code);
-  GoLook look = recorded_look(report, slot, frames, stacks_);
-  Result<void> written;
-  if (report.heap) {
-    GoProfileLook heap = profiles_.heap(*report.heap, look.time_ns, slot, frames, stacks_);
-    written = context_.writer.write_go_profile(heap, profiles_.buckets());
-  }
-  if (written) written = context_.writer.write_go_look(look);
-  return written ? stacks_.write_names() : written;
+  return write_go_report(*report, slot, process.runtime->frames(), stacks_, profiles_, context_.writer);
 }
 
 void GoTracing::name(std::vector<LocationSymbol>& symbols) const {

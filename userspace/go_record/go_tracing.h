@@ -53,7 +53,6 @@ class GoTracing : public Tracer {
   // Whether the program has a Go runtime, maybe one that has not begun yet.
   Result<void> recognize(Process& process, std::uint64_t now_ns);
   Result<void> look(ProcessSlot slot, Process& process);
-  Result<void> write(const GoroutineReport& report, ProcessSlot slot, Process& process);
 
   TracerContext context_;
   GoStacks stacks_;

@@ -2,6 +2,9 @@
 #include "userspace/go_record/recorded_look.h"
 
 #include <algorithm>
+#include <map>
+
+#include "userspace/go_record/go_report.h"
 
 namespace dwell {
 namespace {
@@ -24,18 +27,6 @@ std::array<std::int64_t, 4> values_of(const HeapCounts& counts) {
 
 // ---- and back ----
 
-std::vector<GoCall> calls_of(const Recording& recording, const GoStack& stack) {
-  std::vector<GoCall> calls;
-  for (std::uint32_t location : recording.stacks[static_cast<std::size_t>(stack.stack)].locations) {
-    if (location >= recording.symbols.size()) continue;
-    const std::vector<SymbolFrame>& frames = recording.symbols[location].frames;
-    for (std::size_t i = 0; i < frames.size() && calls.size() < stack.hidden.size(); ++i)
-      calls.push_back({frames[i].function, frames[i].file, frames[i].line, i + 1 < frames.size(),
-                       stack.hidden[calls.size()]});
-  }
-  return calls;
-}
-
 GoroutineGroup group_of(const Recording& recording, const GoGroup& from) {
   GoroutineGroup group;
   group.state = from.state;
@@ -47,8 +38,8 @@ GoroutineGroup group_of(const Recording& recording, const GoGroup& from) {
   group.without_time = from.without_time;
   group.longest_wait_ns = from.longest_wait_ns;
   group.shortest_wait_ns = from.shortest_wait_ns;
-  group.calls = calls_of(recording, from.stack);
-  if (std::vector<GoCall> creator = calls_of(recording, from.creator); !creator.empty())
+  group.calls = recorded_calls(recording, from.stack);
+  if (std::vector<GoCall> creator = recorded_calls(recording, from.creator); !creator.empty())
     group.creator = creator[0];
   group.labels = from.labels;
   group.examples = from.examples;
@@ -68,25 +59,40 @@ StuckFinding stuck_of(const GoStuck& from) {
 }
 
 std::optional<HeapProfile> heap_of(const Recording& recording, const GoLook& look) {
-  std::optional<HeapProfile> profile;
-  std::map<std::uint32_t, HeapCounts> counts;
-  for (const GoProfileLook& seen : recording.go_profiles) {
-    if (seen.kind != GoProfileKind::kHeap || seen.process != look.process) continue;
-    if (seen.time_ns > look.time_ns) break;
-    profile.emplace().rate = seen.rate;
-    for (const GoBucketRow& row : seen.rows)
-      counts[row.bucket] = {row.values[0], row.values[1], row.values[2], row.values[3]};
-  }
-  for (const auto& [index, sampled] : counts) {
+  GoCounters counters = counters_at(recording, GoProfileKind::kHeap, look.process, look.time_ns);
+  if (!counters.last) return std::nullopt;
+  HeapProfile profile;
+  profile.rate = counters.last->rate;
+  for (const auto& [index, row] : counters.rows) {
     const GoBucket& bucket = recording.go_buckets[index];
     HeapSite site;
     site.object_bytes = bucket.object_bytes;
-    site.sampled = sampled;
-    site.calls = calls_of(recording, bucket.stack);
-    profile->sites.push_back(std::move(site));
+    site.sampled = {row.values[0], row.values[1], row.values[2], row.values[3]};
+    site.calls = recorded_calls(recording, bucket.stack);
+    profile.sites.push_back(std::move(site));
   }
-  if (profile) estimate_heap(*profile);
+  estimate_heap(profile);
   return profile;
+}
+
+std::vector<ContentionProfile> contention_of(const Recording& recording, const GoLook& look) {
+  std::vector<ContentionProfile> profiles;
+  for (GoProfileKind kind : {GoProfileKind::kMutex, GoProfileKind::kBlock}) {
+    GoCounters counters = counters_at(recording, kind, look.process, look.time_ns);
+    if (!counters.last) continue;
+    ContentionProfile& profile = profiles.emplace_back();
+    profile.kind = kind;
+    profile.ticks_per_second = counters.last->ticks_per_second;
+    profile.scale = static_cast<std::int64_t>(counters.last->rate);
+    for (const auto& [index, row] : counters.rows) {
+      ContentionSite& site = profile.sites.emplace_back();
+      site.contentions = row.values[0];
+      site.ticks = row.values[1];
+      site.calls = recorded_calls(recording, recording.go_buckets[index].stack);
+    }
+    sort_contention(profile);
+  }
+  return profiles;
 }
 
 }  // namespace
@@ -123,28 +129,73 @@ GoLook recorded_look(const GoroutineReport& report, ProcessSlot process, GoFrame
   return look;
 }
 
+template <typename Describe>
+void RecordedProfiles::tell(ProcessSlot process, std::uint64_t address, GoBucketRow row, GoProfileLook& look,
+                            Describe describe) {
+  auto [known, fresh] = known_.try_emplace({process, address});
+  if (fresh) {
+    known->second.row.bucket = static_cast<std::uint32_t>(buckets_.size());
+    buckets_.push_back(describe());
+  }
+  row.bucket = known->second.row.bucket;
+  if (!fresh && row == known->second.row) return;
+  known->second.row = row;
+  look.rows.push_back(row);
+}
+
+GoProfileLook RecordedProfiles::begin(GoProfileKind kind, std::uint64_t time_ns, ProcessSlot process) {
+  GoProfileLook look{time_ns, process, kind, 0, 0, {}};
+  for (std::uint32_t index : std::exchange(gone_[{process, kind}], {})) look.rows.push_back({index, {}, {}});
+  return look;
+}
+
 GoProfileLook RecordedProfiles::heap(const HeapProfile& profile, std::uint64_t time_ns, ProcessSlot process,
                                      GoFrames& frames, GoStacks& stacks) {
-  GoProfileLook look{time_ns, process, GoProfileKind::kHeap, profile.rate, 0, {}};
+  GoProfileLook look = begin(GoProfileKind::kHeap, time_ns, process);
+  look.rate = profile.rate;
   for (const HeapSite& site : profile.sites) {
-    auto [known, fresh] = known_.try_emplace({process, site.bucket});
-    if (fresh) {
-      known->second.index = static_cast<std::uint32_t>(buckets_.size());
+    GoBucketRow row{0, values_of(site.sampled), {site.pending_objects, site.pending_bytes}};
+    tell(process, site.bucket, row, look, [&] {
       std::span<const std::uint64_t> pcs =
           std::span(site.pcs).last(std::min(site.calls.size(), site.pcs.size()));
-      buckets_.push_back(
-          {process, GoProfileKind::kHeap, site.object_bytes, stacks.profile_stack(frames, pcs, site.calls)});
-    }
-    std::array<std::int64_t, 4> values = values_of(site.sampled);
-    if (!fresh && values == known->second.values) continue;
-    known->second.values = values;
-    look.rows.push_back({known->second.index, values});
+      return GoBucket{process, look.kind, site.object_bytes, stacks.profile_stack(frames, pcs, site.calls)};
+    });
   }
   return look;
 }
 
+GoProfileLook RecordedProfiles::contention(const ContentionProfile& profile, std::uint64_t time_ns,
+                                           ProcessSlot process, GoFrames& frames, GoStacks& stacks) {
+  GoProfileLook look = begin(profile.kind, time_ns, process);
+  look.rate = static_cast<std::uint64_t>(profile.scale);
+  look.ticks_per_second = profile.ticks_per_second;
+  for (const ContentionSite& site : profile.sites)
+    tell(process, site.bucket, {0, {site.contentions, site.ticks, 0, 0}, {}}, look, [&] {
+      return GoBucket{process, look.kind, 0, stacks.profile_stack(frames, site.pcs, site.calls)};
+    });
+  return look;
+}
+
 void RecordedProfiles::forget(ProcessSlot process) {
+  for (const auto& [key, known] : known_)
+    if (key.first == process) gone_[{process, buckets_[known.row.bucket].kind}].push_back(known.row.bucket);
+  for (auto& [key, indices] : gone_) std::sort(indices.begin(), indices.end());
   absl::erase_if(known_, [&](const auto& known) { return known.first.first == process; });
+}
+
+Result<void> write_go_report(const GoroutineReport& report, ProcessSlot process, GoFrames& frames,
+                             GoStacks& stacks, RecordedProfiles& profiles, RecordingWriter& writer) {
+  GoLook look = recorded_look(report, process, frames, stacks);
+  Result<void> written;
+  // What is counted is told before its counters, and known when they have been gathered.
+  auto write = [&](const GoProfileLook& profile) {
+    if (written) written = writer.write_go_profile(profile, profiles.buckets());
+  };
+  if (report.heap) write(profiles.heap(*report.heap, look.time_ns, process, frames, stacks));
+  for (const ContentionProfile& profile : report.contention)
+    write(profiles.contention(profile, look.time_ns, process, frames, stacks));
+  if (written) written = writer.write_go_look(look);
+  return written ? stacks.write_names() : written;
 }
 
 GoroutineReport report_of(const Recording& recording, const GoLook& look) {
@@ -162,6 +213,7 @@ GoroutineReport report_of(const Recording& recording, const GoLook& look) {
   report.figures = look.figures;
   report.heap = heap_of(recording, look);
   report.no_heap = look.no_heap;
+  report.contention = contention_of(recording, look);
   report.collector = look.collector;
   if (look.stuck) report.stuck = stuck_of(*look.stuck);
   for (const GoGroup& group : look.groups) report.groups.push_back(group_of(recording, group));

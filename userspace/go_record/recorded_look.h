@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -15,6 +16,11 @@
 
 namespace dwell {
 
+// All of a look that stands in chunks, in the order in which they belong.
+class RecordedProfiles;
+Result<void> write_go_report(const GoroutineReport& report, ProcessSlot process, GoFrames& frames,
+                             GoStacks& stacks, RecordedProfiles& profiles, RecordingWriter& writer);
+
 GoLook recorded_look(const GoroutineReport& report, ProcessSlot process, GoFrames& frames, GoStacks& stacks);
 
 // The counters of the runtime's profiles: each bucket is told once, and its counters when they have changed.
@@ -22,6 +28,8 @@ class RecordedProfiles {
  public:
   GoProfileLook heap(const HeapProfile& profile, std::uint64_t time_ns, ProcessSlot process, GoFrames& frames,
                      GoStacks& stacks);
+  GoProfileLook contention(const ContentionProfile& profile, std::uint64_t time_ns, ProcessSlot process,
+                           GoFrames& frames, GoStacks& stacks);
   // The process has become another program: what stands where a bucket stood is another one.
   void forget(ProcessSlot process);
 
@@ -29,11 +37,18 @@ class RecordedProfiles {
 
  private:
   struct Known {
-    std::uint32_t index = 0;
-    std::array<std::int64_t, 4> values{};
+    GoBucketRow row;  // as it was told last
   };
+  GoProfileLook begin(GoProfileKind kind, std::uint64_t time_ns, ProcessSlot process);
+  // A bucket that is met for the first time is described by `describe`.
+  template <typename Describe>
+  void tell(ProcessSlot process, std::uint64_t address, GoBucketRow row, GoProfileLook& look,
+            Describe describe);
+
   std::vector<GoBucket> buckets_;
   absl::flat_hash_map<std::pair<ProcessSlot, std::uint64_t>, Known> known_;  // by where the runtime has it
+  std::map<std::pair<ProcessSlot, GoProfileKind>, std::vector<std::uint32_t>>
+      gone_;  // to be told of, as nothing
 };
 
 // As it was seen. The heap is that of the last profile up to the look; a recording has no goroutine's code

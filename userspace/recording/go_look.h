@@ -169,6 +169,8 @@ struct GoBucket {
 struct GoBucketRow {
   std::uint32_t bucket = 0;
   std::array<std::int64_t, 4> values{};
+  // Of the heap, whose figures are those of the last collection: objects and bytes allocated since.
+  std::array<std::int64_t, 2> pending{};
   bool operator==(const GoBucketRow&) const = default;
 };
 

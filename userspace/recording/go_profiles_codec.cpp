@@ -16,6 +16,17 @@ std::string get_kind(Cursor& in, GoProfileKind& kind) {
   return "";
 }
 
+// Sums and differences of counters stay numbers.
+constexpr std::int64_t kMostCounted = std::int64_t{1} << 60;
+bool get_counters(Cursor& in, std::span<std::int64_t> counters) {
+  for (std::int64_t& counter : counters) {
+    counter = static_cast<std::int64_t>(get_difference(in));
+    if (counter > kMostCounted || counter < -kMostCounted) return false;
+  }
+  return true;
+}
+constexpr const char* kTooMuch = "it counts more than there can be";
+
 std::string get_process(Cursor& in, const Recording& recording, ProcessSlot& process) {
   std::uint64_t slot = in.uleb();
   if (slot >= recording.processes.size())
@@ -67,6 +78,8 @@ std::string encode_go_profile(const GoProfileLook& look) {
     put_uleb(out, row.bucket);
     for (std::int64_t value : row.values) put_difference(out, static_cast<std::uint64_t>(value));
   }
+  for (const GoBucketRow& row : look.rows)
+    for (std::int64_t value : row.pending) put_difference(out, static_cast<std::uint64_t>(value));
   return out;
 }
 
@@ -81,7 +94,7 @@ std::string decode_go_profile(Cursor& in, Recording& out) {
   for (std::size_t left = get_count(in); left > 0; --left) {
     GoBucketRow row;
     std::uint64_t bucket = in.uleb();
-    for (std::int64_t& value : row.values) value = static_cast<std::int64_t>(get_difference(in));
+    if (!get_counters(in, row.values)) return kTooMuch;
     if (!in.ok()) return kTooShort;
     if (bucket >= out.go_buckets.size() || out.go_buckets[bucket].kind != look.kind ||
         out.go_buckets[bucket].process != look.process)
@@ -89,6 +102,10 @@ std::string decode_go_profile(Cursor& in, Recording& out) {
     row.bucket = static_cast<std::uint32_t>(bucket);
     look.rows.push_back(row);
   }
+  // The first files with such chunks end before that.
+  if (in.ok() && !in.at_end())
+    for (GoBucketRow& row : look.rows)
+      if (!get_counters(in, row.pending)) return kTooMuch;
   if (!in.ok()) return kTooShort;
   out.go_profiles.push_back(std::move(look));
   return "";

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <memory>
 
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/files.h"
@@ -96,6 +97,99 @@ TEST(GoRecording, NothingIsSaidOfGoInOtherPrograms) {
   Result<Recording> recording = read_recording(folder.file("c.dwell"));
   ASSERT_TRUE(recording) << recording.error().what;
   EXPECT_TRUE(recording->go_looks.empty());
+}
+
+// Goroutines and heap that grow at known lines and rates, seen for some seconds.
+class GrowingProgram : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    if (!why_no_bpf().empty()) return;
+    folder = std::make_unique<TemporaryFolder>();
+    Program target({target_binary("go/grow")});
+    ASSERT_TRUE(target.wait_for_output("ready"));
+    for (const char* command : {"leak 100", "churn 5", "grow 20"}) target.write_line(command);
+    ASSERT_TRUE(target.wait_for_output("done grow"));
+    for (const char* name : {"first.dwell", "second.dwell"}) {
+      bool long_enough_for_growth = name == std::string("second.dwell");
+      std::vector<std::string> options = {"-d", long_enough_for_growth ? "7" : "1.5", "--prove"};
+      testing::Recording recorder(target.pid(), folder->file(name), options);
+      ASSERT_EQ(recorder.program().wait(), 0) << recorder.program().errors();
+      summary = recorder.program().output();
+    }
+    report = testing::report(folder->file("second.dwell"));
+  }
+  static void TearDownTestSuite() { folder.reset(); }
+  void SetUp() override { DWELL_NEEDS_BPF(); }
+
+  static nlohmann::json creator_in(const nlohmann::json& go, const std::string& function) {
+    for (const nlohmann::json& creator : go["creators"])
+      if (!creator["created_by"].is_null() && creator["created_by"]["function"] == function) return creator;
+    return nullptr;
+  }
+  static nlohmann::json site_in(const nlohmann::json& sites, const std::string& function) {
+    for (const nlohmann::json& site : sites)
+      if (!site["stack"].empty() && site["stack"][0]["function"] == function) return site;
+    return nullptr;
+  }
+
+  static std::unique_ptr<TemporaryFolder> folder;
+  static nlohmann::json report;
+  static std::string summary;
+};
+std::unique_ptr<TemporaryFolder> GrowingProgram::folder;
+nlohmann::json GrowingProgram::report;
+std::string GrowingProgram::summary;
+
+// One each 20 ms, or later on a machine with other work: never earlier.
+TEST_F(GrowingProgram, IsSeenToGrowByCreator) {
+  nlohmann::json go = report["go"][0], leak = creator_in(go, "main.leak");
+  ASSERT_FALSE(leak.is_null()) << go.dump(1);
+  EXPECT_TRUE(leak["count"]["grows"]);
+  EXPECT_GT(leak["count"]["growth_per_minute"], 1000);
+  EXPECT_LT(leak["count"]["growth_per_minute"], 3200);
+  EXPECT_GT(leak["count"]["first"], 100);
+  EXPECT_EQ(leak["most"]["stack"][0]["function"], "runtime.gopark");
+  EXPECT_EQ(go["creators"][0], leak);
+  EXPECT_GT(leak["stuck"], 100);
+  EXPECT_EQ(go["stuck"]["goroutines"], leak["stuck"]);
+  EXPECT_FALSE(creator_in(go, "main.each")["count"]["grows"]);
+  EXPECT_NE(summary.find("Those started by main.leak (grow.go:36) grow steadily"), std::string::npos)
+      << summary;
+  EXPECT_LT(summary.find("Those started by"), summary.find("Go heap by call site"));
+}
+
+// 64 KB each 20 ms that stay, and each 5 ms that do not: 3.1 and 12.5 MB a second, less where the machine is
+// late. The runtime samples one in 512 KB: 45 and 175 samples in 7 s.
+TEST_F(GrowingProgram, TellsWhatAllocatesAndWhatStays) {
+  nlohmann::json heap = report["go"][0]["heap"];
+  double seconds = heap["window_ns"].get<double>() / 1e9;
+  EXPECT_GT(seconds, 5);
+  nlohmann::json retain = site_in(heap["sites"], "main.retain"),
+                 garbage = site_in(heap["sites"], "main.garbage");
+  ASSERT_FALSE(retain.is_null() || garbage.is_null()) << heap.dump(1);
+  for (const auto& [site, rate] : {std::pair(retain, 3.1), std::pair(garbage, 12.5)}) {
+    double allocated = site["allocated"]["bytes"].get<double>() / seconds / (1 << 20);
+    double error = site["allocated"]["bytes_error"].get<double>() / seconds / (1 << 20);
+    EXPECT_LT(allocated, rate + 5 * error);
+    EXPECT_GT(allocated, rate / 3 - 5 * error);
+    EXPECT_LT(error, allocated / 3);
+  }
+  EXPECT_GT(retain["growth_per_minute"], 20 << 20);
+  EXPECT_GT(retain["in_use"]["bytes"], 10 << 20);
+  EXPECT_LT(garbage["in_use"]["bytes"].get<double>(), garbage["allocated"]["bytes"].get<double>() / 4);
+  EXPECT_GT(report["go"][0]["collector"]["cycles"], 2);
+}
+
+TEST_F(GrowingProgram, DiffersByWhatHasGrown) {
+  Finished done =
+      run({dwell_binary(), "diff", folder->file("first.dwell"), folder->file("second.dwell"), "-f", "json"});
+  ASSERT_EQ(done.exit, 0) << done.errors;
+  nlohmann::json go = nlohmann::json::parse(done.output)["go"];
+  EXPECT_EQ(go["creators"][0]["created_by"]["function"], "main.leak");
+  EXPECT_GT(go["creators"][0]["after"].get<int>() - go["creators"][0]["before"].get<int>(), 100);
+  EXPECT_EQ(go["heap"][0]["stack"][0]["function"], "main.retain");
+  Finished text = run({dwell_binary(), "diff", folder->file("first.dwell"), folder->file("second.dwell")});
+  EXPECT_NE(text.output.find("main.leak (grow.go:36)"), std::string::npos) << text.output;
 }
 
 // The look that was kept reads as it did when it was taken, to the byte.

@@ -3,10 +3,13 @@
 // Goroutines, heap and waits for locks that grow at known call sites, one command a line:
 //
 //	leak N      N goroutines that nobody will wake
+//	allocate N  N times 64 KB that stay
 //	grow MS     one of them, and 64 KB that stay, each MS milliseconds from now on
 //	churn MS    64 KB of garbage each MS milliseconds from now on
 //	contend N   N times two goroutines want one lock, and one waits for a channel
 //	account     its own profiles, as text
+//	write DIR   the same as files NAME.pb.gz
+//	collect     a garbage collection
 //
 // Answers each with "done COMMAND".
 package main
@@ -18,6 +21,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/pprof"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -89,6 +93,17 @@ func account() {
 	}
 }
 
+func write(folder string) {
+	for _, name := range []string{"goroutine", "heap", "mutex", "block"} {
+		file, err := os.Create(folder + "/" + name + ".pb.gz")
+		if err != nil {
+			panic(err)
+		}
+		pprof.Lookup(name).WriteTo(file, 0)
+		file.Close()
+	}
+}
+
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == "profiled" {
 		runtime.SetMutexProfileFraction(1)
@@ -98,12 +113,16 @@ func main() {
 	fmt.Println("ready")
 	in := bufio.NewScanner(os.Stdin)
 	for in.Scan() {
-		var command string
-		var n int
-		fmt.Sscan(in.Text(), &command, &n)
+		var command, what string
+		fmt.Sscan(in.Text(), &command, &what)
+		n, _ := strconv.Atoi(what)
 		switch command {
 		case "leak":
 			pprof.Do(context.Background(), labels, func(context.Context) { leak(n) })
+		case "allocate":
+			for i := 0; i < n; i++ {
+				retain()
+			}
 		case "grow":
 			each(n, func() { leak(1); retain() })
 		case "churn":
@@ -112,6 +131,11 @@ func main() {
 			contend(n)
 		case "account":
 			account()
+		case "write":
+			write(what)
+		case "collect":
+			runtime.GC()
+			runtime.GC()
 		}
 		fmt.Println("done", command)
 	}
