@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # compare_with_gdb.py DWELL NAME PID...: the stacks of all threads of these processes, as dwell tells them without
 # stopping any and as gdb does that stops them all. Compared are the threads that did not run from before dwell's look
-# until after gdb's, but for being stopped by gdb. Exit code 1: a stack differs, or too many are not complete.
+# until after gdb's, but for being stopped by gdb; with NATIVE=1 up to the first frame of generated code. Exit code 1: a stack differs, or too many are not complete.
 import json
 import os
 import subprocess
@@ -50,6 +50,14 @@ def gdb_stacks(pid):
         return stacks
 
 
+def native_part(stack):
+    """Up to the first frame that lies in no file: generated code, whose frames gdb can only guess."""
+    for i, (path, _) in enumerate(stack):
+        if not path or not path.startswith(("/", "[vdso]")):
+            return stack[:i]
+    return stack
+
+
 def main():
     dwell, name, *pids = sys.argv[1:]
     threads = compared = equal = incomplete = 0
@@ -69,6 +77,8 @@ def main():
                 continue
             compared += 1
             theirs = [place(maps, pc) for pc in stacks[thread["tid"]]]
+            if "NATIVE" in os.environ:
+                ours, theirs = native_part(ours), native_part(theirs)
             if ours == theirs:
                 equal += 1
             else:
