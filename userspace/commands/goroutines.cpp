@@ -11,17 +11,18 @@
 namespace dwell {
 
 Result<Exit> show_goroutines(const ThreadsCommand& command) {
-  Result<GoroutineReport> report = take_go_snapshot({command.options.pid, command.prove, command.heap,
-                                                     command.timers, command.contexts, command.options.output,
-                                                     command.options.command_line});
+  Result<GoroutineReport> report =
+      take_go_snapshot({command.options.pid, command.prove, command.heap, command.timers, command.contexts,
+                        command.options.output, command.options.command_line});
   if (!report) return report.error();
   GoroutinesTextOptions options{
       .style = text_style_of(STDOUT_FILENO), .stacks = command.groups, .runtime = command.runtime};
   std::string content = command.json ? goroutines_json(*report) : goroutines_text(*report, options);
   if (Result<void> written = write_output("", content); !written) return written.error();
-  bool found =
-      report->stuck && (!report->stuck->goroutines.empty() || !report->stuck->useless_timers.empty() ||
-                        (report->contexts && report->contexts->lost > 0));
+  // Timers that are useless end by themselves; any server with timeouts has some.
+  bool found = (report->stuck && !report->stuck->goroutines.empty()) ||
+               (report->timers && report->timers->useless_tickers > 0) ||
+               (report->contexts && report->contexts->lost > 0);
   return found ? Exit::kFound : Exit::kOk;
 }
 

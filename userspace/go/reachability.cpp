@@ -209,24 +209,28 @@ void Marker::mark_specials(const GoSpan& span) {
   }
 }
 
-void Marker::mark_deferred(std::uint64_t goroutine) {
+// Functions that it will still call.
+std::vector<std::uint64_t> Marker::mark_deferred(std::uint64_t goroutine) {
+  std::vector<std::uint64_t> functions;
   constexpr std::uint64_t kDeferred = 40, kPanic = 32, kPanicSize = 96;
   constexpr int kFirstShort = 22;
   std::uint64_t link = runtime_.layout().minor >= kFirstShort ? 32 : 40;
   std::uint64_t record = runtime_.memory().load<std::uint64_t>(goroutine + kDeferred).value_or(0);
   for (std::size_t i = 0; record && i < kMostDeferred; ++i) {
     mark(record);
-    mark(runtime_.memory().load<std::uint64_t>(record + 24).value_or(0));  // its function
+    functions.push_back(runtime_.memory().load<std::uint64_t>(record + 24).value_or(0));
+    mark(functions.back());
     record = runtime_.memory().load<std::uint64_t>(record + link).value_or(0);
   }
   if (std::uint64_t panic = runtime_.memory().load<std::uint64_t>(goroutine + kPanic).value_or(0))
     mark_memory(panic, kPanicSize);
+  return functions;
 }
 
 void Marker::mark_goroutine(const Goroutine& goroutine) {
   mark_memory(goroutine.address, runtime_.layout().g_size);
-  mark_deferred(goroutine.address);
-  roots_.visit(goroutine, [this](std::uint64_t word, std::uint64_t before) { mark(word, before); });
+  std::vector<std::uint64_t> deferred = mark_deferred(goroutine.address);
+  roots_.visit(goroutine, deferred, [this](std::uint64_t word, std::uint64_t before) { mark(word, before); });
 }
 
 Result<Unreached> Marker::run() {

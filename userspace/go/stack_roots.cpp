@@ -26,6 +26,11 @@ StackRoots::StackRoots(const GoRuntime& runtime) : runtime_(runtime) {
   function_data_ = runtime.memory()
                        .load<std::uint64_t>(runtime.module().moduledata + runtime.layout().module_read_only)
                        .value_or(0);
+  constexpr std::uint16_t kBefore = 8;  // it stands in front of that, in all versions
+  read_only_ =
+      runtime.memory()
+          .load<std::uint64_t>(runtime.module().moduledata + runtime.layout().module_read_only - kBefore)
+          .value_or(0);
 }
 
 void StackRoots::visit_range(std::uint64_t begin, std::uint64_t end, const WordVisitor& word) const {
@@ -36,7 +41,15 @@ void StackRoots::visit_range(std::uint64_t begin, std::uint64_t end, const WordV
          at > stack_start_ ? field_of<std::uint64_t>(stack_, at - stack_start_ - 8) : 0);
 }
 
-void StackRoots::visit(const Goroutine& goroutine, const WordVisitor& word) {
+void StackRoots::visit(const Goroutine& goroutine, std::span<const std::uint64_t> deferred,
+                       const WordVisitor& to) {
+  objects_.clear();
+  if (maps_.size() >= kMostMaps) maps_.clear();
+  inward_.assign(deferred.begin(), deferred.end());
+  auto word = [&](std::uint64_t value, std::uint64_t before) {
+    if (value >= goroutine.stack_low && value < goroutine.stack_high) inward_.push_back(value);
+    to(value, before);
+  };
   bool whole = goroutine.stack_state == GoStackState::kWhole;
   stack_start_ = whole ? goroutine.sp : goroutine.stack_low;
   stack_.clear();
@@ -56,6 +69,7 @@ void StackRoots::visit(const Goroutine& goroutine, const WordVisitor& word) {
     // What the stub was called with stands in the frame above.
     if (passes_unknown_arguments(runtime_.frames().function_at(pcs[i])) && i + 1 < pcs.size()) exact = true;
   }
+  visit_objects(word);
 }
 
 void StackRoots::visit_frame(const Frame& frame, bool has_room, const WordVisitor& word) {
@@ -74,17 +88,40 @@ void StackRoots::visit_frame(const Frame& frame, bool has_room, const WordVisito
   };
   visit_bits(maps.locals, locals);
   visit_bits(maps.arguments, frame.fp);
-  for (const auto& [offset, size] : maps.objects) {
-    std::uint64_t begin = (offset < 0 ? locals_end : frame.fp) + static_cast<std::uint64_t>(offset);
-    visit_range(begin, begin + size, word);
+  for (const ObjectMap& object : maps.objects) {
+    std::uint64_t from = object.offset < 0 ? locals_end : frame.fp;
+    objects_.push_back({from + static_cast<std::uint64_t>(object.offset), &object, false});
+  }
+}
+
+StackRoots::Object* StackRoots::object_at(std::uint64_t address) {
+  auto behind = std::upper_bound(objects_.begin(), objects_.end(), address,
+                                 [](std::uint64_t at, const Object& object) { return at < object.begin; });
+  if (behind == objects_.begin()) return nullptr;
+  Object& object = *std::prev(behind);
+  return address < object.begin + object.map->size ? &object : nullptr;
+}
+
+// What nothing alive leads to is dead, though it still stands there.
+void StackRoots::visit_objects(const WordVisitor& word) {
+  std::sort(objects_.begin(), objects_.end(),
+            [](const Object& a, const Object& b) { return a.begin < b.begin; });
+  while (!inward_.empty()) {
+    Object* object = object_at(inward_.back());
+    inward_.pop_back();
+    if (!object || std::exchange(object->visited, true)) continue;
+    const ObjectMap& map = *object->map;
+    for (std::uint64_t i = 0; i * 8 < map.pointer_bytes; ++i) {
+      bool pointer = map.bits.empty() || static_cast<unsigned char>(map.bits[i / 8]) >> (i % 8) & 1;
+      if (pointer) visit_range(object->begin + i * 8, object->begin + i * 8 + 8, word);
+    }
   }
 }
 
 const StackRoots::Maps& StackRoots::maps_at(std::uint64_t pc) {
   auto found = maps_.find(pc);
-  if (found != maps_.end()) return found->second;
-  if (maps_.size() >= kMostMaps) maps_.clear();
-  return maps_.emplace(pc, read_maps(pc)).first->second;
+  if (found != maps_.end()) return *found->second;
+  return *maps_.emplace(pc, std::make_unique<Maps>(read_maps(pc))).first->second;
 }
 
 bool StackRoots::read_bitmap(const GoRecord& record, std::uint32_t which, std::int64_t index,
@@ -115,16 +152,30 @@ StackRoots::Maps StackRoots::read_maps(std::uint64_t pc) const {
   maps.known = read_bitmap(*record, kLocalMaps, index, maps.locals) || !has_room;
   bool no_arguments = table.argument_bytes(*record) == 0;
   maps.known = (read_bitmap(*record, kArgumentMaps, index, maps.arguments) || no_arguments) && maps.known;
-  if (std::optional<std::uint32_t> offset = table.data_offset(*record, kStackObjects)) {
-    std::uint64_t address = function_data_ + *offset;
-    std::uint64_t count = runtime_.memory().load<std::uint64_t>(address).value_or(0);
-    for (std::uint64_t i = 0; i < std::min<std::uint64_t>(count, kMostObjects); ++i) {
-      std::array<std::int32_t, 4> object{};
-      if (!runtime_.memory().read(address + 8 + i * sizeof object, object.data(), sizeof object)) break;
-      if (object[1] > 0) maps.objects.emplace_back(object[0], static_cast<std::uint32_t>(object[1]));
-    }
-  }
+  read_objects(*record, maps);
   return maps;
+}
+
+void StackRoots::read_objects(const GoRecord& record, Maps& maps) const {
+  std::optional<std::uint32_t> offset = runtime_.frames().table().data_offset(record, kStackObjects);
+  if (!offset) return;
+  std::uint64_t address = function_data_ + *offset;
+  std::uint64_t count = runtime_.memory().load<std::uint64_t>(address).value_or(0);
+  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(count, kMostObjects); ++i) {
+    struct {
+      std::int32_t offset, size, pointer_bytes;
+      std::uint32_t mask;
+    } from{};
+    if (!runtime_.memory().read(address + 8 + i * sizeof from, &from, sizeof from)) break;
+    if (from.size <= 0) continue;
+    ObjectMap object{from.offset, static_cast<std::uint32_t>(from.size), 0, ""};
+    bool has_mask = from.pointer_bytes >= 0 && from.pointer_bytes <= from.size;  // else a program makes it
+    object.pointer_bytes = has_mask ? static_cast<std::uint32_t>(from.pointer_bytes) : object.size;
+    if (has_mask && object.pointer_bytes)
+      object.bits =
+          runtime_.memory().text(read_only_ + from.mask, (object.pointer_bytes / 8 + 7) / 8, kMostBits);
+    maps.objects.push_back(std::move(object));
+  }
 }
 
 }  // namespace dwell
