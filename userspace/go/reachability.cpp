@@ -228,7 +228,10 @@ std::vector<std::uint64_t> Marker::mark_deferred(std::uint64_t goroutine) {
 }
 
 void Marker::mark_goroutine(const Goroutine& goroutine) {
-  mark_memory(goroutine.address, runtime_.layout().g_size);
+  // Not by its words: where its stack ends, something else begins.
+  std::optional<GoObject> own = heap_.object_at(goroutine.address);
+  if (own) look_into(*own);
+  if (!own) mark_memory(goroutine.address, runtime_.layout().g_size);
   std::vector<std::uint64_t> deferred = mark_deferred(goroutine.address);
   roots_.visit(goroutine, deferred, [this](std::uint64_t word, std::uint64_t before) { mark(word, before); });
 }

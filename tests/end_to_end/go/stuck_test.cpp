@@ -19,9 +19,10 @@ struct Cause {
   std::string name;
   std::size_t stuck;
 };
-const Cause kCauses[] = {{"sender", kTimes}, {"receiver", kTimes}, {"buffer", kTimes}, {"nil", kTimes},
-                         {"select", kTimes}, {"cases", kTimes},    {"mutex", kTimes},  {"rwmutex", kTimes},
-                         {"group", kTimes},  {"cancel", kTimes},   {"early", kTimes},  {"cycle", 2 * kTimes}};
+const Cause kCauses[] = {{"sender", kTimes},  {"receiver", kTimes}, {"buffer", kTimes}, {"nil", kTimes},
+                         {"select", kTimes},  {"cases", kTimes},    {"mutex", kTimes},  {"rwmutex", kTimes},
+                         {"group", kTimes},   {"cancel", kTimes},   {"early", kTimes},  {"cycle", 2 * kTimes},
+                         {"body", 2 * kTimes}};
 const std::string kHeld[] = {"sleeper", "timer", "finalizer", "defer", "deadline", "mail", "reader"};
 
 std::vector<std::string> targets() {
@@ -33,15 +34,24 @@ std::vector<std::string> targets() {
 
 constexpr StuckOptions kQuick = {.pause_ns = 20'000'000};
 
-Result<StuckFinding> find_in(const std::vector<std::string>& command) {
-  Program target(command);
-  EXPECT_TRUE(target.wait_for_output("ready"));
+// What stands in a register or in a word of the moment may hide one, once; nothing may ever make one up.
+Result<StuckFinding> find_all(Program& target, std::size_t expected) {
+  constexpr int kTries = 3;
   Result<GoRuntime> runtime = GoRuntime::attach(target.pid());
   if (!runtime) return runtime.error();
-  return find_stuck(*runtime, kQuick);
+  for (int i = 1;; ++i) {
+    Result<StuckFinding> found = find_stuck(*runtime, kQuick);
+    if (!found || found->goroutines.size() >= expected || i == kTries) return found;
+  }
 }
 
-// A word that only looks like a pointer may hide one, and never makes one up.
+Result<StuckFinding> find_in(const std::vector<std::string>& command, std::size_t expected = 0) {
+  Program target(command);
+  EXPECT_TRUE(target.wait_for_output("ready"));
+  return find_all(target, expected);
+}
+
+// The collector misses some: small locks share a block of memory with others.
 void expect_nearly_all(std::size_t found, std::size_t stuck, const std::string& cause) {
   EXPECT_LE(found, stuck) << cause;
   EXPECT_GE(found * 10, stuck * 9) << cause;
@@ -51,9 +61,9 @@ class Stuck : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Stuck, AreFoundByEachCause) {
   for (const Cause& cause : kCauses) {
-    Result<StuckFinding> found = find_in({GetParam(), cause.name});
+    Result<StuckFinding> found = find_in({GetParam(), cause.name}, cause.stuck);
     ASSERT_TRUE(found) << found.error().what;
-    expect_nearly_all(found->goroutines.size(), cause.stuck, cause.name);
+    EXPECT_EQ(found->goroutines.size(), cause.stuck) << cause.name;
     EXPECT_TRUE(found->proved) << cause.name << ": " << found->reservation;
     EXPECT_GE(found->looks, 2);
   }
@@ -87,17 +97,16 @@ TEST_P(Stuck, AgreeWithTheRuntimesOwnVerdict) {
     Result<GoRuntime> runtime = GoRuntime::attach(target.pid());
     ASSERT_TRUE(runtime) << runtime.error().what;
     if (go_minor_of(runtime->module().version).value_or(0) < kFirstWithVerdict) GTEST_SKIP() << "it has none";
-    Result<StuckFinding> found = find_stuck(*runtime, kQuick);
+    Result<StuckFinding> found = find_all(target, cause.stuck);
     ASSERT_TRUE(found) << found.error().what;
     target.write_line("account");
     ASSERT_TRUE(target.wait_for_output("end of account"));
     constexpr std::string_view kTotal = "goroutineleak profile: total ";
     std::size_t at = target.output().find(kTotal);
     ASSERT_NE(at, std::string::npos) << target.output();
-    // The collector misses some too: small locks share a block of memory with others.
     std::size_t own = std::stoul(target.output().substr(at + kTotal.size()));
     expect_nearly_all(own, cause.stuck, cause.name + ", its own verdict");
-    expect_nearly_all(found->goroutines.size(), cause.stuck, cause.name);
+    EXPECT_EQ(found->goroutines.size(), cause.stuck) << cause.name;
   }
 }
 
@@ -118,10 +127,10 @@ TEST(StuckCommand, ShowsThemFirstAndExitsWithFound) {
   EXPECT_NE(found.output.find(" goroutines, chan send, can never wake"), std::string::npos) << found.output;
   nlohmann::json json = nlohmann::json::parse(
       run({dwell_binary(), "threads", "-p", pid, "--goroutines", "--prove", "--json"}).output);
-  expect_nearly_all(json["stuck"]["goroutines"], kTimes, "early");
+  EXPECT_EQ(json["stuck"]["goroutines"], kTimes);
   EXPECT_EQ(json["stuck"]["proved"], true);
   EXPECT_EQ(json["groups"][0]["stuck"], true);
-  expect_nearly_all(json["groups"][0]["count"], kTimes, "early");
+  EXPECT_EQ(json["groups"][0]["count"], kTimes);
   EXPECT_EQ(json["groups"][0]["state"], "chan send");
   EXPECT_EQ(json["groups"][0]["created_by"]["function"], "main.earlyReturn");
 }
