@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reading a recording, and every view of what was read. The first byte says whether the rest is a file as it is,
-// or a script of chunks that get their checksums here.
+// Reading a recording, and every view of what was read. The first byte says whether the rest is a file as it
+// is, or a script of chunks that get their checksums here.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -9,10 +9,14 @@
 #include "tests/fuzz/chunk_script.h"
 #include "userspace/clocks/clocks_profile.h"
 #include "userspace/clocks/report.h"
+#include "userspace/go_record/go_diff.h"
+#include "userspace/go_record/go_profiles.h"
+#include "userspace/go_record/go_report.h"
+#include "userspace/go_record/look_report.h"
 #include "userspace/recording/reader.h"
+#include "userspace/views/blocked.h"
 #include "userspace/views/memory_report.h"
 #include "userspace/views/thread_report.h"
-#include "userspace/views/blocked.h"
 #include "userspace/views/thread_sites.h"
 
 namespace dwell {
@@ -26,7 +30,8 @@ void look_at(const Recording& recording) {
   filter.from_ns = 1;
   filter.site = "a|main";
   filter.min_bytes = 1;
-  for (MemoryView view : {MemoryView::kRetained, MemoryView::kGrowing, MemoryView::kTemporary, MemoryView::kPeak, MemoryView::kAll})
+  for (MemoryView view : {MemoryView::kRetained, MemoryView::kGrowing, MemoryView::kTemporary,
+                          MemoryView::kPeak, MemoryView::kAll})
     if (!memory_profile(recording, view, filter)) std::abort();
   if (!memory_diff(recording, recording, filter)) std::abort();
   if (!memory_diff_profile(recording, recording, MemoryView::kAll, {})->samples.empty()) std::abort();
@@ -48,12 +53,23 @@ void look_at_clocks(const Recording& recording) {
   if (report) clocks_profile(*report);
 }
 
+void look_at_go(const Recording& recording) {
+  go_reports(recording);
+  go_diff(recording, recording);
+  if (!recording.go_looks.empty()) report_of(recording, recording.go_looks.back());
+  (void)goroutine_profile(recording);
+  (void)go_heap_profile(recording);
+  for (GoProfileKind kind : {GoProfileKind::kMutex, GoProfileKind::kBlock})
+    (void)go_contention_profile(recording, kind);
+}
+
 void read_and_look(std::span<const std::byte> file) {
   Result<Recording> recording = parse_recording(file, "fuzz");
   if (!recording) return;
   look_at(*recording);
   look_at_threads(*recording);
   look_at_clocks(*recording);
+  look_at_go(*recording);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@
 #include "userspace/clocks/report.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
-#include "userspace/go_record/recorded_look.h"
+#include "userspace/go_record/look_report.h"
 #include "userspace/recording/reader.h"
 
 namespace dwell {

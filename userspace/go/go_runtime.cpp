@@ -36,6 +36,7 @@ constexpr std::string_view kWanted[] = {
 };
 
 constexpr std::size_t kMostLookedAt = 512;
+constexpr std::size_t kFewestOfGo = 2;  // the first, and one of the runtime's own
 
 }  // namespace
 
@@ -156,7 +157,7 @@ std::string GoRuntime::misfit(const GoLayout& layout) const {
   if (!memory_->read(all->address, addresses.data(), addresses.size() * 8)) return "the list can't be read";
   GoFrames frames(*module_, *memory_, layout.minor);
   absl::flat_hash_set<std::uint64_t> ids;
-  std::size_t alive = 0, started_at_entry = 0, known_creator = 0;
+  std::size_t alive = 0, made_by_c = 0, started_at_entry = 0, known_creator = 0;
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     std::string bytes = memory_->text(addresses[i], layout.g_size, 4096);
     if (bytes.empty()) return "a goroutine can't be read";
@@ -172,10 +173,13 @@ std::string GoRuntime::misfit(const GoLayout& layout) const {
     if (id == 0 || id >> 48 || (!ids.insert(id).second && addresses.size() == all->length))
       return "numbers of goroutines are not distinct";
     if (low >= high || high - low > (std::uint64_t{1} << 40)) return "a stack has no sound bounds";
+    // Those of threads that C made were started by no Go code.
+    made_by_c += word(layout.g_start) == 0 && word(layout.g_creator) == 0 ? 1 : 0;
     started_at_entry += frames.is_entry(word(layout.g_start)) ? 1 : 0;
     known_creator += id == 1 || module_->text.contains(word(layout.g_creator)) ? 1 : 0;
   }
-  // Threads that C made have neither.
+  if (made_by_c && alive - made_by_c < kFewestOfGo) return "none was started by Go code";
+  alive -= made_by_c;
   if (started_at_entry * 10 < alive * 8) return "most do not start with a function";
   if (known_creator * 10 < alive * 8) return "most were created by no code";
   return "";

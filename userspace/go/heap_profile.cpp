@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 namespace dwell {
 namespace {
@@ -57,11 +58,21 @@ HeapCounts cycle_of(std::string_view record, int number, std::uint64_t object_si
   return {allocations - frees, allocated - freed, allocations, allocated};
 }
 
+// A recording may hold any figures.
+void add(std::int64_t& to, std::int64_t count) {
+  if (__builtin_add_overflow(to, count, &to)) to = std::numeric_limits<std::int64_t>::max();
+}
+
 void add(HeapCounts& to, const HeapCounts& counts) {
-  to.in_use_objects += counts.in_use_objects;
-  to.in_use_bytes += counts.in_use_bytes;
-  to.allocated_objects += counts.allocated_objects;
-  to.allocated_bytes += counts.allocated_bytes;
+  add(to.in_use_objects, counts.in_use_objects);
+  add(to.in_use_bytes, counts.in_use_bytes);
+  add(to.allocated_objects, counts.allocated_objects);
+  add(to.allocated_bytes, counts.allocated_bytes);
+}
+
+std::int64_t to_count(double value) {
+  constexpr double kMost = 9e18;
+  return value == value ? static_cast<std::int64_t>(std::clamp(value, -kMost, kMost)) : 0;
 }
 
 struct Bucket {
@@ -113,12 +124,6 @@ std::vector<GoCall> calls_of(const GoRuntime& runtime, const std::vector<std::ui
 }
 
 }  // namespace
-
-// A recording may hold any figures.
-static std::int64_t to_count(double value) {
-  constexpr double kMost = 9e18;
-  return value == value ? static_cast<std::int64_t>(std::clamp(value, -kMost, kMost)) : 0;
-}
 
 HeapCounts scale_heap_counts(const HeapCounts& sampled, std::uint64_t rate) {
   auto scale = [rate](std::int64_t& objects, std::int64_t& bytes) {

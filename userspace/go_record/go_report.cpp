@@ -52,14 +52,17 @@ bool grows(const Series& series, const GoTrend& trend) {
          static_cast<double>(back) <= kMostBack * static_cast<double>(series.values().size());
 }
 
+// A recording may hold any figures.
+std::uint64_t as_count(double value) { return static_cast<std::uint64_t>(std::clamp(value, 0.0, 1e18)); }
+
 GoTrend trend_of(const Series& series) {
   GoTrend trend;
   if (series.values().empty()) return trend;
   auto [least, most] = std::minmax_element(series.values().begin(), series.values().end());
-  trend.first = static_cast<std::uint64_t>(series.values().front());
-  trend.last = static_cast<std::uint64_t>(series.values().back());
-  trend.least = static_cast<std::uint64_t>(*least);
-  trend.most = static_cast<std::uint64_t>(*most);
+  trend.first = as_count(series.values().front());
+  trend.last = as_count(series.values().back());
+  trend.least = as_count(*least);
+  trend.most = as_count(*most);
   trend.per_minute = series.per_minute();
   trend.grows = grows(series, trend);
   return trend;

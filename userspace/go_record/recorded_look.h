@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A look at a Go program, to and from what a recording holds of it.
+// A look at a Go program, as a recording holds it.
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
@@ -50,9 +50,5 @@ class RecordedProfiles {
   std::map<std::pair<ProcessSlot, GoProfileKind>, std::vector<std::uint32_t>>
       gone_;  // to be told of, as nothing
 };
-
-// As it was seen. The heap is that of the last profile up to the look; a recording has no goroutine's code
-// addresses.
-GoroutineReport report_of(const Recording& recording, const GoLook& look);
 
 }  // namespace dwell

@@ -58,7 +58,7 @@ Accounts look(const GoRuntime& runtime) {
       if (!call.hidden)
         account.frames.push_back(fmt::format("{} {}:{}", call.function, call.file, call.line));
     }
-    if (goroutine.id == 1) return;
+    if (goroutine.id == 1 || !goroutine.creator_pc) return;
     GoCall creator = runtime.frames().call_before(goroutine.creator_pc);
     account.frames.push_back(
         fmt::format("created by {} {}:{}", creator.function, creator.file, creator.line));
