@@ -57,7 +57,7 @@ class Marker {
   void mark_masked(const GoRange& range, std::uint64_t mask_field);
   void mark_timers();
   void mark_specials(const GoSpan& span);
-  std::vector<std::uint64_t> mark_deferred(std::uint64_t goroutine);
+  std::vector<std::uint64_t> mark_deferred(std::string_view goroutine);
   void mark_goroutine(const Goroutine& goroutine);
   void drain();
 

@@ -209,30 +209,31 @@ void Marker::mark_specials(const GoSpan& span) {
   }
 }
 
-// Functions that it will still call.
-std::vector<std::uint64_t> Marker::mark_deferred(std::uint64_t goroutine) {
+// Functions that a goroutine, whose words these are, will still call.
+std::vector<std::uint64_t> Marker::mark_deferred(std::string_view goroutine) {
   std::vector<std::uint64_t> functions;
   constexpr std::uint64_t kDeferred = 40, kPanic = 32, kPanicSize = 96;
   constexpr int kFirstShort = 22;
   std::uint64_t link = runtime_.layout().minor >= kFirstShort ? 32 : 40;
-  std::uint64_t record = runtime_.memory().load<std::uint64_t>(goroutine + kDeferred).value_or(0);
+  std::uint64_t record = field_of<std::uint64_t>(goroutine, kDeferred);
   for (std::size_t i = 0; record && i < kMostDeferred; ++i) {
     mark(record);
     functions.push_back(runtime_.memory().load<std::uint64_t>(record + 24).value_or(0));
     mark(functions.back());
     record = runtime_.memory().load<std::uint64_t>(record + link).value_or(0);
   }
-  if (std::uint64_t panic = runtime_.memory().load<std::uint64_t>(goroutine + kPanic).value_or(0))
-    mark_memory(panic, kPanicSize);
+  if (std::uint64_t panic = field_of<std::uint64_t>(goroutine, kPanic)) mark_memory(panic, kPanicSize);
   return functions;
 }
 
 void Marker::mark_goroutine(const Goroutine& goroutine) {
   // Not by its words: where its stack ends, something else begins.
   std::optional<GoObject> own = heap_.object_at(goroutine.address);
+  std::string words;  // of one that is in no copy, as it is new
   if (own) look_into(*own);
-  if (!own) mark_memory(goroutine.address, runtime_.layout().g_size);
-  std::vector<std::uint64_t> deferred = mark_deferred(goroutine.address);
+  if (!own) words = runtime_.memory().text(goroutine.address, runtime_.layout().g_size, kMostGlobals);
+  mark_words(words);
+  std::vector<std::uint64_t> deferred = mark_deferred(own ? heap_.contents(*own) : std::string_view(words));
   roots_.visit(goroutine, deferred, [this](std::uint64_t word, std::uint64_t before) { mark(word, before); });
 }
 
