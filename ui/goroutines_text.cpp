@@ -88,6 +88,18 @@ const char* stack_words(GoStackState state) {
   return "";
 }
 
+// What it means that they stand there, where the standard library's own code tells.
+const char* meaning_of(const GoroutineGroup& group) {
+  auto stands_in = [&](std::string_view function) {
+    return std::any_of(group.calls.begin(), group.calls.end(),
+                       [&](const GoCall& call) { return call.function == function; });
+  };
+  // Between two requests it waits for the descriptor.
+  if (group.state.rfind("select", 0) == 0 && stands_in("net/http.(*persistConn).readLoop"))
+    return "each holds an HTTP response whose body is neither read to its end nor closed, and its connection";
+  return "";
+}
+
 class Writer {
  public:
   Writer(const GoroutineReport& report, const GoroutinesTextOptions& options)
@@ -213,6 +225,8 @@ class Writer {
     }
     out_ += "\n" + style_.paragraph(Paint::kStrong, head);
     write_stack(group);
+    if (const char* meaning = meaning_of(group); *meaning)
+      out_ += style_.paragraph(Paint::kWarning, fmt::format("    {}", meaning), 8);
     write_waits(group);
     write_examples(group);
   }

@@ -144,6 +144,19 @@ TEST(StuckCommand, IsSilentAboutTheRepairedProgram) {
   EXPECT_EQ(none.output.find("never wake"), std::string::npos) << none.output;
 }
 
+TEST(OpenResponses, AreToldByWhatTheirConnectionsStandAt) {
+  for (bool closed : {false, true}) {
+    std::vector<std::string> command = {target_binary("go/leaks"), "shared"};
+    if (closed) command.emplace_back("kept");
+    Program target(command);
+    ASSERT_TRUE(target.wait_for_output("ready"));
+    Finished looked = run({dwell_binary(), "threads", "-p", std::to_string(target.pid()), "--goroutines"});
+    EXPECT_EQ(looked.output.find("neither read to its end nor closed") == std::string::npos, closed)
+        << looked.output;
+    EXPECT_EQ(looked.output.find(" 50 goroutines, select") == std::string::npos, closed) << looked.output;
+  }
+}
+
 TEST(StuckLimits, AHeapBeyondTheLimitIsRefusedWithItsSize) {
   Program target({target_binary("go/leaks"), "sender"});
   ASSERT_TRUE(target.wait_for_output("ready"));

@@ -210,6 +210,20 @@ func bodyNotClosed(keepIt bool) {
 	}
 }
 
+// As most programs do it: the client is the one that all share, and can still cancel.
+//
+//go:noinline
+func bodyOfSharedClient(keepIt bool) {
+	response, err := http.Get(server)
+	if err != nil {
+		panic(err)
+	}
+	if keepIt {
+		io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+	}
+}
+
 func serve() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -227,6 +241,7 @@ func main() {
 		"group": waitGroupNeverDone, "cancel": lostCancel, "cycle": cycle, "early": earlyReturn,
 		"sleeper": heldBySleeper, "timer": heldByTimer, "finalizer": heldByFinalizer, "defer": heldByDefer,
 		"deadline": heldByDeadlineContext, "mail": heldInBuffer, "reader": heldByReader, "body": bodyNotClosed,
+		"shared": bodyOfSharedClient,
 	}
 	cause := causes[os.Args[1]]
 	keepIt := len(os.Args) > 2 && os.Args[2] == "kept"
