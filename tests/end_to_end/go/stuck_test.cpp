@@ -144,6 +144,24 @@ TEST(StuckCommand, IsSilentAboutTheRepairedProgram) {
   EXPECT_EQ(none.output.find("never wake"), std::string::npos) << none.output;
 }
 
+// Pointers that move while they are read must not make anything look stuck, lost or useless.
+TEST(StuckUnderChurn, NothingIsClaimed) {
+  Program target({target_binary("go/churn")});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  Result<GoRuntime> runtime = GoRuntime::attach(target.pid());
+  ASSERT_TRUE(runtime) << runtime.error().what;
+  int proofs = 0;
+  for (int tries = 0; proofs < 3 && tries < 10; ++tries) {
+    Result<StuckFinding> found = find_stuck(*runtime, {.pause_ns = 20'000'000, .what_is_unheld = true});
+    if (!found) continue;  // the heap changed while it was copied
+    ++proofs;
+    EXPECT_EQ(found->goroutines.size(), 0u);
+    EXPECT_TRUE(found->useless_timers.empty());
+    EXPECT_GE(found->candidates, 100u);
+  }
+  EXPECT_EQ(proofs, 3);
+}
+
 TEST(OpenResponses, AreToldByWhatTheirConnectionsStandAt) {
   for (bool closed : {false, true}) {
     std::vector<std::string> command = {target_binary("go/leaks"), "shared"};
