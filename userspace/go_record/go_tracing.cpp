@@ -21,8 +21,9 @@ bool is_there(pid_t pid) { return static_cast<bool>(read_process(pid)); }
 }  // namespace
 
 std::uint64_t go_look_pause_ns(std::uint64_t age_ns, std::uint64_t look_ns) {
-  constexpr std::uint64_t kAgeShare = 60, kCostShare = 100;
-  return std::max(std::clamp(age_ns / kAgeShare, kSecond, 60 * kSecond), look_ns * kCostShare);
+  constexpr std::uint64_t kAgeShare = 60, kCostShare = 100, kFirstCostShare = 10;
+  std::uint64_t cost_share = age_ns ? kCostShare : kFirstCostShare;
+  return std::max(std::clamp(age_ns / kAgeShare, kSecond, 60 * kSecond), look_ns * cost_share);
 }
 
 Result<std::unique_ptr<Tracer>> GoTracing::load(const TracerContext& context) {
@@ -58,7 +59,7 @@ Result<void> GoTracing::recognize(Process& process, std::uint64_t now_ns) {
   if (runtime) {
     process.runtime = std::move(*runtime);
     process.may_be_go = false;
-    process.began_ns = now_ns;
+    process.began_ns = 0;
     process.look_due_ns = 0;
     if (!process.runtime->note().empty()) context_.note(process.runtime->note());
     return {};
@@ -103,6 +104,7 @@ Result<void> GoTracing::poll(std::uint64_t now_ns) {
   for (auto& [slot, process] : processes_) {
     if (process.may_be_go && now_ns >= process.try_again_ns) (void)recognize(process, now_ns);
     if (!process.runtime || now_ns < process.look_due_ns) continue;
+    if (!process.began_ns) process.began_ns = now_ns;
     if (Result<void> looked = look(slot, process); !looked) return looked;
     std::uint64_t end_ns = monotonic_ns();
     process.look_due_ns = now_ns + context_.options.look_every_ns.value_or(

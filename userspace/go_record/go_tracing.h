@@ -46,7 +46,7 @@ class GoTracing : public Tracer {
     std::optional<GoRuntime> runtime;
     bool may_be_go = false;  // worth another try
     std::uint64_t searched_ns = 0, try_again_ns = 0;
-    std::uint64_t began_ns = 0, look_due_ns = 0;
+    std::uint64_t began_ns = 0, look_due_ns = 0;  // the first look, and the next
   };
 
   explicit GoTracing(const TracerContext& context) : context_(context), stacks_(context.writer) {}

@@ -158,7 +158,8 @@ TEST(GoTracing, LooksOftenAtFirstAndNeverForMoreThanAHundredthOfTheTime) {
   EXPECT_EQ(go_look_pause_ns(0, 1'000'000), kSecond);
   EXPECT_EQ(go_look_pause_ns(600 * kSecond, 1'000'000), 10 * kSecond);
   EXPECT_EQ(go_look_pause_ns(1'000'000 * kSecond, 1'000'000), 60 * kSecond);
-  EXPECT_EQ(go_look_pause_ns(0, kSecond), 100 * kSecond);
+  EXPECT_EQ(go_look_pause_ns(kSecond, kSecond), 100 * kSecond);
+  EXPECT_EQ(go_look_pause_ns(0, kSecond), 10 * kSecond);  // everything is named in the first look
 }
 
 }  // namespace
