@@ -18,12 +18,13 @@ enum dwell_waker {
 
 /* Where a thread blocked, and who ended that. */
 struct dwell_blocked_site {
-  __u64 stack; /* identity, 0 if it was lost */
+  __u64 stack; /* identity, 0 if it was lost; or what userspace calls it */
   __u64 waker; /* DWELL_WAKER_THREAD: identity of its stack; of others the process's id */
   __u8 process;
   __u8 waker_process; /* of DWELL_WAKER_THREAD */
   __u8 waker_kind;    /* dwell_waker */
-  __u8 unused[5];
+  __u8 known;         /* userspace saw it wait already, and named the stack */
+  __u8 unused[4];
 };
 
 struct dwell_blocked_thread {

@@ -83,7 +83,6 @@ Result<BlockedTime> BlockedTime::load(const TraceCore& core) {
 }
 
 Result<void> BlockedTime::attach() {
-  if (!impl_->links.empty()) return {};
   for (bpf_program* program : {impl_->object->progs.on_switch, impl_->object->progs.on_waking}) {
     impl_->links.emplace_back(bpf_program__attach(program));
     if (!impl_->links.back()) return load_error(kWhat, errno);
@@ -91,16 +90,31 @@ Result<void> BlockedTime::attach() {
   return {};
 }
 
-std::vector<BlockedSum> BlockedTime::read(std::uint64_t now_ns, std::set<Tid>& waiting) const {
+void BlockedTime::assume(Tid tid, ProcessSlot process, std::uint64_t stack, std::uint64_t since_ns) {
+  dwell_blocked_thread thread{};
+  thread.since_ns = since_ns;
+  thread.site.stack = stack;
+  thread.site.process = process;
+  thread.site.known = 1;
+  // What the kernel's side has noted meanwhile is newer.
+  (void)bpf_map_update_elem(bpf_map__fd(impl_->object->maps.blocked_threads), &tid, &thread, BPF_NOEXIST);
+}
+
+void BlockedTime::forget_assumed(Tid tid) {
+  int map = bpf_map__fd(impl_->object->maps.blocked_threads);
+  dwell_blocked_thread thread{};
+  if (bpf_map_lookup_elem(map, &tid, &thread) == 0 && thread.site.known) bpf_map_delete_elem(map, &tid);
+}
+
+std::vector<BlockedSum> BlockedTime::read(std::uint64_t now_ns) const {
   std::vector<BlockedSum> sums;
   for_each<dwell_blocked_site, dwell_blocked_time>(
       bpf_map__fd(impl_->object->maps.blocked_sites), [&](const auto& site, const auto& time) {
         sums.push_back({site, impl_->name_of(site), false, time.ns, time.times});
       });
   for_each<std::uint32_t, dwell_blocked_thread>(
-      bpf_map__fd(impl_->object->maps.blocked_threads), [&](std::uint32_t tid, const auto& thread) {
+      bpf_map__fd(impl_->object->maps.blocked_threads), [&](std::uint32_t, const auto& thread) {
         if (!thread.since_ns) return;
-        waiting.insert(tid);
         std::uint64_t ns = now_ns > thread.since_ns ? now_ns - thread.since_ns : 0;
         sums.push_back({thread.site, "", true, ns, 1});
       });

@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -32,8 +31,12 @@ class BlockedTime {
 
   // From then on waits count: when the unwind tables of the first process stand.
   Result<void> attach();
-  // Sums, those that have not come back included up to `now_ns`; these are named in `waiting`.
-  std::vector<BlockedSum> read(std::uint64_t now_ns, std::set<Tid>& waiting) const;
+  // This thread waits there since then, and was never seen to block. `stack` comes back as it is.
+  void assume(Tid tid, ProcessSlot process, std::uint64_t stack, std::uint64_t since_ns);
+  // It may have gone on before that was noted.
+  void forget_assumed(Tid tid);
+  // Sums, those that have not come back included up to `now_ns`.
+  std::vector<BlockedSum> read(std::uint64_t now_ns) const;
   std::uint64_t lost() const;  // waits that are in no sum
   std::vector<int> programs() const;
   void detach();

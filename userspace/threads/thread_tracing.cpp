@@ -107,8 +107,10 @@ Result<void> ThreadTracing::added(ProcessSlot slot, const ProcessFacts& facts) {
 Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>& mappings, bool) {
   Process& process = processes_.at(slot);
   if (slot == 0) observer_.reset();
-  if (blocked_)
+  if (blocked_ && !std::exchange(blocks_, true)) {
     if (Result<void> attached = blocked_->attach(); !attached) return attached;
+    assume_waiting();
+  }
   std::vector<ProbeSite> sites;
   std::vector<CodeRange> code;
   for (const Mapping& mapping : mappings) {
@@ -210,12 +212,13 @@ Result<void> ThreadTracing::look() {
   return seen ? context_.writer.write_look(*seen) : Result<void>();
 }
 
-BlockedSites ThreadTracing::blocked_sites(std::uint64_t now_ns, std::set<Tid>& waiting) const {
+BlockedSites ThreadTracing::blocked_sites(std::uint64_t now_ns) const {
   BlockedSites blocked{now_ns, {}, {}};
   std::map<ThreadSite, std::size_t> known;
   std::map<std::pair<std::size_t, Waker>, std::size_t> wakes;
-  for (const BlockedSum& sum : blocked_->read(now_ns, waiting)) {
-    auto [at, fresh] = known.try_emplace({sum.site.process, stack_of(sum.site.stack)}, blocked.sites.size());
+  for (const BlockedSum& sum : blocked_->read(now_ns)) {
+    StackId stack = sum.site.known ? static_cast<StackId>(sum.site.stack) : stack_of(sum.site.stack);
+    auto [at, fresh] = known.try_emplace({sum.site.process, stack}, blocked.sites.size());
     if (fresh) blocked.sites.push_back({at->first, 0, 0});
     blocked.sites[at->second].ns += sum.ns;
     blocked.sites[at->second].times += sum.times;
@@ -241,24 +244,39 @@ Waker ThreadTracing::waker_of(const BlockedSum& sum) const {
   return waker;
 }
 
-// A thread that has been blocked since before the recording began was never seen to block.
-Result<void> ThreadTracing::write_blocked(std::uint64_t now_ns) {
-  std::set<Tid> waiting;
-  BlockedSites blocked = blocked_sites(now_ns, waiting);
-  Result<ThreadObserver*> eyes = observer();
-  Result<ThreadLook> seen = eyes ? (*eyes)->look() : Result<ThreadLook>(eyes.error());
-  if (seen) {
-    for (const ThreadFacts& thread : seen->threads) {
-      bool since_before =
-          thread.since_ns && thread.since_ns < context_.start_ns && !waiting.contains(thread.tid);
-      if (since_before && thread.state != ThreadState::kRunning && thread.state != ThreadState::kReady)
-        blocked.sites.push_back({{0, thread.stack}, now_ns - context_.start_ns, 1});
-    }
+// Threads that have been blocked since before the recording began were never seen to block.
+void ThreadTracing::assume_waiting() {
+  auto look = [&]() -> Result<ThreadLook> {
+    Result<ThreadObserver*> eyes = observer();
+    return eyes ? (*eyes)->look() : Result<ThreadLook>(eyes.error());
+  };
+  auto waits = [](const ThreadFacts& thread) {
+    return thread.state == ThreadState::kSleeping || thread.state == ThreadState::kUninterruptible;
+  };
+  Result<ThreadLook> seen = look();
+  if (!seen) {
+    context_.note("threads that waited already are in no sum of blocked time: " + seen.error().what);
+    return;
   }
+  for (const ThreadFacts& thread : seen->threads)
+    if (waits(thread))
+      blocked_->assume(thread.tid, 0, static_cast<std::uint64_t>(thread.stack), context_.start_ns);
+  Result<ThreadLook> later = look();
+  for (const ThreadFacts& thread : seen->threads) {
+    auto same = [&](const ThreadFacts& now) {
+      return now.tid == thread.tid && waits(now) && now.voluntary_switches == thread.voluntary_switches &&
+             now.involuntary_switches == thread.involuntary_switches;
+    };
+    if (waits(thread) && (!later || std::ranges::none_of(later->threads, same)))
+      blocked_->forget_assumed(thread.tid);
+  }
+}
+
+Result<void> ThreadTracing::write_blocked(std::uint64_t now_ns) {
   if (std::uint64_t lost = blocked_->lost())
     context_.note(
         fmt::format("{} waits are in no sum of blocked time: too many threads or stacks at once", lost));
-  return context_.writer.write_blocked(blocked);
+  return context_.writer.write_blocked(blocked_sites(now_ns));
 }
 
 // ---- the recording ----

@@ -56,7 +56,8 @@ class ThreadTracing : public Tracer {
   Result<ThreadObserver*> observer();
   StackId stack_of(std::uint64_t identity) const;
   Waker waker_of(const BlockedSum& sum) const;
-  BlockedSites blocked_sites(std::uint64_t now_ns, std::set<Tid>& waiting) const;
+  BlockedSites blocked_sites(std::uint64_t now_ns) const;
+  void assume_waiting();
   Result<void> write_blocked(std::uint64_t now_ns);
 
   TracerContext context_;
@@ -66,6 +67,7 @@ class ThreadTracing : public Tracer {
   std::optional<ThreadObserver> observer_;  // of the first process; made anew when its code has changed
   std::uint64_t look_due_ns_ = 0;
   std::optional<BlockedTime> blocked_;
+  bool blocks_ = false;  // it is followed
 };
 
 }  // namespace dwell
