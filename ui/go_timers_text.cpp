@@ -119,6 +119,11 @@ std::string timers_text(const TimerReport& report, const TimersTextOptions& opti
   if (more)
     out += style.paragraph(Paint::kDim,
                            fmt::format("{} more are not shown.", grouped(static_cast<std::int64_t>(more))));
+  for (const TimerMaker& maker : report.makers)
+    out += style.paragraph(Paint::kPlain,
+                           fmt::format("Made at {}: {} of timers in use, by the program's own heap profile",
+                                       printable(go_call_site(maker.calls)),
+                                       human_bytes(static_cast<double>(maker.in_use_bytes))));
   if (hidden)
     out +=
         style.paragraph(Paint::kDim, fmt::format("{} of the runtime's own not shown (--runtime shows them).",

@@ -157,10 +157,17 @@ Json timers_json(const std::optional<TimerReport>& timers) {
          {"stack", std::move(stack)},
          {"created_by", group.creator.function.empty() ? Json(nullptr) : go_call_json(group.creator)}});
   }
+  Json makers = Json::array();
+  for (const TimerMaker& maker : timers->makers) {
+    Json stack = Json::array();
+    for (const GoCall& call : maker.calls) stack.push_back(go_call_json(call));
+    makers.push_back({{"in_use_bytes", maker.in_use_bytes}, {"stack", std::move(stack)}});
+  }
   return {{"pending", timers->pending},
           {"torn", timers->torn},
           {"useless_tickers", timers->useless_tickers},
           {"useless_timers", timers->useless_timers},
+          {"makers", std::move(makers)},
           {"groups", std::move(groups)}};
 }
 

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "userspace/go/goroutine_places.h"
+#include "userspace/go/heap_profile.h"
 
 namespace dwell {
 namespace {
@@ -16,6 +17,37 @@ struct ChannelState {
   std::uint64_t length = 0, capacity = 0;
   std::uint64_t receiver = 0;  // the goroutine that waits first
 };
+
+constexpr std::size_t kMostMakers = 5;
+
+// Of package time what makes timers; its other functions allocate nothing that stays.
+bool makes_timers(const GoCall& call) {
+  for (std::string_view name :
+       {"time.NewTicker", "time.NewTimer", "time.AfterFunc", "time.After", "time.Tick"})
+    if (call.function == name) return true;
+  return false;
+}
+
+std::vector<TimerMaker> find_makers(const GoRuntime& runtime) {
+  std::vector<TimerMaker> makers;
+  Result<HeapProfile> profile = read_heap_profile(runtime);
+  if (!profile) return makers;
+  for (const HeapSite& site : profile->sites) {
+    auto last = std::find_if(site.calls.rbegin(), site.calls.rend(), makes_timers);
+    if (last == site.calls.rend() || last == site.calls.rbegin() || site.scaled.in_use_bytes <= 0) continue;
+    std::vector<GoCall> calls(last.base(), site.calls.end());
+    auto same = [&](const TimerMaker& maker) {
+      return maker.calls[0].function == calls[0].function && maker.calls[0].line == calls[0].line;
+    };
+    auto found = std::find_if(makers.begin(), makers.end(), same);
+    if (found == makers.end()) found = makers.insert(found, {std::move(calls), 0});
+    found->in_use_bytes += site.scaled.in_use_bytes;
+  }
+  std::stable_sort(makers.begin(), makers.end(),
+                   [](const TimerMaker& a, const TimerMaker& b) { return a.in_use_bytes > b.in_use_bytes; });
+  if (makers.size() > kMostMakers) makers.resize(kMostMakers);
+  return makers;
+}
 
 class Builder {
  public:
@@ -31,6 +63,7 @@ class Builder {
     if (Result<void> found = places_.find(runtime_); !found) return found.error();
     for (const GoTimer& timer : timers->pending) add(timer);
     for (const auto& [key, group] : groups_) report_.groups.push_back(describe(key, group));
+    report_.makers = find_makers(runtime_);
     std::stable_sort(
         report_.groups.begin(), report_.groups.end(), [](const GoTimerGroup& a, const GoTimerGroup& b) {
           bool of_runtime_a = a.kind == GoTimerKind::kOther, of_runtime_b = b.kind == GoTimerKind::kOther;

@@ -27,11 +27,18 @@ struct GoTimerGroup {
   std::optional<std::uint64_t> useless;  // of them, if it was proved: nothing can receive from the channel
 };
 
+// Who makes timers, by the program's own heap profile: an estimate from what it sampled.
+struct TimerMaker {
+  std::vector<GoCall> calls;  // from the caller of package time on, innermost first
+  std::int64_t in_use_bytes = 0;
+};
+
 struct TimerReport {
   std::vector<GoTimerGroup> groups;  // with useless ones first, then most first
   std::uint64_t pending = 0;
   std::uint64_t torn = 0;  // that changed while they were read
   std::uint64_t useless_tickers = 0, useless_timers = 0;
+  std::vector<TimerMaker> makers;  // the most memory first; empty if the profile is off, or tells of none
 };
 
 // `useless`: the addresses of those that were proved to be, if that was asked for.

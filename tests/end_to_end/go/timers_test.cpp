@@ -140,6 +140,24 @@ TEST_P(Timers, ThatNobodyCanReceiveFromAreUseless) {
   EXPECT_EQ(looked->timers.useless_timers, 2 * kAfters);
 }
 
+// By the heap profile, where a program has one and there are enough for its samples.
+TEST_P(Timers, AreLedBackToWhoMakesThem) {
+  Program target({GetParam(), "many"});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  Result<GoRuntime> runtime = GoRuntime::attach(target.pid());
+  ASSERT_TRUE(runtime) << runtime.error().what;
+  constexpr int kFirstWithout = 27;
+  if (runtime->layout().minor >= kFirstWithout) GTEST_SKIP() << "this version frees them";
+  Result<TimerReport> report = look_at_timers(*runtime);
+  ASSERT_TRUE(report) << report.error().what;
+  constexpr std::uint64_t kMany = 40'000;
+  EXPECT_GE(report->pending, kMany);
+  ASSERT_FALSE(report->makers.empty());
+  EXPECT_EQ(report->makers[0].calls[0].function, "main.uselessTicker");
+  EXPECT_GT(report->makers[0].in_use_bytes, 2'000'000);
+  EXPECT_LT(report->makers[0].in_use_bytes, 30'000'000);
+}
+
 // The same program where it does say so: the runtime lists a channel's timer only while somebody waits.
 TEST_P(Timers, AreNotUselessWhereTheRuntimeFreesThem) {
   Program target({GetParam()}, {"GODEBUG=asynctimerchan=0"});

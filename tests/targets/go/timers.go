@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// timers [kept]: timers of every kind, in known numbers, and timers that nobody can use any more; with "kept" those are
-// stopped, or held. Prints "ready" when they are there; for each line of input it makes as many useless ones again.
+// timers [kept|many]: timers of every kind, in known numbers, and timers that nobody can use any more; with "kept" those are
+// stopped, or held; with "many" there are thousands, enough for the program's
+// own heap profile to see who makes them. Prints "ready" when they are there; for each line of input it makes as many useless ones again.
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"time"
 )
 
@@ -106,6 +108,14 @@ func readWithDeadline() {
 
 func main() {
 	keepIt := len(os.Args) > 1 && os.Args[1] == "kept"
+	if len(os.Args) > 1 && os.Args[1] == "many" {
+		for i := 0; i < 40000; i++ {
+			uselessTicker(false)
+		}
+		runtime.GC()
+		runtime.GC()
+		pprof.Lookup("heap").Count() // a program that never mentions it has none
+	}
 	for i := 0; i < functions; i++ {
 		time.AfterFunc(time.Hour+time.Duration(i)*time.Minute, onExpiry)
 	}
