@@ -9,6 +9,7 @@
 #include "userspace/recording/reader.h"
 #include "userspace/views/blocked.h"
 #include "userspace/views/go_contexts_report.h"
+#include "userspace/views/go_allocs_report.h"
 #include "userspace/views/go_parks_report.h"
 #include "userspace/views/thread_report.h"
 #include "userspace/views/thread_sites.h"
@@ -25,8 +26,13 @@ Result<Profile> clocks_profile_of(const Recording& recording) {
 // What manages its memory itself has nothing to show of allocators.
 bool of_go_alone(const Recording& recording) { return !recording.go_looks.empty() && recording.series.empty(); }
 
+// What was asked for by --go-heap, else the runtime's own.
+Result<Profile> heap_of_go(const Recording& recording) {
+  return recording.go_allocs ? go_allocs_profile(recording) : go_heap_profile(recording);
+}
+
 Result<Profile> go_profile_of(const std::string& view, const Recording& recording) {
-  if (view == "go-heap") return go_heap_profile(recording);
+  if (view == "go-heap") return heap_of_go(recording);
   if (view == "go-mutex") return go_contention_profile(recording, GoProfileKind::kMutex);
   if (view == "go-block") return go_contention_profile(recording, GoProfileKind::kBlock);
   return goroutine_profile(recording);
@@ -53,7 +59,7 @@ Result<Profile> profile_of(const ExportCommand& command, const Recording& record
   }
   if (command.threads || recording.only_looks()) return thread_profile(recording);
   if (of_go_alone(recording))
-    return recording.go_profiles.empty() ? goroutine_profile(recording) : go_heap_profile(recording);
+    return recording.go_profiles.empty() && !recording.go_allocs ? goroutine_profile(recording) : heap_of_go(recording);
   return memory_profile(recording, command.view, command.filter);
 }
 

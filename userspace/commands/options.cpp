@@ -115,6 +115,8 @@ void add_record(CLI::App& app, RecordCommand& command) {
   app.add_flag("--follow-forks", options.follow_forks, "record the processes that it forks too");
   app.add_flag("--threads", command.threads, "who creates threads, and what becomes of them, too");
   app.add_flag("--blocked", options.blocked, "for how long its threads are blocked, where, and who wakes them up; implies --threads");
+  app.add_flag("--go-heap", command.go_heap,
+               "what a Go program allocates and keeps, by samples: for those without a heap profile of their own");
   app.add_flag("--go-blocked", command.go_blocked,
                "for how long the goroutines of a Go program are parked, where and why, and who contends for its locks");
   app.add_option_function<std::string>(

@@ -23,6 +23,7 @@ struct RecordCommand {
   bool contexts = false;  // and who makes contexts in Go programs
   bool clocks = false;  // and who reads, waits by and moves them
   bool go = true;       // goroutines, heap profile and collector, where it is a Go program
+  bool go_heap = false;     // and what a Go program without a heap profile allocates
   bool go_blocked = false;  // and where goroutines park
   bool quiet = false;
   bool verbose = false;

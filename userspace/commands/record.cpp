@@ -15,6 +15,7 @@
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/go_record/go_tracing.h"
+#include "userspace/go_allocs/alloc_tracing.h"
 #include "userspace/go_parks/park_tracing.h"
 #include "userspace/recording/reader.h"
 #include "userspace/threads/thread_tracing.h"
@@ -74,6 +75,7 @@ Result<Exit> run(const RecordCommand& command) {
   RecordOptions options = command.options;
   if (command.contexts) options.tracers.push_back(ContextTracing::load);
   if (command.clocks) options.tracers.push_back(ClockTracing::load);
+  if (command.go_heap) options.tracers.push_back(AllocTracing::load);
   if (command.go_blocked) options.tracers.push_back(ParkTracing::load);
   if (command.threads || options.blocked || options.look_every_ns) options.tracers.push_back(ThreadTracing::load);
   if (command.go) options.tracers.push_back(GoTracing::load);

@@ -5,6 +5,7 @@
 #include "ui/clocks_json.h"
 #include "ui/clocks_text.h"
 #include "ui/go_made_contexts_text.h"
+#include "ui/go_allocs_text.h"
 #include "ui/go_parks_text.h"
 #include "ui/go_report_text.h"
 #include "ui/goroutines_json.h"
@@ -41,6 +42,7 @@ std::string threads_of(const ReportCommand& command, const Recording& recording,
     text += thread_sites_text(thread_sites(recording), {.style = style, .sites = command.sites, .stacks = command.stacks});
   if (!recording.blocked.sites.empty())
     text += blocked_text(blocked_report(recording), {.style = style, .sites = command.sites, .stacks = command.stacks});
+  if (recording.go_allocs) text += go_allocs_text(go_allocs_report(recording), style, command.sites);
   if (recording.go_parks) text += go_parks_text(go_parks_report(recording), {.style = style, .sites = command.sites});
   if (recording.go_contexts)
     text += made_contexts_text(go_contexts_report(recording),
@@ -51,9 +53,10 @@ std::string threads_of(const ReportCommand& command, const Recording& recording,
 }
 
 std::string add_others(const std::string& memory, const Recording& recording) {
-  if (recording.thread_ticks.empty() && !recording.go_parks && !recording.go_contexts && recording.go_looks.empty())
+  if (recording.thread_ticks.empty() && !recording.go_allocs && !recording.go_parks && !recording.go_contexts && recording.go_looks.empty())
     return memory;
   Json whole = Json::parse(memory);
+  if (recording.go_allocs) whole["go_heap"] = go_allocs_json(go_allocs_report(recording));
   if (!recording.go_looks.empty()) whole["go"] = go_reports_json(go_reports(recording));
   if (recording.go_parks) whole["go_blocked"] = go_parks_json(go_parks_report(recording));
   if (recording.go_contexts) whole["contexts"] = made_contexts_json(go_contexts_report(recording));

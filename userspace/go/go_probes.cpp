@@ -73,6 +73,21 @@ std::vector<GoProbe> find_go_probes(const GoModule& module, std::span<const std:
   return probes;
 }
 
+GoProbe find_go_probe_behind(const GoModule& module, std::string_view function, std::string_view callee,
+                             const Calibration& calibration) {
+  const std::string_view kNames[] = {function, callee};
+  std::vector<GoProbe> probes = find_go_probes(module, kNames, calibration);
+  GoProbe& probe = probes[0];
+  if (!probe.found()) return probe;
+  std::optional<GoRecord> record = module.table.record_at(probe.address);
+  std::string code = record ? module.code_of(*record) : "";
+  probe.placements = plan_behind_call({std::as_bytes(std::span(code)), probe.address, true},
+                                      probes[1].address, calibration.traps(), calibration.prices);
+  if (probe.placements.empty())
+    probe.why_not = fmt::format("{} does not call {} as dwell expects", function, callee);
+  return probe;
+}
+
 AttachMethod go_probe_method(const Calibration& calibration) {
   AttachMethod best = *calibration.abilities.best;
   return best == AttachMethod::kSession ? AttachMethod::kMulti : best;

@@ -38,6 +38,10 @@ struct GoProbe {
 std::vector<GoProbe> find_go_probes(const GoModule& module, std::span<const std::string_view> functions,
                                     const Calibration& calibration);
 
+// Inside `function`, behind its call of `callee`: see plan_behind_call().
+GoProbe find_go_probe_behind(const GoModule& module, std::string_view function, std::string_view callee,
+                             const Calibration& calibration);
+
 // The way to attach them: what is seen at entries only needs no session.
 AttachMethod go_probe_method(const Calibration& calibration);
 

@@ -67,6 +67,26 @@ std::vector<GoPlacement> plan_go_placements(const FunctionCode& code, const Trap
   return found;
 }
 
+std::vector<GoPlacement> plan_behind_call(const FunctionCode& code, std::uint64_t callee,
+                                          const TrapAbilities& abilities, const TrapPrices& prices) {
+  Disassembler disassembler;
+  bool behind = false;
+  for (std::uint64_t offset = 0; offset < code.bytes.size();) {
+    std::span<const std::byte> bytes = code.bytes.subspan(offset);
+    std::optional<Instruction> instruction = disassembler.at(bytes, code.vaddr + offset);
+    if (!instruction) break;
+    bool branches = is_call(*instruction) || is_conditional_jump(*instruction) || is_jump(*instruction);
+    if (behind && branches) {
+      TrapClass trap = classify(*instruction, bytes, abilities);
+      return {{static_cast<std::uint32_t>(offset), false, trap, disassembler.text(*instruction),
+               prices.entry_ns[static_cast<int>(trap)]}};
+    }
+    behind = behind || (is_call(*instruction) && branch_target(*instruction) == callee);
+    offset += instruction->decoded.length;
+  }
+  return {};
+}
+
 GoPlacement go_entry(const FunctionCode& code, const TrapAbilities& abilities, const TrapPrices& prices) {
   Disassembler disassembler;
   std::optional<Instruction> instruction = disassembler.at(code.bytes, code.vaddr);

@@ -30,6 +30,11 @@ struct GoPlacement {
 std::vector<GoPlacement> plan_go_placements(const FunctionCode& code, const TrapAbilities& abilities,
                                             const TrapPrices& prices);
 
+// Inside a function: the first branch or call behind its call of `callee`, with nothing in between that
+// branches. What the call returned, or what is handed on, is in rax there. Empty if there is no such call.
+std::vector<GoPlacement> plan_behind_call(const FunctionCode& code, std::uint64_t callee,
+                                          const TrapAbilities& abilities, const TrapPrices& prices);
+
 // What a probe on the first instruction, where one would put it, costs: for comparison.
 GoPlacement go_entry(const FunctionCode& code, const TrapAbilities& abilities, const TrapPrices& prices);
 

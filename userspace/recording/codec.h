@@ -34,6 +34,7 @@ inline constexpr std::uint32_t kChunkClocks = chunk_type("CLKS");
 inline constexpr std::uint32_t kChunkGoLook = chunk_type("GOLK");
 inline constexpr std::uint32_t kChunkGoBuckets = chunk_type("GOBK");
 inline constexpr std::uint32_t kChunkGoProfile = chunk_type("GOPR");
+inline constexpr std::uint32_t kChunkGoAllocs = chunk_type("GALC");
 inline constexpr std::uint32_t kChunkGoParks = chunk_type("GPRK");
 inline constexpr std::uint32_t kChunkGoContexts = chunk_type("GCTX");
 inline constexpr std::uint32_t kChunkLosses = chunk_type("LOSS");
@@ -111,6 +112,10 @@ std::string decode_blocked(Cursor& in, Recording& out);
 // A later one replaces an earlier one.
 std::string encode_clocks(const ClockLook& look);
 std::string decode_clocks(Cursor& in, Recording& out);
+
+// The same.
+std::string encode_go_allocs(const GoAllocs& allocs);
+std::string decode_go_allocs(Cursor& in, Recording& out);
 
 // The same.
 std::string encode_go_parks(const GoParks& parks);

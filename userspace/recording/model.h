@@ -17,6 +17,7 @@
 #include "userspace/collect/event.h"
 #include "userspace/recording/clock_look.h"
 #include "userspace/recording/go_contexts.h"
+#include "userspace/recording/go_allocs.h"
 #include "userspace/recording/go_look.h"
 #include "userspace/recording/go_parks.h"
 #include "userspace/recording/thread_look.h"
@@ -157,6 +158,7 @@ struct Recording {
   std::vector<GoBucket> go_buckets;    // of the profiles that Go programs keep
   std::vector<GoProfileLook> go_profiles;  // in the order of time
   std::optional<GoParks> go_parks;     // the same
+  std::optional<GoAllocs> go_allocs;   // the same
   std::optional<GoContexts> go_contexts;  // made while it was recorded
   std::vector<Loss> losses;
   std::vector<CostSample> costs;

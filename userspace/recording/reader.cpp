@@ -37,6 +37,7 @@ struct Decoder {
       case kChunkGoLook: return decode_go_look(in, recording);
       case kChunkGoBuckets: return decode_go_buckets(in, recording);
       case kChunkGoProfile: return decode_go_profile(in, recording);
+      case kChunkGoAllocs: return decode_go_allocs(in, recording);
       case kChunkGoParks: return decode_go_parks(in, recording);
       case kChunkGoContexts: return decode_go_contexts(in, recording);
       case kChunkLosses: return decode_losses(in, recording);

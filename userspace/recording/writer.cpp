@@ -272,6 +272,11 @@ Result<void> RecordingWriter::write_go_profile(const GoProfileLook& look, std::s
   return written ? impl_->write_chunk(kChunkGoProfile, encode_go_profile(look)) : written;
 }
 
+Result<void> RecordingWriter::write_go_allocs(const GoAllocs& allocs) {
+  Result<void> written = impl_->write_tables({});
+  return written ? impl_->write_chunk(kChunkGoAllocs, encode_go_allocs(allocs)) : written;
+}
+
 Result<void> RecordingWriter::write_go_parks(const GoParks& parks) {
   Result<void> written = impl_->write_tables({});
   return written ? impl_->write_chunk(kChunkGoParks, encode_go_parks(parks)) : written;

@@ -49,6 +49,7 @@ class RecordingWriter {
   Result<void> write_go_look(const GoLook& look);
   // `buckets` are all that are known; those that are new are written first.
   Result<void> write_go_profile(const GoProfileLook& look, std::span<const GoBucket> buckets);
+  Result<void> write_go_allocs(const GoAllocs& allocs);
   Result<void> write_go_parks(const GoParks& parks);
   Result<void> write_go_contexts(const GoContexts& contexts);
   Result<void> write_losses(std::span<const Loss> losses);

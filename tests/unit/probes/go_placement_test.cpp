@@ -20,6 +20,10 @@ CODE(go_no_check_old, "sub $0x18, %rsp\n mov %rbp, 0x10(%rsp)\n ret")
 CODE(go_leaf, "mov 0x8(%rax), %rax\n ret")
 CODE(go_takes_apart, "mov 0x8(%rax), %rax\n push %rbp\n ret")
 
+// Spans are taken, and the one that was is handed on.
+CODE(go_next_free, "call go_leaf_begin\n cmp %rdx, %rax\n jne 1f\n call go_old_begin\n mov 0x30(%rdx), %rax\n"
+                   "call go_leaf_begin\n 1: ret")
+
 namespace dwell {
 namespace {
 
@@ -75,6 +79,21 @@ TEST(GoPlacement, KnowsWhatTheFirstInstructionWouldCost) {
   EXPECT_EQ(entry.offset, 0u);
   EXPECT_EQ(entry.trap, TrapClass::kStepped);
   EXPECT_GT(entry.cost_ns, 5 * PLACEMENTS(go_new)[0].cost_ns);
+}
+
+TEST(GoPlacement, StandsBehindACall) {
+  std::uint64_t base = reinterpret_cast<std::uint64_t>(go_next_free_begin);
+  FunctionCode code{{go_next_free_begin, go_next_free_end}, base, true};
+  auto behind = [&](const std::byte* callee) {
+    return plan_behind_call(code, reinterpret_cast<std::uint64_t>(callee), {}, kPrices);
+  };
+  std::vector<GoPlacement> found = behind(go_old_begin);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].instruction.substr(0, 4), "call");
+  EXPECT_EQ(found[0].trap, TrapClass::kEmulated);
+  EXPECT_EQ(found[0].offset, 19u);
+  EXPECT_EQ(behind(go_leaf_begin)[0].instruction.substr(0, 3), "jnz");
+  EXPECT_TRUE(behind(go_new_begin).empty());
 }
 
 TEST(GoPlacement, FindsNothingInBytesThatAreNoCode) {
