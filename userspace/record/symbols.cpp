@@ -36,7 +36,9 @@ ResolvedSymbols resolve_symbols(std::span<const Module> modules, std::span<const
     SymbolizedModule found = symbolizer.symbolize(opener(modules[m]), queries);
     for (std::size_t i = 0; i < queries.size(); ++i) {
       LocationSymbol symbol = owned(found.chain(i));
-      if (!symbol.frames.empty()) result.symbols[by_module[m][i]] = std::move(symbol);
+      LocationSymbol& known = result.symbols[by_module[m][i]];
+      // Names without the inlined calls that are known already are no better.
+      if (!symbol.frames.empty() && symbol.frames.size() >= known.frames.size()) known = std::move(symbol);
     }
     result.modules.push_back({modules[m], found.report, found.counters});
   }
