@@ -250,8 +250,9 @@ void add_threads(CLI::App& app, ThreadsCommand& command) {
       ->needs(goroutines)
       ->excludes(output)
       ->group(kGo);
-  app.add_flag("--contexts", command.contexts, "the contexts that are not cancelled, too; with --prove, which of them are lost")
+  app.add_flag("--contexts", command.contexts, "the contexts that are not cancelled, too; with --prove, which of them are lost; not with -o")
       ->needs(goroutines)
+      ->excludes(output)
       ->group(kGo);
   app.add_flag("--runtime", command.runtime, "the runtime's own goroutines and calls, too")->needs(goroutines)->group(kGo);
 }

@@ -213,6 +213,14 @@ TEST(GoSnapshot, ReadsTheSameLater) {
   }
 }
 
+// What a recording has no room for is refused, not left out.
+TEST(GoSnapshot, RefusesWhatItDoesNotKeep) {
+  for (const char* option : {"--timers", "--contexts"}) {
+    Finished refused = run({dwell_binary(), "threads", "-p", "1", "--goroutines", option, "-o", "/dev/null"});
+    EXPECT_EQ(refused.exit, 2) << option << refused.errors;
+  }
+}
+
 // All that goroutines can wait for. A recording keeps the innermost 1,024 calls of a stack that is deeper.
 TEST(GoSnapshot, KeepsWhatEachWaitsFor) {
   Program target({target_binary("go/stuck")});
