@@ -15,6 +15,9 @@
 #include "userspace/go_record/look_report.h"
 #include "userspace/recording/reader.h"
 #include "userspace/views/blocked.h"
+#include "userspace/views/go_allocs_report.h"
+#include "userspace/views/go_contexts_report.h"
+#include "userspace/views/go_parks_report.h"
 #include "userspace/views/memory_report.h"
 #include "userspace/views/thread_report.h"
 #include "userspace/views/thread_sites.h"
@@ -61,6 +64,9 @@ void look_at_go(const Recording& recording) {
   (void)go_heap_profile(recording);
   for (GoProfileKind kind : {GoProfileKind::kMutex, GoProfileKind::kBlock})
     (void)go_contention_profile(recording, kind);
+  if (recording.go_allocs) go_allocs_report(recording), go_allocs_profile(recording);
+  if (recording.go_parks) go_parks_report(recording), go_parks_profile(recording);
+  if (recording.go_contexts) go_contexts_report(recording), go_contexts_profile(recording);
 }
 
 void read_and_look(std::span<const std::byte> file) {

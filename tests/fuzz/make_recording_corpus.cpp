@@ -87,6 +87,20 @@ Result<void> record(const std::string& path, std::uint64_t sample_period) {
   return ok;
 }
 
+// What probes on a Go program tell.
+Result<void> write_go_probes(RecordingWriter& writer, StackId stack) {
+  GoAllocs allocs{kSecond, kSecond, kSecond / 2, 3, 10, 20, 30, 1, 4, 1, {}, {"note"}};
+  allocs.sites = {{stack, 0, 9, 4, 900, 9000, 90, 400, 4000, 40}};
+  GoParks parks{kSecond, kSecond, kSecond / 2, 3, 5, 10, 20, 30, 1, {"select", "sleep"}, {}, {"note"}};
+  parks.sites = {{stack, 0, false, 1, 5, 10, 2, 1000, 50, 1, 1, 300, 2, 7},
+                 {stack, 0, true, 0, 5, 10, 2, 0, 0, 0, 0, 0, 0, 0}};
+  GoContexts contexts{kSecond, kSecond, 10, 20, 30, 1, 2, {"deadline", "cancel < background"}, {}, {"note"}};
+  contexts.sites = {{stack, 0, 0, 1, 9, 4, 1, 4, 700, 80, 30}};
+  Result<void> ok = writer.write_go_allocs(allocs);
+  if (ok) ok = writer.write_go_parks(parks);
+  return ok ? writer.write_go_contexts(contexts) : ok;
+}
+
 // The same of a Go program.
 Result<void> record_go(const std::string& path) {
   Result<RecordingWriter> writer = RecordingWriter::create(path, {"0", "6", "h", "x86_64", "dwell", "", 1, 0, 0, false, {}});
@@ -118,6 +132,7 @@ Result<void> record_go(const std::string& path) {
     group.examples.emplace_back().wait.channels.emplace_back();
     if (ok) ok = writer->write_go_look(look);
   }
+  if (ok) ok = write_go_probes(*writer, stack.stack);
   if (ok) ok = writer->write_symbols(0, std::vector<LocationSymbol>(2, {{{"main.f", "", "f.go", 9}}}));
   return ok ? writer->finish({8 * kSecond, "done"}) : ok;
 }

@@ -86,7 +86,7 @@ TEST_F(Errors, A32BitProcessIsRefused) {
   expect_error(record(target.pid(), {"-o", folder_.file("x.dwell")}), Exit::kUnsupported, "not a 64-bit", "only 64-bit");
 }
 
-TEST_F(Errors, AGoProgramWithoutACAllocatorIsRefused) {
+TEST_F(Errors, AGoProgramWithoutACAllocatorIsRefusedIfItsOwnMemoryIsNotWanted) {
   DWELL_NEEDS_BPF();
   if (run({"sh", "-c", "command -v go"}).exit != 0) GTEST_SKIP() << "go is not installed";
   write("main.go", "package main\nimport \"time\"\nfunc main() { time.Sleep(time.Minute) }\n");
@@ -94,7 +94,7 @@ TEST_F(Errors, AGoProgramWithoutACAllocatorIsRefused) {
                                         " GOFLAGS=-mod=mod GO111MODULE=off CGO_ENABLED=0 go build -o sleeper main.go"});
   ASSERT_EQ(built.exit, 0) << built.errors;
   Program target({folder_.file("sleeper")});
-  expect_error(record(target.pid(), {"-o", folder_.file("x.dwell")}), Exit::kUnsupported, "Go");
+  expect_error(record(target.pid(), {"--no-go", "-o", folder_.file("x.dwell")}), Exit::kUnsupported, "Go");
 }
 
 TEST_F(Errors, AFullDiskEndsTheRecordingAndWhatWasWrittenIsReadable) {

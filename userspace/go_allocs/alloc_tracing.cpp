@@ -26,8 +26,6 @@ constexpr double kShare = 0.02;      // of the target's time
 constexpr double kIdleShare = 0.2;   // a program that is idle may pay a little too
 constexpr double kProgramNs = 1500;  // of our program with its stack, as long as the kernel has not counted
 constexpr std::uint64_t kWindowNs = 20 * kMillisecond;
-constexpr std::uint64_t kTryEveryNs = 50 * kMillisecond;
-constexpr std::uint64_t kMostAttempts = 200;  // a program that has just begun has no goroutines yet
 constexpr std::uint64_t kSeed = 0x2545f4914f6cdd1d;
 
 std::uint64_t whole(double value) { return static_cast<std::uint64_t>(std::llround(std::max(value, 0.0))); }
@@ -82,24 +80,18 @@ void AllocTracing::happened(const ProcessNews& news) {
     process.links->detach();
     process.sites.clear();
     process.fates.reset();
-    process.runtime.reset();
-    process.attempts = 0;
+    process.runtime.start_anew();
     std::erase_if(samples_.live(), [&](const AllocSample& sample) { return sample.process == news.process; });
   }
 }
 
-// A program that was just started has to get its runtime going first.
 Result<void> AllocTracing::find_runtime(ProcessSlot slot, Process& process, std::uint64_t now_ns) {
-  if (process.ended || process.runtime || process.attempts >= kMostAttempts) return {};
-  if (now_ns - process.tried_ns < kTryEveryNs) return {};
-  process.tried_ns = now_ns;
-  ++process.attempts;
-  Result<GoRuntime> runtime = GoRuntime::attach(process.pid);
-  if (!runtime) return runtime.error();
-  process.runtime = std::make_unique<GoRuntime>(std::move(*runtime));
+  if (process.ended) return {};
+  Result<bool> found = process.runtime.look_for(process.pid, now_ns);
+  if (!found) return found.error();
+  if (!*found) return {};
   if (Result<void> planned = plan_probes(slot, process); !planned) {
-    process.attempts = kMostAttempts;
-    process.runtime.reset();
+    process.runtime.give_up();
     return planned;
   }
   process.fates = std::make_unique<SampleFates>(*process.runtime, slot);

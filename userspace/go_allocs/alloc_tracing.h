@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "userspace/go/go_probes.h"
+#include "userspace/go/late_runtime.h"
 #include "userspace/go_allocs/alloc_samples.h"
 #include "userspace/go_allocs/sample_fates.h"
 #include "userspace/probes/probe_windows.h"
@@ -40,9 +41,9 @@ class AllocTracing : public Tracer {
   struct Program;  // the BPF object
   struct Process {
     pid_t pid = 0;
-    std::uint64_t cpu_at_start_ns = 0, tried_ns = 0, attempts = 0;
+    std::uint64_t cpu_at_start_ns = 0;
     bool ended = false;
-    std::unique_ptr<GoRuntime> runtime;  // once it has begun
+    LateRuntime runtime;  // once it has begun
     std::unique_ptr<SampleFates> fates;
     std::vector<ProbeSite> sites;
     std::unique_ptr<ProbeLinks> links;

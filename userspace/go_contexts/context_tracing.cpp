@@ -11,8 +11,6 @@
 namespace dwell {
 namespace {
 
-constexpr std::uint64_t kTryEveryNs = 50'000'000;
-constexpr std::uint64_t kMostAttempts = 200;  // a program that has just begun has no goroutines yet
 
 struct Function {
   std::string_view name;
@@ -69,24 +67,19 @@ void ContextTracing::happened(const ProcessNews& news) {
   if (news.kind == ProcessNews::Kind::kExecuted) {
     process.links->detach();
     process.types.reset();
-    process.runtime.reset();
-    process.attempts = 0;
+    process.runtime.start_anew();
   }
 }
 
-// A program that was just started has to get its runtime going first.
 Result<void> ContextTracing::find_runtime(ProcessSlot slot, Process& process, std::uint64_t now_ns) {
-  if (process.ended || process.runtime || process.attempts >= kMostAttempts) return {};
-  if (now_ns - process.tried_ns < kTryEveryNs) return {};
-  process.tried_ns = now_ns;
-  ++process.attempts;
-  Result<GoRuntime> runtime = GoRuntime::attach(process.pid);
-  if (!runtime) {
-    if (process.attempts == kMostAttempts)
-      note(fmt::format("contexts of process {} are not seen: {}", process.pid, runtime.error().what));
-    return runtime.error();
+  if (process.ended) return {};
+  Result<bool> found = process.runtime.look_for(process.pid, now_ns);
+  if (!found) {
+    if (process.runtime.gave_up())
+      note(fmt::format("contexts of process {} are not seen: {}", process.pid, found.error().what));
+    return found.error();
   }
-  process.runtime = std::make_unique<GoRuntime>(std::move(*runtime));
+  if (!*found) return {};
   process.types = ContextTypes::find(*process.runtime);
   if (process.types) {
     for (const auto& [address, itab] : process.types->all())

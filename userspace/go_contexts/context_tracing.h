@@ -11,6 +11,7 @@
 
 #include "userspace/go/contexts.h"
 #include "userspace/go/go_probes.h"
+#include "userspace/go/late_runtime.h"
 #include "userspace/go_contexts/context_tracer.h"
 #include "userspace/record/tracer.h"
 
@@ -37,9 +38,8 @@ class ContextTracing : public Tracer {
  private:
   struct Process {
     pid_t pid = 0;
-    std::uint64_t tried_ns = 0, attempts = 0;
     bool ended = false;
-    std::unique_ptr<GoRuntime> runtime;  // once it has begun
+    LateRuntime runtime;  // once it has begun
     std::optional<ContextTypes> types;
     std::unique_ptr<ProbeLinks> links;
   };

@@ -18,8 +18,6 @@ constexpr double kShare = 0.02;     // of the target's time
 constexpr double kIdleShare = 0.2;  // a program that is idle may pay a little too
 constexpr double kProgramNs = 700;  // of our program with its stack, as long as the kernel has not counted
 constexpr std::uint64_t kWindowNs = 20 * kMillisecond;
-constexpr std::uint64_t kTryEveryNs = 50 * kMillisecond;
-constexpr std::uint64_t kMostAttempts = 200;  // a program that has just begun has no goroutines yet
 constexpr std::uint64_t kLookShare = 10;      // looks take a tenth of the time at most
 constexpr std::uint64_t kSeed = 0x9e3779b97f4a7c15;
 
@@ -82,25 +80,20 @@ void ParkTracing::happened(const ProcessNews& news) {
     process.links->detach();
     process.sites.clear();
     process.stacks.reset();
-    process.runtime.reset();
-    process.attempts = 0;
+    process.runtime.start_anew();
   }
 }
 
-// A program that was just started has to get its runtime going first.
 Result<void> ParkTracing::find_runtime(ProcessSlot slot, Process& process, std::uint64_t now_ns) {
-  if (process.ended || process.runtime || process.attempts >= kMostAttempts) return {};
-  if (now_ns - process.tried_ns < kTryEveryNs) return {};
-  process.tried_ns = now_ns;
-  ++process.attempts;
-  Result<GoRuntime> runtime = GoRuntime::attach(process.pid);
-  if (!runtime) {
-    if (process.attempts == kMostAttempts)
+  if (process.ended) return {};
+  Result<bool> found = process.runtime.look_for(process.pid, now_ns);
+  if (!found) {
+    if (process.runtime.gave_up())
       note_failure(
-          fmt::format("parked goroutines of process {} are not seen: {}", process.pid, runtime.error().what));
-    return runtime.error();
+          fmt::format("parked goroutines of process {} are not seen: {}", process.pid, found.error().what));
+    return found.error();
   }
-  process.runtime = std::make_unique<GoRuntime>(std::move(*runtime));
+  if (!*found) return {};
   const GoModule& module = process.runtime->module();
   process.stacks = std::make_unique<GoStackIds>(module, module_index(process.pid, module, context_.modules),
                                                 context_.stacks, context_.writer);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "userspace/go/go_probes.h"
+#include "userspace/go/late_runtime.h"
 #include "userspace/go_parks/park_accounts.h"
 #include "userspace/go_parks/park_tracer.h"
 #include "userspace/go_parks/seen_parked.h"
@@ -42,9 +43,9 @@ class ParkTracing : public Tracer {
  private:
   struct Process {
     pid_t pid = 0;
-    std::uint64_t cpu_at_start_ns = 0, tried_ns = 0, attempts = 0;
+    std::uint64_t cpu_at_start_ns = 0;
     bool ended = false;
-    std::unique_ptr<GoRuntime> runtime;  // once it has begun
+    LateRuntime runtime;  // once it has begun
     std::unique_ptr<GoStackIds> stacks;
     std::vector<ProbeSite> sites;
     std::unique_ptr<ProbeLinks> links;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "userspace/base/cursor.h"
 
@@ -39,6 +40,16 @@ inline std::size_t get_count(Cursor& in) {
   std::uint64_t count = in.uleb();
   if (count > in.remaining()) in.fail();
   return in.ok() ? count : 0;
+}
+
+inline void put_texts(std::string& out, const std::vector<std::string>& texts) {
+  put_uleb(out, texts.size());
+  for (const std::string& text : texts) put_text(out, text);
+}
+inline std::vector<std::string> get_texts(Cursor& in) {
+  std::vector<std::string> texts;
+  for (std::size_t left = get_count(in); left > 0 && in.ok(); --left) texts.emplace_back(get_text(in));
+  return texts;
 }
 
 }  // namespace dwell

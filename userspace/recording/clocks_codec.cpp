@@ -138,8 +138,7 @@ std::string encode_clocks(const ClockLook& look) {
   put_all(out, look.waits);
   put_all(out, look.intervals);
   put_all(out, look.steps);
-  put_uleb(out, look.notes.size());
-  for (const std::string& note : look.notes) put_text(out, note);
+  put_texts(out, look.notes);
   return out;
 }
 
@@ -152,7 +151,7 @@ std::string decode_clocks(Cursor& in, Recording& out) {
   if (wrong.empty()) wrong = get_all(in, out, look.intervals);
   if (wrong.empty()) wrong = get_all(in, out, look.steps);
   if (!wrong.empty()) return wrong;
-  for (std::size_t left = get_count(in); left > 0; --left) look.notes.emplace_back(get_text(in));
+  look.notes = get_texts(in);
   if (!in.ok()) return kTooShort;
   out.clocks = std::move(look);
   return "";

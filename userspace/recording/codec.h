@@ -44,10 +44,10 @@ inline constexpr std::uint32_t kChunkSymbols = chunk_type("SYMS");
 inline constexpr std::uint32_t kChunkEnd = chunk_type("END ");
 // All of them: what a fuzzer tries.
 inline constexpr std::array kChunkTypes = {
-    kChunkInfo,   kChunkProcess,   kChunkModules,  kChunkLocations,  kChunkStacks,      kChunkSeries,
-    kChunkTick,   kChunkLive,      kChunkLook,     kChunkThreadTick, kChunkLiveThreads, kChunkBlocked,
-    kChunkClocks, kChunkLosses,    kChunkCost,     kChunkNote,       kChunkSymbols,     kChunkEnd,
-    kChunkGoLook, kChunkGoBuckets, kChunkGoProfile, kChunkGoContexts};
+    kChunkInfo,       kChunkProcess, kChunkModules,   kChunkLocations,  kChunkStacks,      kChunkSeries,
+    kChunkTick,       kChunkLive,    kChunkLook,      kChunkThreadTick, kChunkLiveThreads, kChunkBlocked,
+    kChunkClocks,     kChunkGoLook,  kChunkGoBuckets, kChunkGoProfile,  kChunkGoAllocs,    kChunkGoParks,
+    kChunkGoContexts, kChunkLosses,  kChunkCost,      kChunkNote,       kChunkSymbols,     kChunkEnd};
 
 inline constexpr std::size_t kMaxStackDepth = 1024;
 inline constexpr std::size_t kMaxStacks = std::size_t{1} << 20;

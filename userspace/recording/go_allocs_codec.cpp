@@ -47,8 +47,7 @@ std::string encode_go_allocs(const GoAllocs& allocs) {
     visit_figures(site, [&](std::uint64_t value) { put_uleb(one, value); });
     put_text(out, one);
   }
-  put_uleb(out, allocs.notes.size());
-  for (const std::string& note : allocs.notes) put_text(out, note);
+  put_texts(out, allocs.notes);
   return out;
 }
 
@@ -60,7 +59,7 @@ std::string decode_go_allocs(Cursor& in, Recording& out) {
     if (!in.ok()) return kTooShort;
     if (std::string wrong = decode_site(site, out, allocs.sites.emplace_back()); !wrong.empty()) return wrong;
   }
-  for (std::size_t left = get_count(in); left > 0 && in.ok(); --left) allocs.notes.emplace_back(get_text(in));
+  allocs.notes = get_texts(in);
   if (!in.ok()) return kTooShort;
   out.go_allocs = std::move(allocs);
   return "";

@@ -48,17 +48,6 @@ std::string decode_site(Cursor in, const Recording& recording, const GoParks& pa
   return "";
 }
 
-void put_texts(std::string& out, const std::vector<std::string>& texts) {
-  put_uleb(out, texts.size());
-  for (const std::string& text : texts) put_text(out, text);
-}
-
-std::vector<std::string> get_texts(Cursor& in) {
-  std::vector<std::string> texts;
-  for (std::size_t left = get_count(in); left > 0 && in.ok(); --left) texts.emplace_back(get_text(in));
-  return texts;
-}
-
 }  // namespace
 
 std::string encode_go_parks(const GoParks& parks) {
