@@ -98,6 +98,48 @@ TEST_P(GoHeapProfile, EqualsTheProgramsOwn) {
   EXPECT_GE(*collector->goal_bytes, 2 * *collector->live_bytes);
 }
 
+struct TracedCycle {
+  double stopped_ms = 0;  // before and after it marked
+  unsigned live_mb = 0;
+};
+
+// "gc 9 @0.112s 2%: 0.018+1.2+0.003 ms clock, ..., 14->15->13 MB, 27 MB goal, ..., 2 P (forced)"
+std::vector<TracedCycle> parse_trace(const std::string& text) {
+  std::vector<TracedCycle> cycles;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    double before, marking, after;
+    std::size_t clock = line.find("%: "), heap = line.rfind("->");
+    if (!line.starts_with("gc ") || clock == std::string::npos || heap == std::string::npos) continue;
+    if (std::sscanf(line.c_str() + clock, "%%: %lf+%lf+%lf ms clock", &before, &marking, &after) != 3)
+      continue;
+    cycles.push_back({before + after, static_cast<unsigned>(std::stoul(line.substr(heap + 2)))});
+  }
+  return cycles;
+}
+
+TEST_P(GoHeapProfile, CollectsAsTheRuntimesTraceTells) {
+  Program target({GetParam()}, {"GODEBUG=gctrace=1"});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  Result<GoRuntime> runtime = GoRuntime::attach(target.pid());
+  ASSERT_TRUE(runtime) << runtime.error().what;
+  std::optional<Collector> collector = read_collector(*runtime);
+  ASSERT_TRUE(collector && collector->live_bytes);
+  ASSERT_TRUE(target.wait_for_error("gc " + std::to_string(collector->cycles) + " @"));
+  target.write_line("account");
+  ASSERT_TRUE(target.wait_for_output("end of account"));
+
+  std::vector<TracedCycle> traced = parse_trace(target.errors());
+  ASSERT_EQ(traced.size(), collector->cycles) << target.errors();
+  EXPECT_EQ(traced.back().live_mb, *collector->live_bytes >> 20);
+  // The trace has the first two digits of each time, of whole microseconds.
+  ASSERT_EQ(collector->last.size(), traced.size());
+  for (std::size_t i = 0; i < traced.size(); ++i) {
+    double ms = static_cast<double>(collector->last[traced.size() - 1 - i].ns) / 1e6;
+    EXPECT_NEAR(ms, traced[i].stopped_ms, 0.1 * traced[i].stopped_ms + 0.002) << target.errors();
+  }
+}
+
 TEST_P(GoHeapProfile, NamesTheCallSites) {
   Program target({GetParam()});
   ASSERT_TRUE(target.wait_for_output("ready"));
