@@ -70,13 +70,13 @@ Result<Exit> run(const ExportCommand& command) {
   if (!format) return format.error();
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
-  bool memory = command.go.empty() && !of_go_alone(*recording) && !command.threads && !command.thread_sites && !command.blocked && !command.go_blocked && !command.contexts && !command.clocks && !recording->only_looks();
   Result<Profile> profile = profile_of(command, *recording);
   if (!profile) return profile.error();
   ExportOptions how;
   how.sample_type = command.sample_type;
   how.root_at_bottom = command.root_at_bottom;
-  how.difference = memory && command.view == MemoryView::kGrowing;
+  bool has_memory = !of_go_alone(*recording) && !recording->only_looks();
+  how.difference = has_memory && command.view == MemoryView::kGrowing;
   Result<std::string> content = export_profile(*profile, *format, how);
   if (!content) return content.error();
   if (Result<void> written = write_output(command.output, *content); !written) return written.error();
