@@ -2,15 +2,10 @@
 #include "userspace/go_record/go_snapshot.h"
 
 #include <fmt/core.h>
-#include <sys/mman.h>
 
-#include <cerrno>
-
-#include "userspace/base/files.h"
-#include "userspace/base/unique_fd.h"
 #include "userspace/go_record/recorded_look.h"
 #include "userspace/process/process.h"
-#include "userspace/record/machine.h"
+#include "userspace/record/look_file.h"
 #include "userspace/record/modules.h"
 #include "userspace/threads/descriptors.h"
 
@@ -30,21 +25,13 @@ Result<void> write_look(const GoroutineReport& report, const GoRuntime& runtime,
   return written;
 }
 
-// In memory first, so that the file is there as a whole or not at all.
 Result<void> keep(const GoroutineReport& report, const GoRuntime& runtime, const GoSnapshotOptions& options) {
   Result<ProcessFacts> target = read_process(options.pid);
   if (!target) return target.error();
-  UniqueFd file(::memfd_create("dwell-goroutines", MFD_CLOEXEC));
-  if (!file.valid()) return system_error("make room for a look at goroutines", errno);
-  std::string path = fmt::format("/proc/self/fd/{}", file.get());
-  RecordingInfo info = describe_recording(options.command_line, *target);
-  Result<RecordingWriter> writer = RecordingWriter::create(path, info);
-  if (!writer) return writer.error();
-  writer->set_process(0, {static_cast<std::uint32_t>(target->pid), -1, target->name, target->command_line,
-                          info.start_monotonic_ns, 0});
-  if (Result<void> written = write_look(report, runtime, *writer); !written) return written;
-  Result<std::string> bytes = read_file(path, std::size_t{1} << 30);
-  return bytes ? write_file_atomically(options.output, *bytes, 0600) : bytes.error();
+  Result<LookFile> file = LookFile::create("goroutines", options.command_line, *target);
+  if (!file) return file.error();
+  if (Result<void> written = write_look(report, runtime, file->writer()); !written) return written;
+  return file->keep(options.output);
 }
 
 }  // namespace

@@ -32,15 +32,8 @@ std::string decode(const std::string& bytes, Recording& recording) {
 
 TEST(GoAllocsInARecording, AreReadBackAsTheyWereWritten) {
   TemporaryFolder folder;
-  Recording sample = sample_recording();
-  Result<RecordingWriter> writer = RecordingWriter::create(folder.file("r.dwell"), sample.info);
+  Result<RecordingWriter> writer = begin_recording(folder.file("r.dwell"), sample_recording());
   ASSERT_TRUE(writer);
-  for (std::size_t slot = 0; slot < sample.processes.size(); ++slot)
-    writer->set_process(static_cast<ProcessSlot>(slot), sample.processes[slot]);
-  for (const Module& module : sample.modules) writer->add_module(module);
-  for (const Location& location : sample.locations) writer->add_location(location);
-  for (std::size_t i = 1; i < sample.stacks.size(); ++i)
-    writer->add_stack(sample.stacks[i].locations, sample.stacks[i].end);
   ASSERT_TRUE(writer->write_go_allocs({}));
   ASSERT_TRUE(writer->write_go_allocs(sample_allocs()));
   ASSERT_TRUE(writer->finish({}));

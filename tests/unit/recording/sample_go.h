@@ -65,13 +65,8 @@ inline Recording sample_go_recording() {
 
 // Behind what sample_recording() has; the tables of `r` must be those of it.
 inline Result<void> write_go_recording(const std::string& path, const Recording& r) {
-  Result<RecordingWriter> writer = RecordingWriter::create(path, r.info);
+  Result<RecordingWriter> writer = begin_recording(path, r);
   if (!writer) return writer.error();
-  for (std::size_t slot = 0; slot < r.processes.size(); ++slot)
-    writer->set_process(static_cast<ProcessSlot>(slot), r.processes[slot]);
-  for (const Module& module : r.modules) writer->add_module(module);
-  for (const Location& location : r.locations) writer->add_location(location);
-  for (std::size_t i = 1; i < r.stacks.size(); ++i) writer->add_stack(r.stacks[i].locations, r.stacks[i].end);
   Result<void> ok;
   for (const GoProfileLook& look : r.go_profiles)
     if (ok) ok = writer->write_go_profile(look, r.go_buckets);

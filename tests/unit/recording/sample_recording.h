@@ -69,15 +69,22 @@ inline Recording sample_recording(std::uint64_t sample_period = 0) {
   return r;
 }
 
-// Writes all that is in `r`, in the order in which a recorder would.
-inline Result<void> write_recording(const std::string& path, const Recording& r, bool with_symbols = true) {
+// A recording that has only the tables of `r` so far.
+inline Result<RecordingWriter> begin_recording(const std::string& path, const Recording& r) {
   Result<RecordingWriter> writer = RecordingWriter::create(path, r.info);
-  if (!writer) return writer.error();
+  if (!writer) return writer;
   for (std::size_t slot = 0; slot < r.processes.size(); ++slot)
     writer->set_process(static_cast<ProcessSlot>(slot), r.processes[slot]);
   for (const Module& module : r.modules) writer->add_module(module);
   for (const Location& location : r.locations) writer->add_location(location);
   for (std::size_t i = 1; i < r.stacks.size(); ++i) writer->add_stack(r.stacks[i].locations, r.stacks[i].end);
+  return writer;
+}
+
+// Writes all that is in `r`, in the order in which a recorder would.
+inline Result<void> write_recording(const std::string& path, const Recording& r, bool with_symbols = true) {
+  Result<RecordingWriter> writer = begin_recording(path, r);
+  if (!writer) return writer.error();
   Result<void> ok;
   for (const MemoryTick& tick : r.ticks)
     if (ok) ok = writer->write_tick(tick, r.series);
