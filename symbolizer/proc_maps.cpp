@@ -5,6 +5,7 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -13,6 +14,7 @@
 #include <optional>
 
 #include "userspace/base/files.h"
+#include "userspace/base/privileges.h"
 #include "userspace/base/text.h"
 #include "userspace/base/unique_fd.h"
 
@@ -72,7 +74,7 @@ Error no_process(pid_t pid, const std::string& doing, int err) {
   if (err == ENOENT || err == ESRCH) {
     error = {fmt::format("{}: no process {}", doing, pid), "", Exit::kNoTarget};
   } else if (err == EACCES || err == EPERM) {
-    error.hint = "run as root, or grant CAP_SYS_PTRACE";
+    error.hint = privilege_hint({Capability::kSysPtrace});
   }
   return error;
 }
@@ -137,26 +139,23 @@ Result<std::string> path_to_open(pid_t pid, const Mapping& mapping) {
   }
   return Error{fmt::format("open {} of PID {}: {}; {}", mapping.path, pid,
                            direct ? by_address + ": not a regular file" : direct.error().what, why),
-               "run as root, or grant CAP_CHECKPOINT_RESTORE and CAP_SYS_PTRACE", Exit::kFailed};
+               privilege_hint({Capability::kCheckpointRestore, Capability::kDacReadSearch, Capability::kSysPtrace}),
+               Exit::kFailed};
 }
 
 Result<std::string> read_vdso(pid_t pid, const Mapping& vdso) {
-  std::string path = fmt::format("/proc/{}/mem", pid);
+  std::string doing = fmt::format("read the vDSO of PID {}", pid);
   std::uint64_t size = vdso.end - vdso.start;
   if (vdso.end <= vdso.start || size > kMaxVdso) {
-    return Error{fmt::format("read the vDSO of PID {}: {:#x}-{:#x} is no vDSO", pid, vdso.start, vdso.end), "",
-                 Exit::kBadInput};
+    return Error{fmt::format("{}: {:#x}-{:#x} is no vDSO", doing, vdso.start, vdso.end), "", Exit::kBadInput};
   }
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd.valid()) return no_process(pid, "open " + path, errno);
   std::string bytes(size, '\0');
-  ssize_t n;
-  do {
-    n = ::pread(fd.get(), bytes.data(), bytes.size(), static_cast<off_t>(vdso.start));
-  } while (n < 0 && errno == EINTR);
-  if (n < 0) return no_process(pid, fmt::format("read the vDSO of PID {}", pid), errno);
+  // Not by /proc/PID/mem, which only its owner may open.
+  iovec local{bytes.data(), size}, remote{reinterpret_cast<void*>(vdso.start), size};
+  ssize_t n = ::process_vm_readv(pid, &local, 1, &remote, 1, 0);
+  if (n < 0) return no_process(pid, doing, errno);
   if (static_cast<std::uint64_t>(n) != size)
-    return Error{fmt::format("read the vDSO of PID {}: {} of {} bytes", pid, n, size), "", Exit::kFailed};
+    return Error{fmt::format("{}: {} of {} bytes", doing, n, size), "", Exit::kFailed};
   return bytes;
 }
 

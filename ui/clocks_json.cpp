@@ -179,7 +179,7 @@ std::string clocks_json(const ClocksReport& report) {
                 {{"target_percent", report.cost_percent},
                  {"probe_hits", report.probe_hits},
                  {"trap_ns", report.trap_ns},
-                 {"bpf_ns", report.bpf_ns},
+                 {"bpf_ns", report.bpf_ns ? Json(*report.bpf_ns) : Json(nullptr)},
                  {"dwell_cpu_ns", report.own_cpu_ns}}},
                {"samples", {{"all", report.samples}, {"in_vdso", report.samples_in_vdso}}},
                {"losses", std::move(losses)},

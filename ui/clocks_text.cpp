@@ -233,10 +233,11 @@ class ClocksTextWriter {
                                             percent(report_.watched_share, 1));
     line(Paint::kPlain,
          fmt::format(
-             "Reads were counted {}. Cost: {:.2f} % of the target's CPU time: {} probe hits, {} in traps, {} "
-             "in BPF; dwell itself used {}.",
-             watched, report_.cost_percent, grouped(static_cast<std::int64_t>(report_.probe_hits)),
-             short_ns(report_.trap_ns), short_ns(report_.bpf_ns),
+             "Reads were counted {}. Cost: {}{:.2f} % of the target's CPU time: {} probe hits, {} in traps, {}; "
+             "dwell itself used {}.",
+             watched, report_.bpf_ns ? "" : "at least ", report_.cost_percent,
+             grouped(static_cast<std::int64_t>(report_.probe_hits)), short_ns(report_.trap_ns),
+             time_in_bpf(report_.bpf_ns),
              short_ns(static_cast<double>(report_.own_cpu_ns))));
   }
 

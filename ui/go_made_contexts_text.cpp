@@ -111,7 +111,7 @@ Json made_contexts_json(const GoContextsReport& report) {
   return {{"duration_ns", report.duration_ns},
           {"probe_hits", report.probe_hits},
           {"trap_ns", report.trap_ns},
-          {"bpf_ns", report.bpf_ns},
+          {"bpf_ns", time_json(report.bpf_ns)},
           {"lost", report.lost},
           {"unknown", report.unknown},
           {"notes", std::move(notes)},

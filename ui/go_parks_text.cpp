@@ -124,7 +124,7 @@ Json go_parks_json(const GoParksReport& report) {
           {"windows", report.windows},
           {"probe_hits", report.probe_hits},
           {"trap_ns", report.trap_ns},
-          {"bpf_ns", report.bpf_ns},
+          {"bpf_ns", time_json(report.bpf_ns)},
           {"probe_share_in_windows", report.probe_share()},
           {"lost", report.lost},
           {"notes", notes},

@@ -46,6 +46,8 @@ Json process_json(const ProcessInfo& process) {
 
 Json text_json(const std::string& text) { return printable(text); }
 
+Json time_json(const KnownTime& time) { return time ? Json(*time) : Json(nullptr); }
+
 std::string json_text(const Json& json) {
   return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }

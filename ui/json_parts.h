@@ -18,6 +18,7 @@ Json stack_json(const std::vector<ReportFrame>& stack);
 Json recording_json(const RecordingInfo& info, std::uint64_t duration_ns);
 Json process_json(const ProcessInfo& process);
 Json text_json(const std::string& text);  // made printable
+Json time_json(const KnownTime& time);     // null: not known
 
 template <typename T>
 Json list(const std::vector<T>& items, Json (*one)(const T&)) {

@@ -71,7 +71,7 @@ Json cost_json(const std::optional<CostReport>& cost) {
   return {{"target_cpu_percent", cost->target_cpu_percent},
           {"probe_hits", cost->probe_hits},
           {"trap_ns", cost->trap_ns},
-          {"bpf_ns", cost->bpf_ns},
+          {"bpf_ns", time_json(cost->bpf_ns)},
           {"target_cpu_ns", cost->target_cpu_ns},
           {"dwell_cpu_ns", cost->dwell_cpu_ns}};
 }

@@ -382,11 +382,11 @@ class MemoryTextWriter {
     if (!report_.cost) return;
     const CostReport& cost = *report_.cost;
     line(Paint::kPlain,
-         fmt::format("Cost: {:.1f} % of the target's CPU time: {} probe hits, {} in traps, {} in BPF; dwell "
-                     "itself used {}.",
-                     cost.target_cpu_percent, grouped(static_cast<std::int64_t>(cost.probe_hits)),
-                     human_duration(cost.trap_ns), human_duration(cost.bpf_ns),
-                     human_duration(cost.dwell_cpu_ns)));
+         fmt::format("Cost: {}{:.1f} % of the target's CPU time: {} probe hits, {} in traps, {}; dwell itself "
+                     "used {}.",
+                     cost.bpf_ns ? "" : "at least ", cost.target_cpu_percent,
+                     grouped(static_cast<std::int64_t>(cost.probe_hits)), human_duration(cost.trap_ns),
+                     time_in_bpf(cost.bpf_ns), human_duration(cost.dwell_cpu_ns)));
   }
 
   const MemoryReport& report_;

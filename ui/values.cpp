@@ -10,6 +10,11 @@
 
 namespace dwell {
 
+std::string time_in_bpf(const KnownTime& time) {
+  if (time) return human_duration(*time) + " in BPF";
+  return "time in BPF not known (counted for CAP_SYS_ADMIN, or with sysctl kernel.bpf_stats_enabled=1)";
+}
+
 std::string grouped(std::int64_t number) {
   std::string digits = fmt::format("{}", number);
   std::size_t first = number < 0 ? 1 : 0;

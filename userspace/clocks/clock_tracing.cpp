@@ -163,7 +163,7 @@ Result<void> ClockTracing::write_live(std::uint64_t now_ns) {
 
 TracerCost ClockTracing::cost() {
   ReadWatchState state = reads_.state();
-  return {state.hits, static_cast<std::uint64_t>(state.trap_ns), static_cast<std::uint64_t>(state.bpf_ns)};
+  return {state.hits, static_cast<std::uint64_t>(state.trap_ns), state.bpf_ns};
 }
 
 }  // namespace dwell

@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "userspace/base/clock.h"
+#include "userspace/base/privileges.h"
 #include "userspace/base/text.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/clocks/clock_authors.h"
@@ -95,7 +96,7 @@ Result<void> Look::prepare() {
   if (!calibration_.abilities.best)
     return Error{
         "attach a probe to a function of our own: " + calibration_.abilities.why_not_perf,
-        "run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE; what is missing: dwell doctor",
+        privilege_hint({Capability::kBpf, Capability::kPerfmon}),
         Exit::kNotPermitted};
   Result<std::vector<Mapping>> mappings = read_maps(facts_.pid);
   if (!mappings) return mappings.error();
@@ -139,7 +140,7 @@ Result<void> Look::prepare() {
 Result<void> Look::watch() {
   Result<StopSignals> signals = StopSignals::catch_them();
   if (!signals) return signals.error();
-  if (Result<void> counted = core_->count_run_time(true); !counted) return counted;
+  (void)core_->count_run_time(true);  // where that is not allowed, the run time is not known
   if (Result<void> added = core_->add_target(facts_.pid, kSlot); !added) return added;
   if (Result<void> attached = tracer_->attach(); !attached) return attached;
   WindowSettings windows{options_.share, options_.window_ns};
@@ -239,8 +240,7 @@ ClocksReport Look::report() {
   if (!tracer_->why_no_samples().empty())
     report.notes.push_back("no samples of the vDSO: " + tracer_->why_no_samples());
   std::uint64_t target_ns = cpu_at_end_ns_ - cpu_at_start_ns_;
-  if (target_ns)
-    report.cost_percent = 100 * (report.trap_ns + report.bpf_ns) / static_cast<double>(target_ns);
+  if (target_ns) set_cost_percent(report, static_cast<double>(target_ns));
   report.own_cpu_ns = own_cpu_ns() - own_cpu_at_start_ns_;
   std::vector<std::uint64_t> losses = tracer_->losses();
   for (std::size_t kind = 0; kind < losses.size(); ++kind)

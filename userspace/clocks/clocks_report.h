@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/base/known_time.h"
 #include "userspace/recording/clock_look.h"
 #include "userspace/views/memory_report.h"
 
@@ -96,7 +97,8 @@ struct ClocksReport {
   double reads_per_second = 0, reads_error = 0;
   double watched_share = 0;  // of the time, in which reads were counted
   std::uint64_t windows = 0, probe_hits = 0;
-  double trap_ns = 0, bpf_ns = 0;
+  double trap_ns = 0;
+  KnownTime bpf_ns = 0;      // not known: the percentage is without it
   double cost_percent = 0;  // of the target's CPU time
   std::uint64_t own_cpu_ns = 0;
   std::uint64_t samples = 0, samples_in_vdso = 0;

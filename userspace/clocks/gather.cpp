@@ -193,7 +193,7 @@ ClockLook gather_clocks(const ClockCounts& counts, const ClockStacks& stacks) {
   look.windows = watch.windows;
   look.probe_hits = watch.hits;
   look.trap_ns = static_cast<std::uint64_t>(watch.trap_ns);
-  look.bpf_ns = static_cast<std::uint64_t>(watch.bpf_ns);
+  look.bpf_ns = stored_time(watch.bpf_ns);
   look.samples = counts.samples.all;
   look.samples_in_vdso = counts.samples.in_vdso;
   return look;

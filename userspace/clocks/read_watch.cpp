@@ -21,6 +21,12 @@ constexpr double kIdleShare = 0.2;
 constexpr double kProgramNs = 250;  // of our program, as long as the kernel has not counted
 constexpr std::uint64_t kSeed = 0x9e3779b97f4a7c15;
 
+std::uint64_t sum_of_entries(const std::vector<dwell_hits>& hits) {
+  std::uint64_t sum = 0;
+  for (const dwell_hits& one : hits) sum += one.entries;
+  return sum;
+}
+
 std::string bytes_of(const dwell_read_key& key) { return {reinterpret_cast<const char*>(&key), sizeof key}; }
 
 }  // namespace
@@ -155,19 +161,16 @@ double ReadWatch::trap_cost_ns(const std::vector<dwell_hits>& hits) const {
   return cost;
 }
 
-// The kernel may count run time only now and then.
-double ReadWatch::program_cost_ns(const std::vector<dwell_hits>& hits) const {
-  RunTime counted = tracer_.run_time();
-  double each =
-      counted.runs ? static_cast<double>(counted.ns) / static_cast<double>(counted.runs) : kProgramNs;
-  double all = 0;
-  for (const dwell_hits& one : hits) all += static_cast<double>(one.entries);
-  return all * each;
+KnownTime ReadWatch::program_cost_ns(const std::vector<dwell_hits>& hits) const {
+  return time_of_all_runs(tracer_.run_time(), sum_of_entries(hits));
 }
 
 double ReadWatch::cost_ns() const {
   std::vector<dwell_hits> hits = tracer_.hits(prices_.size());
-  return trap_cost_ns(hits) + program_cost_ns(hits);
+  KnownTime counted = program_cost_ns(hits);
+  double programs =
+      counted ? static_cast<double>(*counted) : kProgramNs * static_cast<double>(sum_of_entries(hits));
+  return trap_cost_ns(hits) + programs;
 }
 
 double ReadWatch::target_ns(std::uint64_t now_ns) const {
@@ -186,7 +189,7 @@ ReadWatchState ReadWatch::state() const {
   state.watched_ns = windows_ ? windows_->watched_ns(now_ns) : 0;
   state.windows = windows_ ? windows_->windows() : 0;
   std::vector<dwell_hits> hits = tracer_.hits(prices_.size());
-  for (const dwell_hits& one : hits) state.hits += one.entries;
+  state.hits = sum_of_entries(hits);
   state.bpf_ns = program_cost_ns(hits);
   state.trap_ns = trap_cost_ns(hits);
   state.toggle_ns = toggle_ns_;

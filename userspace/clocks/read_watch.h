@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "userspace/base/known_time.h"
 #include "userspace/base/result.h"
 #include "userspace/clocks/clock_tracer.h"
 #include "userspace/clocks/read_rates.h"
@@ -31,7 +32,8 @@ struct ReadWatchState {
   ReadRates rates{0};
   std::uint64_t elapsed_ns = 0, watched_ns = 0, windows = 0;
   std::uint64_t hits = 0;
-  double trap_ns = 0, bpf_ns = 0;  // what the probes have cost in all
+  double trap_ns = 0;  // what the probes have cost in all
+  KnownTime bpf_ns = 0;
   std::uint64_t toggle_ns = 0;     // that we ourselves spent on attaching and detaching
   std::string failure;             // why nothing is counted any more; "" if it is
 };
@@ -65,7 +67,7 @@ class ReadWatch {
   void take_slice(std::uint64_t now_ns, bool last);
   double cost_ns() const;
   double trap_cost_ns(const std::vector<dwell_hits>& hits) const;
-  double program_cost_ns(const std::vector<dwell_hits>& hits) const;
+  KnownTime program_cost_ns(const std::vector<dwell_hits>& hits) const;
   double target_ns(std::uint64_t now_ns) const;
 
   ClockTracer& tracer_;

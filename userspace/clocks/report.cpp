@@ -75,6 +75,11 @@ ClockStep step(const ClockStepFacts& facts, std::uint64_t start_ns, const StackN
 
 }  // namespace
 
+void set_cost_percent(ClocksReport& report, double target_ns) {
+  double programs = static_cast<double>(report.bpf_ns.value_or(0));
+  report.cost_percent = 100 * (report.trap_ns + programs) / target_ns;
+}
+
 ClocksReport clocks_report(const ClockLook& look, const StackNamer& name) {
   ClocksReport report;
   report.seconds = static_cast<double>(look.duration_ns) / 1e9;
@@ -83,7 +88,7 @@ ClocksReport clocks_report(const ClockLook& look, const StackNamer& name) {
   report.windows = look.windows;
   report.probe_hits = look.probe_hits;
   report.trap_ns = static_cast<double>(look.trap_ns);
-  report.bpf_ns = static_cast<double>(look.bpf_ns);
+  report.bpf_ns = known_time(look.bpf_ns);
   report.samples = look.samples;
   report.samples_in_vdso = look.samples_in_vdso;
   report.kernel = look.kernel;
@@ -130,8 +135,7 @@ Result<ClocksReport> clocks_report(const Recording& recording) {
   if (!recording.costs.empty()) {
     const CostSample& cost = recording.costs.back();
     report.own_cpu_ns = cost.dwell_cpu_ns;
-    if (cost.target_cpu_ns)
-      report.cost_percent = 100 * (report.trap_ns + report.bpf_ns) / static_cast<double>(cost.target_cpu_ns);
+    if (cost.target_cpu_ns) set_cost_percent(report, static_cast<double>(cost.target_cpu_ns));
   }
   report.verdicts = judge_clocks(report);
   return report;

@@ -21,6 +21,9 @@ using StackNamer = std::function<NamedStack(StackId)>;
 // Without verdicts, so that what only the caller knows can be added before.
 ClocksReport clocks_report(const ClockLook& look, const StackNamer& name);
 
+// Of `target_ns` of CPU time of the target; without what is not known.
+void set_cost_percent(ClocksReport& report, double target_ns);
+
 // Of a recording that was made with --clocks, verdicts included.
 Result<ClocksReport> clocks_report(const Recording& recording);
 

@@ -18,6 +18,7 @@
 
 #include "userspace/base/cursor.h"
 #include "userspace/base/files.h"
+#include "userspace/base/privileges.h"
 #include "userspace/base/text.h"
 
 namespace dwell {
@@ -133,7 +134,7 @@ Result<MmapWatch> MmapWatch::open() {
     if (!event.valid() && errno == ENODEV) continue;  // went offline in between
     if (!event.valid())
       return system_error(fmt::format("watch mappings on CPU {}: perf_event_open", cpu), errno,
-                          "run as root, or grant CAP_PERFMON");
+                          privilege_hint({Capability::kPerfmon}));
     void* pages = mmap(nullptr, ring_size(), PROT_READ | PROT_WRITE, MAP_SHARED, event.get(), 0);
     if (pages == MAP_FAILED) return system_error(fmt::format("watch mappings on CPU {}: map its buffer", cpu), errno);
     epoll_event interest{.events = EPOLLIN, .data = {.u32 = 0}};

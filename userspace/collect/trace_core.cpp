@@ -11,6 +11,7 @@
 
 #include "bpf/events.h"
 #include "lifecycle.skel.h"
+#include "userspace/base/privileges.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/collect/bpf_log.h"
 #include "userspace/collect/free_with.h"
@@ -42,6 +43,7 @@ struct TraceCore::Impl {
   std::vector<std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>>> links;
   Consumer consumer;
   UniqueFd run_time_stats;
+  bool counts_run_time = false;
   std::uint64_t ring_bytes = 0;
 };
 
@@ -117,8 +119,11 @@ Result<void> TraceCore::count_run_time(bool on) {
   if (!on) return {};
   impl_->run_time_stats.reset(bpf_enable_stats(BPF_STATS_RUN_TIME));
   if (!impl_->run_time_stats.valid()) return system_error("count the run time of BPF programs", errno);
+  impl_->counts_run_time = true;
   return {};
 }
+
+bool TraceCore::counts_run_time() const { return impl_->counts_run_time; }
 
 RunTime run_time_of(std::span<const int> program_fds) {
   RunTime sum;
@@ -130,6 +135,13 @@ RunTime run_time_of(std::span<const int> program_fds) {
     sum.ns += info.run_time_ns;
   }
   return sum;
+}
+
+KnownTime time_of_all_runs(const RunTime& counted, std::uint64_t runs) {
+  if (runs == 0) return 0;
+  if (counted.runs == 0) return std::nullopt;
+  double each = static_cast<double>(counted.ns) / static_cast<double>(counted.runs);
+  return static_cast<std::uint64_t>(each * static_cast<double>(runs));
 }
 
 std::vector<dwell_hits> read_hits(int map_fd, std::size_t probes) {
@@ -150,7 +162,7 @@ Error load_error(const std::string& what, int error_number) {
   std::string log = last_bpf_complaint();
   if (!log.empty()) error.what += " (" + log + ")";
   if (error_number == EPERM)
-    error.hint = "run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE; then: dwell doctor";
+    error.hint = privilege_hint({Capability::kBpf, Capability::kPerfmon});
   return error;
 }
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "bpf/tracer.h"
+#include "userspace/base/known_time.h"
 #include "userspace/base/result.h"
 #include "userspace/collect/event.h"
 #include "userspace/unwind/table_memory.h"
@@ -57,6 +58,7 @@ class TraceCore {
 
   // Counts how long BPF programs run: about 20 ns a run dearer, so only for a while.
   Result<void> count_run_time(bool on);
+  bool counts_run_time() const;  // false if it was never allowed to
 
  private:
   struct Impl;
@@ -69,6 +71,9 @@ struct RunTime {
   std::uint64_t runs = 0, ns = 0;
 };
 RunTime run_time_of(std::span<const int> program_fds);
+// How long all runs took, of which the kernel may have counted only some. Not known if there were runs and it
+// counted none: it counts for CAP_SYS_ADMIN, and for everybody with sysctl kernel.bpf_stats_enabled=1.
+KnownTime time_of_all_runs(const RunTime& counted, std::uint64_t runs);
 
 // Sums of a per-CPU array of dwell_hits, for the probes 0 .. probes-1.
 std::vector<dwell_hits> read_hits(int map_fd, std::size_t probes);

@@ -197,14 +197,19 @@ double AllocTracing::trap_ns() const {
   return cost;
 }
 
-// The kernel may count run time only now and then.
+KnownTime AllocTracing::counted_bpf_ns() const {
+  return time_of_all_runs(run_time_of(std::array{bpf_program__fd(program_->object->progs.on_span)}), all_hits());
+}
+
 double AllocTracing::bpf_ns() const {
-  RunTime counted = run_time_of(std::array{bpf_program__fd(program_->object->progs.on_span)});
-  double each =
-      counted.runs ? static_cast<double>(counted.ns) / static_cast<double>(counted.runs) : kProgramNs;
-  double all = 0;
-  for (const dwell_hits& one : hits()) all += static_cast<double>(one.entries);
-  return all * each;
+  KnownTime counted = counted_bpf_ns();
+  return counted ? static_cast<double>(*counted) : kProgramNs * static_cast<double>(all_hits());
+}
+
+std::uint64_t AllocTracing::all_hits() const {
+  std::uint64_t all = 0;
+  for (const dwell_hits& one : hits()) all += one.entries;
+  return all;
 }
 
 double AllocTracing::target_ns(std::uint64_t now_ns) const {
@@ -216,9 +221,7 @@ double AllocTracing::target_ns(std::uint64_t now_ns) const {
 }
 
 TracerCost AllocTracing::cost() {
-  std::uint64_t all = 0;
-  for (const dwell_hits& one : hits()) all += one.entries;
-  return {all, whole(trap_ns()), whole(bpf_ns())};
+  return {all_hits(), whole(trap_ns()), counted_bpf_ns()};
 }
 
 // ---- the recording ----
@@ -232,7 +235,7 @@ GoAllocs AllocTracing::allocs(std::uint64_t now_ns) {
   TracerCost spent = cost();
   allocs.probe_hits = spent.probe_hits;
   allocs.trap_ns = spent.trap_ns;
-  allocs.bpf_ns = spent.bpf_ns;
+  allocs.bpf_ns = stored_time(spent.bpf_ns);
   allocs.lost = program_->object->bss->lost + samples_.forgotten();
   allocs.notes = notes_;
   for (const auto& [slot, process] : processes_) {

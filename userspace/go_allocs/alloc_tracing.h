@@ -57,7 +57,9 @@ class AllocTracing : public Tracer {
   void close();
   std::vector<dwell_hits> hits() const;
   double trap_ns() const;
-  double bpf_ns() const;
+  std::uint64_t all_hits() const;
+  KnownTime counted_bpf_ns() const;
+  double bpf_ns() const;  // estimated where the kernel does not count
   double target_ns(std::uint64_t now_ns) const;
   GoAllocs allocs(std::uint64_t now_ns);
 

@@ -137,7 +137,7 @@ TracerCost ContextTracing::cost() {
     trap_ns += static_cast<double>(hits[probe].entries) * prices_[probe];
     all += hits[probe].entries;
   }
-  return {all, whole(trap_ns), tracer_.run_time().ns};
+  return {all, whole(trap_ns), time_of_all_runs(tracer_.run_time(), all)};
 }
 
 std::string ContextTracing::parents_of(const Process& process, const dwell_go_context_site& site) const {
@@ -194,7 +194,7 @@ Result<void> ContextTracing::write_live(std::uint64_t now_ns) {
   TracerCost spent = cost();
   all.probe_hits = spent.probe_hits;
   all.trap_ns = spent.trap_ns;
-  all.bpf_ns = spent.bpf_ns;
+  all.bpf_ns = stored_time(spent.bpf_ns);
   return context_.writer.write_go_contexts(all);
 }
 

@@ -224,14 +224,17 @@ double ParkTracing::trap_ns() const {
   return cost;
 }
 
-// The kernel may count run time only now and then.
+KnownTime ParkTracing::counted_bpf_ns() const { return time_of_all_runs(tracer_.run_time(), all_hits()); }
+
 double ParkTracing::bpf_ns() const {
-  RunTime counted = tracer_.run_time();
-  double each =
-      counted.runs ? static_cast<double>(counted.ns) / static_cast<double>(counted.runs) : kProgramNs;
-  double all = 0;
-  for (const dwell_hits& one : tracer_.hits(prices_.size())) all += static_cast<double>(one.entries);
-  return all * each;
+  KnownTime counted = counted_bpf_ns();
+  return counted ? static_cast<double>(*counted) : kProgramNs * static_cast<double>(all_hits());
+}
+
+std::uint64_t ParkTracing::all_hits() const {
+  std::uint64_t all = 0;
+  for (const dwell_hits& one : tracer_.hits(prices_.size())) all += one.entries;
+  return all;
 }
 
 std::uint64_t ParkTracing::cpu_ns() const {
@@ -246,9 +249,7 @@ double ParkTracing::target_ns(std::uint64_t now_ns) const {
 }
 
 TracerCost ParkTracing::cost() {
-  std::uint64_t hits = 0;
-  for (const dwell_hits& one : tracer_.hits(prices_.size())) hits += one.entries;
-  return {hits, whole(trap_ns()), whole(bpf_ns())};
+  return {all_hits(), whole(trap_ns()), counted_bpf_ns()};
 }
 
 // ---- the recording ----
@@ -277,7 +278,7 @@ GoParks ParkTracing::parks(std::uint64_t now_ns) {
   TracerCost spent = cost();
   parks.probe_hits = spent.probe_hits;
   parks.trap_ns = spent.trap_ns;
-  parks.bpf_ns = spent.bpf_ns;
+  parks.bpf_ns = stored_time(spent.bpf_ns);
   parks.lost = tracer_.lost();
   parks.window_cpu_ns = window_cpu_ns_ + (open ? cpu_ns() - std::min(cpu_ns(), cpu_at_open_ns_) : 0);
   parks.notes = notes_;

@@ -63,7 +63,9 @@ class ParkTracing : public Tracer {
   void look();
   ParkWindow window_until(std::uint64_t now_ns) const;
   double trap_ns() const;
-  double bpf_ns() const;
+  std::uint64_t all_hits() const;
+  KnownTime counted_bpf_ns() const;
+  double bpf_ns() const;  // estimated where the kernel does not count
   std::uint64_t cpu_ns() const;
   double target_ns(std::uint64_t now_ns) const;
   GoParks parks(std::uint64_t now_ns);

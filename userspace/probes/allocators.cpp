@@ -2,9 +2,7 @@
 #include "userspace/probes/allocators.h"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -14,8 +12,9 @@
 
 #include "symbolizer/decompress.h"
 #include "userspace/base/cursor.h"
-#include "userspace/base/unique_fd.h"
+#include "userspace/base/privileges.h"
 #include "userspace/probes/forwarders.h"
+#include "userspace/process/process_memory.h"
 
 namespace dwell {
 
@@ -246,7 +245,7 @@ bool is_bare_loader(const ElfFile& elf) {
 class IndirectResolver {
  public:
   IndirectResolver(pid_t pid, const Mapping& text, const ElfFile& elf)
-      : memory_(::open(fmt::format("/proc/{}/mem", pid).c_str(), O_RDONLY | O_CLOEXEC)), text_(text), elf_(elf) {
+      : memory_(pid), text_(text), elf_(elf) {
     std::optional<std::uint64_t> vaddr = elf.vaddr_of_offset(text.file_offset);
     if (vaddr) bias_ = text.start - *vaddr;
   }
@@ -275,8 +274,7 @@ class IndirectResolver {
   }
   std::optional<std::uint64_t> in_slot(std::uint64_t slot_vaddr) const {
     std::uint64_t value = 0;
-    if (pread(memory_.get(), &value, sizeof value, static_cast<off_t>(slot_vaddr + bias_)) != sizeof value)
-      return std::nullopt;
+    if (!memory_.read(slot_vaddr + bias_, &value, sizeof value)) return std::nullopt;
     // Not bound yet, or bound to another module, which has its own probes.
     if (value < text_.start || value >= text_.end) return std::nullopt;
     std::uint64_t vaddr = value - bias_;
@@ -285,7 +283,7 @@ class IndirectResolver {
     return vaddr;
   }
 
-  UniqueFd memory_;
+  ProcessMemory memory_;
   const Mapping& text_;
   const ElfFile& elf_;
   CallTargets targets_{elf_};
@@ -367,6 +365,7 @@ Result<AllocatorSet> find_allocators(pid_t pid, const std::vector<Mapping>& mapp
   if (!program) {
     Error error = program.error().because_of(fmt::format("read the program of PID {}", pid));
     if (error.exit == Exit::kUnsupported) error.hint = "only 64-bit x86 programs can be traced";
+    if (error.exit == Exit::kNotPermitted) error.hint = privilege_hint({Capability::kSysPtrace, Capability::kDacReadSearch});
     return error;
   }
   AllocatorSet set;

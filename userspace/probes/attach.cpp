@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "userspace/base/files.h"
+#include "userspace/base/privileges.h"
 
 namespace dwell {
 
@@ -95,8 +96,6 @@ Result<PerfProbe> create_perf_probe(int program, const std::string& path, const 
 }
 
 bool is_privilege(const Error& error) { return error.exit == Exit::kNotPermitted; }
-
-constexpr const char* kPrivilegeHint = "run as root, or grant CAP_BPF and CAP_PERFMON";
 
 }  // namespace
 
@@ -238,7 +237,7 @@ Result<std::vector<AttachedSite>> ProbeLinks::attach(const std::vector<ProbeSite
 
   if (attempt.privilege_missing()) {
     Error error = attempt.privilege_missing()->because_of("attach probes");
-    error.hint = kPrivilegeHint;
+    error.hint = privilege_hint({Capability::kBpf, Capability::kPerfmon});
     return error;
   }
   bool any = std::any_of(answers.begin(), answers.end(), [](const AttachedSite& site) { return site.candidate >= 0; });

@@ -25,6 +25,7 @@
 #include "probe_selftest.skel.h"
 #include "symbolizer/proc_maps.h"
 #include "userspace/base/clock.h"
+#include "userspace/base/privileges.h"
 #include "userspace/base/unique_fd.h"
 
 // The functions that are probed. Each begins with the instruction whose price is asked for, and none shares
@@ -98,7 +99,7 @@ Result<Skeleton> load_selftest(AttachMethod method) {
     set_probe_role(program, ProbeRole::kSession, method);
   skeleton->rodata->expected_tgid = static_cast<std::uint32_t>(getpid());
   int error = probe_selftest__load(skeleton.get());
-  if (error) return system_error("load the probe self-test", -error, "run as root, or grant CAP_BPF and CAP_PERFMON");
+  if (error) return system_error("load the probe self-test", -error, privilege_hint({Capability::kBpf, Capability::kPerfmon}));
   return skeleton;
 }
 

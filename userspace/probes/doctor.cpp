@@ -16,38 +16,15 @@
 #include <memory>
 
 #include "userspace/base/files.h"
+#include "userspace/base/privileges.h"
 
 namespace dwell {
 
 namespace {
 
-struct Capability {
-  int number;
-  const char* name;
-  const char* needed_for;
-};
-constexpr Capability kCapabilities[] = {
-    {39, "CAP_BPF", "BPF programs"},
-    {38, "CAP_PERFMON", "probes and perf events"},
-    {19, "CAP_SYS_PTRACE", "the memory map and files of other users' processes"},
-    {40, "CAP_CHECKPOINT_RESTORE", "files that were deleted or lie in another mount namespace"},
-};
-
-std::vector<MissingPrivilege> missing_privileges() {
+std::vector<MissingPrivilege> missing_of(const CapabilitySets& sets) {
   std::vector<MissingPrivilege> missing;
-  Result<std::string> status = read_file("/proc/self/status");
-  std::size_t at = status ? status->find("CapEff:") : std::string::npos;
-  if (at == std::string::npos) return missing;
-  std::uint64_t held = std::strtoull(status->c_str() + at + 7, nullptr, 16);
-  constexpr int kSysAdmin = 21;
-  if (held >> kSysAdmin & 1) return missing;
-  for (const Capability& capability : kCapabilities)
-    if (!(held >> capability.number & 1))
-      missing.push_back({fmt::format("{} ({})", capability.name, capability.needed_for), ""});
-  if (!missing.empty())
-    missing.front().command =
-        "sudo dwell ..., or once: sudo setcap "
-        "cap_bpf,cap_perfmon,cap_sys_ptrace,cap_checkpoint_restore+ep $(command -v dwell)";
+  for (const Privilege& privilege : missing_privileges(sets)) missing.push_back({privilege, can_be_granted(sets, privilege)});
   return missing;
 }
 
@@ -176,12 +153,16 @@ PlanOptions plan_options_for(pid_t pid, const Calibration& calibration, SeccompA
 
 namespace {
 
+bool can_try(const CapabilitySets& sets) {
+  return sets.holds(Capability::kBpf) && sets.holds(Capability::kPerfmon) && sets.initial_namespace;
+}
+
 // What fails without privileges says nothing about the kernel.
 void leave_open(std::vector<KernelFeature>& features) {
   for (KernelFeature& feature : features) {
     if (feature.works || feature.name.starts_with("BTF")) continue;
     feature.known = false;
-    feature.detail = "cannot be told without the privileges that are missing";
+    feature.detail = "not known: it could not be tried without CAP_BPF and CAP_PERFMON";
   }
 }
 
@@ -190,14 +171,16 @@ void leave_open(std::vector<KernelFeature>& features) {
 DoctorReport examine(std::optional<pid_t> pid) {
   DoctorReport report;
   report.kernel = kernel_name();
-  report.missing = missing_privileges();
+  CapabilitySets sets = own_capabilities();
+  report.missing = missing_of(sets);
+  report.own_user_namespace = !sets.initial_namespace;
   Result<Calibration> calibration = calibrate();
   if (calibration)
     report.calibration = std::move(*calibration);
   else
     report.calibration.abilities.why_not_perf = calibration.error().what;
   report.features = kernel_features(report.calibration);
-  if (!report.missing.empty()) leave_open(report.features);
+  if (!can_try(sets)) leave_open(report.features);
   if (pid) report.target = examine_target(*pid, report.calibration);
   return report;
 }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/base/privileges.h"
 #include "userspace/base/result.h"
 #include "userspace/probes/plan.h"
 
@@ -22,7 +23,8 @@ struct KernelFeature {
 };
 
 struct MissingPrivilege {
-  std::string name, command;
+  Privilege privilege;
+  bool can_be_granted = true;  // false: it is outside of what this container allows
 };
 
 struct TargetExamination {
@@ -40,6 +42,7 @@ struct DoctorReport {
   std::string kernel;
   std::vector<KernelFeature> features;
   std::vector<MissingPrivilege> missing;
+  bool own_user_namespace = false;  // where capabilities do not count for BPF
   Calibration calibration;
   std::optional<TargetExamination> target;
 

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -110,14 +111,36 @@ nlohmann::json probe_json(const PlannedProbe& probe) {
 
 }  // namespace
 
+namespace {
+
+void add_privileges(const DoctorReport& report, std::string& out) {
+  bool excluded = false;
+  for (const MissingPrivilege& missing : report.missing) {
+    out += fmt::format("missing: {} ({}{})\n", missing.privilege.name, missing.privilege.needed_for,
+                       missing.can_be_granted ? "" : "; this container excludes it");
+    excluded |= !missing.can_be_granted;
+  }
+  if (report.own_user_namespace)
+    out += "missing: the initial user namespace: BPF asks for its capabilities there, not in a container's own\n";
+  if (excluded) {
+    out += "hint: start the container with ";
+    for (const MissingPrivilege& missing : report.missing)
+      if (!missing.can_be_granted) out += fmt::format("--cap-add {} ", missing.privilege.name + std::strlen("CAP_"));
+    out += "(Kubernetes: securityContext.capabilities.add)\n";
+  } else if (!report.missing.empty()) {
+    out += fmt::format("hint: sudo dwell ..., or once, for a group of people: {}\n", setcap_advice());
+  }
+}
+
+}  // namespace
+
 std::string doctor_text(const DoctorReport& report) {
   std::string out = fmt::format("kernel: {}\n", report.kernel);
   for (const KernelFeature& feature : report.features) {
     const char* mark = feature.works ? "yes" : !feature.known ? "?  " : feature.required ? "NO " : "no ";
     out += fmt::format("  {} {}{}{}\n", mark, feature.name, feature.detail.empty() ? "" : ": ", feature.detail);
   }
-  for (const MissingPrivilege& privilege : report.missing) out += fmt::format("missing: {}\n", privilege.name);
-  if (!report.missing.empty()) out += fmt::format("hint: {}\n", report.missing.front().command);
+  add_privileges(report, out);
   if (report.calibration.abilities.best) {
     const TrapPrices& prices = report.calibration.prices;
     out += fmt::format("\nattach by {}; measured now, ns a hit: nop5 {:.0f}, emulated {:.0f}, single-stepped {:.0f}, "
@@ -136,7 +159,11 @@ std::string doctor_json(const DoctorReport& report) {
         {{"name", feature.name}, {"works", feature.works}, {"required", feature.required}, {"known", feature.known},
          {"detail", feature.detail}});
   json["missing_privileges"] = nlohmann::json::array();
-  for (const MissingPrivilege& privilege : report.missing) json["missing_privileges"].push_back(privilege.name);
+  for (const MissingPrivilege& missing : report.missing)
+    json["missing_privileges"].push_back({{"name", missing.privilege.name},
+                                          {"needed_for", missing.privilege.needed_for},
+                                          {"can_be_granted", missing.can_be_granted}});
+  json["own_user_namespace"] = report.own_user_namespace;
   const TrapPrices& prices = report.calibration.prices;
   if (report.calibration.abilities.best)
     json["attach"] = {{"method", attach_method_name(*report.calibration.abilities.best)},

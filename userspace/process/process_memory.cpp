@@ -8,6 +8,8 @@
 #include <array>
 #include <cerrno>
 
+#include "userspace/base/privileges.h"
+
 namespace dwell {
 namespace {
 
@@ -63,7 +65,7 @@ Result<void> ProcessMemory::check(std::uint64_t address) const {
   if (::process_vm_readv(pid_, &local, 1, &remote, 1, 0) == 1) return {};
   int error = errno;
   return system_error(fmt::format("read the memory of PID {}", pid_), error,
-                      error == EPERM ? "run as root, or grant CAP_SYS_PTRACE" : "");
+                      error == EPERM ? privilege_hint({Capability::kSysPtrace}) : "");
 }
 
 }  // namespace dwell

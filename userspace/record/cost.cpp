@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/record/cost.h"
 
+#include "userspace/collect/trace_core.h"
+
 namespace dwell {
 
 void CostMeter::set_probe(std::uint16_t probe, TrapClass trap) {
@@ -19,7 +21,7 @@ void CostMeter::update(std::span<const dwell_hits> hits, std::uint64_t counted_r
     runs += hits[probe].entries + hits[probe].returns;
   }
   trap_ns_ = static_cast<std::uint64_t>(trap_ns);
-  if (counted_runs) bpf_ns_ = static_cast<std::uint64_t>(static_cast<double>(counted_ns) / counted_runs * runs);
+  bpf_ns_ = time_of_all_runs({counted_runs, counted_ns}, runs);
 }
 
 }  // namespace dwell

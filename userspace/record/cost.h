@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bpf/tracer.h"
+#include "userspace/base/known_time.h"
 #include "userspace/probes/planner.h"
 
 namespace dwell {
@@ -23,12 +24,13 @@ class CostMeter {
 
   std::uint64_t probe_hits() const { return probe_hits_; }
   std::uint64_t trap_ns() const { return trap_ns_; }
-  std::uint64_t bpf_ns() const { return bpf_ns_; }
+  KnownTime bpf_ns() const { return bpf_ns_; }  // not known until the kernel has counted some runs
 
  private:
   TrapPrices prices_;
   std::vector<TrapClass> traps_;
-  std::uint64_t probe_hits_ = 0, trap_ns_ = 0, bpf_ns_ = 0;
+  std::uint64_t probe_hits_ = 0, trap_ns_ = 0;
+  KnownTime bpf_ns_ = 0;
 };
 
 }  // namespace dwell

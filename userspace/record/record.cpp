@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
+#include "userspace/base/privileges.h"
 #include "userspace/collect/launch.h"
 #include "userspace/probes/calibrate.h"
 #include "userspace/process/process.h"
@@ -30,7 +31,7 @@ Result<Calibration> calibrate_for(const ProcessFacts& target, const RecordOption
   const ProbeAbilities& able = calibration->abilities;
   if (!able.best) {
     return Error{"attach a probe to a function of our own: " + able.why_not_perf,
-                 "run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE; what is missing: dwell doctor",
+                 privilege_hint({Capability::kBpf, Capability::kPerfmon}),
                  Exit::kNotPermitted};
   }
   Result<bool> filtered = has_seccomp_filter(target.pid);

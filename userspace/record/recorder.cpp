@@ -439,7 +439,7 @@ Result<void> Recorder::write_cost(std::uint64_t now_ns) {
   sample.time_ns = now_ns;
   sample.probe_hits = cost.probe_hits;
   sample.trap_ns = cost.trap_ns;
-  sample.bpf_ns = cost.bpf_ns;
+  sample.bpf_ns = stored_time(cost.bpf_ns);
   sample.dwell_cpu_ns = own_cpu_ns();
   return writer_.write_cost(sample);
 }
@@ -450,7 +450,7 @@ TracerCost Recorder::measure_cost() {
     TracerCost cost = tracer->cost();
     sum.probe_hits += cost.probe_hits;
     sum.trap_ns += cost.trap_ns;
-    sum.bpf_ns += cost.bpf_ns;
+    sum.bpf_ns = sum_of(sum.bpf_ns, cost.bpf_ns);
   }
   return sum;
 }
@@ -482,7 +482,7 @@ void Recorder::tell_progress(std::uint64_t now_ns) {
   told_ns_ = now_ns;
   TracerCost cost = measure_cost();
   if (std::uint64_t target_cpu_ns = measure_target_cpu())
-    progress.cost_percent = 100.0 * (cost.trap_ns + cost.bpf_ns) / target_cpu_ns;
+    progress.cost_percent = 100.0 * (cost.trap_ns + cost.bpf_ns.value_or(0)) / target_cpu_ns;
   for (std::uint64_t count : core_.losses()) progress.lost += count;
   callbacks_.progress(progress);
 }

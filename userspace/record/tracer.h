@@ -12,6 +12,7 @@
 
 #include "bpf/events.h"
 #include "symbolizer/proc_maps.h"
+#include "userspace/base/known_time.h"
 #include "userspace/base/result.h"
 #include "userspace/collect/decoder.h"
 #include "userspace/collect/stack_table.h"
@@ -39,7 +40,8 @@ struct TracerContext {
 
 // Sums since the recording began.
 struct TracerCost {
-  std::uint64_t probe_hits = 0, trap_ns = 0, bpf_ns = 0;
+  std::uint64_t probe_hits = 0, trap_ns = 0;
+  KnownTime bpf_ns = 0;
 };
 
 class Tracer {

@@ -80,7 +80,8 @@ struct KernelClockState {
 struct ClockLook {
   std::uint64_t time_ns = 0, duration_ns = 0;  // CLOCK_MONOTONIC
   std::uint64_t watched_ns = 0, windows = 0;   // in which reads were counted
-  std::uint64_t probe_hits = 0, trap_ns = 0, bpf_ns = 0;
+  std::uint64_t probe_hits = 0, trap_ns = 0;
+  std::uint64_t bpf_ns = 0;  // or kTimeNotKnown
   std::uint64_t samples = 0, samples_in_vdso = 0;
   std::vector<ClockReadFacts> reads;
   std::vector<ClockWaitFacts> waits;

@@ -23,7 +23,8 @@ struct GoAllocFacts {
 struct GoAllocs {
   std::uint64_t time_ns = 0, duration_ns = 0;  // CLOCK_MONOTONIC
   std::uint64_t watched_ns = 0, windows = 0;
-  std::uint64_t probe_hits = 0, trap_ns = 0, bpf_ns = 0;
+  std::uint64_t probe_hits = 0, trap_ns = 0;
+  std::uint64_t bpf_ns = 0;  // or kTimeNotKnown
   std::uint64_t lost = 0;         // samples
   std::uint64_t collections = 0;  // after which it was looked which samples live
   std::uint64_t missed = 0;       // collections that another one followed before a look

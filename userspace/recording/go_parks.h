@@ -29,7 +29,8 @@ struct GoParks {
   std::uint64_t time_ns = 0, duration_ns = 0;  // CLOCK_MONOTONIC
   std::uint64_t watched_ns = 0, windows = 0;
   std::uint64_t window_cpu_ns = 0;  // of the processes, in windows, the probes' own time included
-  std::uint64_t probe_hits = 0, trap_ns = 0, bpf_ns = 0;
+  std::uint64_t probe_hits = 0, trap_ns = 0;
+  std::uint64_t bpf_ns = 0;  // or kTimeNotKnown
   std::uint64_t lost = 0;  // parks that are in no figure
   std::vector<std::string> reasons;
   std::vector<GoParkFacts> sites;

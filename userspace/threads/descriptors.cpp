@@ -5,10 +5,12 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 
 #include "userspace/base/files.h"
+#include "userspace/base/privileges.h"
 #include "userspace/base/text.h"
 
 namespace dwell {
@@ -98,9 +100,16 @@ std::string Descriptors::describe_socket(int fd, std::uint64_t inode) {
                                   : fmt::format("socket {} {}", fd, socket->second);
 }
 
+std::string Descriptors::not_known() const {
+  Error error = system_error(fmt::format("what descriptors are is not known: read /proc/{}/fd", pid_), errno);
+  return fmt::format("{}: {}", error.what, privilege_hint({Capability::kDacReadSearch, Capability::kSysPtrace}));
+}
+
 std::string Descriptors::describe_anew(int fd) {
   char buffer[4096];
   ssize_t n = ::readlink(fmt::format("/proc/{}/fd/{}", pid_, fd).c_str(), buffer, sizeof buffer);
+  if (n < 0 && errno != ENOENT && problem_.empty())
+    problem_ = not_known();
   if (n < 0) return fmt::format("descriptor {}", fd);
   std::string_view link(buffer, static_cast<std::size_t>(n));
   if (link.starts_with("socket:")) return describe_socket(fd, inode_in(link));

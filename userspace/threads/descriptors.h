@@ -19,14 +19,18 @@ class Descriptors {
   std::string describe(int fd);
   // What an epoll descriptor watches.
   std::vector<int> watched_by(int epoll_fd) const;
+  // Why some could not be described, "" if all were.
+  const std::string& problem() const { return problem_; }
 
  private:
   std::string describe_anew(int fd);
+  std::string not_known() const;  // after a failed call
   std::string describe_socket(int fd, std::uint64_t inode);
   void read_sockets();
 
   pid_t pid_;
   std::map<int, std::string> known_;
+  std::string problem_;
   bool sockets_read_ = false;
   std::map<std::uint64_t, std::string> sockets_;  // what to say of one, by inode
 };

@@ -16,6 +16,7 @@
 #include "threads.skel.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/cursor.h"
+#include "userspace/base/privileges.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/collect/bpf_log.h"
 #include "userspace/collect/free_with.h"
@@ -32,10 +33,9 @@ Error load_error(const std::string& doing, int err) {
   if (!log.empty()) error.what += " (" + log + ")";
   struct stat types {};
   if (err == EPERM || err == EACCES) {
-    error.hint =
-        "run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE; without them "
-        "/proc/PID/task/TID/wchan and "
-        "/proc/PID/task/TID/syscall still tell where your own threads wait";
+    error.hint = privilege_hint({Capability::kBpf, Capability::kPerfmon}) +
+                 "; without them /proc/PID/task/TID/wchan and "
+                 "/proc/PID/task/TID/syscall still tell where your own threads wait";
   } else if (::stat("/sys/kernel/btf/vmlinux", &types) != 0) {
     error.hint = "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as distributions' are";
     error.exit = Exit::kUnsupported;

@@ -118,6 +118,12 @@ class ThreadObserver::Impl {
 
   StackCollector& stacks() { return stacks_; }
 
+  std::vector<std::string> problems() const {
+    std::vector<std::string> problems = stacks_.problems();
+    if (descriptors_ && !descriptors_->problem().empty()) problems.push_back(descriptors_->problem());
+    return problems;
+  }
+
  private:
   ThreadLook describe(const std::vector<Seen>& sights) {
     ThreadLook look;
@@ -247,6 +253,6 @@ Result<ThreadObserver> ThreadObserver::open(pid_t pid, RecordingWriter& writer, 
 
 Result<ThreadLook> ThreadObserver::look() { return impl_->look(); }
 const std::vector<LocationSymbol>& ThreadObserver::names() { return impl_->stacks().names(); }
-std::vector<std::string> ThreadObserver::problems() const { return impl_->stacks().problems(); }
+std::vector<std::string> ThreadObserver::problems() const { return impl_->problems(); }
 
 }  // namespace dwell

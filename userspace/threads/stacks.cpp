@@ -95,6 +95,8 @@ std::vector<std::string> StackCollector::problems() const {
   std::vector<std::string> problems;
   for (const UnwindProblem& problem : unwinder_.problems())
     problems.push_back(fmt::format("stacks through {}: {}", problem.path, problem.reason));
+  if (!kernel_problem_.empty())
+    problems.push_back(fmt::format("functions of the kernel have no names: {} (CAP_SYSLOG shows them)", kernel_problem_));
   return problems;
 }
 
@@ -105,7 +107,10 @@ const std::vector<LocationSymbol>& StackCollector::names() {
     return modules_.source_of(static_cast<std::uint32_t>(&module - modules.data()));
   };
   auto all = [](const Module&) { return true; };
-  names_ = resolve_symbols(modules, writer_.locations(), names_, opener, *symbolizer_, all).symbols;
+  ResolvedSymbols found = resolve_symbols(modules, writer_.locations(), names_, opener, *symbolizer_, all);
+  names_ = std::move(found.symbols);
+  for (const auto& each : found.modules)
+    if (each.module.kind == ModuleKind::kKernel) kernel_problem_ = each.report.problem;
   return names_;
 }
 

@@ -51,6 +51,7 @@ class StackCollector {
   absl::flat_hash_map<StackId, std::vector<std::uint32_t>> locations_;
   std::unique_ptr<Symbolizer> symbolizer_;
   std::vector<LocationSymbol> names_;
+  std::string kernel_problem_;  // why functions of the kernel have no names
 };
 
 }  // namespace dwell

@@ -297,7 +297,8 @@ TracerCost ThreadTracing::cost() {
   std::vector<int> fds = {bpf_program__fd(programs.on_call), bpf_program__fd(programs.on_new_thread)};
   if (blocked_)
     for (int program : blocked_->programs()) fds.push_back(program);
-  return {0, 0, run_time_of(fds).ns};
+  RunTime counted = run_time_of(fds);
+  return {0, 0, context_.core.counts_run_time() ? KnownTime(counted.ns) : std::nullopt};
 }
 
 }  // namespace dwell

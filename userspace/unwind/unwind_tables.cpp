@@ -316,7 +316,8 @@ std::shared_ptr<UnwindTables::Module> UnwindTables::module_for(pid_t pid, const 
       auto missing = std::make_shared<Module>();
       missing->path = mapping.path;
       missing->kind = DWELL_MAPPING_PENDING;
-      report.problems.push_back({mapping.path, opened.error().what});
+      const Error& error = opened.error();
+      report.problems.push_back({mapping.path, error.hint.empty() ? error.what : error.what + ": " + error.hint});
       return missing;
     }
     path = std::move(*opened);

@@ -28,7 +28,7 @@ GoContextsReport go_contexts_report(const Recording& recording) {
   report.duration_ns = contexts.duration_ns;
   report.probe_hits = contexts.probe_hits;
   report.trap_ns = contexts.trap_ns;
-  report.bpf_ns = contexts.bpf_ns;
+  report.bpf_ns = known_time(contexts.bpf_ns);
   report.lost = contexts.lost;
   report.unknown = contexts.unknown;
   report.notes = contexts.notes;

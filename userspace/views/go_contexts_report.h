@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/base/known_time.h"
 #include "ui/profile.h"
 #include "userspace/recording/model.h"
 #include "userspace/views/memory_report.h"
@@ -28,7 +29,8 @@ struct GoContextRow {
 };
 
 struct GoContextsReport {
-  std::uint64_t duration_ns = 0, probe_hits = 0, trap_ns = 0, bpf_ns = 0, lost = 0, unknown = 0;
+  std::uint64_t duration_ns = 0, probe_hits = 0, trap_ns = 0, lost = 0, unknown = 0;
+  KnownTime bpf_ns;
   std::vector<GoContextRow> rows;  // most alive first
   std::vector<std::string> notes;
 };

@@ -124,7 +124,7 @@ class Rows {
 }  // namespace
 
 double GoParksReport::probe_share() const {
-  return static_cast<double>(trap_ns + bpf_ns) /
+  return static_cast<double>(trap_ns + bpf_ns.value_or(0)) /
          static_cast<double>(std::max<std::uint64_t>(window_cpu_ns, 1));
 }
 
@@ -136,7 +136,7 @@ GoParksReport go_parks_report(const Recording& recording) {
   report.windows = parks.windows;
   report.probe_hits = parks.probe_hits;
   report.trap_ns = parks.trap_ns;
-  report.bpf_ns = parks.bpf_ns;
+  report.bpf_ns = known_time(parks.bpf_ns);
   report.lost = parks.lost;
   report.window_cpu_ns = parks.window_cpu_ns;
   report.notes = parks.notes;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "userspace/base/known_time.h"
 #include "ui/profile.h"
 #include "userspace/recording/model.h"
 #include "userspace/views/memory_report.h"
@@ -26,7 +27,8 @@ struct GoParkRow {
 
 struct GoParksReport {
   std::uint64_t duration_ns = 0, watched_ns = 0, windows = 0;
-  std::uint64_t probe_hits = 0, trap_ns = 0, bpf_ns = 0, lost = 0, window_cpu_ns = 0;
+  std::uint64_t probe_hits = 0, trap_ns = 0, lost = 0, window_cpu_ns = 0;
+  KnownTime bpf_ns;
   std::vector<GoParkRow> rows;  // most time first; the runtime's own last
   std::vector<std::string> notes;
 

@@ -258,10 +258,10 @@ class ReportBuilder {
     CostReport report;
     report.probe_hits = cost.probe_hits;
     report.trap_ns = cost.trap_ns;
-    report.bpf_ns = cost.bpf_ns;
+    report.bpf_ns = known_time(cost.bpf_ns);
     report.target_cpu_ns = cost.target_cpu_ns;
     report.dwell_cpu_ns = cost.dwell_cpu_ns;
-    double ours = static_cast<double>(cost.trap_ns) + static_cast<double>(cost.bpf_ns);
+    double ours = static_cast<double>(cost.trap_ns) + static_cast<double>(report.bpf_ns.value_or(0));
     if (cost.target_cpu_ns > 0) report.target_cpu_percent = 100 * ours / static_cast<double>(cost.target_cpu_ns);
     report_.cost = report;
   }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "userspace/base/known_time.h"
 #include "userspace/base/result.h"
 #include "userspace/recording/model.h"
 #include "userspace/views/memory_view.h"
@@ -73,7 +74,8 @@ struct LossReport {
 
 struct CostReport {
   double target_cpu_percent = 0;  // cost of the probes in % of the target's own CPU time
-  std::uint64_t probe_hits = 0, trap_ns = 0, bpf_ns = 0, target_cpu_ns = 0, dwell_cpu_ns = 0;
+  std::uint64_t probe_hits = 0, trap_ns = 0, target_cpu_ns = 0, dwell_cpu_ns = 0;
+  KnownTime bpf_ns;  // not known: the share above is without it
 };
 
 struct StackQuality {

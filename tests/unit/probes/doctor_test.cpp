@@ -70,7 +70,7 @@ TEST(Doctor, TheExitCodeIsThatOfARecordingThere) {
   EXPECT_EQ(old_kernel.exit(), Exit::kUnsupported);
 
   DoctorReport nobody = healthy();
-  nobody.missing = {{"CAP_BPF (BPF programs)", "sudo dwell"}};
+  nobody.missing = {{privileges()[0], true}};
   nobody.calibration.abilities.best.reset();
   EXPECT_EQ(nobody.exit(), Exit::kNotPermitted);
   EXPECT_THAT(doctor_text(nobody), HasSubstr("hint: sudo dwell"));

@@ -19,7 +19,7 @@ TEST(CostMeter, PricesEachHitByItsTrapAndAddsTheProgramsRunTime) {
   meter.update(hits, 0, 0);
   EXPECT_EQ(meter.probe_hits(), 110u);
   EXPECT_EQ(meter.trap_ns(), 100u * 500 + 90 * 300 + 10 * 5000);
-  EXPECT_EQ(meter.bpf_ns(), 0u) << "not known until a window has counted some runs";
+  EXPECT_EQ(meter.bpf_ns(), std::nullopt) << "not known until a window has counted some runs";
 
   meter.update(hits, 20, 20 * 700);
   EXPECT_EQ(meter.bpf_ns(), 200u * 700) << "20 runs were counted, 200 have been";

@@ -110,7 +110,7 @@ MemoryReport server_report() {
   mapped.kind = MemoryKind::kMapping;
   report.sites.push_back(mapped);
   total_up(report);
-  report.cost = CostReport{1.2, 246912, 120'000'000, 30'000'000, 12'500'000'000, 90'000'000};
+  report.cost = CostReport{1.2, 246912, 120'000'000, 12'500'000'000, 90'000'000, 30'000'000};
   report.stacks = {0.9971, {{"no unwind table for the code there", 3}}, 0.004};
   report.surprises.unknown_frees = 37;
   return report;

@@ -38,5 +38,11 @@ TEST(Values, AShareOfNothingIsNoNumber) {
 
 TEST(Values, TimesAreUtc) { EXPECT_EQ(utc_time(1'700'000'000'999'999'999), "2023-11-14 22:13:20 UTC"); }
 
+TEST(Values, TimeThatWasNotCountedIsNotZero) {
+  EXPECT_EQ(time_in_bpf(1'200'000), "1.2 ms in BPF");
+  EXPECT_EQ(time_in_bpf(0), "0 ns in BPF");
+  EXPECT_EQ(time_in_bpf(std::nullopt).find("time in BPF not known"), 0u);
+}
+
 }  // namespace
 }  // namespace dwell

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// dwell as an ordinary user with capabilities: with all of the list everything works, without one of them a command
+// works, says what is missing from what it tells, or refuses, and names that one.
+#include <gmock/gmock.h>
+#include <linux/capability.h>
+#include <sys/stat.h>
+#include <sys/xattr.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/end_to_end/harness.h"
+#include "userspace/base/privileges.h"
+#include "userspace/base/result.h"
+
+namespace dwell::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr const char* kNobody = "65534";
+
+// A copy that an ordinary user can reach, a folder where they may write, and targets of root's.
+class WithoutRoot : public ::testing::Test {
+ protected:
+  WithoutRoot() {
+    ::chmod(folder_.path().c_str(), 0755);
+    std::filesystem::create_directory(folder_.file("out"));
+    ::chmod(folder_.file("out").c_str(), 0777);
+    std::filesystem::copy_file(dwell_binary(), folder_.file("dwell"));
+    ::chmod(folder_.file("dwell").c_str(), 0755);
+  }
+
+  // `capabilities` as setpriv wants them: "+bpf,+perfmon".
+  Finished as_nobody(const std::string& capabilities, std::vector<std::string> arguments) {
+    std::vector<std::string> command{"setpriv", "--reuid", kNobody, "--regid", kNobody, "--clear-groups"};
+    if (!capabilities.empty())
+      for (const char* set : {"--inh-caps", "--ambient-caps"}) command.insert(command.end(), {set, capabilities});
+    // setpriv itself still may everything: the shell between starts dwell as who it has become.
+    command.insert(command.end(), {"--", "sh", "-c", "exec \"$@\"", "sh", folder_.file("dwell")});
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    return run(command);
+  }
+
+  std::string out(const std::string& name) { return folder_.file("out/" + name); }
+  std::string pid(Program& program) { return std::to_string(program.pid()); }
+
+  TemporaryFolder folder_;
+};
+
+std::string all_but(const char* without = "") {
+  std::string list;
+  for (const Privilege& privilege : privileges()) {
+    if (std::string(privilege.name) == without) continue;
+    std::string name = std::string(privilege.name).substr(4);
+    for (char& c : name) c = static_cast<char>(std::tolower(c));
+    list += (list.empty() ? "+" : ",+") + name;
+  }
+  return list;
+}
+
+struct Command {
+  const char* name;
+  std::vector<std::string> arguments;
+};
+
+TEST_F(WithoutRoot, WithTheListEveryCommandWorks) {
+  DWELL_NEEDS_BPF();
+  Program service({target_binary("leaking_service"), "120"});
+  std::string of = pid(service), file = out("a.dwell"), other = out("b.dwell");
+  std::vector<Command> commands{
+      {"doctor", {"doctor", "-p", of}},
+      {"record", {"record", "-p", of, "-d", "500ms", "--threads", "--blocked", "--clocks", "-q", "-o", file}},
+      {"record a command", {"record", "-q", "-o", other, "--", "/bin/ls", "/"}},
+      {"threads", {"threads", "-p", of, "-k"}},
+      {"clocks", {"clocks", "-p", of, "-d", "300ms"}},
+  };
+  for (const Command& command : commands) {
+    Finished done = as_nobody(all_but(), command.arguments);
+    EXPECT_EQ(done.exit, 0) << command.name << ": " << done.errors << done.output;
+    EXPECT_THAT(done.output, Not(HasSubstr("Permission denied"))) << command.name;
+    EXPECT_THAT(done.output, Not(HasSubstr("missing: "))) << command.name;
+  }
+  for (const Command& command : std::vector<Command>{{"report", {"report", file}},
+                                                     {"export", {"export", file, "-o", out("a.svg")}},
+                                                     {"diff", {"diff", file, other}},
+                                                     {"symbolize", {"symbolize", file, "-o", out("c.dwell")}}}) {
+    Finished done = as_nobody("", command.arguments);
+    EXPECT_EQ(done.exit, 0) << command.name << ": " << done.errors;
+  }
+  nlohmann::json recorded = report(file);
+  EXPECT_GT(recorded["cost"]["probe_hits"], 0);
+  expect_nothing_lost(recorded);
+}
+
+// What only CAP_SYS_ADMIN may have counted is not known, which is not 0.
+TEST_F(WithoutRoot, TheTimeInBpfIsNotKnownAndNotZero) {
+  DWELL_NEEDS_BPF();
+  std::ifstream counted("/proc/sys/kernel/bpf_stats_enabled");
+  if (counted.get() == '1') GTEST_SKIP() << "this machine counts the run time of BPF programs for everybody";
+  Program service({target_binary("leaking_service"), "120"});
+  std::string file = out("a.dwell");
+  ASSERT_EQ(as_nobody(all_but(), {"record", "-p", pid(service), "-d", "500ms", "-q", "-o", file}).exit, 0);
+  EXPECT_TRUE(report(file)["cost"]["bpf_ns"].is_null());
+  EXPECT_GT(report(file)["cost"]["trap_ns"], 0);
+  EXPECT_THAT(as_nobody("", {"report", file}).output, HasSubstr("time in BPF not known"));
+  Finished clocks = as_nobody(all_but(), {"clocks", "-p", pid(service), "-d", "300ms", "--json"});
+  ASSERT_EQ(clocks.exit, 0) << clocks.errors;
+  nlohmann::json cost = nlohmann::json::parse(clocks.output)["cost"];
+  EXPECT_EQ(cost["bpf_ns"].is_null(), cost["probe_hits"] > 0) << cost;
+
+  std::string by_root = folder_.file("root.dwell");
+  Recording recording(service.pid(), by_root);
+  ASSERT_TRUE(recording.attached());
+  ASSERT_EQ(recording.stop(), 0);
+  EXPECT_TRUE(report(by_root)["cost"]["bpf_ns"].is_number()) << "root's recording knows it";
+}
+
+TEST_F(WithoutRoot, WithoutOneOfThemACommandWorksOrNamesIt) {
+  DWELL_NEEDS_BPF();
+  Program service({target_binary("leaking_service"), "120"});
+  Program reader({"cat"});  // waits for a pipe
+  for (const Privilege& privilege : privileges()) {
+    std::string held = all_but(privilege.name);
+    std::vector<Command> commands{
+        {"doctor", {"doctor", "-p", pid(service)}},
+        {"record", {"record", "-p", pid(service), "-d", "200ms", "-q", "-o", out("a.dwell")}},
+        {"record a command", {"record", "-q", "-o", out("b.dwell"), "--", "/bin/ls", "/"}},
+        {"threads", {"threads", "-p", pid(reader), "-k"}},
+        {"clocks", {"clocks", "-p", pid(service), "-d", "200ms"}},
+    };
+    for (const Command& command : commands) {
+      Finished done = as_nobody(held, command.arguments);
+      std::string said = done.output + done.errors;
+      SCOPED_TRACE(std::string(command.name) + " without " + privilege.name + ": " + said);
+      bool refused = done.exit != 0;
+      bool complained = said.find("Permission denied") != std::string::npos ||
+                        said.find("not permitted") != std::string::npos;
+      if (refused || complained || std::string(command.name) == "doctor") EXPECT_THAT(said, HasSubstr(privilege.name));
+    }
+  }
+}
+
+// The two that are told in a note: what is missing is named, not left out.
+TEST_F(WithoutRoot, WhatIsMissingFromALookIsSaid) {
+  DWELL_NEEDS_BPF();
+  Program reader({"cat"});
+  ASSERT_TRUE(eventually([&] {
+    return as_nobody(all_but(), {"threads", "-p", pid(reader)}).output.find("pipe 0") != std::string::npos;
+  }));
+  Finished blind = as_nobody(all_but("CAP_DAC_READ_SEARCH"), {"threads", "-p", pid(reader)});
+  EXPECT_THAT(blind.output, HasSubstr("descriptor 0"));
+  EXPECT_THAT(blind.output, HasSubstr("CAP_DAC_READ_SEARCH"));
+  EXPECT_THAT(blind.output, Not(HasSubstr("[vdso]"))) << "the vDSO is read without the file in /proc";
+  // Newer kernels show the mappings for CAP_PERFMON too.
+  Finished stranger = as_nobody(all_but("CAP_SYS_PTRACE"), {"threads", "-p", pid(reader)});
+  EXPECT_THAT(stranger.output + stranger.errors, HasSubstr("CAP_SYS_PTRACE"));
+}
+
+// As the advice has it: a group's binary with file capabilities, which others cannot even start.
+TEST_F(WithoutRoot, TheAdviceIsForAGroupOnly) {
+  DWELL_NEEDS_BPF();
+  constexpr gid_t kGroup = 61234;
+  std::string binary = folder_.file("dwell");
+  ASSERT_EQ(::chown(binary.c_str(), 0, kGroup), 0);
+  ASSERT_EQ(::chmod(binary.c_str(), 0750), 0);
+  vfs_cap_data granted{};
+  granted.magic_etc = VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE;
+  for (const Privilege& privilege : privileges()) {
+    int number = static_cast<int>(privilege.capability);
+    granted.data[number / 32].permitted |= 1u << number % 32;
+  }
+  if (::setxattr(binary.c_str(), "security.capability", &granted, sizeof granted, 0) != 0)
+    GTEST_SKIP() << "this file system keeps no capabilities of files";
+  Program service({target_binary("leaking_service"), "120"});
+  std::vector<std::string> as{"setpriv", "--reuid", kNobody, "--regid", std::to_string(kGroup), "--clear-groups", "--", "sh", "-c", "exec \"$@\"", "sh", binary};
+  for (std::vector<std::string> arguments :
+       {std::vector<std::string>{"record", "-p", pid(service), "-d", "200ms", "-q", "-o", out("a.dwell")},
+        {"threads", "-p", pid(service)},
+        {"clocks", "-p", pid(service), "-d", "200ms"}}) {
+    std::vector<std::string> command = as;
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    Finished done = run(command);
+    EXPECT_EQ(done.exit, 0) << arguments[0] << ": " << done.errors;
+  }
+  Finished stranger = as_nobody("", {"doctor"});
+  EXPECT_NE(stranger.exit, 0);
+  EXPECT_THAT(stranger.errors, HasSubstr("Permission denied"));
+}
+
+}  // namespace
+}  // namespace dwell::testing
