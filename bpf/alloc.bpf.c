@@ -22,12 +22,11 @@
 #include "bpf/probe_hits.h"
 #include "bpf/probe_shapes.h"
 #include "bpf/sampling.h"
+#include "bpf/session.h"
 #include "bpf/targets.h"
 #include "bpf/unwind.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
-extern bool bpf_session_is_return(void) __ksym __weak;
 
 /* Mean bytes between samples; 0: every allocation. */
 const volatile __u64 sample_bytes = 0;
@@ -487,7 +486,7 @@ static __always_inline int returned(struct pt_regs *ctx) {
 
 /* Entry and return in one, where the kernel has uprobe sessions. */
 SEC("uprobe")
-int on_call(struct pt_regs *ctx) { return bpf_session_is_return() ? returned(ctx) : entered(ctx); }
+int on_call(struct pt_regs *ctx) { return dwell_at_return(ctx) ? returned(ctx) : entered(ctx); }
 
 /* What returns nothing of interest, and the entry of everything where there are no sessions: then each call
  * comes back, whether that is of interest or not. */

@@ -377,32 +377,41 @@ static __always_inline __s64 wall_offset(void) {
 }
 
 static __always_inline void begin_set(void *ctx, struct pt_regs *regs, __u8 call) {
-  struct dwell_clock_set_record record = {.call = call};
   __u64 timex = call == DWELL_CALL_ADJTIMEX ? regs->di : call == DWELL_CALL_CLOCK_ADJTIME ? regs->si : 0;
-  if (timex) {
-    bpf_probe_read_user(&record.modes, 4, (void *)timex);
-    if (!record.modes) return; /* it only asks */
-    bpf_probe_read_user(&record.offset, 8, (void *)(timex + 8));
-    bpf_probe_read_user(&record.frequency, 8, (void *)(timex + 16));
-    bpf_probe_read_user(&record.status, 4, (void *)(timex + 40));
+  __u32 modes = 0;
+  if (timex && (bpf_probe_read_user(&modes, 4, (void *)timex) || !modes)) return; /* it only asks */
+  if (call == DWELL_CALL_SETTIMEOFDAY && !regs->di) return;                       /* the time zone only */
+
+  /* Filled where it waits for the call's end: it would take half of the program's stack. */
+  static const struct dwell_clock_set_record fresh;
+  __u32 tid = (__u32)bpf_get_current_pid_tgid();
+  struct dwell_clock_set_record *record = NULL;
+  if (!bpf_map_update_elem(&open_sets, &tid, &fresh, BPF_ANY)) record = bpf_map_lookup_elem(&open_sets, &tid);
+  if (!record) {
+    count_clock_loss(DWELL_CLOCK_LOST_SETS);
+    return;
   }
-  if (call == DWELL_CALL_SETTIMEOFDAY && !regs->di) return; /* the time zone only */
-  if (call == DWELL_CALL_CLOCK_SETTIME || call == DWELL_CALL_CLOCK_ADJTIME) record.clock = (__s32)regs->di;
-  record.h.type = DWELL_CLOCK_SET;
-  record.h.process = DWELL_NO_SLOT;
-  record.h.tid = (__u32)bpf_get_current_pid_tgid();
-  record.tgid = bpf_get_current_pid_tgid() >> 32;
-  record.uid = (__u32)bpf_get_current_uid_gid();
-  bpf_get_current_comm(record.comm, sizeof(record.comm));
+  record->call = call;
+  record->modes = modes;
+  if (timex) {
+    bpf_probe_read_user(&record->offset, 8, (void *)(timex + 8));
+    bpf_probe_read_user(&record->frequency, 8, (void *)(timex + 16));
+    bpf_probe_read_user(&record->status, 4, (void *)(timex + 40));
+  }
+  if (call == DWELL_CALL_CLOCK_SETTIME || call == DWELL_CALL_CLOCK_ADJTIME) record->clock = (__s32)regs->di;
+  record->h.type = DWELL_CLOCK_SET;
+  record->h.process = DWELL_NO_SLOT;
+  record->h.tid = tid;
+  record->tgid = bpf_get_current_pid_tgid() >> 32;
+  record->uid = (__u32)bpf_get_current_uid_gid();
+  bpf_get_current_comm(record->comm, sizeof(record->comm));
   struct dwell_target *target = find_target();
   if (target) {
-    record.h.process = target->slot;
-    record.stack = stack_from(regs->ip, regs->sp, regs->bp, DWELL_HOW(DWELL_PC_EXACT, target->slot, 0));
+    record->h.process = target->slot;
+    record->stack = stack_from(regs->ip, regs->sp, regs->bp, DWELL_HOW(DWELL_PC_EXACT, target->slot, 0));
   }
-  bpf_get_stack(ctx, record.pcs, sizeof(record.pcs), BPF_F_USER_STACK);
-  record.step_ns = wall_offset();
-  __u32 tid = record.h.tid;
-  if (bpf_map_update_elem(&open_sets, &tid, &record, BPF_ANY)) count_clock_loss(DWELL_CLOCK_LOST_SETS);
+  bpf_get_stack(ctx, record->pcs, sizeof(record->pcs), BPF_F_USER_STACK);
+  record->step_ns = wall_offset();
 }
 
 static __always_inline void end_set(__s64 result) {

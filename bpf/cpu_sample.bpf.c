@@ -8,6 +8,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/bounds.h"
 #include "bpf/cpu_sample.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -38,8 +39,9 @@ static __always_inline void copy_stack(struct dwell_cpu_sample *sample) {
   for (int i = 0; i < DWELL_CPU_WINDOW / PAGE; i++) {
     __u64 from = sample->sp + filled;
     __u32 size = PAGE - (from & (PAGE - 1));
-    if (filled > DWELL_CPU_WINDOW - PAGE || size > PAGE) break;
-    if (bpf_probe_read_user(sample->window + filled, size, (void *)from)) break;
+    if (filled > DWELL_CPU_WINDOW - PAGE) break;
+    char *to = sample->window + DWELL_AT_MOST(filled, DWELL_CPU_WINDOW - PAGE);
+    if (bpf_probe_read_user(to, DWELL_AT_MOST(size, PAGE), (void *)from)) break;
     filled += size;
   }
   sample->bytes = filled;

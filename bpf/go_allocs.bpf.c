@@ -5,6 +5,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/bounds.h"
 #include "bpf/probe_hits.h"
 #include "bpf/targets.h"
 #include "bpf/unwind.h"
@@ -27,7 +28,7 @@ __u64 lost = 0;   /* samples that found no room in the ring */
 
 static __always_inline __u64 number_at(__u64 address, bool is_short) {
   __u64 number = 0;
-  bpf_probe_read_user(&number, is_short ? 2 : 8, (const void *)address);
+  bpf_probe_read_user(&number, DWELL_AT_MOST(is_short ? 2 : 8, sizeof(number)), (const void *)address);
   return number;
 }
 

@@ -8,10 +8,9 @@
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/probe_shapes.h"
+#include "bpf/session.h"
 
 #define MAX_PROBES 256
-
-extern bool bpf_session_is_return(void) __ksym __weak;
 
 /* Indexed by the probe index of the cookie. */
 __u64 entries[MAX_PROBES];
@@ -80,7 +79,7 @@ int on_return(struct pt_regs *ctx) { return count_return(bpf_get_attach_cookie(c
 SEC("uprobe")
 int on_session(struct pt_regs *ctx) {
   __u64 cookie = bpf_get_attach_cookie(ctx);
-  if (bpf_session_is_return()) return count_return(cookie);
+  if (dwell_at_return(ctx)) return count_return(cookie);
   return count_entry(ctx, cookie);
 }
 

@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/bounds.h"
 #include "bpf/vmlinux.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -75,13 +76,20 @@ static __always_inline void read_registers(struct task_struct *task) {
   record.args[5] = regs->r9;
 }
 
+static __always_inline __u64 robust_list_of(struct task_struct *task) {
+  struct task_struct___futex *newer = (void *)task;
+  if (bpf_core_field_exists(task->robust_list)) return (__u64)task->robust_list;
+  return bpf_core_field_exists(newer->futex.robust_list) ? (__u64)newer->futex.robust_list : 0;
+}
+
 /* The page that sp points into is there; what follows it may be the end of the stack. */
 static __always_inline void read_stack(struct task_struct *task) {
   __u32 to_page_end = 4096 - (record.sp & 4095);
   __u32 size = DWELL_THREAD_WINDOW;
-  if (bpf_copy_from_user_task(window, size, (void *)record.sp, task, 0)) {
+  if (bpf_copy_from_user_task(window, sizeof(window), (void *)record.sp, task, 0)) {
     size = to_page_end < DWELL_THREAD_WINDOW ? to_page_end : DWELL_THREAD_WINDOW;
-    if (bpf_copy_from_user_task(window, size, (void *)record.sp, task, 0)) size = 0;
+    if (bpf_copy_from_user_task(window, DWELL_AT_MOST(size, DWELL_THREAD_WINDOW), (void *)record.sp, task, 0))
+      size = 0;
   }
   record.stack_bytes = size;
 }
@@ -110,7 +118,7 @@ int look(struct bpf_iter__task *ctx) {
   record.flags = task->on_cpu ? DWELL_THREAD_ON_CPU : 0;
   record.state = task->__state;
   record.thread_pointer = task->thread.fsbase;
-  record.robust_list = (__u64)task->robust_list;
+  record.robust_list = robust_list_of(task);
   bpf_probe_read_kernel_str(record.name, sizeof(record.name), task->comm);
   read_times(task);
 
@@ -126,10 +134,8 @@ int look(struct bpf_iter__task *ctx) {
     record.flags |= DWELL_THREAD_MOVED;
 
   bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
-  __u32 kernel_frames = record.kernel_frames;
-  if (kernel_frames && kernel_frames <= DWELL_KERNEL_FRAMES)
-    bpf_seq_write(ctx->meta->seq, kernel_stack, kernel_frames * sizeof(__u64));
-  __u32 stack_bytes = record.stack_bytes;
-  if (stack_bytes && stack_bytes <= DWELL_THREAD_WINDOW) bpf_seq_write(ctx->meta->seq, window, stack_bytes);
+  __u64 kernel_bytes = record.kernel_frames * sizeof(__u64), stack_bytes = record.stack_bytes;
+  if (kernel_bytes) bpf_seq_write(ctx->meta->seq, kernel_stack, DWELL_AT_MOST(kernel_bytes, sizeof(kernel_stack)));
+  if (stack_bytes) bpf_seq_write(ctx->meta->seq, window, DWELL_AT_MOST(stack_bytes, sizeof(window)));
   return 0;
 }

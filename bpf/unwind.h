@@ -8,6 +8,7 @@
 #ifndef DWELL_BPF_UNWIND_H
 #define DWELL_BPF_UNWIND_H
 
+#include "bpf/bounds.h"
 #include "bpf/unwind_maps.h"
 #include "bpf/unwind_walk.h"
 #include <bpf/bpf_core_read.h>
@@ -30,6 +31,7 @@ static __always_inline __u64 *dwell_env_cached(struct dwell_walk *w, __u32 index
   return bpf_map_lookup_elem(&unwind_cache, &index);
 }
 static __always_inline long dwell_env_read(struct dwell_walk *w, void *to, __u32 size, __u64 from) {
+  if (!__builtin_constant_p(size)) size = DWELL_AT_MOST(size, sizeof(w->window)); /* into the window */
   return bpf_probe_read_user(to, size, (const void *)from);
 }
 
@@ -127,7 +129,8 @@ static __always_inline __u64 dwell_send_stack(struct dwell_walk *w, __u8 process
   record->stack = stack;
   record->count = frames;
   record->end = w->end;
-  if (bpf_ringbuf_output(&events, record, sizeof(*record) + frames * 8, dwell_wake_flags())) {
+  __u64 size = DWELL_AT_MOST(sizeof(*record) + frames * 8ull, sizeof(*record) + DWELL_MAX_FRAMES * 8);
+  if (bpf_ringbuf_output(&events, record, size, dwell_wake_flags())) {
     dwell_count_loss(DWELL_LOST_STACK);
     return 0;
   }

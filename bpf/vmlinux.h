@@ -3,6 +3,7 @@
  * The kernel's types as far as our BPF programs look into them. Only the fields that are used are listed:
  * preserve_access_index lets libbpf find their real places in the running kernel (CO-RE), so neither the
  * order nor the size of these structs means anything, and a build needs no BTF of the build machine.
+ * libbpf fits a load to a field of another width only if both are unsigned.
  *
  * What is part of the kernel's stable interface comes from the distribution's own UAPI headers.
  */
@@ -104,10 +105,18 @@ struct sched_info {
 
 struct robust_list_head;
 
+/* Linux 7.2 and newer: what task_struct itself has up to 7.1. */
+struct futex_sched_data {
+  struct robust_list_head *robust_list;
+};
+struct task_struct___futex {
+  struct futex_sched_data futex;
+};
+
 struct task_struct {
   int pid;
   int tgid;
-  int on_cpu;
+  unsigned int on_cpu; /* signed up to 7.1: see above */
   int exit_state;
   unsigned int policy;
   struct sched_entity se;

@@ -16,7 +16,10 @@
 
 #include "bpf/probe_shapes.h"
 #include "probe_selftest.skel.h"
+#include "probe_selftest_session_context.skel.h"
+#include "probe_selftest_session_plain.skel.h"
 #include "userspace/probes/plan.h"
+#include "userspace/probes/session_form.h"
 
 namespace dwell {
 namespace {
@@ -79,7 +82,7 @@ struct SkeletonDeleter {
 using Skeleton = std::unique_ptr<probe_selftest, SkeletonDeleter>;
 
 Skeleton load(AttachMethod method) {
-  Skeleton skeleton(probe_selftest__open());
+  Skeleton skeleton(DWELL_OPEN_IN_SESSION_FORM(probe_selftest, session_form_for(method)));
   for (bpf_program* program : {skeleton->progs.on_entry, skeleton->progs.on_session, skeleton->progs.on_return})
     bpf_program__set_autoload(program, false);
   set_probe_role(skeleton->progs.empty_entry, ProbeRole::kEntry, method);

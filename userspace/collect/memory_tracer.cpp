@@ -8,7 +8,10 @@
 #include <cerrno>
 
 #include "alloc.skel.h"
+#include "alloc_session_context.skel.h"
+#include "alloc_session_plain.skel.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/probes/session_form.h"
 
 namespace dwell {
 namespace {
@@ -28,7 +31,7 @@ MemoryTracer::~MemoryTracer() = default;
 
 Result<MemoryTracer> MemoryTracer::load(const TraceCore& core, const MemoryTracerSettings& settings) {
   auto impl = std::make_unique<Impl>();
-  impl->alloc.reset(alloc__open());
+  impl->alloc.reset(DWELL_OPEN_IN_SESSION_FORM(alloc, session_form_for(settings.method)));
   if (!impl->alloc) return load_error(kWhat, errno);
   ::alloc& alloc = *impl->alloc;
   core.share_maps(alloc.obj);

@@ -23,10 +23,13 @@
 
 #include "bpf/probe_shapes.h"
 #include "probe_selftest.skel.h"
+#include "probe_selftest_session_context.skel.h"
+#include "probe_selftest_session_plain.skel.h"
 #include "symbolizer/proc_maps.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/privileges.h"
 #include "userspace/base/unique_fd.h"
+#include "userspace/probes/session_form.h"
 
 // The functions that are probed. Each begins with the instruction whose price is asked for, and none shares
 // a page with another's end: a five-byte nop must not cross one.
@@ -89,7 +92,7 @@ struct SkeletonDeleter {
 using Skeleton = std::unique_ptr<probe_selftest, SkeletonDeleter>;
 
 Result<Skeleton> load_selftest(AttachMethod method) {
-  Skeleton skeleton(probe_selftest__open());
+  Skeleton skeleton(DWELL_OPEN_IN_SESSION_FORM(probe_selftest, session_form_for(method)));
   if (!skeleton) return system_error("open the probe self-test", errno);
   for (bpf_program* program : {skeleton->progs.on_entry, skeleton->progs.empty_entry})
     set_probe_role(program, ProbeRole::kEntry, method);

@@ -12,8 +12,11 @@
 
 #include "bpf/probe_shapes.h"
 #include "probe_selftest.skel.h"
+#include "probe_selftest_session_context.skel.h"
+#include "probe_selftest_session_plain.skel.h"
 #include "symbolizer/proc_maps.h"
 #include "userspace/base/files.h"
+#include "userspace/probes/session_form.h"
 
 // The kernel refuses probes on instructions with a lock prefix.
 asm(R"(
@@ -50,7 +53,7 @@ class Attach : public testing::TestWithParam<AttachMethod> {
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "needs root";
     AttachMethod method = GetParam();
-    skeleton_.reset(probe_selftest__open());
+    skeleton_.reset(DWELL_OPEN_IN_SESSION_FORM(probe_selftest, session_form_for(method)));
     set_probe_role(skeleton_->progs.on_entry, ProbeRole::kEntry, method);
     set_probe_role(skeleton_->progs.on_session, ProbeRole::kSession, method);
     set_probe_role(skeleton_->progs.on_return, ProbeRole::kReturn, method);

@@ -20,7 +20,10 @@
 #include <vector>
 
 #include "probe_selftest.skel.h"
+#include "probe_selftest_session_context.skel.h"
+#include "probe_selftest_session_plain.skel.h"
 #include "userspace/probes/plan.h"
+#include "userspace/probes/session_form.h"
 
 namespace dwell {
 namespace {
@@ -95,7 +98,7 @@ struct SkeletonDeleter {
 using Skeleton = std::unique_ptr<probe_selftest, SkeletonDeleter>;
 
 Skeleton load(AttachMethod method) {
-  Skeleton skeleton(probe_selftest__open());
+  Skeleton skeleton(DWELL_OPEN_IN_SESSION_FORM(probe_selftest, session_form_for(method)));
   for (bpf_program* program :
        {skeleton->progs.empty_entry, skeleton->progs.empty_session, skeleton->progs.empty_return})
     bpf_program__set_autoload(program, false);

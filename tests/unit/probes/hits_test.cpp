@@ -13,8 +13,11 @@
 #include <memory>
 
 #include "probe_selftest.skel.h"
+#include "probe_selftest_session_context.skel.h"
+#include "probe_selftest_session_plain.skel.h"
 #include "userspace/probes/doctor.h"
 #include "userspace/probes/plan.h"
+#include "userspace/probes/session_form.h"
 
 namespace dwell {
 namespace {
@@ -132,7 +135,7 @@ class Hits : public testing::TestWithParam<Case> {
       if (mapping.executable && mapping.path.ends_with(GetParam().program)) program_ = mapping;
 
     probes_ = plan_module(module_, *calibration, {});
-    skeleton_.reset(probe_selftest__open());
+    skeleton_.reset(DWELL_OPEN_IN_SESSION_FORM(probe_selftest, session_form_for(GetParam().method)));
     set_probe_role(skeleton_->progs.on_entry, ProbeRole::kEntry, GetParam().method);
     set_probe_role(skeleton_->progs.on_session, ProbeRole::kSession, GetParam().method);
     set_probe_role(skeleton_->progs.on_return, ProbeRole::kReturn, GetParam().method);
