@@ -453,7 +453,7 @@ static __always_inline struct thread_state *identify(void) {
     return NULL;
   }
   state->slot = target->slot;
-  state->tid = bpf_get_current_pid_tgid();
+  state->tid = dwell_current_tid();
   state->wake = BPF_RB_NO_WAKEUP;
   return state;
 }

@@ -25,7 +25,7 @@ struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 65536);
   __uint(map_flags, BPF_F_NO_PREALLOC);
-  __type(key, __u32); /* thread */
+  __type(key, __u32); /* thread, by the kernel's own id: others than userspace's tasks pass here too */
   __type(value, struct dwell_blocked_thread);
 } blocked_threads SEC(".maps");
 
@@ -61,7 +61,7 @@ static __always_inline __u32 preemption_count(struct task_struct *task) {
 static __always_inline __u64 stack_of_current(struct task_struct *task, __u8 process) {
   struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
   struct dwell_stack_start start = {.pc = regs->ip, .sp = regs->sp, .bp = regs->bp, .flags = DWELL_PC_EXACT};
-  return dwell_stack(NULL, start, process, task->pid);
+  return dwell_stack(NULL, start, process, dwell_tid_of(task));
 }
 
 /* ---- it blocks ---- */
@@ -126,7 +126,7 @@ static __always_inline void note_waker(struct dwell_blocked_site *site) {
     site->waker = stack_of_current(task, target->slot);
     return;
   }
-  struct dwell_waker_name comm;
+  struct dwell_waker_name comm = {.pid = dwell_tgid_of(task)};
   bool kernel = task->flags & PF_KTHREAD;
   __u64 waker = task->tgid;
   site->waker_kind = kernel ? DWELL_WAKER_KERNEL : DWELL_WAKER_OUTSIDE;

@@ -19,7 +19,7 @@ enum dwell_waker {
 /* Where a thread blocked, and who ended that. */
 struct dwell_blocked_site {
   __u64 stack; /* identity, 0 if it was lost; or what userspace calls it */
-  __u64 waker; /* DWELL_WAKER_THREAD: identity of its stack; of others the process's id */
+  __u64 waker; /* DWELL_WAKER_THREAD: identity of its stack; of others the process, by the kernel's own id */
   __u8 process;
   __u8 waker_process; /* of DWELL_WAKER_THREAD */
   __u8 waker_kind;    /* dwell_waker */
@@ -38,6 +38,7 @@ struct dwell_blocked_time {
 };
 
 struct dwell_waker_name {
+  __u32 pid; /* 0: it is not in userspace's PID namespace */
   char name[16];
 };
 

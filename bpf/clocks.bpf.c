@@ -47,7 +47,7 @@ DWELL_COUNTING_MAP(pairs, struct dwell_pair_key, struct dwell_pair_stats, 16384)
 DWELL_COUNTING_MAP(waits, struct dwell_wait_key, struct dwell_wait_stats, 16384);
 DWELL_COUNTING_MAP(open_waits, __u32, struct dwell_open_wait, 65536);
 DWELL_COUNTING_MAP(timer_clocks, struct dwell_timer_key, __u32, 16384);
-DWELL_COUNTING_MAP(open_sets, __u32, struct dwell_clock_set_record, 1024);
+DWELL_COUNTING_MAP(open_sets, __u32, struct dwell_clock_set_record, 1024); /* the kernel's own tid: anybody's */
 
 struct {
   __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -101,7 +101,7 @@ static __always_inline void count_clock_loss(__u32 kind) {
 __noinline __u64 stack_from(__u64 pc, __u64 sp, __u64 bp, __u64 how) {
   struct dwell_stack_start start = {.pc = pc, .sp = sp, .bp = bp, .flags = (__u32)how & 0xff};
   start.cfa_offset = (__s16)(how >> 16 & 0xffff);
-  return dwell_stack(NULL, start, (__u8)(how >> 8), (__u32)bpf_get_current_pid_tgid());
+  return dwell_stack(NULL, start, (__u8)(how >> 8), dwell_current_tid());
 }
 #define DWELL_HOW(flags, slot, cfa_offset) ((__u64)(flags) | (__u64)(slot) << 8 | (__u64)(cfa_offset) << 16)
 
@@ -189,7 +189,7 @@ static __always_inline void count_read(struct reading_thread *thread, __u64 stac
   struct dwell_read_key key = {.stack = stack, .process = slot, .clock = clock, .call = call};
   thread->reads++;
   if (thread->reads > 32 && thread->reads * trap_ns > (now - window_start_ns) >> 4)
-    key.hot_tid = (__u32)bpf_get_current_pid_tgid();
+    key.hot_tid = dwell_current_tid();
   static const __u64 zero;
   __u64 *count = DWELL_ENTRY(reads, &key, &zero);
   if (count)
@@ -282,7 +282,7 @@ static __always_inline void read_by_syscall(struct dwell_target *target, struct 
 /* ---- waits ---- */
 
 static __always_inline __u8 timer_clock(__u32 call, __u64 id) {
-  struct dwell_timer_key key = {.tgid = bpf_get_current_pid_tgid() >> 32, .call = call, .id = id};
+  struct dwell_timer_key key = {.tgid = dwell_current_tgid(), .call = call, .id = id};
   __u32 *clock = bpf_map_lookup_elem(&timer_clocks, &key);
   return clock ? (__u8)*clock : DWELL_CLOCK_UNKNOWN;
 }
@@ -298,7 +298,7 @@ static __always_inline void begin_wait(struct dwell_target *target, struct pt_re
   dwell_parse_timed_call(&timed, regs->di, regs->si, regs->dx, regs->r10, regs->r8, regs->r9);
   if (!timed.ends) return;
   struct dwell_open_wait wait = {.steps = steps, .out = timed.out};
-  wait.tgid = bpf_get_current_pid_tgid() >> 32;
+  wait.tgid = dwell_current_tgid();
   if (call == DWELL_CALL_TIMERFD_SETTIME) timed.clock = timer_clock(DWELL_CALL_TIMERFD_CREATE, regs->di);
   if (call == DWELL_CALL_TIMER_SETTIME) timed.clock = timer_clock(DWELL_CALL_TIMER_CREATE, regs->di);
   wait.key.process = target->slot;
@@ -313,12 +313,12 @@ static __always_inline void begin_wait(struct dwell_target *target, struct pt_re
   if (call != DWELL_CALL_TIMERFD_CREATE && call != DWELL_CALL_TIMER_CREATE)
     wait.key.stack = stack_from(regs->ip, regs->sp, regs->bp, DWELL_HOW(DWELL_PC_EXACT, target->slot, 0));
   wait.start_ns = bpf_ktime_get_ns();
-  __u32 tid = (__u32)bpf_get_current_pid_tgid();
+  __u32 tid = dwell_current_tid();
   if (bpf_map_update_elem(&open_waits, &tid, &wait, BPF_ANY)) count_clock_loss(DWELL_CLOCK_LOST_WAITS);
 }
 
 static __always_inline void go_on_waiting(void) {
-  __u32 tid = (__u32)bpf_get_current_pid_tgid();
+  __u32 tid = dwell_current_tid();
   struct dwell_open_wait *wait = bpf_map_lookup_elem(&open_waits, &tid);
   if (wait) wait->stopped = 0;
 }
@@ -401,8 +401,8 @@ static __always_inline void begin_set(void *ctx, struct pt_regs *regs, __u8 call
   if (call == DWELL_CALL_CLOCK_SETTIME || call == DWELL_CALL_CLOCK_ADJTIME) record->clock = (__s32)regs->di;
   record->h.type = DWELL_CLOCK_SET;
   record->h.process = DWELL_NO_SLOT;
-  record->h.tid = tid;
-  record->tgid = bpf_get_current_pid_tgid() >> 32;
+  record->h.tid = dwell_current_tid();
+  record->tgid = dwell_current_tgid();
   record->uid = (__u32)bpf_get_current_uid_gid();
   bpf_get_current_comm(record->comm, sizeof(record->comm));
   struct dwell_target *target = find_target();
@@ -466,7 +466,7 @@ int BPF_PROG(on_syscall_end, struct pt_regs *regs, long result) {
     return 0;
   }
   if (call <= DWELL_CALL_VDSO || !find_target()) return 0;
-  __u32 tid = (__u32)bpf_get_current_pid_tgid();
+  __u32 tid = dwell_current_tid();
   struct dwell_open_wait *wait = bpf_map_lookup_elem(&open_waits, &tid);
   if (!wait) return 0;
   /* The kernel's own answers to a signal: the call is made once more, or restart_syscall in its place. */

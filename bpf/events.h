@@ -37,7 +37,7 @@ struct dwell_header {
   __u8 type;    /* dwell_record_type */
   __u8 process; /* which target: the slot that userspace gave to its tgid */
   __u16 probe;  /* index of the planned probe that saw it, 0 where there is none */
-  __u32 tid;    /* thread id in the initial PID namespace */
+  __u32 tid;    /* thread id in userspace's PID namespace (bpf/pid_namespace.h) */
 };
 
 struct dwell_alloc_record {

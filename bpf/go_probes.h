@@ -18,6 +18,7 @@
 #define DWELL_GO_CFA_OFFSET 8 /* the return address is at rsp wherever such a probe stands */
 
 #ifdef __bpf__
+#include "bpf/pid_namespace.h"
 #include "bpf/unwind.h"
 
 /* False: the stack is too small, it will be grown, and the function begun anew. */
@@ -33,7 +34,7 @@ __noinline __u64 dwell_go_stack_at(__u64 pc, __u64 sp, __u64 bp, __u64 process) 
   struct dwell_stack_start start = {.pc = pc, .sp = sp, .bp = bp};
   start.flags = DWELL_PC_EXACT | DWELL_PC_HIDDEN;
   start.cfa_offset = DWELL_GO_CFA_OFFSET;
-  return dwell_stack(NULL, start, (__u8)process, (__u32)bpf_get_current_pid_tgid());
+  return dwell_stack(NULL, start, (__u8)process, dwell_current_tid());
 }
 static __always_inline __u64 dwell_go_stack(struct pt_regs *ctx, __u8 process) {
   return dwell_go_stack_at(ctx->ip, ctx->sp, ctx->bp, process);

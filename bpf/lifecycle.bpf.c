@@ -35,10 +35,10 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx) {
   struct task_struct *child = (struct task_struct *)ctx->args[1];
   struct dwell_target *target = find_target();
   if (!target) return 0;
-  __u32 child_tgid = BPF_CORE_READ(child, tgid);
-  if (child_tgid == (__u32)(bpf_get_current_pid_tgid() >> 32)) return 0; /* a thread */
-
   struct task_struct *parent = bpf_get_current_task_btf();
+  if (BPF_CORE_READ(child, tgid) == BPF_CORE_READ(parent, tgid)) return 0; /* a thread */
+  __u32 child_tgid = dwell_tgid_of(child);
+
   if (BPF_CORE_READ(child, mm) == BPF_CORE_READ(parent, mm)) {
     /* vfork: until it calls exec, the child works on the parent's own memory. */
     struct dwell_target borrowed = {.slot = target->slot, .shares_mm = 1};
@@ -54,7 +54,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx) {
   struct dwell_target *target = find_target();
   if (!target) return 0;
   if (target->shares_mm) {
-    __u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    __u32 tgid = dwell_current_tgid();
     bpf_map_delete_elem(&targets, &tgid);
     return 0;
   }
@@ -71,7 +71,7 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx) {
   bool last_thread = BPF_CORE_READ(task, signal, live.counter) == 0;
   if (!target->shares_mm) send_process(last_thread ? DWELL_EXIT : DWELL_THREAD_EXIT, target, 0);
   if (last_thread) {
-    __u32 tgid = bpf_get_current_pid_tgid() >> 32;
+    __u32 tgid = dwell_current_tgid();
     bpf_map_delete_elem(&targets, &tgid);
   }
   return 0;

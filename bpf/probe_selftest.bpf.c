@@ -7,6 +7,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "bpf/pid_namespace.h"
 #include "bpf/probe_shapes.h"
 #include "bpf/session.h"
 
@@ -51,7 +52,7 @@ static __u64 size_by_shape(struct pt_regs *ctx, unsigned shape) {
 
 static int count_entry(struct pt_regs *ctx, __u64 cookie) {
   __u32 index = dwell_probe_index_of(cookie) % MAX_PROBES;
-  if (expected_tgid && bpf_get_current_pid_tgid() >> 32 != expected_tgid) {
+  if (expected_tgid && dwell_current_tgid() != expected_tgid) {
     __sync_fetch_and_add(&foreign, 1);
     return 1;
   }

@@ -4,24 +4,25 @@
 #define DWELL_BPF_TARGETS_H
 
 #include "bpf/maps.h"
+#include "bpf/pid_namespace.h"
 #include "bpf/tracer.h"
 
 struct {
   __uint(type, BPF_MAP_TYPE_HASH);
   __uint(max_entries, 4096);
-  __type(key, __u32); /* tgid in the initial PID namespace */
+  __type(key, __u32); /* tgid in userspace's PID namespace */
   __type(value, struct dwell_target);
 } targets SEC(".maps");
 
 /* Null: the current process is no target (a fork that inherited the breakpoints, a neighbour). */
 static __always_inline struct dwell_target *find_target(void) {
-  __u32 tgid = bpf_get_current_pid_tgid() >> 32;
+  __u32 tgid = dwell_current_tgid();
   return bpf_map_lookup_elem(&targets, &tgid);
 }
 
 static __always_inline struct dwell_header header(__u8 type, __u8 slot, __u16 probe) {
   struct dwell_header h = {.type = type, .process = slot, .probe = probe,
-                           .tid = (__u32)bpf_get_current_pid_tgid()};
+                           .tid = dwell_current_tid()};
   return h;
 }
 

@@ -26,7 +26,7 @@ struct creation {
 struct {
   __uint(type, BPF_MAP_TYPE_LRU_HASH);
   __uint(max_entries, 4096);
-  __type(key, __u32);
+  __type(key, __u32); /* the kernel's own id */
   __type(value, struct creation);
 } creations SEC(".maps");
 
@@ -67,7 +67,7 @@ int on_new_thread(struct bpf_raw_tracepoint_args *ctx) {
 
   struct dwell_thread_created record = {.h = header(DWELL_THREAD_CREATED, target->slot, 0),
                                         .time_ns = bpf_ktime_get_ns()};
-  record.tid = BPF_CORE_READ(child, pid);
+  record.tid = dwell_tid_of(child);
   record.thread_pointer = BPF_CORE_READ(child, thread.fsbase);
   __u32 creator = ids;
   struct creation *creation = bpf_map_lookup_elem(&creations, &creator);

@@ -11,6 +11,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/bounds.h"
+#include "bpf/pid_namespace.h"
 #include "bpf/vmlinux.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -33,19 +34,6 @@ __u64 kernel_stack[DWELL_KERNEL_FRAMES];
 char window[DWELL_THREAD_WINDOW];
 
 static __always_inline __u64 switches(struct task_struct *task) { return task->nvcsw + task->nivcsw; }
-
-static __always_inline __u32 level_of(struct pid *pid) { return pid ? BPF_CORE_READ(pid, level) : 0; }
-
-/* The thread's id in the PID namespace of that level, of those that it is in. */
-static __always_inline __u32 tid_at(struct pid *pid, __u32 level) {
-  if (!pid) return 0;
-  /* numbers[] has one element for each level of PID namespaces. */
-  __u32 at = bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid) +
-             bpf_core_field_offset(struct upid, nr);
-  int nr = 0;
-  bpf_probe_read_kernel(&nr, sizeof(nr), (void *)pid + at);
-  return nr;
-}
 
 static __always_inline void read_times(struct task_struct *task) {
   record.time_ns = bpf_ktime_get_ns();
@@ -105,13 +93,14 @@ static __always_inline void read_kernel_stack(struct task_struct *task) {
 SEC("iter.s/task")
 int look(struct bpf_iter__task *ctx) {
   struct task_struct *task = ctx->task;
-  if (!task || (target_tgid && (__u32)task->tgid != target_tgid)) return 0;
+  if (!task || (target_tgid && dwell_tgid_of(task) != target_tgid)) return 0;
 
   record.stack_bytes = 0;
   record.kernel_frames = 0;
   struct pid *pid = task->thread_pid;
-  record.tid = tid_at(pid, level_of(bpf_get_current_task_btf()->thread_pid));
-  record.own_tid = tid_at(pid, level_of(pid));
+  record.tid = pid ? dwell_tid_of(task) : 0;
+  record.own_tid = dwell_innermost_id(pid);
+  record.kernel_tid = task->pid;
   record.exit_state = task->exit_state;
   record.task_flags = task->flags;
   record.policy = task->policy;

@@ -30,7 +30,7 @@ struct dwell_thread_record {
   __u32 task_flags; /* PF_* */
   __u32 flags;      /* dwell_thread_flags */
   __u32 policy;     /* SCHED_* */
-  __u32 unused;
+  __u32 kernel_tid; /* as maps of the kernel's side know it */
   __u64 time_ns;    /* CLOCK_MONOTONIC of this record */
   __u64 start_ns;   /* CLOCK_MONOTONIC when the thread began */
   __u64 arrival_ns; /* scheduler's clock when it last got a CPU; 0: never, or the kernel keeps no note */

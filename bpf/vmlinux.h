@@ -70,8 +70,17 @@ struct thread_struct {
   unsigned long fsbase; /* the thread pointer, for threads that are not running in userspace just now */
 };
 
+struct ns_common {
+  unsigned int inum;
+};
+
+struct pid_namespace {
+  struct ns_common ns;
+};
+
 struct upid {
   int nr;
+  struct pid_namespace *ns;
 };
 
 struct pid {
@@ -86,6 +95,7 @@ typedef struct {
 struct signal_struct {
   atomic_t live; /* threads that have not begun to exit */
   int nr_threads;
+  struct pid *pids[4]; /* by pid_type: thread, process, group, session */
 };
 
 struct rq;

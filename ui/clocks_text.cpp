@@ -101,7 +101,8 @@ class ClocksTextWriter {
     heading("The wall clock was moved");
     TextTable table({{"at"}, {"by"}, {"what", 1}, {"who"}});
     for (const ClockStep& step : report_.steps) {
-      std::string who = step.pid ? fmt::format("{} ({})", printable(step.command), step.pid) : "from outside";
+      std::string who = step.pid ? fmt::format("{} ({})", printable(step.command), step.pid)
+                        : step.command.empty() ? "from outside" : printable(step.command);
       if (!step.container.empty())
         who += fmt::format(" in container {}", printable(step.container.substr(0, 12)));
       if (step.result < 0) who += fmt::format(", failed: {}", -step.result);

@@ -75,7 +75,7 @@ Result<ClockTracer> ClockTracer::load(const TraceCore& core, const ClockTracerSe
   if (!impl->clocks) return load_error(kWhat, errno);
   ::clocks& clocks = *impl->clocks;
   impl->sample_period_ns = settings.sample_period_ns;
-  core.share_maps(clocks.obj);
+  if (Result<void> adopted = core.adopt(clocks.obj); !adopted) return adopted.error();
   clocks.rodata->trap_ns = settings.trap_ns;
   for (unsigned number = 0; number < DWELL_MAX_SYSCALLS; ++number)
     clocks.rodata->calls[number] = clock_call_of_syscall(number);

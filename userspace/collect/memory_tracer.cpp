@@ -34,7 +34,7 @@ Result<MemoryTracer> MemoryTracer::load(const TraceCore& core, const MemoryTrace
   impl->alloc.reset(DWELL_OPEN_IN_SESSION_FORM(alloc, session_form_for(settings.method)));
   if (!impl->alloc) return load_error(kWhat, errno);
   ::alloc& alloc = *impl->alloc;
-  core.share_maps(alloc.obj);
+  if (Result<void> adopted = core.adopt(alloc.obj); !adopted) return adopted.error();
   alloc.rodata->sample_bytes = settings.sample_bytes;
   alloc.rodata->ring_limit_bytes = core.ring_bytes() / 4 * 3;
   alloc.rodata->throwing_bytes = settings.throwing_bytes;

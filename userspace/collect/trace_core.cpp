@@ -15,6 +15,7 @@
 #include "userspace/base/unique_fd.h"
 #include "userspace/collect/bpf_log.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/probes/pid_namespace.h"
 #include "userspace/unwind/unwind_maps.h"
 
 namespace dwell {
@@ -60,6 +61,7 @@ Result<TraceCore> TraceCore::load(const TraceCoreSettings& settings) {
   impl->ring_bytes = std::bit_ceil(std::max(settings.ring_bytes, kSmallestRing));
   bpf_map__set_max_entries(lifecycle.maps.events, impl->ring_bytes);
   if (Result<void> ready = prepare_unwind_maps(lifecycle, settings.unwind_sizes); !ready) return ready.error();
+  if (Result<void> told = tell_pid_namespace(lifecycle.obj); !told) return told.error();
   if (int err = lifecycle__load(&lifecycle)) return load_error("process life", -err);
   for (bpf_program* program : {lifecycle.progs.on_fork, lifecycle.progs.on_exec, lifecycle.progs.on_exit}) {
     bpf_link* link = bpf_program__attach(program);
@@ -71,13 +73,14 @@ Result<TraceCore> TraceCore::load(const TraceCoreSettings& settings) {
   return TraceCore(std::move(impl));
 }
 
-void TraceCore::share_maps(bpf_object* object) const {
+Result<void> TraceCore::adopt(bpf_object* object) const {
   bpf_map* ours;
   bpf_object__for_each_map(ours, impl_->lifecycle->obj) {
     if (bpf_map__is_internal(ours)) continue;  // .rodata and the like
     if (bpf_map* theirs = bpf_object__find_map_by_name(object, bpf_map__name(ours)))
       bpf_map__reuse_fd(theirs, bpf_map__fd(ours));
   }
+  return tell_pid_namespace(object);
 }
 
 std::uint64_t TraceCore::ring_bytes() const { return impl_->ring_bytes; }

@@ -5,7 +5,7 @@
 //
 //   Result<TraceCore> core = TraceCore::load({ring_bytes, unwind_sizes});
 //   ::alloc* skeleton = alloc__open();
-//   core->share_maps(skeleton->obj);  // the maps of the same names are the core's from now on
+//   core->adopt(skeleton->obj);  // the maps of the same names are the core's from now on
 //   alloc__load(skeleton);
 #pragma once
 
@@ -40,8 +40,9 @@ class TraceCore {
   TraceCore(TraceCore&&) noexcept;
   ~TraceCore();
 
-  // For a tracer's object, between open and load.
-  void share_maps(bpf_object* object) const;
+  // For a tracer's object, between open and load: its maps of the same names are the core's, and its programs
+  // speak of processes by the same ids.
+  Result<void> adopt(bpf_object* object) const;
   std::uint64_t ring_bytes() const;
   UnwindMapFds unwind_maps() const;
 

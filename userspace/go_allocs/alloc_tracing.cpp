@@ -40,7 +40,7 @@ Result<std::unique_ptr<Tracer>> AllocTracing::load(const TracerContext& context)
   auto program = std::make_unique<Program>();
   program->object.reset(go_allocs__open());
   if (!program->object) return load_error(kWhat, errno);
-  context.core.share_maps(program->object->obj);
+  if (Result<void> adopted = context.core.adopt(program->object->obj); !adopted) return adopted.error();
   set_probe_role(program->object->progs.on_span, ProbeRole::kEntry, go_probe_method(context.calibration));
   if (int err = go_allocs__load(program->object.get())) return load_error(kWhat, -err);
   return std::unique_ptr<Tracer>(new AllocTracing(context, std::move(program)));

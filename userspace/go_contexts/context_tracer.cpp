@@ -46,7 +46,7 @@ Result<ContextTracer> ContextTracer::load(const TraceCore& core, AttachMethod me
   auto impl = std::make_unique<Impl>();
   impl->object.reset(go_contexts__open());
   if (!impl->object) return load_error(kWhat, errno);
-  core.share_maps(impl->object->obj);
+  if (Result<void> adopted = core.adopt(impl->object->obj); !adopted) return adopted.error();
   set_probe_role(impl->object->progs.on_context, ProbeRole::kEntry, method);
   if (int err = go_contexts__load(impl->object.get())) return load_error(kWhat, -err);
   return ContextTracer(std::move(impl));

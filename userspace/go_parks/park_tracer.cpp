@@ -60,7 +60,7 @@ Result<ParkTracer> ParkTracer::load(const TraceCore& core, AttachMethod method) 
   auto impl = std::make_unique<Impl>();
   impl->object.reset(go_parks__open());
   if (!impl->object) return load_error(kWhat, errno);
-  core.share_maps(impl->object->obj);
+  if (Result<void> adopted = core.adopt(impl->object->obj); !adopted) return adopted.error();
   set_probe_role(impl->object->progs.on_go, ProbeRole::kEntry, method);
   if (int err = go_parks__load(impl->object.get())) return load_error(kWhat, -err);
   return ParkTracer(std::move(impl));

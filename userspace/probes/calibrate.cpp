@@ -29,6 +29,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/privileges.h"
 #include "userspace/base/unique_fd.h"
+#include "userspace/probes/pid_namespace.h"
 #include "userspace/probes/session_form.h"
 
 // The functions that are probed. Each begins with the instruction whose price is asked for, and none shares
@@ -100,6 +101,7 @@ Result<Skeleton> load_selftest(AttachMethod method) {
     set_probe_role(program, ProbeRole::kReturn, method);
   for (bpf_program* program : {skeleton->progs.on_session, skeleton->progs.empty_session})
     set_probe_role(program, ProbeRole::kSession, method);
+  if (Result<void> told = tell_pid_namespace(skeleton->obj); !told) return told.error();
   skeleton->rodata->expected_tgid = static_cast<std::uint32_t>(getpid());
   int error = probe_selftest__load(skeleton.get());
   if (error) return system_error("load the probe self-test", -error, privilege_hint({Capability::kBpf, Capability::kPerfmon}));

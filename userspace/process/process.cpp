@@ -11,6 +11,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/files.h"
 #include "userspace/base/text.h"
+#include "userspace/process/own_proc.h"
 
 namespace dwell {
 namespace {
@@ -70,6 +71,7 @@ std::string container_in_cgroup(const std::string& cgroup) {
 }
 
 Result<ProcessFacts> read_process(pid_t pid) {
+  if (Result<void> own = expect_own_proc(); !own) return own.error();
   Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid), 1 << 20);
   if (!status) {
     return Error{fmt::format("trace PID {}: no such process", pid), "list the candidates: ps -eo pid,rss,args --sort=-rss | head",

@@ -58,12 +58,12 @@ struct BlockedTime::Impl {
   std::unique_ptr<::blocked, FreeWith<blocked__destroy>> object;
   std::vector<std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>>> links;
 
-  std::string name_of(const dwell_blocked_site& site) const {
+  OutsideWaker waker_of(const dwell_blocked_site& site) const {
     bool outside = site.waker_kind == DWELL_WAKER_OUTSIDE || site.waker_kind == DWELL_WAKER_KERNEL;
     dwell_waker_name waker{};
     if (!outside || bpf_map_lookup_elem(bpf_map__fd(object->maps.waker_names), &site.waker, &waker) != 0)
-      return "";
-    return {waker.name, ::strnlen(waker.name, sizeof waker.name)};
+      return {};
+    return {waker.pid, {waker.name, ::strnlen(waker.name, sizeof waker.name)}};
   }
 };
 
@@ -76,7 +76,7 @@ Result<BlockedTime> BlockedTime::load(const TraceCore& core) {
   auto impl = std::make_unique<Impl>();
   impl->object.reset(blocked__open());
   if (!impl->object) return load_error(kWhat, errno);
-  core.share_maps(impl->object->obj);
+  if (Result<void> adopted = core.adopt(impl->object->obj); !adopted) return adopted.error();
   impl->object->rodata->preemption_after_run_queue = preemption_after_run_queue();
   if (int err = blocked__load(impl->object.get())) return load_error(kWhat, -err);
   return BlockedTime(std::move(impl));
@@ -90,33 +90,33 @@ Result<void> BlockedTime::attach() {
   return {};
 }
 
-void BlockedTime::assume(Tid tid, ProcessSlot process, std::uint64_t stack, std::uint64_t since_ns) {
+void BlockedTime::assume(Tid kernel_tid, ProcessSlot process, std::uint64_t stack, std::uint64_t since_ns) {
   dwell_blocked_thread thread{};
   thread.since_ns = since_ns;
   thread.site.stack = stack;
   thread.site.process = process;
   thread.site.known = 1;
   // What the kernel's side has noted meanwhile is newer.
-  (void)bpf_map_update_elem(bpf_map__fd(impl_->object->maps.blocked_threads), &tid, &thread, BPF_NOEXIST);
+  (void)bpf_map_update_elem(bpf_map__fd(impl_->object->maps.blocked_threads), &kernel_tid, &thread, BPF_NOEXIST);
 }
 
-void BlockedTime::forget_assumed(Tid tid) {
+void BlockedTime::forget_assumed(Tid kernel_tid) {
   int map = bpf_map__fd(impl_->object->maps.blocked_threads);
   dwell_blocked_thread thread{};
-  if (bpf_map_lookup_elem(map, &tid, &thread) == 0 && thread.site.known) bpf_map_delete_elem(map, &tid);
+  if (bpf_map_lookup_elem(map, &kernel_tid, &thread) == 0 && thread.site.known) bpf_map_delete_elem(map, &kernel_tid);
 }
 
 std::vector<BlockedSum> BlockedTime::read(std::uint64_t now_ns) const {
   std::vector<BlockedSum> sums;
   for_each<dwell_blocked_site, dwell_blocked_time>(
       bpf_map__fd(impl_->object->maps.blocked_sites), [&](const auto& site, const auto& time) {
-        sums.push_back({site, impl_->name_of(site), false, time.ns, time.times});
+        sums.push_back({site, impl_->waker_of(site), false, time.ns, time.times});
       });
   for_each<std::uint32_t, dwell_blocked_thread>(
       bpf_map__fd(impl_->object->maps.blocked_threads), [&](std::uint32_t, const auto& thread) {
         if (!thread.since_ns) return;
         std::uint64_t ns = now_ns > thread.since_ns ? now_ns - thread.since_ns : 0;
-        sums.push_back({thread.site, "", true, ns, 1});
+        sums.push_back({thread.site, {}, true, ns, 1});
       });
   return sums;
 }

@@ -15,9 +15,15 @@
 
 namespace dwell {
 
+// A process that is not traced, or a thread of the kernel, that woke one up.
+struct OutsideWaker {
+  std::uint32_t pid = 0;  // 0: it is in no PID namespace that dwell sees, or no longer known
+  std::string name;
+};
+
 struct BlockedSum {
   dwell_blocked_site site;
-  std::string waker_name;  // of a thread outside of what is traced
+  OutsideWaker waker;
   bool waits = false;      // still
   std::uint64_t ns = 0, times = 0;
 };
@@ -31,10 +37,11 @@ class BlockedTime {
 
   // From then on waits count: when the unwind tables of the first process stand.
   Result<void> attach();
-  // This thread waits there since then, and was never seen to block. `stack` comes back as it is.
-  void assume(Tid tid, ProcessSlot process, std::uint64_t stack, std::uint64_t since_ns);
+  // This thread, by its id in the initial PID namespace, waits there since then, and was never seen to block.
+  // `stack` comes back as it is.
+  void assume(Tid kernel_tid, ProcessSlot process, std::uint64_t stack, std::uint64_t since_ns);
   // It may have gone on before that was noted.
-  void forget_assumed(Tid tid);
+  void forget_assumed(Tid kernel_tid);
   // Sums, those that have not come back included up to `now_ns`.
   std::vector<BlockedSum> read(std::uint64_t now_ns) const;
   std::uint64_t lost() const;  // waits that are in no sum

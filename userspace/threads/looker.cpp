@@ -20,6 +20,7 @@
 #include "userspace/base/unique_fd.h"
 #include "userspace/collect/bpf_log.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/probes/pid_namespace.h"
 
 namespace dwell {
 namespace {
@@ -56,7 +57,7 @@ Link attach(::threads& object, bpf_iter_link_info info) {
 }
 
 // The first kernels that can look can't be told whose threads: there the program itself passes over the
-// others, by the numbers of the initial PID namespace.
+// others.
 Link attach_to_process(::threads& object, pid_t pid) {
   bpf_iter_link_info info{};
   info.task.pid = static_cast<std::uint32_t>(pid);
@@ -90,6 +91,7 @@ Result<ThreadLooker> ThreadLooker::open(pid_t pid, const LookOptions& options) {
   impl->object.reset(threads__open());
   if (!impl->object) return load_error("load the BPF program that looks at threads", errno);
   impl->object->rodata->all_kernel_stacks = options.all_kernel_stacks;
+  if (Result<void> told = tell_pid_namespace(impl->object->obj); !told) return told.error();
   if (int err = threads__load(impl->object.get()))
     return load_error("load the BPF program that looks at threads", -err);
   impl->link = attach_to_process(*impl->object, pid);

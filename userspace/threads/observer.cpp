@@ -124,11 +124,18 @@ class ThreadObserver::Impl {
     return problems;
   }
 
+  Tid kernel_tid(Tid tid) const {
+    auto found = kernel_tids_.find(tid);
+    return found == kernel_tids_.end() ? 0 : found->second;
+  }
+
  private:
   ThreadLook describe(const std::vector<Seen>& sights) {
     ThreadLook look;
     std::vector<const SeenThread*> threads;
+    kernel_tids_.clear();
     for (const Seen& seen : sights) {
+      kernel_tids_[seen.thread->record.tid] = seen.thread->record.kernel_tid;
       look.threads.push_back(facts_of(seen));
       threads.push_back(seen.thread);
     }
@@ -234,6 +241,7 @@ class ThreadObserver::Impl {
   DataSymbols data_;
   StackCollector stacks_;
   CallTarget call_target_;
+  std::map<Tid, Tid> kernel_tids_;
   std::map<std::pair<StackId, bool>, LockFamily> families_;
   std::optional<Result<CpuSampler>> sampler_;  // once a thread runs
 };
@@ -252,6 +260,7 @@ Result<ThreadObserver> ThreadObserver::open(pid_t pid, RecordingWriter& writer, 
 }
 
 Result<ThreadLook> ThreadObserver::look() { return impl_->look(); }
+Tid ThreadObserver::kernel_tid(Tid tid) const { return impl_->kernel_tid(tid); }
 const std::vector<LocationSymbol>& ThreadObserver::names() { return impl_->stacks().names(); }
 std::vector<std::string> ThreadObserver::problems() const { return impl_->problems(); }
 

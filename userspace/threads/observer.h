@@ -27,6 +27,9 @@ class ThreadObserver {
   // Of process 0 of the recording. Exit::kNoTarget if the process has ended.
   Result<ThreadLook> look();
 
+  // Of a thread of the last look, its id in the initial PID namespace. 0: it was not there.
+  Tid kernel_tid(Tid tid) const;
+
   // Of all locations that are in the recording so far.
   const std::vector<LocationSymbol>& names();
   // Code through which stacks may be wrong or cut, and why.

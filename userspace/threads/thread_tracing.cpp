@@ -75,7 +75,7 @@ Result<std::unique_ptr<Tracer>> ThreadTracing::load(const TracerContext& context
   program->object.reset(thread_life__open());
   if (!program->object) return load_error(kWhat, errno);
   ::thread_life& object = *program->object;
-  context.core.share_maps(object.obj);
+  if (Result<void> adopted = context.core.adopt(object.obj); !adopted) return adopted.error();
   set_probe_role(object.progs.on_call, ProbeRole::kEntry, *context.calibration.abilities.best);
   if (int err = thread_life__load(&object)) return load_error(kWhat, -err);
   program->new_threads.reset(bpf_program__attach(object.progs.on_new_thread));
@@ -236,9 +236,9 @@ StackId ThreadTracing::stack_of(std::uint64_t identity) const {
 }
 
 Waker ThreadTracing::waker_of(const BlockedSum& sum) const {
-  Waker waker{static_cast<WakerKind>(sum.site.waker_kind), {}, 0, sum.waker_name};
+  Waker waker{static_cast<WakerKind>(sum.site.waker_kind), {}, 0, sum.waker.name};
   if (waker.kind == WakerKind::kThread) waker.site = {sum.site.waker_process, stack_of(sum.site.waker)};
-  if (waker.kind == WakerKind::kOutside) waker.pid = static_cast<std::uint32_t>(sum.site.waker);
+  if (waker.kind == WakerKind::kOutside) waker.pid = sum.waker.pid;
   // "kworker/0:2-events": which of them it was is chance.
   if (waker.kind == WakerKind::kKernel) waker.name.resize(std::min(waker.name.find('/'), waker.name.size()));
   return waker;
@@ -246,8 +246,8 @@ Waker ThreadTracing::waker_of(const BlockedSum& sum) const {
 
 // Threads that have been blocked since before the recording began were never seen to block.
 void ThreadTracing::assume_waiting() {
+  Result<ThreadObserver*> eyes = observer();
   auto look = [&]() -> Result<ThreadLook> {
-    Result<ThreadObserver*> eyes = observer();
     return eyes ? (*eyes)->look() : Result<ThreadLook>(eyes.error());
   };
   auto waits = [](const ThreadFacts& thread) {
@@ -258,9 +258,12 @@ void ThreadTracing::assume_waiting() {
     context_.note("threads that waited already are in no sum of blocked time: " + seen.error().what);
     return;
   }
-  for (const ThreadFacts& thread : seen->threads)
-    if (waits(thread))
-      blocked_->assume(thread.tid, 0, static_cast<std::uint64_t>(thread.stack), context_.start_ns);
+  std::map<Tid, Tid> kernel_tids;
+  for (const ThreadFacts& thread : seen->threads) {
+    if (!waits(thread)) continue;
+    Tid kernel_tid = kernel_tids[thread.tid] = (*eyes)->kernel_tid(thread.tid);
+    blocked_->assume(kernel_tid, 0, static_cast<std::uint64_t>(thread.stack), context_.start_ns);
+  }
   Result<ThreadLook> later = look();
   for (const ThreadFacts& thread : seen->threads) {
     auto same = [&](const ThreadFacts& now) {
@@ -268,7 +271,7 @@ void ThreadTracing::assume_waiting() {
              now.involuntary_switches == thread.involuntary_switches;
     };
     if (waits(thread) && (!later || std::ranges::none_of(later->threads, same)))
-      blocked_->forget_assumed(thread.tid);
+      blocked_->forget_assumed(kernel_tids[thread.tid]);
   }
 }
 

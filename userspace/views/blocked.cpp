@@ -88,6 +88,7 @@ class BlockedView {
   static std::string words_of(const Waker& waker) {
     switch (waker.kind) {
       case WakerKind::kOutside:
+        if (!waker.pid && !waker.name.empty()) return waker.name + ", a process outside dwell's PID namespace";
         return fmt::format("{} ({}), another process", waker.name.empty() ? "[unknown]" : waker.name,
                            waker.pid);
       case WakerKind::kKernel:
