@@ -28,10 +28,13 @@ enum dwell_record_type {
   DWELL_MAP = 7,           /* dwell_map_record: mmap, mremap or brk gave address space to the program itself */
   DWELL_UNMAP = 8,         /* dwell_map_record: munmap (or a shrinking brk) took it back */
   DWELL_FORK = 9,          /* dwell_process_record: the target forked; other_id is the child's tgid */
-  DWELL_EXEC = 10,         /* dwell_process_record: the target replaced its program image */
+  DWELL_EXEC = 10,         /* dwell_process_record: the target replaced its program image; other_id says who did it */
   DWELL_EXIT = 11,         /* dwell_process_record: the last thread of the target is gone */
   DWELL_THREAD_EXIT = 12,  /* dwell_process_record: one thread ended */
 };
+
+/* other_id of DWELL_EXEC: another thread than the first one has taken over the process's id. Else 0. */
+#define DWELL_EXEC_BY_ANOTHER_THREAD 1
 
 struct dwell_header {
   __u8 type;    /* dwell_record_type */

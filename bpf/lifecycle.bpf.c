@@ -59,7 +59,9 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx) {
     return 0;
   }
   forget_code(target);
-  send_process(DWELL_EXEC, target, 0);
+  /* The second argument is the thread id that the caller had before. */
+  bool another = (__u32)ctx->args[1] != (__u32)bpf_get_current_pid_tgid();
+  send_process(DWELL_EXEC, target, another ? DWELL_EXEC_BY_ANOTHER_THREAD : 0);
   return 0;
 }
 

@@ -5,12 +5,14 @@
 #include <cstdio>
 
 #include "ui/escape.h"
+#include "userspace/base/oom.h"
 #include "userspace/base/short_life.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/options.h"
 
 int main(int argc, char** argv) {
   dwell::Command command = dwell::parse_command_line(argc, argv);
+  dwell::offer_ourselves_to_oom();
   if (!std::holds_alternative<dwell::RecordCommand>(command)) dwell::prepare_for_short_life();
   dwell::Result<dwell::Exit> result =
       std::visit([](const auto& asked) -> dwell::Result<dwell::Exit> { return dwell::run(asked); }, command);

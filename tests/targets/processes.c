@@ -4,6 +4,7 @@
 #include "tests/targets/processes.h"
 
 #include <dlfcn.h>
+#include <pthread.h>
 #include <sys/wait.h>
 
 #include "tests/targets/truth.h"
@@ -77,6 +78,19 @@ SCENARIO void run_exec(char** command) {
   check(0, "exec failed");
 }
 
+static void* exec_it(void* command) {
+  execv(((char**)command)[0], command);
+  check(0, "exec failed");
+  return NULL;
+}
+
+SCENARIO void run_exec_by_thread(char** command) {
+  keep_before_exec();
+  pthread_t thread;
+  check(!pthread_create(&thread, NULL, exec_it, command), "pthread_create failed");
+  pthread_join(thread, NULL);
+}
+
 /* ---- dlopen ---- */
 
 static void* (*late_malloc)(size_t);
@@ -103,12 +117,13 @@ SCENARIO void run_load(const char* path, const char* prefix) {
 }
 
 int main(int argc, char** argv) {
-  check(argc > 1, "usage: processes fork | vfork | exec PROGRAM... | load LIBRARY PREFIX");
+  check(argc > 1, "usage: processes fork | vfork | exec PROGRAM... | exec-by-thread PROGRAM... | load LIBRARY PREFIX");
   say("ready\n");
   wait_for_line();
   if (!strcmp(argv[1], "fork")) run_fork();
   if (!strcmp(argv[1], "vfork")) run_vfork();
   if (!strcmp(argv[1], "exec")) run_exec(argv + 2);
+  if (!strcmp(argv[1], "exec-by-thread")) run_exec_by_thread(argv + 2);
   if (!strcmp(argv[1], "load")) run_load(argv[2], argc > 3 ? argv[3] : "");
   say("done\n");
   wait_for_line();

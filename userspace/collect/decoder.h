@@ -20,7 +20,7 @@ struct ProcessNews {
   enum class Kind { kForked, kExecuted, kExited, kThreadExited } kind;
   ProcessSlot process;
   Tid tid;
-  std::uint64_t other_id;  // kForked: the child's tgid
+  std::uint64_t other_id;  // kForked: the child's tgid; kExecuted: as DWELL_EXEC has it
   std::uint64_t time_ns;
 };
 

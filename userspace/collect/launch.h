@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Starts a program held before its first instruction, so that probes are in place before it runs.
 //
-// The program is traced only until it reaches its entry point: from execve() on, each time it maps an
-// executable file it is stopped before any code of that file can run. Then it is let go, an ordinary child.
+// The program is traced only while its loader works: from execve() on, each time it maps an executable file it is
+// stopped before any code of that file can run. Then it is let go, an ordinary child, before its own code makes a
+// system call. If we die at any moment of this, it runs on; if we die before execve(), it never starts.
 #pragma once
 
 #include <sys/types.h>
@@ -31,12 +32,15 @@ class LaunchedProgram {
 
   // Runs the program's loader. `on_module` is called at the start, for what execve() itself mapped, and each
   // time another executable file has been mapped, always with the program stopped before any code of that
-  // file runs. Returns when the program stands at its entry point, still stopped: the libraries that it is
-  // linked with are mapped, and under glibc their constructors have run, with whatever on_module attached.
-  Result<void> run_to_entry(const std::function<Result<void>()>& on_module);
+  // file runs. On return the program is still stopped, and the libraries that it is linked with are mapped.
+  Result<void> load(const std::function<Result<void>()>& on_module);
 
   // Lets go for good: no longer traced, running.
   Result<void> release();
+
+  // The same once more for a released program that called execve() a moment ago. False: it was past its loader
+  // already, and on_module was called once. It runs freely afterwards.
+  Result<bool> catch_after_exec(const std::function<Result<void>()>& on_module);
 
   // Whether it has ended, and the status as waitpid() gives it. Does not block.
   bool ended(int* status = nullptr);
@@ -49,10 +53,5 @@ class LaunchedProgram {
   bool reaped_ = false;
   int status_ = 0;
 };
-
-// The same for a process that replaced its program a moment ago: stops it, and if its loader is still at work,
-// runs that to the entry point as above. False if it was too late for that; on_module was called once then. The
-// process runs freely afterwards, and also if we die in the middle of it.
-Result<bool> catch_in_loader(pid_t pid, const std::function<Result<void>()>& on_module);
 
 }  // namespace dwell

@@ -98,6 +98,13 @@ void add_export_view(CLI::App& app, ExportCommand& command) {
       ->type_name("VIEW");
 }
 
+// A limit in percent, where 0 is none.
+std::optional<double> parse_limit(const std::string& text) {
+  if (text == "0" || text == "0%") return 0.0;
+  std::optional<double> share = parse_percent(text);
+  return share ? std::optional(*share * 100) : std::nullopt;
+}
+
 void add_record(CLI::App& app, RecordCommand& command) {
   RecordOptions& options = command.options;
   auto* pid = app.add_option_function<pid_t>("-p,--pid", [&options](pid_t p) { options.pid = p; }, "attach to this process")
@@ -140,6 +147,11 @@ void add_record(CLI::App& app, RecordCommand& command) {
                         "leave names to 'dwell symbolize', here or elsewhere");
   app.add_flag("-q,--quiet", command.quiet, "no live line, no summary");
   const char* kDebug = "Options for debugging dwell";
+  app.add_option_function<std::string>(
+         "--detach-above",
+         value_of(options.detach_above_percent, parse_limit, "a percentage like 90 or 50%; 0: never"),
+         "end the recording when its probes took more than this of the target's CPU time for 5 s (default: 90%; 0: never)")
+      ->type_name("PERCENT");
   app.add_option_function<std::string>("--buffer", value_of(options.ring_bytes, parse_size, "a size like 64M"),
                                        "of the ring buffer from the kernel (default: 64M)")
       ->type_name("SIZE")

@@ -82,6 +82,7 @@ Result<Exit> run(const RecordCommand& command) {
   Result<RecordOutcome> outcome = record(options, callbacks);
   line.clear();
   if (!outcome) return outcome.error();
+  if (outcome->gave_way) fmt::print(stderr, "dwell: ended by itself: {}\n", printable(outcome->end_reason));
   if (!command.quiet) {
     if (Result<void> printed = print_summary(outcome->path); !printed) return printed.error();
   }

@@ -52,6 +52,7 @@ Result<void> MemoryTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
   Process& process = processes_.at(slot);
   std::vector<Wanted> wanted;
   std::vector<std::string> arrived;
+  bool ran_already = late;
   late = late && !process.inspected.empty();
   for (const Mapping& mapping : mappings) {
     if (!mapping.executable || !mapping.is_file()) continue;
@@ -67,8 +68,15 @@ Result<void> MemoryTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
                                     module->allocator, module->path));
   }
   if (Result<void> attached = attach(process, wanted); !attached) return attached;
+  if (ran_already) late_probes_ += wanted.size();
   for (const std::string& text : arrived) context_.note(text);
   return {};
+}
+
+void MemoryTracing::forget_probes(ProcessSlot slot) {
+  Process& process = processes_.at(slot);
+  process.links->detach();
+  process.inspected.clear();
 }
 
 std::vector<PlannedProbe*> MemoryTracing::plan(const AllocModule& module, PlanOptions how) {

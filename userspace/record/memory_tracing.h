@@ -24,6 +24,8 @@ class MemoryTracing : public Tracer {
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
   Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
+  void forget_probes(ProcessSlot process) override;
+  std::uint64_t late_probes() const override { return late_probes_; }
   Result<void> expect_something(const ProcessFacts& facts) override;
   void happened(const ProcessNews& news) override;
   void forked(std::uint64_t time_ns, ProcessSlot parent, ProcessSlot child) override;
@@ -60,6 +62,7 @@ class MemoryTracing : public Tracer {
   std::map<FileKey, std::vector<PlannedProbe*>>
       plans_;  // a file that several processes have mapped is planned once
   std::map<ProcessSlot, Process> processes_;
+  std::uint64_t late_probes_ = 0;
 };
 
 }  // namespace dwell

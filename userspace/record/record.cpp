@@ -92,7 +92,7 @@ Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks
   // A second signal now ends us at once; the file is whole up to its last chunk.
   signals->let_go();
   if (Result<void> finished = (*recorder)->finish(); !finished) return finished.error();
-  RecordOutcome outcome{(*recorder)->path(), (*recorder)->end_reason(), std::nullopt};
+  RecordOutcome outcome{(*recorder)->path(), (*recorder)->end_reason(), (*recorder)->gave_way(), std::nullopt};
   if (int status = 0; launched && launched->ended(&status)) outcome.child_status = status;
   return outcome;
 }

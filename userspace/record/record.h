@@ -36,6 +36,7 @@ struct RecordOptions {
   std::optional<std::uint64_t> look_every_ns;  // at all threads, and at goroutines
   bool go_prove = false;             // which goroutines can never wake, at the end; for the tracer of Go programs
   std::optional<AttachMethod> attach_method;  // only this one, instead of the best that works
+  double detach_above_percent = 90;  // of the target's CPU time: probes that take more are taken away; 0: never
   std::string command_line;          // of dwell itself, for the recording
 };
 
@@ -52,6 +53,7 @@ struct RecordProgress {
 struct RecordOutcome {
   std::string path;
   std::string end_reason;
+  bool gave_way = false;            // dwell ended it by itself, to spare the target: end_reason says why
   std::optional<int> child_status;  // of a started command, as waitpid() has it
 };
 

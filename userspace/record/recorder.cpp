@@ -13,9 +13,11 @@
 #include <set>
 
 #include "userspace/base/clock.h"
+#include "userspace/record/look_budget.h"
 #include "userspace/record/machine.h"
 #include "userspace/record/memory_tracing.h"
 #include "userspace/record/symbols.h"
+#include "userspace/recording/late_probes.h"
 
 namespace dwell {
 namespace {
@@ -52,6 +54,14 @@ void set_aside(const std::string& path) {
     ::rename(path.c_str(), (path + kOldSuffix).c_str());
 }
 
+// Mapped in the same place when the process was looked at last: a library that comes and goes.
+bool is_known(const std::vector<Mapping>& known, const NewMapping& fresh) {
+  auto found = std::lower_bound(known.begin(), known.end(), fresh.start,
+                                [](const Mapping& mapping, std::uint64_t start) { return mapping.start < start; });
+  return found != known.end() && found->start == fresh.start && found->end == fresh.start + fresh.size &&
+         found->inode == fresh.inode && found->file_offset == fresh.file_offset && found->path == fresh.path;
+}
+
 }  // namespace
 
 struct Recorder::Process {
@@ -60,8 +70,13 @@ struct Recorder::Process {
   AddressSpace code;
   UniqueFd pidfd;
   std::uint64_t cpu_at_start_ns = 0, cpu_ns = 0;
-  std::uint64_t synced_ns = 0, sync_took_ns = 0, became_ns = 0;
-  bool becoming = false, ended = false;
+  std::uint64_t synced_ns = 0, sync_took_ns = 0;
+  std::vector<Mapping> mapped;       // executable files, at that time
+  LookBudget budget;
+  std::uint64_t news_since_ns = 0;   // it has mapped something that was not looked at yet; 0: nothing
+  ProgramChange change;
+  bool blind = false;  // the kernel ties its probes to a thread that is gone: another one called execve()
+  bool ended = false;
 };
 
 Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callbacks,
@@ -90,7 +105,8 @@ Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callback
                                      [&](auto& tracer) { return tracer->decode(header, record); });
                 }}),
       schedule_(start_ns),
-      told_losses_(256) {
+      told_losses_(256),
+      guardrail_(options.detach_above_percent) {
   core_.set_handler([this](const void* data, std::size_t size) { decoder_.decode(data, size); });
 }
 
@@ -191,7 +207,8 @@ Result<void> Recorder::expect_something(const ProcessFacts& facts) {
 Result<void> Recorder::attach(LaunchedProgram& program, const ProcessFacts& facts) {
   Result<Process*> process = add_process(facts, -1);
   if (!process) return process.error();
-  if (Result<void> ran = program.run_to_entry([&] { return sync(**process); }); !ran) return ran;
+  if (Result<void> ran = program.load([&] { return sync(**process); }); !ran) return ran;
+  launched_ = &program;
   for (auto& tracer : tracers_)
     if (Result<void> something = tracer->expect_something(facts); !something && !tracer->in_case())
       note("before the program's first instruction: " + something.error().what);
@@ -200,16 +217,33 @@ Result<void> Recorder::attach(LaunchedProgram& program, const ProcessFacts& fact
 
 Result<void> Recorder::sync(Process& process) {
   std::uint64_t began_ns = monotonic_ns();
+  std::uint64_t since_ns = std::exchange(process.news_since_ns, 0);
   Result<std::vector<Mapping>> mappings = read_maps(process.info.pid);
   if (!mappings) return mappings.error();
+  std::uint64_t read_ns = monotonic_ns();
   process.code.replace(modules_.code_of(process.info.pid, *mappings));
-  for (const UnwindProblem& problem : unwind_.sync(process.info.pid, process.slot, *mappings).problems)
+  UnwindSync unwind = unwind_.sync(process.info.pid, process.slot, *mappings);
+  for (const UnwindProblem& problem : unwind.problems)
     note_once(fmt::format("no unwind tables for {}: {}", problem.path, problem.reason));
   if (options_.blocked) expect_waits(process.slot, *mappings);
   process.synced_ns = monotonic_ns();
   process.sync_took_ns = process.synced_ns - began_ns;
-  for (auto& tracer : tracers_)
+  bool late_probes = false;
+  for (auto& tracer : tracers_) {
+    std::uint64_t before = tracer->late_probes();
     if (Result<void> told = tracer->mapped(process.slot, *mappings, watching_); !told) return told;
+    late_probes = late_probes || tracer->late_probes() != before;
+  }
+  std::uint64_t now_ns = monotonic_ns();
+  // A file is made known once, however large it is; looking again and again is what must not take long.
+  bool new_files = late_probes || unwind.modules_loaded || unwind.modules_from_cache;
+  process.budget.spent(began_ns, new_files ? read_ns : now_ns);
+  process.mapped = std::move(*mappings);
+  std::erase_if(process.mapped, [](const Mapping& mapping) { return !mapping.executable || !mapping.is_file(); });
+  if (process.change.pending())
+    process.change.caught_up(now_ns, unwind.changed, late_probes);
+  else if (late_probes && since_ns)
+    write_late(now_ns - std::min(now_ns, since_ns));
   return {};
 }
 
@@ -256,9 +290,11 @@ Result<void> Recorder::watch(StopSignals& signals) {
     ::epoll_wait(epoll.get(), ready, 4, kPollNs / kMillisecond);
     // Mappings first: a stack may already lead into code that arrived a moment ago.
     handle(mmap_watch_.take());
+    look_again();
     if (Result<std::size_t> drained = core_.consume(); !drained) return drained.error();
     std::uint64_t now_ns = monotonic_ns();
     count_run_time(now_ns);
+    for (auto& process : processes_) note_gap(*process);
     for (auto& tracer : tracers_)
       if (Result<void> polled = tracer->poll(now_ns); !polled) return polled;
     if (schedule_.tick_due(now_ns)) {
@@ -266,8 +302,10 @@ Result<void> Recorder::watch(StopSignals& signals) {
     }
     if (now_ns - last_progress_ns >= kProgressNs) {
       tell_progress(now_ns);
+      spare_target(now_ns);
       last_progress_ns = now_ns;
     }
+    if (!end_.reason.empty()) break;
     if (signals.arrived()) end_.reason = "interrupted";
     if (options_.duration_ns && now_ns - start_ns_ >= *options_.duration_ns)
       end_.reason = "the time was over";
@@ -285,7 +323,8 @@ void Recorder::handle(const ProcessNews& news) {
       if (options_.follow_forks) follow(process, news);
       break;
     case ProcessNews::Kind::kExecuted:
-      became_another_program(process, news.time_ns, false);
+      process.blind = process.blind || news.other_id == DWELL_EXEC_BY_ANOTHER_THREAD;
+      on_exec(process, ProgramChange::Messenger::kRing, news.time_ns);
       break;
     case ProcessNews::Kind::kExited:
       ended(process, news.time_ns);
@@ -296,50 +335,83 @@ void Recorder::handle(const ProcessNews& news) {
 }
 
 void Recorder::handle(const MappingNews& news) {
-  // First of all: what has just replaced its program is still in its loader.
+  // First of all: what has just replaced its program runs without tables, and without probes in new files.
   for (const NewProgram& program : news.executed) {
     auto found = std::find_if(processes_.begin(), processes_.end(), [&](const auto& process) {
       return !process->ended && static_cast<pid_t>(process->info.pid) == program.pid;
     });
-    if (found != processes_.end()) became_another_program(**found, program.time_ns, true);
+    if (found != processes_.end()) on_exec(**found, ProgramChange::Messenger::kWatch, program.time_ns);
   }
-  std::set<pid_t> changed;
-  for (const NewMapping& mapping : news.mappings) changed.insert(mapping.pid);
   for (auto& process : processes_) {
-    bool due = news.lost || changed.count(process->info.pid);
-    if (process->ended || !due) continue;
-    if (Result<void> synced = sync(*process); !synced) note(synced.error().what);
+    if (process->ended) continue;
+    auto is_new = [&](const NewMapping& mapping) {
+      return mapping.pid == static_cast<pid_t>(process->info.pid) && !is_known(process->mapped, mapping);
+    };
+    auto first = std::find_if(news.mappings.begin(), news.mappings.end(), is_new);
+    std::uint64_t since_ns = 0;
+    if (first != news.mappings.end()) since_ns = first->time_ns;
+    if (news.lost) since_ns = process->synced_ns;
+    if (since_ns && process->news_since_ns == 0) process->news_since_ns = since_ns;
   }
 }
 
-// The probes in files that the new program maps too are still in place: they are the process's, by file. For
-// the others it is caught before it has begun. Two messengers bring the news, and the first one counts.
-void Recorder::became_another_program(Process& process, std::uint64_t time_ns, bool ring_is_behind) {
-  if (process.becoming || process.became_ns >= time_ns) return;
-  process.becoming = true;
-  Result<bool> caught = catch_in_loader(static_cast<pid_t>(process.info.pid), [&]() -> Result<void> {
-    // What is still in the ring happened in the program before, and its stacks lead into that one's code.
-    if (std::exchange(ring_is_behind, false)) {
-      if (Result<std::size_t> drained = core_.consume(); !drained) return drained.error();
+void Recorder::look_again() {
+  for (auto& process : processes_) {
+    std::uint64_t now_ns = monotonic_ns();
+    if (process->ended || process->news_since_ns == 0 || !process->budget.allows(now_ns)) continue;
+    if (std::exchange(process->blind, false)) {
+      for (auto& tracer : tracers_) tracer->forget_probes(process->slot);
+      process->budget.spent(now_ns, monotonic_ns());
     }
-    return sync(process);
-  });
-  process.becoming = false;
-  process.became_ns = monotonic_ns();
-  if (!caught) {
-    note(caught.error().what);
-    (void)sync(process);
+    if (Result<void> synced = sync(*process); !synced) note_once(synced.error().what);
   }
+}
+
+// The process runs on meanwhile: it is never stopped for us. Only what dwell itself has started is held, if it
+// is still in its loader.
+void Recorder::on_exec(Process& process, ProgramChange::Messenger by, std::uint64_t time_ns) {
+  bool is_news = process.change.executed(by, time_ns);
+  // What is still in the ring happened in the program before, and its stacks lead into that one's code.
+  if (is_news && by == ProgramChange::Messenger::kWatch) {
+    if (Result<std::size_t> drained = core_.consume(); !drained) note_once(drained.error().what);
+  }
+  // The kernel's side has let go of the tables when the ring's record was made, not before.
+  unwind_.drop(process.slot);
+  process.mapped.clear();
+  if (is_news) process.code.replace({});
+  if (process.news_since_ns == 0) process.news_since_ns = time_ns;
+  Result<bool> held = false;
+  if (is_news && launched_ && process.slot == 0)
+    held = launched_->catch_after_exec([&] { return sync(process); });
+  else
+    look_again();
+  if (!held) note_once(held.error().what);
+  if (held && *held) process.change.nothing_missed();
+  if (!is_news) return;
   if (Result<ProcessFacts> facts = read_process(static_cast<pid_t>(process.info.pid))) {
     process.info.name = facts->name;
     process.info.command_line = facts->command_line;
     writer_.set_process(process.slot, process.info);
   }
   process.code.forget_former();  // what waited in the ring from before has been read
-  if (!caught || !*caught)
-    note(fmt::format(
-        "process {} became another program, {}: its first {:.1f} ms may be missing or have cut stacks",
-        process.info.pid, process.info.name, (monotonic_ns() - time_ns) / 1e6));
+}
+
+void Recorder::note_gap(Process& process, bool at_the_end) {
+  if (process.news_since_ns && !at_the_end) return;  // it is not looked at yet
+  std::optional<ProgramChange::Gap> gap = process.change.settled(monotonic_ns(), at_the_end);
+  if (!gap) return;
+  bool once = gap->execs == 1;
+  note(fmt::format("process {} became another program, {}{}: {} in {} {:.1f} ms", process.info.pid, process.info.name,
+                   once ? "" : fmt::format(", and {} more before", gap->execs - 1),
+                   gap->missed_ns ? "calls may be missing, and stacks cut," : "stacks may be cut",
+                   once ? "its first" : "their first moments, together",
+                   static_cast<double>(std::max(gap->missed_ns, gap->cut_ns)) / 1e6));
+  if (gap->missed_ns) write_late(gap->missed_ns);
+}
+
+void Recorder::write_late(std::uint64_t late_ns) {
+  Loss loss{monotonic_ns(), kLateProbes, std::max<std::uint64_t>(late_ns / 1000, 1)};
+  if (Result<void> written = writer_.write_losses(std::span(&loss, 1)); !written) note_once(written.error().what);
 }
 
 // A table that was left out is loaded; code that came by mprotect, as a JIT's does, is found by looking
@@ -464,6 +536,16 @@ std::uint64_t Recorder::measure_target_cpu() {
   return sum_ns;
 }
 
+// What a recording costs is the target's time. Above the limit the target is worth more than the recording.
+void Recorder::spare_target(std::uint64_t now_ns) {
+  TracerCost cost = measure_cost();
+  std::optional<double> percent = guardrail_.add(now_ns, cost.trap_ns + cost.bpf_ns.value_or(0), measure_target_cpu());
+  if (!percent) return;
+  gave_way_ = true;
+  end_.reason = fmt::format("probes took {:.0f}% of the target's CPU time for 5 s, and may take {:g}% (--detach-above)",
+                            *percent, options_.detach_above_percent);
+}
+
 void Recorder::count_run_time(std::uint64_t now_ns) {
   if (now_ns < run_time_until_ns_) return;
   bool was_window = run_time_until_ns_ && run_time_window_;
@@ -506,6 +588,7 @@ Result<void> Recorder::finish() {
     waiting = *drained;
   }
   end_.time_ns = monotonic_ns();
+  for (auto& process : processes_) note_gap(*process, true);
   if (Result<void> ticked = tick(end_.time_ns); !ticked) return ticked;
   for (auto& tracer : tracers_) tracer->detach();
   if (Result<void> live = write_live(end_.time_ns); !live) return live;

@@ -16,7 +16,9 @@
 #include "userspace/collect/stack_table.h"
 #include "userspace/collect/trace_core.h"
 #include "userspace/process/process.h"
+#include "userspace/record/guardrail.h"
 #include "userspace/record/modules.h"
+#include "userspace/record/program_change.h"
 #include "userspace/record/record.h"
 #include "userspace/record/signals.h"
 #include "userspace/record/tracer.h"
@@ -47,6 +49,7 @@ class Recorder {
   // end_reason().
   Result<void> watch(StopSignals& signals);
   const std::string& end_reason() const { return end_.reason; }
+  bool gave_way() const { return gave_way_; }  // it ended by itself, to spare the target
 
   // Detaches, and completes the file. `path()` is a whole recording then.
   Result<void> finish();
@@ -67,7 +70,11 @@ class Recorder {
 
   void handle(const ProcessNews& news);
   void handle(const MappingNews& news);
-  void became_another_program(Process& process, std::uint64_t time_ns, bool ring_is_behind);
+  void on_exec(Process& process, ProgramChange::Messenger by, std::uint64_t time_ns);
+  void note_gap(Process& process, bool at_the_end = false);
+  void write_late(std::uint64_t late_ns);
+  void look_again();  // at the mappings of the processes that have news, as far as the budget goes
+  void spare_target(std::uint64_t now_ns);
   void cure(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc);
   void follow(Process& parent, const ProcessNews& news);
   void ended(Process& process, std::uint64_t time_ns);
@@ -108,6 +115,9 @@ class Recorder {
   bool watching_ = false;
   bool run_time_window_ = false;
   std::uint64_t told_events_ = 0, told_ns_ = 0;
+  LaunchedProgram* launched_ = nullptr;  // in slot 0
+  Guardrail guardrail_;
+  bool gave_way_ = false;
   RecordingEnd end_;
 };
 

@@ -52,6 +52,10 @@ class Tracer {
   virtual Result<void> added(ProcessSlot process, const ProcessFacts& facts) = 0;
   // This is mapped in the process now. `late`: it came while the process was being recorded.
   virtual Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) = 0;
+  // The kernel has let go of the process's probes; the next mapped() attaches all of them again.
+  virtual void forget_probes(ProcessSlot) {}
+  // How many probes were attached to what ran already, since the recording began.
+  virtual std::uint64_t late_probes() const { return 0; }
   // After all of that: is there anything to see in this process at all?
   virtual Result<void> expect_something(const ProcessFacts& facts) = 0;
   // It is there in case: where it finds nothing, that is no news.

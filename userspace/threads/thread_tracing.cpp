@@ -104,7 +104,7 @@ Result<void> ThreadTracing::added(ProcessSlot slot, const ProcessFacts& facts) {
   return {};
 }
 
-Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>& mappings, bool) {
+Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>& mappings, bool late) {
   Process& process = processes_.at(slot);
   if (slot == 0) observer_.reset();
   if (blocked_ && !std::exchange(blocks_, true)) {
@@ -132,10 +132,17 @@ Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
     context_.note("which threads are joined can't be told: " + attached.error().what);
     return {};
   }
+  if (late) late_probes_ += sites.size();
   for (std::size_t i = 0; i < sites.size(); ++i)
     if ((*attached)[i].candidate < 0)
       context_.note(fmt::format("{} could not be probed: {}", sites[i].name, (*attached)[i].failure));
   return {};
+}
+
+void ThreadTracing::forget_probes(ProcessSlot slot) {
+  Process& process = processes_.at(slot);
+  process.links->detach();
+  process.inspected.clear();
 }
 
 void ThreadTracing::detach() {

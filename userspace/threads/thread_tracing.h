@@ -27,6 +27,8 @@ class ThreadTracing : public Tracer {
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
   Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
+  void forget_probes(ProcessSlot process) override;
+  std::uint64_t late_probes() const override { return late_probes_; }
   Result<void> expect_something(const ProcessFacts&) override { return {}; }
   void happened(const ProcessNews& news) override;
   void forked(std::uint64_t, ProcessSlot, ProcessSlot) override {
@@ -64,6 +66,7 @@ class ThreadTracing : public Tracer {
   std::unique_ptr<Program> program_;
   ThreadLedger ledger_;
   std::map<ProcessSlot, Process> processes_;
+  std::uint64_t late_probes_ = 0;
   std::optional<ThreadObserver> observer_;  // of the first process; made anew when its code has changed
   std::uint64_t look_due_ns_ = 0;
   std::optional<BlockedTime> blocked_;

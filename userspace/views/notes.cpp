@@ -6,6 +6,7 @@
 #include <map>
 
 #include "userspace/base/text.h"
+#include "userspace/recording/late_probes.h"
 #include "userspace/views/growth.h"
 
 namespace dwell {
@@ -18,6 +19,8 @@ struct LossText {
 };
 
 LossText text_of(LossKind kind) {
+  if (kind == kLateProbes)
+    return {"microseconds without probes", "code ran before its probes were in place: calls in that time are in no figure"};
   switch (kind) {
     case LossKind::kAlloc: return {"allocations lost", "these blocks are in no figure"};
     case LossKind::kFree: return {"frees lost", ""};

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <optional>
 #include <thread>
 
 #include "symbolizer/proc_maps.h"
@@ -67,7 +69,7 @@ TEST_F(Launch, NothingRunsBeforeItIsReleased) {
   Result<LaunchedProgram> program = LaunchedProgram::start({"sh", "-c", "echo begun > " + out + "; exit 7"});
   ASSERT_TRUE(program) << program.error().what;
   EXPECT_EQ(state_of(program->pid()), 't');
-  ASSERT_TRUE(program->run_to_entry([] { return Result<void>(); }));
+  ASSERT_TRUE(program->load([] { return Result<void>(); }));
   EXPECT_EQ(state_of(program->pid()), 't');
   EXPECT_NE(access(out.c_str(), F_OK), 0);
   ASSERT_TRUE(program->release());
@@ -81,7 +83,7 @@ TEST_F(Launch, EachModuleIsSeenBeforeItsCodeRuns) {
   Result<LaunchedProgram> program = LaunchedProgram::start({"true"});
   ASSERT_TRUE(program) << program.error().what;
   int modules = 0, with_libc = 0;
-  Result<void> entered = program->run_to_entry([&] {
+  Result<void> entered = program->load([&] {
     ++modules;
     with_libc += maps_libc(program->pid());
     return Result<void>();
@@ -94,11 +96,11 @@ TEST_F(Launch, EachModuleIsSeenBeforeItsCodeRuns) {
   EXPECT_EQ(wait_to_end(*program), 0);
 }
 
-TEST_F(Launch, AStaticProgramStandsAtItsEntry) {
+TEST_F(Launch, AStaticProgramIsLoadedAtOnce) {
   Result<LaunchedProgram> program = LaunchedProgram::start({CALL_TARGET_STATIC});
   ASSERT_TRUE(program) << program.error().what;
   int looks = 0;
-  ASSERT_TRUE(program->run_to_entry([&] { return ++looks, Result<void>(); }));
+  ASSERT_TRUE(program->load([&] { return ++looks, Result<void>(); }));
   EXPECT_EQ(looks, 1);
 }
 
@@ -121,7 +123,7 @@ TEST_F(Launch, AProgramThatDiesInItsLoaderIsToldApart) {
   // An executable that needs a library that nobody has.
   Result<LaunchedProgram> program = LaunchedProgram::start({CALL_TARGET_BROKEN});
   ASSERT_TRUE(program) << program.error().what;
-  Result<void> entered = program->run_to_entry([] { return Result<void>(); });
+  Result<void> entered = program->load([] { return Result<void>(); });
   ASSERT_FALSE(entered);
   EXPECT_EQ(entered.error().exit, Exit::kNoTarget);
   EXPECT_THAT(entered.error().what, testing::HasSubstr("ended with status 127"));
@@ -137,35 +139,51 @@ TEST_F(Launch, WhoNeverReleasesLeavesNothingBehind) {
   EXPECT_EQ(state_of(pid), '\0');
 }
 
-TEST_F(Launch, TheProgramDiesWithItsTracerWhileItIsHeld) {
+// Starts `sh` held, takes it as far as `moment` says, and dies by SIGKILL there. The PID of the program, which is
+// ours from then on.
+enum class Moment { kAtExec, kInLoader, kLoaded };
+pid_t start_and_die(const std::string& out, Moment moment) {
   int ends[2];
-  ASSERT_EQ(pipe(ends), 0);
+  if (pipe(ends) != 0) return -1;
   pid_t tracer = fork();
   if (tracer == 0) {
-    Result<LaunchedProgram> program = LaunchedProgram::start({"sleep", "1000"});
+    Result<LaunchedProgram> program = LaunchedProgram::start({"sh", "-c", "echo begun > " + out + "; exit 7"});
     pid_t pid = program ? program->pid() : -1;
     if (write(ends[1], &pid, sizeof pid) != sizeof pid) _exit(1);
+    int modules = 0;
+    if (moment != Moment::kAtExec) (void)program->load([&] {
+      if (++modules == 2 && moment == Moment::kInLoader) kill(getpid(), SIGKILL);
+      return Result<void>();
+    });
     kill(getpid(), SIGKILL);
   }
   pid_t pid = -1;
-  ASSERT_EQ(read(ends[0], &pid, sizeof pid), static_cast<ssize_t>(sizeof pid));
+  if (read(ends[0], &pid, sizeof pid) != static_cast<ssize_t>(sizeof pid)) pid = -1;
   waitpid(tracer, nullptr, 0);
   close(ends[0]);
   close(ends[1]);
-  ASSERT_GT(pid, 0);
-  // Its new parent reaps it in its own time; what counts is that it does not run or stand stopped.
-  char state = 't';
-  for (int i = 0; i < 1000 && state != '\0' && state != 'Z'; ++i) {
-    state = state_of(pid);
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  return pid;
+}
+
+TEST_F(Launch, AHeldProgramRunsOnWhenItsTracerDies) {
+  prctl(PR_SET_CHILD_SUBREAPER, 1);
+  for (Moment moment : {Moment::kAtExec, Moment::kInLoader, Moment::kLoaded}) {
+    std::string out = file("out");
+    pid_t pid = start_and_die(out, moment);
+    ASSERT_GT(pid, 0);
+    int status = -1;
+    EXPECT_EQ(waitpid(pid, &status, 0), pid);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 7) << "moment " << static_cast<int>(moment) << " status " << status;
+    EXPECT_EQ(*read_file(out), "begun\n");
+    unlink(out.c_str());
   }
-  EXPECT_THAT(state, testing::AnyOf('\0', 'Z'));
+  prctl(PR_SET_CHILD_SUBREAPER, 0);
 }
 
 TEST_F(Launch, AReleasedProgramTakesSignalsAsAnyOther) {
   Result<LaunchedProgram> program = LaunchedProgram::start({"sleep", "1000"});
   ASSERT_TRUE(program) << program.error().what;
-  ASSERT_TRUE(program->run_to_entry([] { return Result<void>(); }));
+  ASSERT_TRUE(program->load([] { return Result<void>(); }));
   ASSERT_TRUE(program->release());
   kill(program->pid(), SIGTERM);
   int status = wait_to_end(*program);
@@ -177,41 +195,46 @@ TEST_F(Launch, ASignalSentWhileItIsHeldArrives) {
   Result<LaunchedProgram> program = LaunchedProgram::start({"sleep", "1000"});
   ASSERT_TRUE(program) << program.error().what;
   kill(program->pid(), SIGTERM);
-  Result<void> entered = program->run_to_entry([] { return Result<void>(); });
+  Result<void> entered = program->load([] { return Result<void>(); });
   ASSERT_FALSE(entered);
   EXPECT_THAT(entered.error().what, testing::HasSubstr("killed by signal 15"));
 }
 
-// A process that replaces itself by a program whose loader talks into a full pipe, and so gets no further until
-// somebody reads from it.
-class TalkingLoader {
+// What the program's own code can see of its tracer in /proc/self/status: reading it takes system calls.
+TEST_F(Launch, ItsOwnCodeIsNeverTraced) {
+  std::string out = file("status");
+  Result<LaunchedProgram> program = LaunchedProgram::start({"sh", "-c", "read_all() { while read -r line; do echo \"$line\"; done; }; read_all < /proc/self/status > " + out});
+  ASSERT_TRUE(program) << program.error().what;
+  ASSERT_TRUE(program->load([] { return Result<void>(); }));
+  ASSERT_TRUE(program->release());
+  EXPECT_EQ(wait_to_end(*program), 0);
+  EXPECT_THAT(*read_file(out), testing::HasSubstr("TracerPid:\t0\n"));
+}
+
+// A shell that waits in its first program and then becomes one whose loader talks into a pipe that nobody reads.
+class Reexec {
  public:
-  TalkingLoader() {
+  Reexec() {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) return;
     fcntl(ends[1], F_SETFL, O_NONBLOCK);
     while (write(ends[1], "full", 4) > 0) continue;
     fcntl(ends[1], F_SETFL, 0);
-    pid_ = fork();
-    if (pid_ == 0) {
-      dup2(ends[1], 2);
-      setenv("LD_DEBUG", "libs", 1);
-      execlp("true", "true", nullptr);
-      _exit(1);
-    }
-    close(ends[1]);
     read_end_.reset(ends[0]);
-    // Blocked in a write of its loader.
-    for (int i = 0; i < 5000 && !is_writing(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    std::string talk = fmt::format("LD_DEBUG=libs exec true 2>/proc/{}/fd/{}", getpid(), ends[1]);
+    Result<LaunchedProgram> program = LaunchedProgram::start({"sh", "-c", talk});
+    if (program && program->load([] { return Result<void>(); }) && program->release()) program_.emplace(std::move(*program));
+    for (int i = 0; program_ && i < 5000 && !is_writing(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    close(ends[1]);
   }
-  ~TalkingLoader() {
+  ~Reexec() {
     listen();
     if (reader_.joinable()) reader_.join();
   }
-  TalkingLoader(const TalkingLoader&) = delete;
-  TalkingLoader& operator=(const TalkingLoader&) = delete;
+  Reexec(const Reexec&) = delete;
+  Reexec& operator=(const Reexec&) = delete;
 
-  pid_t pid() const { return pid_; }
+  LaunchedProgram& program() { return *program_; }
   void listen() {
     if (reader_.joinable()) return;
     reader_ = std::thread([this] {
@@ -219,30 +242,26 @@ class TalkingLoader {
       while (read(read_end_.get(), buffer, sizeof buffer) > 0) continue;
     });
   }
-  int status() {
-    int status = -1;
-    return waitpid(pid_, &status, 0) == pid_ ? status : -1;
-  }
 
  private:
   bool is_writing() const {
-    Result<std::string> call = read_file(fmt::format("/proc/{}/syscall", pid_));
-    Result<std::string> name = read_file(fmt::format("/proc/{}/comm", pid_));
+    Result<std::string> call = read_file(fmt::format("/proc/{}/syscall", program_->pid()));
+    Result<std::string> name = read_file(fmt::format("/proc/{}/comm", program_->pid()));
     bool in_write = call && (call->starts_with("1 ") || call->starts_with("20 "));
     return in_write && name && *name == "true\n";
   }
-  pid_t pid_ = -1;
+  std::optional<LaunchedProgram> program_;
   UniqueFd read_end_;
   std::thread reader_;
 };
 
-TEST(CatchInLoader, AProgramThatHasJustReplacedAnotherIsRunToItsEntry) {
-  TalkingLoader program;
+TEST(CatchAfterExec, AProgramThatHasJustReplacedAnotherIsHeldUntilItIsLoaded) {
+  Reexec shell;
   int looks = 0, with_libc = 0;
-  Result<bool> caught = catch_in_loader(program.pid(), [&] {
+  Result<bool> caught = shell.program().catch_after_exec([&] {
     ++looks;
-    with_libc += maps_libc(program.pid());
-    program.listen();
+    with_libc += maps_libc(shell.program().pid());
+    shell.listen();
     return Result<void>();
   });
   ASSERT_TRUE(caught) << caught.error().what;
@@ -250,17 +269,17 @@ TEST(CatchInLoader, AProgramThatHasJustReplacedAnotherIsRunToItsEntry) {
   EXPECT_GE(looks, 2);
   EXPECT_LT(with_libc, looks);
   EXPECT_GE(with_libc, 1);
-  EXPECT_EQ(program.status(), 0);
+  EXPECT_EQ(wait_to_end(shell.program()), 0);
 }
 
-TEST(CatchInLoader, AProgramThatRunsAlreadyIsLookedAtAndLeftAlone) {
+TEST(CatchAfterExec, AProgramThatRunsAlreadyIsLookedAtAndLeftAlone) {
   Result<LaunchedProgram> program = LaunchedProgram::start({"sleep", "1000"});
   ASSERT_TRUE(program) << program.error().what;
-  ASSERT_TRUE(program->run_to_entry([] { return Result<void>(); }));
+  ASSERT_TRUE(program->load([] { return Result<void>(); }));
   ASSERT_TRUE(program->release());
   while (state_of(program->pid()) != 'S') std::this_thread::sleep_for(std::chrono::milliseconds(1));
   int looks = 0;
-  Result<bool> caught = catch_in_loader(program->pid(), [&] { return ++looks, Result<void>(); });
+  Result<bool> caught = program->catch_after_exec([&] { return ++looks, Result<void>(); });
   ASSERT_TRUE(caught) << caught.error().what;
   EXPECT_FALSE(*caught);
   EXPECT_EQ(looks, 1);
@@ -272,13 +291,13 @@ TEST(CatchInLoader, AProgramThatRunsAlreadyIsLookedAtAndLeftAlone) {
   EXPECT_TRUE(WIFSIGNALED(status));
 }
 
-TEST(CatchInLoader, WhatEndsMeanwhileIsLeftForItsParentToFind) {
+TEST(CatchAfterExec, WhatEndsMeanwhileIsLeftForItsParentToFind) {
   Result<LaunchedProgram> program = LaunchedProgram::start({"true"});
   ASSERT_TRUE(program) << program.error().what;
-  ASSERT_TRUE(program->run_to_entry([] { return Result<void>(); }));
+  ASSERT_TRUE(program->load([] { return Result<void>(); }));
   ASSERT_TRUE(program->release());
   while (state_of(program->pid()) != 'Z') std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  EXPECT_FALSE(catch_in_loader(program->pid(), [] { return Result<void>(); }));
+  EXPECT_FALSE(program->catch_after_exec([] { return Result<void>(); }));
   int status = -1;
   EXPECT_TRUE(program->ended(&status));
   EXPECT_EQ(status, 0);

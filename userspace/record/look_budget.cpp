@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/record/look_budget.h"
+
+#include <algorithm>
+
+namespace dwell {
+namespace {
+
+constexpr std::int64_t kMillisecond = 1'000'000;
+constexpr std::int64_t kAdvanceNs = 100 * kMillisecond;
+constexpr std::uint64_t kLongestWaitNs = 1000 * kMillisecond;
+constexpr std::int64_t kShare = 20;
+
+}  // namespace
+
+std::int64_t LookBudget::credit_at(std::uint64_t now_ns) const {
+  if (counted_ns_ == 0) return kAdvanceNs;
+  std::int64_t earned = static_cast<std::int64_t>(now_ns - std::min(now_ns, counted_ns_)) / kShare;
+  return std::min(credit_ns_ + earned, kAdvanceNs);
+}
+
+bool LookBudget::allows(std::uint64_t now_ns) const {
+  return credit_at(now_ns) > 0 || now_ns - std::min(now_ns, counted_ns_) >= kLongestWaitNs;
+}
+
+void LookBudget::spent(std::uint64_t began_ns, std::uint64_t ended_ns) {
+  // A single long look, as at a large program for the first time, is not paid for with more than the wait.
+  std::int64_t took = static_cast<std::int64_t>(ended_ns - std::min(ended_ns, began_ns));
+  constexpr std::int64_t kDeepestDebt = static_cast<std::int64_t>(kLongestWaitNs) / kShare;
+  credit_ns_ = std::max(credit_at(ended_ns) - took, -kDeepestDebt);
+  counted_ns_ = ended_ns;
+}
+
+}  // namespace dwell

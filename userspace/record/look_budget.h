@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// LookBudget: how often the mappings of a process may be read. That takes its mmap lock, and in a process with
+// tens of thousands of mappings tens of milliseconds. Pure: time is an argument.
+#pragma once
+
+#include <cstdint>
+
+namespace dwell {
+
+class LookBudget {
+ public:
+  // Reading may take a twentieth of the time, with 100 ms in advance; nothing waits for more than a second.
+  bool allows(std::uint64_t now_ns) const;
+  void spent(std::uint64_t began_ns, std::uint64_t ended_ns);
+
+ private:
+  std::int64_t credit_at(std::uint64_t now_ns) const;
+  std::int64_t credit_ns_ = 0;
+  std::uint64_t counted_ns_ = 0;  // 0: nothing was read yet
+};
+
+}  // namespace dwell
