@@ -9,9 +9,12 @@
 //   exec does init                     the command is a child of process 1, and not process 1 itself proc,
 //   proc=hidepid       /proc of the PID namespace that the command is in; hiding other users' processes
 //   hide=DIR                 an empty folder over DIR, or /dev/null over a file
-//   read-only                everything that can be is mounted read-only
+//   bind=DIR                 a mount of its own, that read-only leaves alone
+//   read-only                the root is mounted read-only
 //   root=DIR                 pivot_root to it; chroot=DIR: chroot to it
-//   overlay=LOWER            overlay of LOWER with an empty upper layer as the root, by pivot_root
+//   overlay=LOWER            an overlay of LOWER with an empty upper layer as the root, with the test's
+//   /proc, /sys,
+//                            /dev and /tmp
 //   cgroup=DIR               a member of that cgroup
 //   uid=N                    that user and group
 //   filter                   a seccomp filter that knows neither uprobe nor uretprobe, as runtimes' lists do
@@ -153,15 +156,20 @@ void enter_root(const std::string& root) {
   must(umount2(".", MNT_DETACH) == 0 && chdir("/") == 0, "leave the old root");
 }
 
-// The layers lie in memory of the mount namespace, so that nothing is left of them.
+void bind_mount(const std::string& from, const std::string& to) {
+  must(mount(from.c_str(), to.c_str(), nullptr, MS_BIND | MS_REC, nullptr) == 0, "bind " + from);
+}
+
+// The upper layer lies in memory of the mount namespace, so that nothing is left of it.
 void enter_overlay(const std::string& lower) {
-  std::string layers = lower + ".layers";
-  must(mkdir(layers.c_str(), 0755) == 0 || errno == EEXIST, "mkdir " + layers);
-  must(mount("none", layers.c_str(), "tmpfs", 0, nullptr) == 0, "layers");
-  for (const char* part : {"/upper", "/work", "/root"}) must(mkdir((layers + part).c_str(), 0755) == 0, part);
-  std::string how = "lowerdir=" + lower + ",upperdir=" + layers + "/upper,workdir=" + layers + "/work";
-  must(mount("overlay", (layers + "/root").c_str(), "overlay", 0, how.c_str()) == 0, "mount overlay");
-  enter_root(layers + "/root");
+  const std::string kLayers = "/mnt";
+  must(mount("none", kLayers.c_str(), "tmpfs", 0, nullptr) == 0, "layers");
+  for (const char* part : {"/upper", "/work", "/root"})
+    must(mkdir((kLayers + part).c_str(), 0755) == 0, part);
+  std::string how = "lowerdir=" + lower + ",upperdir=" + kLayers + "/upper,workdir=" + kLayers + "/work";
+  must(mount("overlay", (kLayers + "/root").c_str(), "overlay", 0, how.c_str()) == 0, "mount overlay");
+  for (const char* folder : {"/proc", "/sys", "/dev", "/tmp"}) bind_mount(folder, kLayers + "/root" + folder);
+  enter_root(kLayers + "/root");
 }
 
 void become_user(const std::string& id) {
@@ -195,6 +203,7 @@ const Option kOptions[] = {
     {"init", [](const std::string&) { go_on_in_child(); }},
     {"proc", [](const std::string& value) { mount_proc(value == "hidepid" ? "hidepid=2" : nullptr); }},
     {"hide", [](const std::string& value) { hide(value); }},
+    {"bind", [](const std::string& value) { bind_mount(value, value); }},
     {"read-only",
      [](const std::string&) {
        must(mount(nullptr, "/", nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) == 0, "read-only root");

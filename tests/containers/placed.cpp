@@ -63,12 +63,12 @@ Words Viewer::command(const Words& dwell_arguments) const {
 }
 
 RecordingFrom::RecordingFrom(const Viewer& viewer, const Words& arguments)
-    : program_(viewer.command(joined({"record", "-o", folder_.file("r.dwell")}, arguments))) {}
+    : program_(viewer.command(joined({"record", "-o", file()}, arguments))) {}
 
 nlohmann::json RecordingFrom::stop() {
   program_.signal(SIGINT);
   EXPECT_EQ(program_.wait(), 0) << program_.errors();
-  nlohmann::json all = report(folder_.file("r.dwell"));
+  nlohmann::json all = report(file());
   expect_nothing_lost(all);
   return all;
 }

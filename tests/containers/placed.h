@@ -47,6 +47,7 @@ class RecordingFrom {
   // Ctrl-C, and waits; the report.
   nlohmann::json stop();
   Program& program() { return program_; }
+  std::string file() const { return folder_.file("r.dwell"); }
 
  private:
   TemporaryFolder folder_;

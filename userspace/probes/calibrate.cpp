@@ -31,6 +31,7 @@
 #include "userspace/base/unique_fd.h"
 #include "userspace/probes/pid_namespace.h"
 #include "userspace/probes/session_form.h"
+#include "userspace/process/surroundings.h"
 
 // The functions that are probed. Each begins with the instruction whose price is asked for, and none shares
 // a page with another's end: a five-byte nop must not cross one.
@@ -293,6 +294,7 @@ int quiet(libbpf_print_level, const char*, va_list) { return 0; }
 }  // namespace
 
 Result<Calibration> calibrate(std::optional<AttachMethod> only) {
+  if (Result<void> usable = expect_bpf_surroundings("load BPF programs"); !usable) return usable.error();
   Result<OwnText> text = find_own_text();
   if (!text) return text.error().because_of("calibrate probes");
   // A kernel without some method is no news to print; why not is kept instead.

@@ -174,6 +174,7 @@ DoctorReport examine(std::optional<pid_t> pid) {
   CapabilitySets sets = own_capabilities();
   report.missing = missing_of(sets);
   report.own_user_namespace = !sets.initial_namespace;
+  report.surroundings = surroundings();
   Result<Calibration> calibration = calibrate();
   if (calibration)
     report.calibration = std::move(*calibration);
@@ -187,6 +188,7 @@ DoctorReport examine(std::optional<pid_t> pid) {
 
 Exit DoctorReport::exit() const {
   if (!missing.empty() && !calibration.abilities.best) return Exit::kNotPermitted;
+  if (std::ranges::any_of(surroundings, &Surrounding::refuses)) return Exit::kUnsupported;
   for (const KernelFeature& feature : features)
     if (feature.required && feature.known && !feature.works) return Exit::kUnsupported;
   if (target && target->failure) return target->failure->exit;

@@ -11,6 +11,7 @@
 #include "userspace/base/privileges.h"
 #include "userspace/base/result.h"
 #include "userspace/probes/plan.h"
+#include "userspace/process/surroundings.h"
 
 namespace dwell {
 
@@ -43,6 +44,7 @@ struct DoctorReport {
   std::vector<KernelFeature> features;
   std::vector<MissingPrivilege> missing;
   bool own_user_namespace = false;  // where capabilities do not count for BPF
+  std::vector<Surrounding> surroundings;
   Calibration calibration;
   std::optional<TargetExamination> target;
 

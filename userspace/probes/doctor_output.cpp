@@ -141,6 +141,9 @@ std::string doctor_text(const DoctorReport& report) {
     out += fmt::format("  {} {}{}{}\n", mark, feature.name, feature.detail.empty() ? "" : ": ", feature.detail);
   }
   add_privileges(report, out);
+  for (const Surrounding& one : report.surroundings)
+    out += fmt::format("{}: {}: {}{}\n", one.refuses ? "missing" : "here", one.name, one.detail,
+                       one.hint.empty() ? "" : "; " + one.hint);
   if (report.calibration.abilities.best) {
     const TrapPrices& prices = report.calibration.prices;
     out += fmt::format("\nattach by {}; measured now, ns a hit: nop5 {:.0f}, emulated {:.0f}, single-stepped {:.0f}, "
@@ -164,6 +167,10 @@ std::string doctor_json(const DoctorReport& report) {
                                           {"needed_for", missing.privilege.needed_for},
                                           {"can_be_granted", missing.can_be_granted}});
   json["own_user_namespace"] = report.own_user_namespace;
+  json["surroundings"] = nlohmann::json::array();
+  for (const Surrounding& one : report.surroundings)
+    json["surroundings"].push_back(
+        {{"name", one.name}, {"detail", one.detail}, {"hint", one.hint}, {"refuses", one.refuses}});
   const TrapPrices& prices = report.calibration.prices;
   if (report.calibration.abilities.best)
     json["attach"] = {{"method", attach_method_name(*report.calibration.abilities.best)},

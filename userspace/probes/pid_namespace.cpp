@@ -5,7 +5,6 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
-#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
@@ -14,11 +13,11 @@
 #include <string_view>
 
 #include "own_namespace.skel.h"
+#include "userspace/base/privileges.h"
+#include "userspace/process/surroundings.h"
 
 namespace dwell {
 namespace {
-
-constexpr ino_t kInitialPidNamespace = 0xEFFFFFFC;  // include/linux/proc_ns.h: PROC_PID_INIT_INO
 
 struct ProgramDeleter {
   void operator()(own_namespace* object) const { own_namespace__destroy(object); }
@@ -29,7 +28,7 @@ Result<PidNamespace> ask_kernel() {
   std::unique_ptr<own_namespace, ProgramDeleter> object(own_namespace__open());
   if (!object) return system_error(kDoing, errno);
   if (int error = own_namespace__load(object.get()))
-    return system_error(kDoing, -error, "what is missing: dwell doctor");
+    return system_error(kDoing, -error, privilege_hint({Capability::kBpf, Capability::kPerfmon}));
   LIBBPF_OPTS(bpf_test_run_opts, once);
   if (int error = bpf_prog_test_run_opts(bpf_program__fd(object->progs.find_own_namespace), &once))
     return system_error(kDoing, -error);
@@ -37,8 +36,7 @@ Result<PidNamespace> ask_kernel() {
 }
 
 Result<PidNamespace> find_own_namespace() {
-  struct stat ns {};
-  if (::stat("/proc/self/ns/pid", &ns) == 0 && ns.st_ino == kInitialPidNamespace) return PidNamespace{};
+  if (in_initial_pid_namespace()) return PidNamespace{};
   return ask_kernel();
 }
 

@@ -2,7 +2,6 @@
 #include "userspace/record/record.h"
 
 #include <fmt/core.h>
-#include <sys/stat.h>
 
 #include "userspace/base/privileges.h"
 #include "userspace/collect/launch.h"
@@ -14,18 +13,7 @@
 namespace dwell {
 namespace {
 
-// Our programs are fitted to the running kernel by its own description of its types.
-Result<void> expect_kernel_types() {
-  constexpr const char* kTypes = "/sys/kernel/btf/vmlinux";
-  struct stat st {};
-  if (::stat(kTypes, &st) == 0 && S_ISREG(st.st_mode)) return {};
-  return Error{std::string("load BPF programs: this kernel offers no BTF at ") + kTypes,
-               "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as distributions' are; see also: dwell doctor",
-               Exit::kUnsupported};
-}
-
 Result<Calibration> calibrate_for(const ProcessFacts& target, const RecordOptions& options) {
-  if (Result<void> types = expect_kernel_types(); !types) return types.error();
   Result<Calibration> calibration = calibrate(options.attach_method);
   if (!calibration) return calibration;
   const ProbeAbilities& able = calibration->abilities;

@@ -21,6 +21,7 @@
 #include "userspace/collect/bpf_log.h"
 #include "userspace/collect/free_with.h"
 #include "userspace/probes/pid_namespace.h"
+#include "userspace/process/surroundings.h"
 
 namespace dwell {
 namespace {
@@ -32,14 +33,10 @@ Error load_error(const std::string& doing, int err) {
   Error error = system_error(doing, err, "run: dwell doctor, which tells what this kernel allows");
   std::string log = last_bpf_complaint();
   if (!log.empty()) error.what += " (" + log + ")";
-  struct stat types {};
   if (err == EPERM || err == EACCES) {
     error.hint = privilege_hint({Capability::kBpf, Capability::kPerfmon}) +
                  "; without them /proc/PID/task/TID/wchan and "
                  "/proc/PID/task/TID/syscall still tell where your own threads wait";
-  } else if (::stat("/sys/kernel/btf/vmlinux", &types) != 0) {
-    error.hint = "use a kernel built with CONFIG_DEBUG_INFO_BTF=y, as distributions' are";
-    error.exit = Exit::kUnsupported;
   } else if (err == EINVAL || err == ESRCH || err == ENOENT) {
     error.hint =
         "looking at threads needs Linux 5.18 or newer; on any, /proc/PID/task/TID/wchan and "
@@ -83,6 +80,8 @@ ThreadLooker::~ThreadLooker() = default;
 
 Result<ThreadLooker> ThreadLooker::open(pid_t pid, const LookOptions& options) {
   listen_to_libbpf();
+  if (Result<void> usable = expect_bpf_surroundings("load the BPF program that looks at threads"); !usable)
+    return usable.error();
   auto impl = std::make_unique<Impl>();
   impl->pid = pid;
   struct stat tasks {};
