@@ -57,7 +57,7 @@ Result<void> MemoryTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
   for (const Mapping& mapping : mappings) {
     if (!mapping.executable || !mapping.is_file()) continue;
     if (!process.inspected.insert({mapping.device(), mapping.inode}).second) continue;
-    Result<AllocModule> module = find_allocator(process.pid, mapping);
+    Result<AllocModule> module = module_in(process.pid, mapping);
     if (!module) {
       context_.note(module.error().what);
       continue;
@@ -75,8 +75,30 @@ Result<void> MemoryTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
 
 void MemoryTracing::forget_probes(ProcessSlot slot) {
   Process& process = processes_.at(slot);
-  process.links->detach();
   process.inspected.clear();
+  AttachMethod method = *context_.calibration.abilities.best;
+  std::unique_ptr<ProbeLinks> old = std::exchange(
+      process.links, std::make_unique<ProbeLinks>(method, tracer_.programs(), process.pid));
+  // A perf event looks at the memory that its thread had, and is blind. A link looks at the process of that thread
+  // from some kernels on: beside a new one it would see each call a second time.
+  if (method == AttachMethod::kPerf) closing_.close(std::move(old));
+}
+
+// A file is searched once; each process opens it by a path of its own.
+Result<AllocModule> MemoryTracing::module_in(pid_t pid, const Mapping& mapping) {
+  auto known = modules_.find({mapping.device(), mapping.inode});
+  if (known == modules_.end()) {
+    Result<AllocModule> module = find_allocator(pid, mapping);
+    if (module) modules_.emplace(FileKey{mapping.device(), mapping.inode}, *module);
+    return module;
+  }
+  AllocModule module = known->second;
+  if (module.functions.empty()) return module;
+  Result<std::string> path = path_to_open(pid, mapping);
+  if (!path) return path.error();
+  module.path = mapping.path;
+  module.open_path = std::move(*path);
+  return module;
 }
 
 std::vector<PlannedProbe*> MemoryTracing::plan(const AllocModule& module, PlanOptions how) {

@@ -12,6 +12,7 @@
 
 #include "userspace/analyze/memory_ledger.h"
 #include "userspace/collect/memory_tracer.h"
+#include "userspace/probes/background_close.h"
 #include "userspace/probes/plan.h"
 #include "userspace/record/cost.h"
 #include "userspace/record/tracer.h"
@@ -51,6 +52,7 @@ class MemoryTracing : public Tracer {
   };
 
   MemoryTracing(const TracerContext& context, MemoryTracer tracer);
+  Result<AllocModule> module_in(pid_t pid, const Mapping& mapping);
   std::vector<PlannedProbe*> plan(const AllocModule& module, PlanOptions how);
   Result<void> attach(Process& process, const std::vector<Wanted>& wanted);
 
@@ -61,7 +63,9 @@ class MemoryTracing : public Tracer {
   std::vector<std::unique_ptr<PlannedProbe>> probes_;
   std::map<FileKey, std::vector<PlannedProbe*>>
       plans_;  // a file that several processes have mapped is planned once
+  std::map<FileKey, AllocModule> modules_;
   std::map<ProcessSlot, Process> processes_;
+  BackgroundClose closing_;
   std::uint64_t late_probes_ = 0;
 };
 

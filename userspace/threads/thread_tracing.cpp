@@ -141,8 +141,13 @@ Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
 
 void ThreadTracing::forget_probes(ProcessSlot slot) {
   Process& process = processes_.at(slot);
-  process.links->detach();
   process.inspected.clear();
+  ProbePrograms programs;
+  programs.entry = bpf_program__fd(program_->object->progs.on_call);
+  AttachMethod method = *context_.calibration.abilities.best;
+  std::unique_ptr<ProbeLinks> old =
+      std::exchange(process.links, std::make_unique<ProbeLinks>(method, programs, process.pid));
+  if (method == AttachMethod::kPerf) closing_.close(std::move(old));
 }
 
 void ThreadTracing::detach() {

@@ -14,6 +14,7 @@
 #include "userspace/analyze/thread_ledger.h"
 #include "userspace/collect/address_space.h"
 #include "userspace/probes/attach.h"
+#include "userspace/probes/background_close.h"
 #include "userspace/record/tracer.h"
 #include "userspace/threads/blocked_time.h"
 #include "userspace/threads/observer.h"
@@ -67,6 +68,7 @@ class ThreadTracing : public Tracer {
   ThreadLedger ledger_;
   std::map<ProcessSlot, Process> processes_;
   std::uint64_t late_probes_ = 0;
+  BackgroundClose closing_;
   std::optional<ThreadObserver> observer_;  // of the first process; made anew when its code has changed
   std::uint64_t look_due_ns_ = 0;
   std::optional<BlockedTime> blocked_;
