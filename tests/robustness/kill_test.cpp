@@ -48,10 +48,7 @@ const Window kClocks{"windows of clock probes", "work", {"clocks", "-d", "60", "
 
 class Kills : public ::testing::Test {
  protected:
-  void SetUp() override {
-    DWELL_NEEDS_BPF();
-    programs_before_ = bpf_program_ids();
-  }
+  void SetUp() override { DWELL_NEEDS_BPF(); }
 
   std::vector<std::string> command_of(const Window& window, pid_t pid) {
     std::vector<std::string> command{dwell_binary()};
@@ -101,16 +98,7 @@ class Kills : public ::testing::Test {
     EXPECT_EQ(target.wait(), RESTLESS_STATUS) << target.errors();
   }
 
-  void TearDown() override {
-    if (IsSkipped()) return;
-    EXPECT_TRUE(eventually([&] {
-      std::set<unsigned> now = bpf_program_ids();
-      return std::includes(programs_before_.begin(), programs_before_.end(), now.begin(), now.end());
-    })) << "a BPF program is left";
-  }
-
   TemporaryFolder folder_;
-  std::set<unsigned> programs_before_;
   std::mt19937 random_{11};
 };
 
