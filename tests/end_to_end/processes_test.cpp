@@ -150,7 +150,12 @@ TEST_F(Processes, AProgramWithAnotherAllocatorIsProbedAfterExec) {
 
 // The kernel ties probes to a process's first thread, whose place another one takes by execve().
 TEST_F(Processes, ExecByAnotherThreadKeepsTheProbes) {
+  int methods = 0;
   for (const char* method : {"session", "multi", "perf"}) {
+    // Not every kernel has each of them.
+    if (run({dwell_binary(), "record", "-q", "-o", folder_.file("try.dwell"), "--attach-method", method, "--", "true"}).exit)
+      continue;
+    ++methods;
     start({"exec-by-thread", target_binary("heap_functions")}, {"--attach-method", method});
     tell("go", "ready");
     ASSERT_TRUE(recording_->program().wait_for_error("became another program, heap_functions: calls may be missing"))
@@ -161,6 +166,7 @@ TEST_F(Processes, ExecByAnotherThreadKeepsTheProbes) {
     EXPECT_EQ(sum(sites_in(report, EXEC_FUNCTION), "retained_blocks"), 0) << method;
     expect_kept(report, kHeapFunctions);
   }
+  EXPECT_GE(methods, 1);
 }
 
 // The same program at the same addresses: its tables are published again all the same.
