@@ -31,4 +31,13 @@ void LookBudget::spent(std::uint64_t began_ns, std::uint64_t ended_ns) {
   counted_ns_ = ended_ns;
 }
 
+std::uint64_t Pace::after_news(std::uint64_t now_ns) {
+  constexpr std::uint64_t kPeriodNs = 100 * kMillisecond, kFew = 30, kStorm = kFew + 5, kGatherNs = 10 * kMillisecond;
+  if (now_ns - std::min(now_ns, since_ns_) >= kPeriodNs) {
+    since_ns_ = now_ns;
+    count_ = count_ >= kStorm ? kFew : 0;  // a storm that goes on gets no new advance
+  }
+  return ++count_ > kFew ? now_ns + kGatherNs : now_ns;
+}
+
 }  // namespace dwell

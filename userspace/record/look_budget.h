@@ -19,4 +19,14 @@ class LookBudget {
   std::uint64_t counted_ns_ = 0;  // 0: nothing was read yet
 };
 
+// Pace: for how long news may wait, when so many come that answering each would be a storm of our own.
+class Pace {
+ public:
+  // There was news. Returns until when the next is left to gather: at once as long as they are few.
+  std::uint64_t after_news(std::uint64_t now_ns);
+
+ private:
+  std::uint64_t since_ns_ = 0, count_ = 0;
+};
+
 }  // namespace dwell

@@ -276,20 +276,31 @@ Error Recorder::abandon(const Error& cause) {
 // ---- while it runs ----
 
 Result<void> Recorder::watch(StopSignals& signals) {
-  UniqueFd epoll(::epoll_create1(EPOLL_CLOEXEC));
+  // Where mappings come in a storm, the second one waits without them.
+  UniqueFd all(::epoll_create1(EPOLL_CLOEXEC)), but_mappings(::epoll_create1(EPOLL_CLOEXEC));
   for (int fd : {signals.fd(), core_.ring_fd(), mmap_watch_.fd()}) {
     epoll_event interest{};
     interest.events = EPOLLIN;
     interest.data.fd = fd;
-    if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, fd, &interest)) return system_error("wait for events", errno);
+    if (::epoll_ctl(all.get(), EPOLL_CTL_ADD, fd, &interest)) return system_error("wait for events", errno);
+    if (fd != mmap_watch_.fd() && ::epoll_ctl(but_mappings.get(), EPOLL_CTL_ADD, fd, &interest))
+      return system_error("wait for events", errno);
   }
+  Pace pace;
+  std::uint64_t gather_until_ns = 0;
   std::uint64_t last_progress_ns = 0;
   watching_ = true;
   while (end_.reason.empty()) {
     epoll_event ready[4];
-    ::epoll_wait(epoll.get(), ready, 4, kPollNs / kMillisecond);
+    std::uint64_t before_ns = monotonic_ns();
+    std::uint64_t gather_ns = gather_until_ns - std::min(gather_until_ns, before_ns);
+    ::epoll_wait(gather_ns ? but_mappings.get() : all.get(), ready, 4,
+                 static_cast<int>((gather_ns ? gather_ns : kPollNs) / kMillisecond));
     // Mappings first: a stack may already lead into code that arrived a moment ago.
-    handle(mmap_watch_.take());
+    if (MappingNews news = mmap_watch_.take(); !news.empty()) {
+      handle(news);
+      gather_until_ns = pace.after_news(monotonic_ns());
+    }
     look_again();
     if (Result<std::size_t> drained = core_.consume(); !drained) return drained.error();
     std::uint64_t now_ns = monotonic_ns();
@@ -371,20 +382,26 @@ void Recorder::look_again() {
 // is still in its loader.
 void Recorder::on_exec(Process& process, ProgramChange::Messenger by, std::uint64_t time_ns) {
   bool is_news = process.change.executed(by, time_ns);
-  // What is still in the ring happened in the program before, and its stacks lead into that one's code.
-  if (is_news && by == ProgramChange::Messenger::kWatch) {
-    if (Result<std::size_t> drained = core_.consume(); !drained) note_once(drained.error().what);
-  }
-  // The kernel's side has let go of the tables when the ring's record was made, not before.
-  unwind_.drop(process.slot);
-  process.mapped.clear();
-  if (is_news) process.code.replace({});
-  if (process.news_since_ns == 0) process.news_since_ns = time_ns;
+  bool begun = false;
+  auto begin_anew = [&] {
+    if (std::exchange(begun, true)) return;
+    // What is still in the ring happened in the program before, and its stacks lead into that one's code.
+    if (is_news && by == ProgramChange::Messenger::kWatch) {
+      if (Result<std::size_t> drained = core_.consume(); !drained) note_once(drained.error().what);
+    }
+    // The kernel's side has let go of the tables when the ring's record was made, not before.
+    unwind_.drop(process.slot);
+    process.mapped.clear();
+    if (is_news) process.code.replace({});
+    if (process.news_since_ns == 0) process.news_since_ns = time_ns;
+  };
   Result<bool> held = false;
-  if (is_news && launched_ && process.slot == 0)
-    held = launched_->catch_after_exec([&] { return sync(process); });
-  else
+  if (is_news && launched_ && process.slot == 0) {
+    held = launched_->catch_after_exec([&] { return begin_anew(), sync(process); });
+  } else {
+    begin_anew();
     look_again();
+  }
   if (!held) note_once(held.error().what);
   if (held && *held) process.change.nothing_missed();
   if (!is_news) return;

@@ -100,5 +100,16 @@ TEST(LookBudget, AFewLooksInARowAreFree) {
   }
 }
 
+TEST(Pace, FewNewsAreAnsweredAtOnceAndAStormIsGathered) {
+  Pace pace;
+  std::uint64_t now = kSecond, answers = 0;
+  for (int library = 0; library < 25; ++library) EXPECT_EQ(pace.after_news(now += kMs), now) << library;
+  for (std::uint64_t end = now + kSecond; now < end; ++answers) now = std::max(pace.after_news(now), now + kMs / 10);
+  EXPECT_LE(answers, 150u);
+  now += kSecond;
+  pace.after_news(now);
+  EXPECT_EQ(pace.after_news(now += 200 * kMs), now) << "the storm is over";
+}
+
 }  // namespace
 }  // namespace dwell
