@@ -2,22 +2,24 @@
 // Runs a command in other surroundings than the test's own, as container runtimes make them, and ends as it
 // does. What it makes ends with it: namespaces, the mounts in them, and every process that is in them.
 //
-//   place OPTION... -- COMMAND...
+//   place OPTION... -- COMMAND...        the options take effect one after the other
 //
+// clang-format off
 //   new=pid,mount,user,net   namespaces of its own; user: root inside, nobody special outside
-//   join=PID                 the PID, mount and network namespaces and the root of that process, as docker
-//   exec does init                     the command is a child of process 1, and not process 1 itself proc,
-//   proc=hidepid       /proc of the PID namespace that the command is in; hiding other users' processes
-//   hide=DIR                 an empty folder over DIR, or /dev/null over a file
+//   join=PID                 the PID, mount and network namespaces and the root of that process, as docker exec does
+//   join-pid=PID             the PID namespace of that process alone, as a debug container does
+//   init                     the command is a child of process 1, and not process 1 itself
+//   proc, proc=hidepid       /proc of the PID namespace that the command is in; hiding other users' processes
+//   hide=PATH                an empty folder over a folder, /dev/null over a file
 //   bind=DIR                 a mount of its own, that read-only leaves alone
 //   read-only                the root is mounted read-only
-//   root=DIR                 pivot_root to it; chroot=DIR: chroot to it
-//   overlay=LOWER            an overlay of LOWER with an empty upper layer as the root, with the test's
-//   /proc, /sys,
+//   root=DIR, chroot=DIR     its root, by pivot_root or by chroot
+//   overlay=LOWER            an overlay of LOWER with an empty upper layer as the root, with the test's /proc, /sys,
 //                            /dev and /tmp
 //   cgroup=DIR               a member of that cgroup
 //   uid=N                    that user and group
 //   filter                   a seccomp filter that knows neither uprobe nor uretprobe, as runtimes' lists do
+// clang-format on
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/filter.h>
@@ -136,6 +138,13 @@ void join(const std::string& pid) {
   go_on_in_child();
 }
 
+// As a debug container does it: the processes are seen, and nothing else of it is shared.
+void join_pid_namespace(const std::string& pid) {
+  int ns = open(("/proc/" + pid + "/ns/pid").c_str(), O_RDONLY | O_CLOEXEC);
+  must(ns >= 0 && setns(ns, CLONE_NEWPID) == 0, "join the PID namespace of " + pid);
+  go_on_in_child();
+}
+
 void mount_proc(const char* how) {
   must(mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, how) == 0, "mount /proc");
 }
@@ -200,6 +209,7 @@ struct Option {
 const Option kOptions[] = {
     {"new", [](const std::string& value) { make_namespaces(value); }},
     {"join", [](const std::string& value) { join(value); }},
+    {"join-pid", [](const std::string& value) { join_pid_namespace(value); }},
     {"init", [](const std::string&) { go_on_in_child(); }},
     {"proc", [](const std::string& value) { mount_proc(value == "hidepid" ? "hidepid=2" : nullptr); }},
     {"hide", [](const std::string& value) { hide(value); }},

@@ -86,6 +86,17 @@ TEST_F(Roots, AnOverlay) {
   expect_exact_from_both_sides(target, 1);
 }
 
+// dwell's own root, files and mounts; the target's PID namespace: `docker run --pid=container:NAME`, `kubectl
+// debug --target`.
+TEST_F(Roots, AnOverlayFromADebugContainer) {
+  Placed target({"new=pid,mount", "init", "overlay=/", "proc"}, {target_binary("heap_functions")});
+  std::vector<std::unique_ptr<RecordingFrom>> recordings;
+  Viewer beside{0, {"join-pid=" + std::to_string(target.pid()), "new=mount", "proc"}};
+  recordings.push_back(
+      std::make_unique<RecordingFrom>(beside, Words{"-p", std::to_string(target.pid_at(-1))}));
+  expect_exact(target, std::move(recordings));
+}
+
 TEST_F(Roots, AStaticProgramInAnOverlay) {
   Placed target({"new=mount", "overlay=/"}, {target_binary("heap_functions_static")});
   expect_exact_from_outside(target);
@@ -147,6 +158,23 @@ TEST_F(Roots, AGroupWithALimitOfMemoryForBoth) {
   recordings.push_back(std::make_unique<RecordingFrom>(Viewer{0, {"cgroup=" + group.path()}},
                                                        Words{"-p", std::to_string(target.pid())}));
   expect_exact(target, std::move(recordings));
+}
+
+// The ring alone takes more.
+TEST_F(Roots, ALimitThatDwellsBuffersDoNotFitInIsSaid) {
+  LimitedGroup group(40u << 20);
+  if (group.path().empty()) GTEST_SKIP() << "no cgroup with a limit of memory can be made here";
+  Placed target({}, {target_binary("heap_functions")});
+  TemporaryFolder folder;
+  Words place{"cgroup=" + group.path()};
+  Words record{
+      dwell_binary(), "record", "-d", "1", "-o", folder.file("r.dwell"), "-p", std::to_string(target.pid())};
+  Finished refused = run(placed(place, record));
+  EXPECT_EQ(refused.exit, 1);
+  EXPECT_THAT(refused.errors, ::testing::HasSubstr("--buffer 8M"));
+  record.insert(record.end(), {"--buffer", "8M"});
+  Finished recorded = run(placed(place, record));
+  EXPECT_EQ(recorded.exit, 0) << recorded.errors;
 }
 
 }  // namespace

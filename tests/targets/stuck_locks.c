@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 
 #include "tests/targets/scenario.h"
@@ -166,6 +167,30 @@ static void forked_locked(void) {
     _exit(0);
   }
   printf("child %d\n", child);
+}
+
+/* A mutex in shared memory, held by a child. */
+NOINLINE static void *wait_for_shared(void *mutex) {
+  pthread_mutex_lock(mutex);
+  return mutex;
+}
+static void shared_elsewhere(void) {
+  pthread_mutex_t *mutex = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  pthread_mutexattr_t attributes;
+  int held[2];
+  char c;
+  pthread_mutexattr_init(&attributes);
+  pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+  fail_unless(mutex != MAP_FAILED && !pthread_mutex_init(mutex, &attributes) && !pipe(held));
+  if (fork() == 0) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pthread_mutex_lock(mutex);
+    fail_unless(write(held[1], "!", 1) == 1);
+    pause();
+    _exit(0);
+  }
+  fail_unless(read(held[0], &c, 1) == 1);
+  start(wait_for_shared, mutex, "waiter");
 }
 
 /* ---- nobody who wakes ---- */
@@ -334,6 +359,7 @@ static const struct scenario scenarios[] = {
     {"reader_circle", reader_circle, 0, NULL},
     {"owner_ended", owner_ended, 0, NULL},
     {"forked_locked", forked_locked, 0, NULL},
+    {"shared_elsewhere", shared_elsewhere, 0, NULL},
     {"never_signalled", never_signalled, 0, join_the_waiter},
     {"every_kind", every_kind, 0, NULL},
     {"held_to_write", held_to_write, 0, NULL},

@@ -166,6 +166,8 @@ Error load_error(const std::string& what, int error_number) {
   if (!log.empty()) error.what += " (" + log + ")";
   if (error_number == EPERM)
     error.hint = privilege_hint({Capability::kBpf, Capability::kPerfmon});
+  if (error_number == ENOMEM)
+    error.hint = "a container's limit of memory counts for these buffers too: raise it, or take a smaller ring: --buffer 8M";
   return error;
 }
 

@@ -2,13 +2,14 @@
 #include "userspace/threads/lock_table.h"
 
 #include <fmt/core.h>
-#include <sys/stat.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 
 #include "userspace/base/files.h"
 #include "userspace/base/text.h"
+#include "userspace/threads/own_ids.h"
 
 namespace dwell {
 namespace {
@@ -23,11 +24,6 @@ std::string status_field(pid_t pid, std::string_view name) {
   for (std::string_view line : split(*status, '\n'))
     if (line.starts_with(name)) return std::string(line.substr(std::min(line.size(), name.size() + 1)));
   return "";
-}
-
-bool has_thread(const std::string& process, Tid thread) {
-  struct stat st {};
-  return ::stat(fmt::format("/proc/{}/task/{}", process, thread).c_str(), &st) == 0;
 }
 
 }  // namespace
@@ -89,16 +85,18 @@ void LockTable::find_missing_owner(const LockObject& lock, LockFacts& facts) con
   facts.owner = lock.owner;
   facts.owner_state = OwnerState::kGone;
   facts.owner_words = fmt::format("thread {}, which has ended", lock.owner);
-  std::string parent = status_field(pid_, "PPid:");
-  if (has_thread(parent, lock.owner)) {
+  pid_t parent = std::atoi(status_field(pid_, "PPid:").c_str());
+  if (std::optional<Tid> tid = thread_that_calls_itself(parent, lock.owner)) {
+    facts.owner = *tid;
     facts.owner_state = OwnerState::kElsewhere;
     facts.owner_words = fmt::format(
-        "thread {} of the parent process {}: it was locked when the process was forked", lock.owner, parent);
+        "thread {} of the parent process {}: it was locked when the process was forked", *tid, parent);
   } else if (facts.shared) {
-    std::string process = status_field(static_cast<pid_t>(lock.owner), "Tgid:");
-    if (process.empty()) return;
+    std::optional<OwnThread> other = thread_anywhere_beside(pid_, lock.owner);
+    if (!other) return;
+    facts.owner = other->tid;
     facts.owner_state = OwnerState::kElsewhere;
-    facts.owner_words = fmt::format("thread {} of process {}, which shares it", lock.owner, process);
+    facts.owner_words = fmt::format("thread {} of process {}, which shares it", other->tid, other->process);
   }
 }
 

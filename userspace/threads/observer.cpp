@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/threads/observer.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cstring>
 #include <deque>
@@ -15,6 +17,7 @@
 #include "userspace/threads/descriptors.h"
 #include "userspace/threads/lock_kinds.h"
 #include "userspace/threads/lock_table.h"
+#include "userspace/threads/own_ids.h"
 #include "userspace/threads/stacks.h"
 #include "userspace/threads/waits.h"
 
@@ -100,6 +103,7 @@ class ThreadObserver::Impl {
         stacks_(pid, mappings, writer) {
     call_target_.descriptor = [this](int fd) { return descriptors_->describe(fd); };
     call_target_.watched_by = [this](int fd) { return descriptors_->watched_by(fd); };
+    call_target_.child = [this](int id) { return describe_child(id); };
     call_target_.memory = [this](std::uint64_t address, void* to, std::size_t size) {
       return memory_.read(address, to, size);
     };
@@ -147,6 +151,13 @@ class ThreadObserver::Impl {
     confirm(sights, locks, look);
     look.locks = locks.take();
     return look;
+  }
+
+  // By dwell's id, and by the program's own where that is another: its logs have that one.
+  std::string describe_child(int id) const {
+    std::optional<pid_t> seen = child_known_as(pid_, id);
+    if (!seen || *seen == id) return fmt::format("child {}", id);
+    return fmt::format("child {} ({} in its own PID namespace)", *seen, id);
   }
 
   // The registers of a thread on its CPU are those of its last way into the kernel. Last of all, for what is

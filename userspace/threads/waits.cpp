@@ -211,7 +211,7 @@ Wait describe_sleep(std::uint64_t call, Args args, const CallTarget& target) {
   return wait;
 }
 
-Wait describe_child(std::uint64_t call, Args args) {
+Wait describe_child(std::uint64_t call, Args args, const CallTarget& target) {
   Wait wait{.kind = WaitKind::kChild, .words = "the end of "};
   int pid = static_cast<int>(call == SYS_wait4 ? args[0] : args[1]);
   bool any = call == SYS_wait4 ? pid == -1 : args[0] == P_ALL;
@@ -221,7 +221,7 @@ Wait describe_child(std::uint64_t call, Args args) {
   else if (group)
     wait.words += "a child of a process group";
   else
-    wait.words += fmt::format("child {}", pid);
+    wait.words += target.child ? target.child(pid) : fmt::format("child {}", pid);
   return wait;
 }
 
@@ -268,7 +268,7 @@ Wait describe_wait(std::uint64_t call, Args args, const CallTarget& target) {
       return describe_sleep(call, args, target);
     case SYS_wait4:
     case SYS_waitid:
-      return describe_child(call, args);
+      return describe_child(call, args, target);
     default:
       break;
   }

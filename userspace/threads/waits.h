@@ -17,6 +17,7 @@ struct CallTarget {
   std::function<std::string(int fd)> descriptor;          // "socket 5 to 127.0.0.1:6379"
   std::function<std::vector<int>(int epoll)> watched_by;  // what an epoll descriptor watches
   MemoryReader memory;
+  std::function<std::string(int pid)> child;  // "child 4711", by the id that the call names
 };
 
 struct Wait {
