@@ -18,7 +18,8 @@ namespace {
 std::string number(std::uint64_t count) { return grouped(static_cast<std::int64_t>(count)); }
 
 std::vector<ReportFrame> own_frames(const GoContextRow& row) {
-  return {row.stack.begin() + static_cast<std::ptrdiff_t>(row.own), row.stack.end()};
+  std::vector<ReportFrame> frames = row.stack.frames();
+  return {frames.begin() + static_cast<std::ptrdiff_t>(row.own), frames.end()};
 }
 
 std::string table_of(const GoContextsReport& report, std::size_t rows, const TextStyle& style) {

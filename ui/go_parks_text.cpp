@@ -57,7 +57,8 @@ std::string table_of(const std::vector<const GoParkRow*>& rows, bool locks,
                                    {number(static_cast<double>(row.still))}};
     if (locks) cells.push_back({row.contended > 0 ? number(row.contended) : "-"});
     cells.push_back({printable(row.reason)});
-    std::vector<ReportFrame> own(row.stack.begin() + static_cast<std::ptrdiff_t>(row.own), row.stack.end());
+    std::vector<ReportFrame> own = row.stack.frames();
+    own.erase(own.begin(), own.begin() + static_cast<std::ptrdiff_t>(row.own));
     std::erase_if(own, [](const ReportFrame& frame) { return frame.function == "runtime.goexit"; });
     cells.push_back({call_site_line(own, room)});
     table.add(cells);

@@ -5,6 +5,7 @@
 
 #include "ui/escape.h"
 #include "ui/json_parts.h"
+#include "ui/json_stream.h"
 
 namespace dwell {
 namespace {
@@ -112,36 +113,53 @@ Json diff_total_json(const DiffSite& total) {
 
 }  // namespace
 
+void write_memory_json(const MemoryReport& report, const Json& more, const TextSink& sink) {
+  JsonStream json(sink);
+  json.member("format", "dwell memory report");
+  json.member("version", kReportJsonVersion);
+  json.member("recording", recording_json(report.info, report.duration_ns));
+  json.member("processes", list(report.processes, process_json));
+  json.member("range", {{"from_ns", report.from_ns}, {"to_ns", report.to_ns}});
+  json.member("ended", report.ended);
+  json.member("end_reason", report.end_reason.empty() ? Json(nullptr) : Json(printable(report.end_reason)));
+  json.member("notes", list(report.notes, text_json));
+  json.member("events", number(report.events));
+  json.member("totals", list(report.totals, kind_json));
+  json.member("sorted_by", name_of(report.sort));
+  json.list("sites", report.sites, site_json);
+  json.member("left_out", list(report.left_out, kind_json));
+  json.member("sites_left_out", report.sites_left_out);
+  json.member("losses", list(report.losses, loss_json));
+  json.member("surprises", surprises_json(report.surprises));
+  json.member("stacks", stacks_json(report.stacks));
+  json.member("cost", cost_json(report.cost));
+  json.members(more);
+  json.end();
+}
+
+void write_memory_diff_json(const MemoryDiff& diff, const Json& more, const TextSink& sink) {
+  JsonStream json(sink);
+  json.member("format", "dwell memory difference");
+  json.member("version", kReportJsonVersion);
+  json.member("before", recording_json(diff.before, diff.before_duration_ns));
+  json.member("after", recording_json(diff.after, diff.after_duration_ns));
+  json.member("notes", list(diff.notes, text_json));
+  json.member("totals", list(diff.totals, diff_total_json));
+  json.list("sites", diff.sites, diff_site_json);
+  json.members(more);
+  json.end();
+}
+
 std::string memory_json(const MemoryReport& report) {
-  return json_text(
-      {{"format", "dwell memory report"},
-       {"version", kReportJsonVersion},
-       {"recording", recording_json(report.info, report.duration_ns)},
-       {"processes", list(report.processes, process_json)},
-       {"range", {{"from_ns", report.from_ns}, {"to_ns", report.to_ns}}},
-       {"ended", report.ended},
-       {"end_reason", report.end_reason.empty() ? Json(nullptr) : Json(printable(report.end_reason))},
-       {"notes", list(report.notes, text_json)},
-       {"events", number(report.events)},
-       {"totals", list(report.totals, kind_json)},
-       {"sorted_by", name_of(report.sort)},
-       {"sites", list(report.sites, site_json)},
-       {"left_out", list(report.left_out, kind_json)},
-       {"sites_left_out", report.sites_left_out},
-       {"losses", list(report.losses, loss_json)},
-       {"surprises", surprises_json(report.surprises)},
-       {"stacks", stacks_json(report.stacks)},
-       {"cost", cost_json(report.cost)}});
+  std::string text;
+  write_memory_json(report, Json::object(), [&](std::string_view part) { text += part; });
+  return text;
 }
 
 std::string memory_diff_json(const MemoryDiff& diff) {
-  return json_text({{"format", "dwell memory difference"},
-                  {"version", kReportJsonVersion},
-                  {"before", recording_json(diff.before, diff.before_duration_ns)},
-                  {"after", recording_json(diff.after, diff.after_duration_ns)},
-                  {"notes", list(diff.notes, text_json)},
-                  {"totals", list(diff.totals, diff_total_json)},
-                  {"sites", list(diff.sites, diff_site_json)}});
+  std::string text;
+  write_memory_diff_json(diff, Json::object(), [&](std::string_view part) { text += part; });
+  return text;
 }
 
 }  // namespace dwell

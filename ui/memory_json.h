@@ -5,12 +5,17 @@
 
 #include <string>
 
+#include "ui/json_parts.h"
+#include "userspace/base/text_sink.h"
 #include "userspace/views/memory_report.h"
 
 namespace dwell {
 
 inline constexpr int kReportJsonVersion = 1;  // raised when a field changes its meaning or goes away
 
+// The members of `more` stand behind those of the report.
+void write_memory_json(const MemoryReport& report, const Json& more, const TextSink& sink);
+void write_memory_diff_json(const MemoryDiff& diff, const Json& more, const TextSink& sink);
 std::string memory_json(const MemoryReport& report);
 std::string memory_diff_json(const MemoryDiff& diff);
 

@@ -14,24 +14,34 @@ namespace {
 
 using pprof_wire::ProfileProto;
 
+constexpr std::size_t kMostBytes = 0x7fffffff;  // readers take no larger message
+
 // Translates one Profile; string, function and location numbers are given in order of first use.
 class PprofBuilder {
  public:
   explicit PprofBuilder(const Profile& profile) : profile_(profile) { text(""); }
 
-  ProfileProto build() {
-    for (const ProfileValueType& type : profile_.sample_types) set(*proto_.add_sample_type(), type);
+  // false: more than protobuf can hold. Samples are many, so each is a message by itself: put together they are
+  // the bytes of the whole, as its fields lie in the order of their numbers.
+  bool write(std::string& out) {
+    ProfileProto head;
+    for (const ProfileValueType& type : profile_.sample_types) set(*head.add_sample_type(), type);
     for (const ProfileMapping& mapping : profile_.mappings) add(mapping);
     for (const ProfileLocation& location : profile_.locations) add(location);
-    for (const ProfileSample& sample : profile_.samples) add(sample);
+    bool whole = head.AppendToString(&out);
+    for (const ProfileSample& sample : profile_.samples) {
+      ProfileProto one;
+      add(sample, one);
+      whole = whole && one.AppendToString(&out) && out.size() <= kMostBytes;
+    }
     add_header();
-    return std::move(proto_);
+    return whole && proto_.AppendToString(&out) && out.size() <= kMostBytes;
   }
 
  private:
   // Protobuf strings must be UTF-8: some readers refuse a whole profile for one bad byte in a name.
   std::int64_t text(const std::string& value) {
-    auto [at, is_new] = texts_.try_emplace(value, proto_.string_table_size());
+    auto [at, is_new] = texts_.try_emplace(value, texts_.size());
     if (is_new) proto_.add_string_table(printable(value));
     return at->second;
   }
@@ -82,8 +92,8 @@ class PprofBuilder {
     return at->second;
   }
 
-  void add(const ProfileSample& sample) {
-    pprof_wire::SampleProto& to = *proto_.add_sample();
+  void add(const ProfileSample& sample, ProfileProto& in) {
+    pprof_wire::SampleProto& to = *in.add_sample();
     for (std::uint32_t location : sample.stack) to.add_location_id(std::uint64_t{location} + 1);
     if (sample.stack.empty()) to.add_location_id(unknown_location());
     for (std::int64_t value : sample.values) to.add_value(value);
@@ -149,7 +159,7 @@ Result<std::string> gzip(const std::string& content) {
 
 Result<std::string> pprof(const Profile& profile) {
   std::string bytes;
-  if (!PprofBuilder(profile).build().SerializeToString(&bytes)) {
+  if (!PprofBuilder(profile).write(bytes)) {
     return Error{"write the profile as protobuf: it is larger than 2 GB",
                  "choose a shorter time range or fewer call sites"};
   }

@@ -12,28 +12,29 @@
 namespace dwell {
 namespace {
 
-Result<std::string> as_table(const DiffCommand& command, const Recording& before, const Recording& after) {
+Result<void> write_table(const DiffCommand& command, const Recording& before, const Recording& after) {
   Result<MemoryDiff> diff = memory_diff(before, after, command.filter);
   if (!diff) return diff.error();
   std::optional<GoDiff> of_go = go_diff(before, after);
   if (command.format == "json") {
-    Json whole = Json::parse(memory_diff_json(*diff));
-    if (of_go) whole["go"] = go_diff_json(*of_go);
-    return json_text(whole);
+    Json more = Json::object();
+    if (of_go) more["go"] = go_diff_json(*of_go);
+    return write_output(command.output, [&](const TextSink& sink) { write_memory_diff_json(*diff, more, sink); });
   }
   TextStyle style = command.output.empty() ? text_style_of(STDOUT_FILENO) : TextStyle{};
   std::string first = of_go ? go_diff_text(*of_go, {.style = style, .sites = command.sites}) : "";
-  return memory_diff_text(*diff, {.style = style, .sites = command.sites, .first = first});
+  return write_output(command.output, memory_diff_text(*diff, {.style = style, .sites = command.sites, .first = first}));
 }
 
-Result<std::string> as_profile(const DiffCommand& command, const Recording& before, const Recording& after) {
+Result<void> write_profile(const DiffCommand& command, const Recording& before, const Recording& after) {
   Result<ExportFormat> format = choose_format(command.format, command.output);
   if (!format) return format.error();
   Result<Profile> profile = memory_diff_profile(before, after, command.view, command.filter);
   if (!profile) return profile.error();
   ExportOptions how;
   how.difference = true;
-  return export_profile(*profile, *format, how);
+  Result<std::string> content = export_profile(*profile, *format, how);
+  return content ? write_output(command.output, *content) : content.error();
 }
 
 }  // namespace
@@ -44,9 +45,8 @@ Result<Exit> run(const DiffCommand& command) {
   Result<Recording> after = read_recording(command.after);
   if (!after) return after.error();
   bool table = command.format == "text" || command.format == "json";
-  Result<std::string> content = table ? as_table(command, *before, *after) : as_profile(command, *before, *after);
-  if (!content) return content.error();
-  if (Result<void> written = write_output(command.output, *content); !written) return written.error();
+  Result<void> written = table ? write_table(command, *before, *after) : write_profile(command, *before, *after);
+  if (!written) return written.error();
   return Exit::kOk;
 }
 

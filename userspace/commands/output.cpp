@@ -25,6 +25,21 @@ Result<void> write_output(const std::string& path, std::string_view content) {
   return {};
 }
 
+Result<void> write_output(const std::string& path, const std::function<void(const TextSink&)>& produce) {
+  constexpr std::size_t kPiece = std::size_t{1} << 20;
+  bool to_file = !path.empty() && path != "-";
+  std::string buffer;
+  Result<void> written;
+  produce([&](std::string_view part) {
+    if (!written) return;
+    buffer += part;
+    if (to_file || buffer.size() < kPiece) return;
+    written = write_output(path, buffer);
+    buffer.clear();
+  });
+  return written ? write_output(path, buffer) : written;
+}
+
 Result<ExportFormat> choose_format(const std::string& asked, const std::string& output) {
   std::optional<ExportFormat> format = asked.empty() ? export_format_of_file(output) : export_format_named(asked);
   if (!format) {

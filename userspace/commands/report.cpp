@@ -52,19 +52,17 @@ std::string threads_of(const ReportCommand& command, const Recording& recording,
   return text;
 }
 
-std::string add_others(const std::string& memory, const Recording& recording) {
-  if (recording.thread_ticks.empty() && !recording.go_allocs && !recording.go_parks && !recording.go_contexts && recording.go_looks.empty())
-    return memory;
-  Json whole = Json::parse(memory);
+Json others_of(const Recording& recording) {
+  Json whole = Json::object();
   if (recording.go_allocs) whole["go_heap"] = go_allocs_json(go_allocs_report(recording));
   if (!recording.go_looks.empty()) whole["go"] = go_reports_json(go_reports(recording));
   if (recording.go_parks) whole["go_blocked"] = go_parks_json(go_parks_report(recording));
   if (recording.go_contexts) whole["contexts"] = made_contexts_json(go_contexts_report(recording));
-  if (recording.thread_ticks.empty()) return json_text(whole);
+  if (recording.thread_ticks.empty()) return whole;
   whole["thread_sites"] = thread_sites_json(thread_sites(recording));
   if (!recording.blocked.sites.empty()) whole["blocked"] = blocked_json(blocked_report(recording));
   whole["looks"] = looks_json(look_summaries(recording));
-  return json_text(whole);
+  return whole;
 }
 
 // One look that was kept reads as it did when it was taken.
@@ -107,14 +105,15 @@ Result<Exit> run(const ReportCommand& command) {
   Result<MemoryReport> report = memory_report(*recording, command.filter, command.sort, command.group);
   if (!report) return report.error();
   TextStyle style = text_style_of(STDOUT_FILENO);
-  std::string content =
-      command.json ? add_others(memory_json(*report), *recording)
-                   : memory_text(*report, {.style = style,
-                                           .sites = command.sites,
-                                           .stacks = command.stacks,
-                                           .sections = threads_of(command, *recording, style),
-                                           .first = go_programs_text(*recording, style, command.sites, command.stacks)});
-  if (Result<void> written = write_output("", content); !written) return written.error();
+  Result<void> written = write_output("", [&](const TextSink& sink) {
+    if (command.json) return write_memory_json(*report, others_of(*recording), sink);
+    sink(memory_text(*report, {.style = style,
+                               .sites = command.sites,
+                               .stacks = command.stacks,
+                               .sections = threads_of(command, *recording, style),
+                               .first = go_programs_text(*recording, style, command.sites, command.stacks)}));
+  });
+  if (!written) return written.error();
   return Exit::kOk;
 }
 

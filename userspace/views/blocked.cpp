@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <utility>
 
 #include "userspace/views/frames.h"
@@ -24,7 +25,8 @@ struct Site {
 
 class BlockedView {
  public:
-  explicit BlockedView(const Recording& recording) : recording_(recording), texts_(recording) {}
+  explicit BlockedView(const RecordingRef& recording)
+      : recording_(*recording), texts_(std::make_shared<FrameTexts>(recording)) {}
 
   std::vector<BlockedReport> report() const {
     std::map<Place, Site> sites;
@@ -49,7 +51,7 @@ class BlockedView {
   }
 
   Profile profile() const {
-    ProfileBuilder builder(recording_, texts_);
+    ProfileBuilder builder(recording_, *texts_);
     Profile& profile = builder.profile;
     profile.title = "blocked time";
     profile.sample_types = {{"waits", "count"}, {"blocked", "nanoseconds"}};
@@ -77,11 +79,11 @@ class BlockedView {
  private:
   const CallStack& stack(StackId id) const { return recording_.stacks[static_cast<std::size_t>(id)]; }
   Place place_of(const ThreadSite& site) const {
-    return {site.process, texts_.readings_of(stack(site.stack))};
+    return {site.process, texts_->readings_of(stack(site.stack))};
   }
 
-  void describe(StackId id, std::vector<ReportFrame>& frames, std::string& incomplete) const {
-    frames = texts_.frames_of(stack(id));
+  void describe(StackId id, ReportStack& frames, std::string& incomplete) const {
+    frames = {texts_, id};
     if (!frames.empty()) incomplete = incomplete_because(stack(id).end);
   }
 
@@ -105,7 +107,7 @@ class BlockedView {
   // One word or two for a label; the report has the waker's whole stack.
   std::string label_of(const Waker& waker) const {
     if (waker.kind != WakerKind::kThread) return words_of(waker);
-    std::vector<ReportFrame> own = own_part(texts_.frames_of(stack(waker.site.stack)));
+    std::vector<ReportFrame> own = own_part(texts_->frames_of(stack(waker.site.stack)));
     return own.empty() ? "[unknown]" : own.front().function;
   }
 
@@ -124,12 +126,12 @@ class BlockedView {
   }
 
   const Recording& recording_;
-  FrameTexts texts_;
+  std::shared_ptr<const FrameTexts> texts_;
 };
 
 }  // namespace
 
-std::vector<BlockedReport> blocked_report(const Recording& recording) {
+std::vector<BlockedReport> blocked_report(RecordingRef recording) {
   return BlockedView(recording).report();
 }
 Profile blocked_profile(const Recording& recording) { return BlockedView(recording).profile(); }

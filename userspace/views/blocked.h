@@ -15,13 +15,13 @@ namespace dwell {
 struct WakerReport {
   WakerKind kind = WakerKind::kUnknown;
   std::string words;  // of all but a thread that is recorded: "redis-cli (4711), another process"
-  std::vector<ReportFrame> stack;  // of a thread that is recorded
+  ReportStack stack;  // of a thread that is recorded
   std::string incomplete;
   std::uint64_t ns = 0, times = 0;  // of the waits that it ended
 };
 
 struct BlockedReport {
-  std::vector<ReportFrame> stack;
+  ReportStack stack;
   std::string incomplete;
   std::uint64_t ns = 0, times = 0;  // waits that have not ended included
   std::uint64_t ended = 0;          // of `times`
@@ -29,7 +29,7 @@ struct BlockedReport {
 };
 
 // The longest first.
-std::vector<BlockedReport> blocked_report(const Recording& recording);
+std::vector<BlockedReport> blocked_report(RecordingRef recording);
 
 // Sample types: waits, blocked. Label: waker.
 Profile blocked_profile(const Recording& recording);

@@ -3,7 +3,13 @@
 
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/flat_hash_set.h>
+#include <absl/container/inlined_vector.h>
+#include <absl/hash/hash.h>
 #include <fmt/core.h>
+
+#include <algorithm>
+#include <numeric>
+#include <tuple>
 
 #include "bpf/events.h"
 
@@ -15,12 +21,56 @@ bool has_name(const Recording& recording, std::uint32_t location) {
   return location < recording.symbols.size() && !recording.symbols[location].frames.empty();
 }
 
-std::string key_of(const std::vector<ReportFrame>& frames) {
-  std::string key;
-  for (const ReportFrame& frame : frames)
-    key += fmt::format("{}\n{}\n{}\n{}\n", frame.function, frame.file, frame.line, frame.module);
-  return key;
-}
+// The frames of one location as they are compared, without a copy of what the recording holds.
+class LocationText {
+ public:
+  struct Frame {
+    std::string_view function, file;
+    std::uint32_t line;
+    auto operator<=>(const Frame&) const = default;
+  };
+
+  LocationText(const Recording& recording, std::uint32_t index) {
+    const Location& location = recording.locations[index];
+    offset = location.offset;
+    if (location.module >= 0) module = recording.modules[static_cast<std::size_t>(location.module)].path;
+    if (has_name(recording, index)) {
+      for (const SymbolFrame& symbol : recording.symbols[index].frames)
+        frames.push_back({symbol.function, symbol.file, symbol.line});
+    } else {
+      frames.push_back({"", "", 0});
+    }
+    bool all_named = std::ranges::none_of(frames, [](const Frame& frame) { return frame.function.empty(); });
+    if (!all_named) unnamed_ = unnamed(recording, location);
+    for (Frame& frame : frames)
+      if (frame.function.empty()) frame.function = unnamed_;
+  }
+  LocationText(const LocationText&) = delete;
+  LocationText& operator=(const LocationText&) = delete;
+
+  bool reads_as(const LocationText& other) const { return module == other.module && frames == other.frames; }
+  std::size_t hash() const {
+    std::size_t hash = absl::HashOf(module, frames.size());
+    for (const Frame& frame : frames) hash = absl::HashOf(hash, frame.function, frame.file, frame.line);
+    return hash;
+  }
+
+  absl::InlinedVector<Frame, 2> frames;
+  std::string_view module;
+  std::uint64_t offset = 0;
+
+ private:
+  std::string unnamed_;
+};
+
+// Locations in a hash table, compared by what they read.
+struct SameReading {
+  const Recording& recording;
+  std::size_t operator()(std::uint32_t location) const { return LocationText(recording, location).hash(); }
+  bool operator()(std::uint32_t a, std::uint32_t b) const {
+    return LocationText(recording, a).reads_as(LocationText(recording, b));
+  }
+};
 
 }  // namespace
 
@@ -37,31 +87,33 @@ std::string unnamed(const Recording& recording, const Location& location) {
   return fmt::format("{}+{:#x}", name.empty() ? "[unknown]" : name, location.offset);
 }
 
-FrameTexts::FrameTexts(const Recording& recording) : recording_(recording) {
-  absl::flat_hash_map<std::string, std::uint32_t> known;
-  readings_.reserve(recording.locations.size());
-  for (std::uint32_t i = 0; i < recording.locations.size(); ++i) {
-    auto [it, added] = known.try_emplace(key_of(frames(i)), static_cast<std::uint32_t>(first_location_.size()));
+FrameTexts::FrameTexts(RecordingRef recording) : recording_(std::move(recording)) {
+  std::size_t count = recording_->locations.size();
+  SameReading same{*recording_};
+  absl::flat_hash_map<std::uint32_t, std::uint32_t, SameReading, SameReading> known(count, same, same);
+  readings_.reserve(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    auto [it, added] = known.try_emplace(i, static_cast<std::uint32_t>(first_location_.size()));
     if (added) first_location_.push_back(i);
     readings_.push_back(it->second);
   }
 }
 
 std::vector<ReportFrame> FrameTexts::frames(std::uint32_t index) const {
-  const Location& location = recording_.locations[index];
+  const Location& location = recording_->locations[index];
   ReportFrame common;
   common.offset = location.offset;
-  if (location.module >= 0) common.module = recording_.modules[static_cast<std::size_t>(location.module)].path;
-  if (!has_name(recording_, index)) {
-    common.function = unnamed(recording_, location);
+  if (location.module >= 0) common.module = recording_->modules[static_cast<std::size_t>(location.module)].path;
+  if (!has_name(*recording_, index)) {
+    common.function = unnamed(*recording_, location);
     return {common};
   }
   std::vector<ReportFrame> result;
-  const std::vector<SymbolFrame>& symbols = recording_.symbols[index].frames;
+  const std::vector<SymbolFrame>& symbols = recording_->symbols[index].frames;
   for (std::size_t i = 0; i < symbols.size(); ++i) {
     ReportFrame frame = common;
     frame.named = !symbols[i].function.empty();
-    frame.function = frame.named ? symbols[i].function : unnamed(recording_, location);
+    frame.function = frame.named ? symbols[i].function : unnamed(*recording_, location);
     frame.file = symbols[i].file;
     frame.line = symbols[i].line;
     frame.inlined = i + 1 < symbols.size();
@@ -75,6 +127,53 @@ std::vector<ReportFrame> FrameTexts::frames_of(const CallStack& stack) const {
   for (std::uint32_t location : stack.locations)
     for (ReportFrame& frame : frames(location)) all.push_back(std::move(frame));
   return all;
+}
+
+std::span<const std::uint32_t> FrameTexts::parts_of(StackId stack) const {
+  return recording_->stacks[static_cast<std::size_t>(stack)].locations;
+}
+
+// Frame by frame, as reads_before() has it. Offset and module are the same for all frames of a location.
+bool FrameTexts::location_before(std::uint32_t a, std::uint32_t b) const {
+  LocationText left(*recording_, a), right(*recording_, b);
+  auto before = [&](const LocationText::Frame& x, const LocationText::Frame& y) {
+    return std::tie(x, left.module, left.offset) < std::tie(y, right.module, right.offset);
+  };
+  auto after = [&](const LocationText::Frame& x, const LocationText::Frame& y) {
+    return std::tie(x, right.module, right.offset) < std::tie(y, left.module, left.offset);
+  };
+  for (std::size_t i = 0; i < left.frames.size() && i < right.frames.size(); ++i) {
+    if (before(left.frames[i], right.frames[i])) return true;
+    if (after(right.frames[i], left.frames[i])) return false;
+  }
+  return left.frames.size() < right.frames.size();
+}
+
+void FrameTexts::rank_locations() const {
+  std::vector<std::uint32_t> order(recording_->locations.size());
+  std::iota(order.begin(), order.end(), 0);
+  auto before = [this](std::uint32_t a, std::uint32_t b) { return location_before(a, b); };
+  std::ranges::sort(order, before);
+  ranks_.resize(order.size());
+  for (std::size_t i = 1, rank = 0; i < order.size(); ++i) {
+    if (before(order[i - 1], order[i])) ++rank;
+    ranks_[order[i]] = static_cast<std::uint32_t>(rank);
+  }
+}
+
+bool FrameTexts::stack_before(StackId a, StackId b) const {
+  if (ranks_.empty()) rank_locations();
+  const CallStack& left = recording_->stacks[static_cast<std::size_t>(a)];
+  const CallStack& right = recording_->stacks[static_cast<std::size_t>(b)];
+  auto same_rank = [this](std::uint32_t x, std::uint32_t y) { return ranks_[x] == ranks_[y]; };
+  auto [x, y] = std::ranges::mismatch(left.locations, right.locations, same_rank);
+  if (x == left.locations.end() || y == right.locations.end()) return x == left.locations.end() && y != right.locations.end();
+  auto frames = [this](std::uint32_t location) {
+    return has_name(*recording_, location) ? recording_->symbols[location].frames.size() : 1;
+  };
+  if (frames(*x) == frames(*y)) return ranks_[*x] < ranks_[*y];
+  // The frames of one may be the first of the other: what comes after them decides.
+  return std::ranges::lexicographical_compare(frames_of(left), frames_of(right), reads_before);
 }
 
 std::vector<std::uint32_t> FrameTexts::readings_of(const CallStack& stack) const {

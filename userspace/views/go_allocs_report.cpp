@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <memory>
 
 #include "userspace/views/frames.h"
 #include "userspace/views/profile_builder.h"
@@ -12,10 +13,10 @@ namespace dwell {
 namespace {
 
 // The allocator itself stands at the leaf.
-void leave_out_runtime(std::vector<ReportFrame>& stack) {
+std::size_t frames_of_runtime(const std::vector<ReportFrame>& stack) {
   auto caller = std::ranges::find_if(
       stack, [](const ReportFrame& frame) { return !frame.function.starts_with("runtime."); });
-  if (caller != stack.end()) stack.erase(stack.begin(), caller);
+  return caller == stack.end() ? 0 : static_cast<std::size_t>(caller - stack.begin());
 }
 
 void add(GoAllocRow& to, const GoAllocFacts& facts) {
@@ -31,7 +32,8 @@ void add(GoAllocRow& to, const GoAllocFacts& facts) {
 
 }  // namespace
 
-GoAllocsReport go_allocs_report(const Recording& recording) {
+GoAllocsReport go_allocs_report(RecordingRef from) {
+  const Recording& recording = *from;
   const GoAllocs& allocs = *recording.go_allocs;
   GoAllocsReport report;
   report.duration_ns = allocs.duration_ns;
@@ -41,7 +43,7 @@ GoAllocsReport go_allocs_report(const Recording& recording) {
   report.collections = allocs.collections;
   report.missed = allocs.missed;
   report.notes = allocs.notes;
-  FrameTexts texts(recording);
+  auto texts = std::make_shared<const FrameTexts>(from);
   std::map<std::vector<std::uint32_t>, GoAllocRow> rows;
   for (const GoAllocFacts& facts : allocs.sites) {
     const CallStack& stack = recording.stacks[static_cast<std::size_t>(facts.stack)];
@@ -49,15 +51,15 @@ GoAllocsReport go_allocs_report(const Recording& recording) {
     std::vector<ReportFrame> frames;
     bool of_runtime = true;
     for (std::uint32_t location : stack.locations) {
-      std::vector<ReportFrame> here = texts.frames(location);
+      std::vector<ReportFrame> here = texts->frames(location);
       of_runtime = of_runtime && here.back().function.starts_with("runtime.");
-      if (!of_runtime) key.push_back(texts.reading(location));
+      if (!of_runtime) key.push_back(texts->reading(location));
       std::ranges::move(here, std::back_inserter(frames));
     }
-    GoAllocRow& row = rows[key];
-    if (row.stack.empty()) {
-      leave_out_runtime(frames);
-      row.stack = std::move(frames);
+    auto [at, fresh] = rows.try_emplace(std::move(key));
+    GoAllocRow& row = at->second;
+    if (fresh || row.stack.empty()) {
+      row.stack = {texts, facts.stack, frames_of_runtime(frames)};
       if (!stack.locations.empty()) row.incomplete = incomplete_because(stack.end);
     }
     add(row, facts);

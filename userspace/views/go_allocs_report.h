@@ -13,7 +13,7 @@
 namespace dwell {
 
 struct GoAllocRow {
-  std::vector<ReportFrame> stack;  // leaf first, from the call that allocates on
+  ReportStack stack;  // leaf first, from the call that allocates on
   std::string incomplete;
   std::uint64_t samples = 0, live_samples = 0;
   double alloc_objects = 0, alloc_bytes = 0, alloc_bytes_error = 0;
@@ -28,7 +28,7 @@ struct GoAllocsReport {
 };
 
 // Of a recording that has it: Recording::go_allocs.
-GoAllocsReport go_allocs_report(const Recording& recording);
+GoAllocsReport go_allocs_report(RecordingRef recording);
 
 // Sample types of Go's heap profiles: alloc_objects, alloc_space, inuse_objects, inuse_space.
 Profile go_allocs_profile(const Recording& recording);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <tuple>
 
 #include "userspace/views/frames.h"
@@ -22,7 +23,8 @@ bool GoContextRow::kept_by_parent() const {
   return parents.starts_with("cancel") || parents.starts_with("deadline") || parents.starts_with("after");
 }
 
-GoContextsReport go_contexts_report(const Recording& recording) {
+GoContextsReport go_contexts_report(RecordingRef from) {
+  const Recording& recording = *from;
   const GoContexts& contexts = *recording.go_contexts;
   GoContextsReport report;
   report.duration_ns = contexts.duration_ns;
@@ -32,21 +34,22 @@ GoContextsReport go_contexts_report(const Recording& recording) {
   report.lost = contexts.lost;
   report.unknown = contexts.unknown;
   report.notes = contexts.notes;
-  FrameTexts texts(recording);
+  auto texts = std::make_shared<const FrameTexts>(from);
   std::map<Key, GoContextRow> rows;
   for (const GoContextFacts& facts : contexts.sites) {
     const CallStack& stack = recording.stacks[static_cast<std::size_t>(facts.stack)];
     const std::string& kind = contexts.words[facts.kind];
     const std::string& parents = contexts.words[facts.parents];
-    auto [at, fresh] = rows.try_emplace({kind, parents, facts.process, texts.readings_of(stack)});
+    auto [at, fresh] = rows.try_emplace({kind, parents, facts.process, texts->readings_of(stack)});
     GoContextRow& row = at->second;
     if (fresh) {
       row.kind = kind;
       row.parents = parents;
-      row.stack = texts.frames_of(stack);
-      if (!row.stack.empty()) row.incomplete = incomplete_because(stack.end);
-      auto own = std::ranges::find_if_not(row.stack, is_machinery);
-      row.own = own == row.stack.end() ? 0 : static_cast<std::size_t>(own - row.stack.begin());
+      row.stack = {texts, facts.stack};
+      std::vector<ReportFrame> frames = row.stack.frames();
+      if (!frames.empty()) row.incomplete = incomplete_because(stack.end);
+      auto own = std::ranges::find_if_not(frames, is_machinery);
+      row.own = own == frames.end() ? 0 : static_cast<std::size_t>(own - frames.begin());
     }
     row.made += facts.made;
     row.cancelled += facts.cancelled;

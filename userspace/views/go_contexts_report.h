@@ -16,7 +16,7 @@ namespace dwell {
 struct GoContextRow {
   std::string kind;                // "cancel", "deadline", "after"
   std::string parents;             // "deadline < cancel < background"
-  std::vector<ReportFrame> stack;  // leaf first, from the function of package context on
+  ReportStack stack;  // leaf first, from the function of package context on
   std::size_t own = 0;             // the first frame that is not of package context
   std::string incomplete;
   std::uint64_t made = 0, cancelled = 0, collected = 0, alive = 0;
@@ -36,7 +36,7 @@ struct GoContextsReport {
 };
 
 // Of a recording that has them: Recording::go_contexts.
-GoContextsReport go_contexts_report(const Recording& recording);
+GoContextsReport go_contexts_report(RecordingRef recording);
 
 // Sample types: alive, made. Labels: kind, parents.
 Profile go_contexts_profile(const Recording& recording);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <memory>
 #include <tuple>
 
 #include "userspace/views/frames.h"
@@ -34,16 +35,23 @@ bool is_of_runtime(const std::vector<ReportFrame>& stack) {
   return false;
 }
 
+// The index of the first frame that is the program's own, 0 if none is.
+std::size_t first_own(const std::vector<ReportFrame>& stack) {
+  auto own = std::ranges::find_if_not(stack, is_machinery);
+  return own == stack.end() ? 0 : static_cast<std::size_t>(own - stack.begin());
+}
+
 // Places of the recording whose locations read the same are one row.
 using Key = std::tuple<std::string, ProcessSlot, std::vector<std::uint32_t>>;
 
 class Rows {
  public:
-  explicit Rows(const Recording& recording) : recording_(recording), texts_(recording) {}
+  explicit Rows(const RecordingRef& recording)
+      : recording_(*recording), texts_(std::make_shared<FrameTexts>(recording)) {}
 
   void add(const GoParkFacts& facts) {
     std::vector<std::uint32_t> readings;
-    for (std::uint32_t location : stack_of(facts).locations) readings.push_back(texts_.reading(location));
+    for (std::uint32_t location : stack_of(facts).locations) readings.push_back(texts_->reading(location));
     if (facts.contended) {
       contended_[{facts.process, readings}] += static_cast<double>(facts.count);
       return;
@@ -80,13 +88,12 @@ class Rows {
 
   void describe(GoParkRow& row, const std::string& reason, const GoParkFacts& facts) {
     row.reason = reason;
-    for (std::uint32_t location : stack_of(facts).locations)
-      for (ReportFrame& frame : texts_.frames(location)) row.stack.push_back(std::move(frame));
-    if (!row.stack.empty()) row.incomplete = incomplete_because(stack_of(facts).end);
+    row.stack = {texts_, facts.stack};
+    std::vector<ReportFrame> frames = row.stack.frames();
+    if (!frames.empty()) row.incomplete = incomplete_because(stack_of(facts).end);
     row.is_lock = std::ranges::find(kLockReasons, reason) != std::end(kLockReasons);
-    row.of_runtime = is_of_runtime(row.stack);
-    auto own = std::ranges::find_if_not(row.stack, is_machinery);
-    row.own = own == row.stack.end() ? 0 : static_cast<std::size_t>(own - row.stack.begin());
+    row.of_runtime = is_of_runtime(frames);
+    row.own = first_own(frames);
   }
 
   // A slow way into a mutex is seen one frame above the function that parks for it.
@@ -94,7 +101,7 @@ class Rows {
     for (auto& [key, row] : rows_) {
       const auto& [reason, process, readings] = key;
       for (std::size_t i = 0; i < readings.size(); ++i) {
-        if (!texts_.frames_of_reading(readings[i])[0].function.ends_with("(*Mutex).lockSlow")) continue;
+        if (!texts_->frames_of_reading(readings[i])[0].function.ends_with("(*Mutex).lockSlow")) continue;
         auto found = contended_.find(
             {process, {readings.begin() + static_cast<std::ptrdiff_t>(i) + 1, readings.end()}});
         if (found == contended_.end()) break;
@@ -108,15 +115,16 @@ class Rows {
       row.reason = "sync.Mutex.Lock";
       row.is_lock = true;
       row.contended = count;
+      std::vector<ReportFrame> frames;
       for (std::uint32_t reading : place.second)
-        for (ReportFrame& frame : texts_.frames_of_reading(reading)) row.stack.push_back(std::move(frame));
-      auto own = std::ranges::find_if_not(row.stack, is_machinery);
-      row.own = own == row.stack.end() ? 0 : static_cast<std::size_t>(own - row.stack.begin());
+        for (ReportFrame& frame : texts_->frames_of_reading(reading)) frames.push_back(std::move(frame));
+      row.own = first_own(frames);
+      row.stack = std::move(frames);
     }
   }
 
   const Recording& recording_;
-  FrameTexts texts_;
+  std::shared_ptr<const FrameTexts> texts_;
   std::map<Key, GoParkRow> rows_;
   std::map<std::pair<ProcessSlot, std::vector<std::uint32_t>>, double> contended_;
 };
@@ -128,7 +136,8 @@ double GoParksReport::probe_share() const {
          static_cast<double>(std::max<std::uint64_t>(window_cpu_ns, 1));
 }
 
-GoParksReport go_parks_report(const Recording& recording) {
+GoParksReport go_parks_report(RecordingRef from) {
+  const Recording& recording = *from;
   const GoParks& parks = *recording.go_parks;
   GoParksReport report;
   report.duration_ns = parks.duration_ns;
@@ -140,7 +149,7 @@ GoParksReport go_parks_report(const Recording& recording) {
   report.lost = parks.lost;
   report.window_cpu_ns = parks.window_cpu_ns;
   report.notes = parks.notes;
-  Rows rows(recording);
+  Rows rows(from);
   for (const GoParkFacts& facts : parks.sites) rows.add(facts);
   report.rows = rows.take();
   return report;

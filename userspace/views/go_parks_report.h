@@ -15,7 +15,7 @@ namespace dwell {
 
 struct GoParkRow {
   std::string reason;              // in the runtime's words: "chan receive"
-  std::vector<ReportFrame> stack;  // leaf first, from the function that parks on
+  ReportStack stack;  // leaf first, from the function that parks on
   std::size_t own = 0;             // the first frame that is neither the runtime's nor package sync's
   std::string incomplete;
   bool is_lock = false;     // waits for a lock of package sync
@@ -37,7 +37,7 @@ struct GoParksReport {
 };
 
 // Of a recording that has them: Recording::go_parks.
-GoParksReport go_parks_report(const Recording& recording);
+GoParksReport go_parks_report(RecordingRef recording);
 
 // As Go's own block and mutex profiles: contentions and delay, with the reason as a label. Without what the
 // runtime keeps for itself.

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+#include <absl/container/inlined_vector.h>
+#include <absl/hash/hash.h>
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
+#include <span>
 #include <tuple>
 
 #include "userspace/views/memory_report.h"
@@ -25,14 +30,76 @@ std::set<std::string> rebuilt_modules(const Recording& before, const Recording& 
   return rebuilt;
 }
 
-std::string key_of(const SiteReport& site, const std::set<std::string>& rebuilt) {
-  std::string key(1, static_cast<char>('0' + static_cast<int>(site.kind)));
-  for (const ReportFrame& frame : site.stack) {
-    std::uint32_t line = rebuilt.contains(frame.module) ? 0 : frame.line;
-    key += fmt::format("\n{}\n{}\n{}\n{}", frame.function, frame.file, line, frame.module);
+// Numbers for frames, the same in both recordings for what reads the same in both.
+class FrameNumbers {
+ public:
+  explicit FrameNumbers(const std::set<std::string>& rebuilt) : rebuilt_(rebuilt) {}
+
+  // What stood at an address may be another source by then.
+  void forget_sources() { parts_.clear(); }
+
+  void append(const ReportStack& stack, std::vector<std::uint32_t>& numbers) {
+    for (std::uint32_t part : stack.parts()) {
+      auto [at, fresh] = parts_.try_emplace(std::pair(stack.source(), part));
+      if (fresh)
+        for (const ReportFrame& frame : stack.source()->frames(part)) at->second.push_back(number(frame));
+      numbers.insert(numbers.end(), at->second.begin(), at->second.end());
+    }
   }
-  return key + site.incomplete;
-}
+
+ private:
+  std::uint32_t number(const ReportFrame& frame) {
+    std::uint32_t line = rebuilt_.contains(frame.module) ? 0 : frame.line;
+    return frames_.try_emplace(std::tuple(frame.function, frame.file, line, frame.module), frames_.size()).first->second;
+  }
+
+  const std::set<std::string>& rebuilt_;
+  absl::flat_hash_map<std::pair<const FrameSource*, std::uint32_t>, absl::InlinedVector<std::uint32_t, 2>> parts_;
+  absl::flat_hash_map<std::tuple<std::string, std::string, std::uint32_t, std::string>, std::uint32_t> frames_;
+};
+
+// Call sites of both recordings: those that read the same have one row.
+class RowTable {
+ public:
+  explicit RowTable(const std::set<std::string>& rebuilt) : numbers_(rebuilt), rows_(0, Same{keys_}, Same{keys_}) {}
+  RowTable(const RowTable&) = delete;
+  RowTable& operator=(const RowTable&) = delete;
+
+  void forget_sources() { numbers_.forget_sources(); }
+
+  std::uint32_t row_of(const SiteReport& site) {
+    auto [why, fresh] = incomplete_.try_emplace(site.incomplete, incomplete_.size());
+    auto row = static_cast<std::uint32_t>(keys_.begins.size() - 1);
+    keys_.numbers.push_back(static_cast<std::uint32_t>(site.kind));
+    keys_.numbers.push_back(why->second);
+    numbers_.append(site.stack, keys_.numbers);
+    keys_.begins.push_back(keys_.numbers.size());
+    auto [known, added] = rows_.insert(row);
+    if (added) return row;
+    keys_.begins.pop_back();
+    keys_.numbers.resize(keys_.begins.back());
+    return *known;
+  }
+
+ private:
+  struct Keys {
+    std::vector<std::uint32_t> numbers;  // of all rows, one after the other
+    std::vector<std::size_t> begins{0};
+    std::span<const std::uint32_t> of(std::uint32_t row) const {
+      return std::span(numbers).subspan(begins[row], begins[row + 1] - begins[row]);
+    }
+  };
+  struct Same {
+    const Keys& keys;
+    std::size_t operator()(std::uint32_t row) const { return absl::HashOf(keys.of(row)); }
+    bool operator()(std::uint32_t a, std::uint32_t b) const { return std::ranges::equal(keys.of(a), keys.of(b)); }
+  };
+
+  FrameNumbers numbers_;
+  absl::flat_hash_map<std::string, std::uint32_t> incomplete_;
+  Keys keys_;
+  absl::flat_hash_set<std::uint32_t, Same, Same> rows_;
+};
 
 void add(MemoryFigures& to, const MemoryFigures& from) {
   for (auto figure : {&MemoryFigures::retained_bytes, &MemoryFigures::retained_blocks, &MemoryFigures::allocated_bytes,
@@ -53,25 +120,27 @@ bool unchanged(const DiffSite& site) {
 
 bool first_in_order(const DiffSite& a, const DiffSite& b) {
   if (grown(a) != grown(b)) return grown(a) > grown(b);
-  auto text = [](const ReportFrame& frame) { return std::tie(frame.function, frame.file, frame.line, frame.module, frame.offset); };
-  if (std::ranges::lexicographical_compare(a.stack, b.stack, std::ranges::less(), text, text)) return true;
-  if (std::ranges::lexicographical_compare(b.stack, a.stack, std::ranges::less(), text, text)) return false;
+  if (a.stack < b.stack) return true;
+  if (b.stack < a.stack) return false;
   return a.kind < b.kind;
 }
 
 class DiffBuilder {
  public:
-  explicit DiffBuilder(std::set<std::string> rebuilt) : rebuilt_(std::move(rebuilt)) {}
+  explicit DiffBuilder(std::set<std::string> rebuilt) : rebuilt_(std::move(rebuilt)), rows_(rebuilt_) {}
 
   // `in` and `figures` say which of both recordings the report is of.
   void add_report(const MemoryReport& report, bool DiffSite::*in, MemoryFigures DiffSite::*figures) {
     for (const SiteReport& site : report.sites) {
-      DiffSite& row = sites_[key_of(site, rebuilt_)];
+      std::uint32_t number = rows_.row_of(site);
+      if (number == sites_.size()) sites_.emplace_back();
+      DiffSite& row = sites_[number];
       if (row.stack.empty() || in == &DiffSite::in_after) row.stack = site.stack;
       row.kind = site.kind;
       row.*in = true;
       add(row.*figures, site.figures);
     }
+    rows_.forget_sources();
     for (const KindReport& total : report.totals) {
       DiffSite& row = totals_[total.kind];
       row.kind = total.kind;
@@ -81,8 +150,8 @@ class DiffBuilder {
   }
 
   void finish(MemoryDiff& diff) {
-    for (auto& [key, site] : sites_)
-      if (!unchanged(site)) diff.sites.push_back(std::move(site));
+    std::erase_if(sites_, unchanged);
+    diff.sites = std::move(sites_);
     std::ranges::sort(diff.sites, first_in_order);
     for (auto& [kind, total] : totals_) diff.totals.push_back(std::move(total));
     for (const std::string& path : rebuilt_)
@@ -91,30 +160,34 @@ class DiffBuilder {
 
  private:
   std::set<std::string> rebuilt_;
-  std::map<std::string, DiffSite> sites_;
+  RowTable rows_;
+  std::vector<DiffSite> sites_;  // by row
   std::map<MemoryKind, DiffSite> totals_;
 };
 
 }  // namespace
 
-Result<MemoryDiff> memory_diff(const Recording& before, const Recording& after, const MemoryFilter& filter) {
+Result<MemoryDiff> memory_diff(RecordingRef before, RecordingRef after, const MemoryFilter& filter) {
   // A site may be small in one recording and large in the other: min_bytes is for what it grew.
   MemoryFilter all_sizes = filter;
   all_sizes.min_bytes = 0;
-  Result<MemoryReport> report_before = memory_report(before, all_sizes), report_after = memory_report(after, all_sizes);
-  if (!report_before) return report_before.error();
-  if (!report_after) return report_after.error();
-
   MemoryDiff diff;
-  diff.before = before.info;
-  diff.after = after.info;
-  diff.before_duration_ns = report_before->duration_ns;
-  diff.after_duration_ns = report_after->duration_ns;
-  for (const std::string& note : report_before->notes) diff.notes.push_back("before: " + note);
-  for (const std::string& note : report_after->notes) diff.notes.push_back("after: " + note);
-  DiffBuilder builder(rebuilt_modules(before, after));
-  builder.add_report(*report_before, &DiffSite::in_before, &DiffSite::before);
-  builder.add_report(*report_after, &DiffSite::in_after, &DiffSite::after);
+  diff.before = before->info;
+  diff.after = after->info;
+  DiffBuilder builder(rebuilt_modules(*before, *after));
+  // Each report is gone before the next one is made: they may be large.
+  auto add = [&](const RecordingRef& recording, const char* name, bool DiffSite::*in, MemoryFigures DiffSite::*figures,
+                 std::uint64_t& duration_ns) -> Result<void> {
+    Result<MemoryReport> report = memory_report(recording, all_sizes);
+    if (!report) return report.error();
+    duration_ns = report->duration_ns;
+    for (const std::string& note : report->notes) diff.notes.push_back(fmt::format("{}: {}", name, note));
+    builder.add_report(*report, in, figures);
+    return {};
+  };
+  Result<void> added = add(before, "before", &DiffSite::in_before, &DiffSite::before, diff.before_duration_ns);
+  if (added) added = add(after, "after", &DiffSite::in_after, &DiffSite::after, diff.after_duration_ns);
+  if (!added) return added.error();
   builder.finish(diff);
   std::erase_if(diff.sites, [&](const DiffSite& site) { return std::abs(grown(site)) < static_cast<double>(filter.min_bytes); });
   return diff;

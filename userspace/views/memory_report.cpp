@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <memory>
 #include <tuple>
 #include <utility>
 
@@ -93,17 +94,16 @@ bool before(SortKey key, const SiteReport& a, const SiteReport& b) {
   if (figure_a != figure_b) return figure_a > figure_b;
   if (a.figures.retained_bytes != b.figures.retained_bytes) return a.figures.retained_bytes > b.figures.retained_bytes;
   if (a.figures.allocated_bytes != b.figures.allocated_bytes) return a.figures.allocated_bytes > b.figures.allocated_bytes;
-  auto text = [](const ReportFrame& frame) { return std::tie(frame.function, frame.file, frame.line, frame.module, frame.offset); };
-  bool less = std::ranges::lexicographical_compare(a.stack, b.stack, std::ranges::less(), text, text);
-  if (less || std::ranges::lexicographical_compare(b.stack, a.stack, std::ranges::less(), text, text)) return less;
+  bool less = a.stack < b.stack;
+  if (less || b.stack < a.stack) return less;
   return std::tie(a.process, a.kind, a.incomplete) < std::tie(b.process, b.kind, b.incomplete);
 }
 
 class ReportBuilder {
  public:
-  ReportBuilder(const Recording& recording, const MemoryFilter& filter, SortKey sort, GroupBy group,
-                const FrameTexts& texts)
-      : recording_(recording), filter_(filter), sort_(sort), texts_(texts), sites_(recording, texts, group) {}
+  ReportBuilder(const RecordingRef& recording, const MemoryFilter& filter, SortKey sort, GroupBy group,
+                std::shared_ptr<const FrameTexts> texts)
+      : recording_(*recording), filter_(filter), sort_(sort), texts_(*texts), sites_(recording, std::move(texts), group) {}
 
   Result<MemoryReport> build() {
     Result<TickRange> range = tick_range(recording_, filter_);
@@ -117,9 +117,7 @@ class ReportBuilder {
     Result<Selection> selection = select_series(recording_, texts_, filter_);
     if (!selection) return selection.error();
 
-    add_up(*selection);
-    add_ages(*selection);
-    report_sites();
+    report_sites(*selection);
     report_totals();
     report_recording(*range);
     report_stacks(*selection);
@@ -127,29 +125,62 @@ class ReportBuilder {
   }
 
  private:
-  void add_up(const Selection& selection) {
-    rows_.resize(sites_.sites().size());
-    for (std::size_t i = 0; i < recording_.series.size(); ++i) {
-      const Series& series = recording_.series[i];
+  // One call site after the other, so that what leads to its figures is kept for one only.
+  void report_sites(const Selection& selection) {
+    bool with_ages = live_set_fits(recording_, figures_.range);
+    if (with_ages) sort_blocks(selection);
+    report_.sites.reserve(filter_.min_bytes ? 0 : sites_.size());
+    for (std::size_t site = 0; site < sites_.size(); ++site) {
+      Row row = add_up(site, selection);
+      if (!anything(row.sums)) continue;
+      if (with_ages) add_ages(site, row);
+      report_site(site, row);
+    }
+    std::ranges::sort(report_.sites, [this](const SiteReport& a, const SiteReport& b) { return before(sort_, a, b); });
+  }
+
+  Row add_up(std::size_t site, const Selection& selection) {
+    Row row;
+    bool left_out = false;
+    for (std::uint32_t i : sites_.series_of(site)) {
       if (!selection.in_scope[i] || !anything(figures_.by_series[i])) continue;
-      Account account(series.process, series.kind);
-      totals_[account].add(figures_, i);
+      totals_[account_of(i)].add(figures_, i);
       if (selection.chosen[i]) {
-        rows_[sites_.site_of(i)].add(figures_, i);
+        row.add(figures_, i);
       } else {
-        left_out_[account].add(figures_, i);
-        if (left_out_sites_.size() <= sites_.site_of(i)) left_out_sites_.resize(rows_.size());
-        left_out_sites_[sites_.site_of(i)] = true;
+        left_out_[account_of(i)].add(figures_, i);
+        left_out = true;
       }
+    }
+    report_.sites_left_out += left_out ? 1 : 0;
+    return row;
+  }
+
+  Account account_of(std::uint32_t series) const {
+    return {recording_.series[series].process, recording_.series[series].kind};
+  }
+
+  // Which live blocks each site has.
+  void sort_blocks(const Selection& selection) {
+    auto counts = [&](const LiveBlock& block) {
+      return selection.chosen[block.series] && !block.part && (!filter_.thread || block.tid == *filter_.thread);
+    };
+    block_begins_.assign(sites_.size() + 1, 0);
+    for (const LiveBlock& block : recording_.live.blocks)
+      if (counts(block)) ++block_begins_[sites_.site_of(block.series) + 1];
+    for (std::size_t site = 0; site < sites_.size(); ++site) block_begins_[site + 1] += block_begins_[site];
+    blocks_by_site_.resize(block_begins_.back());
+    std::vector<std::uint32_t> next(block_begins_.begin(), block_begins_.end() - 1);
+    for (std::uint32_t i = 0; i < recording_.live.blocks.size(); ++i) {
+      const LiveBlock& block = recording_.live.blocks[i];
+      if (counts(block)) blocks_by_site_[next[sites_.site_of(block.series)]++] = i;
     }
   }
 
-  void add_ages(const Selection& selection) {
-    if (!live_set_fits(recording_, figures_.range)) return;
-    for (const LiveBlock& block : recording_.live.blocks) {
-      if (!selection.chosen[block.series] || block.part) continue;
-      if (filter_.thread && block.tid != *filter_.thread) continue;
-      rows_[sites_.site_of(block.series)].births.emplace_back(block.birth_ns, sum_of_block(recording_, block).block_units);
+  void add_ages(std::size_t site, Row& row) const {
+    for (std::uint32_t at = block_begins_[site]; at < block_begins_[site + 1]; ++at) {
+      const LiveBlock& block = recording_.live.blocks[blocks_by_site_[at]];
+      row.births.emplace_back(block.birth_ns, sum_of_block(recording_, block).block_units);
     }
   }
 
@@ -175,30 +206,23 @@ class ReportBuilder {
     return slope_per_minute(figures_.moments_ns, row.live_at);
   }
 
-  void report_sites() {
-    for (std::size_t i = 0; i < rows_.size(); ++i) {
-      if (!anything(rows_[i].sums)) continue;
-      const Site& site = sites_.sites()[i];
-      SiteReport report;
-      report.kind = site.kind;
-      report.process = site.process;
-      report.figures = figures_from(recording_, rows_[i].sums);
-      report.figures.growth_per_minute = growth(rows_[i]);
-      if (bytes_of(sort_, report) < static_cast<double>(filter_.min_bytes)) {
-        Row& others = left_out_[Account(site.process, site.kind)];
-        others.sums.add(rows_[i].sums);
-        add_moments(others.live_at, rows_[i].live_at);
-        ++report_.sites_left_out;
-        continue;
-      }
-      set_ages(report, rows_[i]);
-      report.stack = site.stack;
-      report.incomplete = site.incomplete;
-      report.stacks = site.stacks;
-      report_.sites.push_back(std::move(report));
+  void report_site(std::size_t site, Row& row) {
+    SiteReport report;
+    std::tie(report.process, report.kind) = account_of(sites_.series_of(site).front());
+    report.figures = figures_from(recording_, row.sums);
+    report.figures.growth_per_minute = growth(row);
+    if (bytes_of(sort_, report) < static_cast<double>(filter_.min_bytes)) {
+      Row& others = left_out_[Account(report.process, report.kind)];
+      others.sums.add(row.sums);
+      add_moments(others.live_at, row.live_at);
+      ++report_.sites_left_out;
+      return;
     }
-    for (bool left_out : left_out_sites_) report_.sites_left_out += left_out ? 1 : 0;
-    std::ranges::sort(report_.sites, [this](const SiteReport& a, const SiteReport& b) { return before(sort_, a, b); });
+    set_ages(report, row);
+    report.stack = sites_.stack(site);
+    report.incomplete = sites_.incomplete(site);
+    report.stacks = static_cast<std::uint32_t>(sites_.series_of(site).size());
+    report_.sites.push_back(std::move(report));
   }
 
   static void add_moments(std::vector<double>& to, const std::vector<double>& from) {
@@ -301,17 +325,15 @@ class ReportBuilder {
   const FrameTexts& texts_;
   SiteTable sites_;
   RangeFigures figures_;
-  std::vector<Row> rows_;  // by site
   std::map<Account, Row> totals_, left_out_;
-  std::vector<bool> left_out_sites_;
+  std::vector<std::uint32_t> blocks_by_site_, block_begins_;
   MemoryReport report_;
 };
 
 }  // namespace
 
-Result<MemoryReport> memory_report(const Recording& recording, const MemoryFilter& filter, SortKey sort, GroupBy group) {
-  FrameTexts texts(recording);
-  return ReportBuilder(recording, filter, sort, group, texts).build();
+Result<MemoryReport> memory_report(RecordingRef recording, const MemoryFilter& filter, SortKey sort, GroupBy group) {
+  return ReportBuilder(recording, filter, sort, group, std::make_shared<FrameTexts>(recording)).build();
 }
 
 }  // namespace dwell

@@ -13,6 +13,7 @@
 #include "userspace/base/result.h"
 #include "userspace/recording/model.h"
 #include "userspace/views/memory_view.h"
+#include "userspace/views/report_stack.h"
 
 namespace dwell {
 
@@ -22,17 +23,6 @@ std::string_view name_of(SortKey key);
 
 enum class GroupBy { kStack, kFunction, kModule };  // function, module: of the frame that called the allocator
 std::optional<GroupBy> group_by_named(std::string_view name);
-
-struct ReportFrame {
-  std::string function;  // never empty: "module+0x12ab", "[jit]" or "[unknown]" where there is no name
-  std::string file;      // may be empty
-  std::uint32_t line = 0;
-  std::string module;    // path, may be empty
-  std::uint64_t offset = 0;  // file offset in the module, or the absolute address
-  bool named = false;
-  bool inlined = false;  // into the frame after it
-  bool operator==(const ReportFrame&) const = default;
-};
 
 struct MemoryFigures {
   double retained_bytes = 0, retained_blocks = 0;
@@ -51,7 +41,7 @@ struct MemoryFigures {
 struct SiteReport {
   MemoryKind kind = MemoryKind::kHeap;
   ProcessSlot process = 0;
-  std::vector<ReportFrame> stack;  // leaf first; one frame if grouped by function or module
+  ReportStack stack;               // leaf first; one frame if grouped by function or module
   std::string incomplete;          // why the stack could not be followed to its root; "" if it could
   MemoryFigures figures;
   std::optional<std::uint64_t> oldest_age_ns, median_age_ns;  // of what is retained, at the end of the range
@@ -104,12 +94,12 @@ struct MemoryReport {
   SortKey sort = SortKey::kRetained;
 };
 
-Result<MemoryReport> memory_report(const Recording& recording, const MemoryFilter& filter,
+Result<MemoryReport> memory_report(RecordingRef recording, const MemoryFilter& filter,
                                    SortKey sort = SortKey::kRetained, GroupBy group = GroupBy::kStack);
 
 struct DiffSite {
   MemoryKind kind = MemoryKind::kHeap;
-  std::vector<ReportFrame> stack;
+  ReportStack stack;
   MemoryFigures before, after;
   bool in_before = false, in_after = false;
 };
@@ -122,6 +112,6 @@ struct MemoryDiff {
   std::vector<DiffSite> totals; // by kind, without a stack
 };
 
-Result<MemoryDiff> memory_diff(const Recording& before, const Recording& after, const MemoryFilter& filter);
+Result<MemoryDiff> memory_diff(RecordingRef before, RecordingRef after, const MemoryFilter& filter);
 
 }  // namespace dwell

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <memory>
 #include <tuple>
 
 #include "userspace/views/frames.h"
@@ -35,11 +36,10 @@ std::optional<std::uint64_t> waiting_ns(const ThreadLook& look, const ThreadFact
   return now > thread.since_ns ? now - thread.since_ns : 0;
 }
 
-ThreadStack stack_of(const Recording& recording, const FrameTexts& texts, StackId id) {
+ThreadStack stack_of(const Recording& recording, const std::shared_ptr<const FrameTexts>& texts, StackId id) {
   ThreadStack stack;
   const CallStack& from = recording.stacks[static_cast<std::size_t>(id)];
-  for (std::uint32_t location : from.locations)
-    for (ReportFrame& frame : texts.frames(location)) stack.frames.push_back(std::move(frame));
+  stack.frames = {texts, id};
   if (!from.locations.empty()) stack.incomplete = incomplete_because(from.end);
   return stack;
 }
@@ -52,7 +52,7 @@ std::vector<std::uint32_t> readings_of(const Recording& recording, const FrameTe
   return readings;
 }
 
-void group_threads(const Recording& recording, const FrameTexts& texts, ThreadReport& report) {
+void group_threads(const Recording& recording, const std::shared_ptr<const FrameTexts>& texts, ThreadReport& report) {
   using Key = std::tuple<std::vector<std::uint32_t>, std::vector<std::uint32_t>, ThreadState, WaitKind, bool,
                          std::int32_t>;
   std::map<std::tuple<StackId, StackId>, std::pair<std::vector<std::uint32_t>, std::vector<std::uint32_t>>>
@@ -62,8 +62,8 @@ void group_threads(const Recording& recording, const FrameTexts& texts, ThreadRe
     const ThreadFacts& facts = report.threads[i].facts;
     auto [reading, fresh_stack] = readings.try_emplace({facts.stack, facts.kernel_stack});
     if (fresh_stack)
-      reading->second = {readings_of(recording, texts, facts.stack),
-                         readings_of(recording, texts, facts.kernel_stack)};
+      reading->second = {readings_of(recording, *texts, facts.stack),
+                         readings_of(recording, *texts, facts.kernel_stack)};
     Key key{reading->second.first, reading->second.second, facts.state, facts.wait, facts.timed, facts.lock};
     auto [group, fresh] = known.try_emplace(std::move(key), report.groups.size());
     if (fresh) {
@@ -125,11 +125,12 @@ std::vector<Verdict> find_verdicts(const ThreadLook& look, const VerdictOptions&
   return find_verdicts(report, options);
 }
 
-Result<ThreadReport> thread_report(const Recording& recording, const VerdictOptions& options) {
+Result<ThreadReport> thread_report(RecordingRef from, const VerdictOptions& options) {
+  const Recording& recording = *from;
   Result<const ThreadLook*> found = last_look(recording);
   if (!found) return found.error();
   const ThreadLook& look = **found;
-  FrameTexts texts(recording);
+  auto texts = std::make_shared<const FrameTexts>(from);
   ThreadReport report;
   report.info = recording.info;
   report.process = recording.processes[look.process];

@@ -21,8 +21,8 @@ std::string_view name_of(ThreadState state);  // "running", "ready", "sleeping",
 std::string_view name_of(WaitKind kind);      // "mutex", "poll", ...
 
 struct ThreadStack {
-  std::vector<ReportFrame> frames;  // leaf first
-  std::string incomplete;           // why it could not be followed to its root, "" if it could
+  ReportStack frames;      // leaf first
+  std::string incomplete;  // why it could not be followed to its root, "" if it could
 };
 
 struct ThreadRow {
@@ -54,7 +54,7 @@ struct ThreadReport {
 };
 
 // Of the last look in the recording. Exit::kUsage if it has none.
-Result<ThreadReport> thread_report(const Recording& recording, const VerdictOptions& options = {});
+Result<ThreadReport> thread_report(RecordingRef recording, const VerdictOptions& options = {});
 
 // Sample types: threads, and for how long they have been blocked by then. Labels: state, wait, thread.
 Result<Profile> thread_profile(const Recording& recording);

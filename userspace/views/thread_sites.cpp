@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <map>
+#include <memory>
 #include <tuple>
 #include <utility>
 
@@ -79,16 +80,17 @@ std::optional<double> growth_of(const Recording& recording, const Site& site) {
 
 }  // namespace
 
-ThreadSitesReport thread_sites(const Recording& recording) {
-  FrameTexts texts(recording);
+ThreadSitesReport thread_sites(RecordingRef from) {
+  const Recording& recording = *from;
+  auto texts = std::make_shared<const FrameTexts>(from);
   ThreadSitesReport report;
-  for (const auto& [key, site] : sites_of(recording, texts)) {
+  for (const auto& [key, site] : sites_of(recording, *texts)) {
     ThreadSiteReport row;
     row.process = key.process;
     const CallStack& stack = recording.stacks[static_cast<std::size_t>(site.example.stack)];
-    row.stack = texts.frames_of(stack);
+    row.stack = {texts, site.example.stack};
     if (!stack.locations.empty()) row.incomplete = incomplete_because(stack.end);
-    if (site.example.routine) row.routine = texts.frames(site.example.routine - 1).back();
+    if (site.example.routine) row.routine = texts->frames(site.example.routine - 1).back();
     row.counts = site.counts;
     row.growth_per_minute = growth_of(recording, site);
     if (site.oldest_birth_ns)

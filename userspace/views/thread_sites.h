@@ -24,7 +24,7 @@ struct ThreadCounts {
 
 struct ThreadSiteReport {
   ProcessSlot process = 0;
-  std::vector<ReportFrame> stack;  // of the creator, leaf first
+  ReportStack stack;  // of the creator, leaf first
   std::string incomplete;
   std::optional<ReportFrame> routine;  // what the threads run; none: not known
   ThreadCounts counts;
@@ -38,7 +38,7 @@ struct ThreadSitesReport {
 };
 
 // Of a recording that followed threads: Recording::thread_ticks is not empty.
-ThreadSitesReport thread_sites(const Recording& recording);
+ThreadSitesReport thread_sites(RecordingRef recording);
 
 // What the looks of a recording found, in the order of time.
 struct LookSummary {

@@ -111,7 +111,7 @@ TEST(ThreadSites, AddUpOverTicksAndAreReadBackAsWritten) {
   EXPECT_EQ(report.total.created, 7u);
   EXPECT_EQ(report.total.alive(), 2u);
   EXPECT_EQ(report.total.unjoined, 0);
-  EXPECT_EQ(report.sites[0].stack[0].function, "serve") << "as many stay, and more were created";
+  EXPECT_EQ(report.sites[0].stack.frames()[0].function, "serve") << "as many stay, and more were created";
   EXPECT_EQ(report.sites[0].oldest_age_ns, 1500u);
   ASSERT_TRUE(report.sites[0].routine);
   EXPECT_EQ(report.sites[0].routine->function, "lock");

@@ -43,12 +43,12 @@ TEST(MemoryDiff, ComparesStacksAsTheyRead) {
   Result<MemoryDiff> diff = memory_diff(yesterday(), today(), {});
   ASSERT_TRUE(diff) << diff.error().what;
   ASSERT_EQ(diff->sites.size(), 3u) << "load() did not change";
-  EXPECT_EQ(diff->sites[0].stack[0].function, "cache");
+  EXPECT_EQ(diff->sites[0].stack.frames()[0].function, "cache");
   EXPECT_EQ(diff->sites[0].before.retained_bytes, 100);
   EXPECT_EQ(diff->sites[0].after.retained_bytes, 500);
-  EXPECT_EQ(diff->sites[1].stack[0].function, "fresh");
+  EXPECT_EQ(diff->sites[1].stack.frames()[0].function, "fresh");
   EXPECT_FALSE(diff->sites[1].in_before);
-  EXPECT_EQ(diff->sites[2].stack[0].function, "gone");
+  EXPECT_EQ(diff->sites[2].stack.frames()[0].function, "gone");
   EXPECT_FALSE(diff->sites[2].in_after);
   ASSERT_EQ(diff->totals.size(), 1u);
   EXPECT_EQ(diff->totals[0].after.retained_bytes - diff->totals[0].before.retained_bytes, 400 + 5 - 70);

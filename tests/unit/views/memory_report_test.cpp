@@ -52,9 +52,9 @@ TEST(MemoryReport, SitesAreSortedByWhatTheyRetain) {
   EXPECT_EQ(report.sites[2].figures.retained_blocks, 20);
   EXPECT_EQ(report.sites[3].figures.allocated_bytes, 20 * 64);
   EXPECT_EQ(report.sites[3].figures.temporary_share(), 1.0);
-  EXPECT_EQ(report.sites[0].stack[1].function, "main");
-  EXPECT_EQ(report.sites[0].stack[0].file, "src/load.cpp");
-  EXPECT_EQ(report.sites[0].stack[0].module, "/usr/bin/app");
+  EXPECT_EQ(report.sites[0].stack.frames()[1].function, "main");
+  EXPECT_EQ(report.sites[0].stack.frames()[0].file, "src/load.cpp");
+  EXPECT_EQ(report.sites[0].stack.frames()[0].module, "/usr/bin/app");
 }
 
 TEST(MemoryReport, GrowthIsToldPerMinute) {
@@ -171,7 +171,7 @@ TEST(MemoryReport, UnknownIsARowLikeOthers) {
   story.alloc(0x10, 10, StackId::kUnknown).alloc(0x20, 20, story.stack({"?", "main"}));
   MemoryReport report = report_of(story.end(kSecond));
   EXPECT_EQ(leaves(report), (std::vector<std::string>{"app+0x1000", "[unknown]"}));
-  EXPECT_FALSE(report.sites[0].stack[0].named);
+  EXPECT_FALSE(report.sites[0].stack.frames()[0].named);
   EXPECT_EQ(report.totals.at(0).figures.retained_bytes, 30);
   EXPECT_DOUBLE_EQ(report.stacks.complete_share, 0.5);
   EXPECT_DOUBLE_EQ(report.stacks.unnamed_share, 0.5);
