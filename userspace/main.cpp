@@ -3,19 +3,48 @@
 #include <fmt/core.h>
 
 #include <cstdio>
+#include <new>
 
 #include "ui/escape.h"
+#include "userspace/base/memory_limit.h"
 #include "userspace/base/oom.h"
 #include "userspace/base/short_life.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/options.h"
 
+namespace {
+
+constexpr double kShareOfRecord = 0.25, kShareOfOthers = 0.5;  // of the memory that is free
+
+struct RunCommand {
+  template <typename Command>
+  dwell::Result<dwell::Exit> operator()(const Command& asked) const {
+    constexpr bool kRecords = std::is_same_v<Command, dwell::RecordCommand>;
+    if constexpr (requires { asked.max_memory; })
+      dwell::choose_memory_limit(asked.max_memory, kRecords ? kShareOfRecord : kShareOfOthers);
+    // What `record` starts is not to be held to it, so record() sets the limit itself.
+    if constexpr (!kRecords) {
+      dwell::keep_memory_limit();
+      dwell::prepare_for_short_life();
+    }
+    return dwell::run(asked);
+  }
+};
+
+dwell::Result<dwell::Exit> run(const dwell::Command& command) {
+  try {
+    return std::visit(RunCommand(), command);
+  } catch (const std::bad_alloc&) {
+    return dwell::no_memory("run this command");
+  }
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   dwell::Command command = dwell::parse_command_line(argc, argv);
   dwell::offer_ourselves_to_oom();
-  if (!std::holds_alternative<dwell::RecordCommand>(command)) dwell::prepare_for_short_life();
-  dwell::Result<dwell::Exit> result =
-      std::visit([](const auto& asked) -> dwell::Result<dwell::Exit> { return dwell::run(asked); }, command);
+  dwell::Result<dwell::Exit> result = run(command);
   if (result) return static_cast<int>(*result);
   // What failed may be a file that the target has named.
   fmt::print(stderr, "dwell: {}\n", dwell::printable(result.error().what));

@@ -13,7 +13,7 @@
 
 namespace dwell {
 
-// At most kMaxStacks - 1 stacks, as a recording holds no more.
+// A new file. At most kMaxStacks - 1 stacks, as a recording holds no more.
 inline Result<void> write_many_stacks(const std::string& path, std::uint32_t stacks) {
   constexpr std::uint32_t kCalls = 24, kTicks = 8;
   constexpr std::uint64_t kSecond = 1'000'000'000;

@@ -49,6 +49,7 @@ void add_stacks(RecordingWriter& writer, std::uint32_t count) {
 constexpr std::uint64_t kEventsPerStack = 20;
 
 Result<std::uint64_t> record(const std::string& path, std::uint64_t seconds, std::uint32_t stacks, std::uint32_t live) {
+  std::filesystem::remove(path);
   Result<RecordingWriter> writer = RecordingWriter::create(path, {});
   if (!writer) return writer.error();
   add_stacks(*writer, stacks);

@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
   pid_t pid = std::atoi(argv[1]);
   int looks = argc > 2 ? std::atoi(argv[2]) : 9;
   int file = ::memfd_create("threads_bench", 0);
-  auto writer = expect(dwell::RecordingWriter::create(fmt::format("/proc/self/fd/{}", file), {}));
+  auto writer = expect(dwell::RecordingWriter::create(dwell::OutputFile::on(dwell::UniqueFd(::dup(file)), "looks"), {}));
   std::optional<dwell::ThreadObserver> observer;
   double open = milliseconds([&] { observer.emplace(expect(dwell::ThreadObserver::open(pid, writer))); });
   std::size_t threads = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //   make_recording_corpus FOLDER
+#include <filesystem>
 #include <cstdio>
 #include <string>
 
@@ -50,6 +51,7 @@ Result<void> write_clocks(RecordingWriter& writer, StackId first, StackId second
 // A short story that makes chunks of every type.
 Result<void> record(const std::string& path, std::uint64_t sample_period) {
   RecordingInfo info{"0", "6", "h", "x86_64", "dwell", "", 1, 0, sample_period, sample_period == 0, {{"k", "v"}}};
+  std::filesystem::remove(path);
   Result<RecordingWriter> writer = RecordingWriter::create(path, info);
   if (!writer) return writer.error();
   writer->set_process(0, {7, -1, "app", "app -x", 0, 0});
@@ -103,6 +105,7 @@ Result<void> write_go_probes(RecordingWriter& writer, StackId stack) {
 
 // The same of a Go program.
 Result<void> record_go(const std::string& path) {
+  std::filesystem::remove(path);
   Result<RecordingWriter> writer = RecordingWriter::create(path, {"0", "6", "h", "x86_64", "dwell", "", 1, 0, 0, false, {}});
   if (!writer) return writer.error();
   writer->set_process(0, {7, -1, "app", "app", 0, 0});

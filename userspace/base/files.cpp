@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
+#include "userspace/base/output_file.h"
 #include "userspace/base/unique_fd.h"
 
 namespace dwell {
@@ -36,38 +36,11 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
   }
 }
 
-namespace {
-
-Result<void> write_all(int fd, std::string_view content, const std::string& path) {
-  while (!content.empty()) {
-    ssize_t n = ::write(fd, content.data(), content.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      Error error = system_error("write " + path, errno);
-      error.exit = Exit::kOutput;
-      return error;
-    }
-    content.remove_prefix(n);
-  }
-  return {};
-}
-
-}  // namespace
-
 Result<void> write_file_atomically(const std::string& path, std::string_view content, unsigned mode) {
-  std::string temporary = fmt::format("{}.{}.tmp", path, ::getpid());
-  UniqueFd fd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-  if (!fd.valid()) {
-    Error error = system_error("create " + temporary, errno, "choose a folder that can be written to, with -o");
-    error.exit = Exit::kOutput;
-    return error;
-  }
-  Result<void> written = write_all(fd.get(), content, temporary);
-  if (written && ::fsync(fd.get()) != 0) written = system_error("sync " + temporary, errno);
-  if (written && ::rename(temporary.c_str(), path.c_str()) != 0)
-    written = system_error("rename " + temporary + " to " + path, errno);
-  if (!written) ::unlink(temporary.c_str());
-  return written;
+  Result<OutputFile> file = OutputFile::replace(path, mode);
+  if (!file) return file.error();
+  Result<void> written = file->write(content);
+  return written ? file->commit() : written;
 }
 
 }  // namespace dwell

@@ -6,8 +6,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cerrno>
+#include <new>
 
 #include "bpf/events.h"
 #include "lifecycle.skel.h"
@@ -28,11 +30,32 @@ constexpr std::size_t kRecordsAtOnce = 100'000;
 struct Consumer {
   TraceCore::RecordHandler handler;
   std::size_t count = 0;
+  std::array<std::uint64_t, DWELL_LOST_KINDS> dropped{};  // for want of memory
 };
+
+std::size_t loss_of(const void* data, std::size_t size) {
+  if (size < sizeof(dwell_header)) return DWELL_LOST_ALLOC;
+  switch (static_cast<const dwell_header*>(data)->type) {
+    case DWELL_FREE:
+    case DWELL_FREE_INNER: return DWELL_LOST_FREE;
+    case DWELL_STACK: return DWELL_LOST_STACK;
+    case DWELL_MAP:
+    case DWELL_UNMAP: return DWELL_LOST_MAP;
+    case DWELL_FORK:
+    case DWELL_EXEC:
+    case DWELL_EXIT: return DWELL_LOST_PROCESS;
+    default: return DWELL_LOST_ALLOC;
+  }
+}
 
 int hand_over(void* context, void* data, std::size_t size) noexcept {
   auto& consumer = *static_cast<Consumer*>(context);
-  consumer.handler(data, size);
+  // Exceptions must not pass through libbpf.
+  try {
+    consumer.handler(data, size);
+  } catch (const std::bad_alloc&) {
+    ++consumer.dropped[loss_of(data, size)];
+  }
   return ++consumer.count < kRecordsAtOnce ? 0 : -ECANCELED;  // this record still counts as read
 }
 
@@ -114,6 +137,7 @@ std::vector<std::uint64_t> TraceCore::losses() const {
     if (bpf_map_lookup_elem(bpf_map__fd(impl_->lifecycle->maps.losses), &kind, per_cpu.data())) continue;
     for (std::uint64_t count : per_cpu) sums[kind] += count;
   }
+  for (std::size_t kind = 0; kind < sums.size(); ++kind) sums[kind] += impl_->consumer.dropped[kind];
   return sums;
 }
 

@@ -11,10 +11,12 @@
 namespace dwell {
 
 Result<Exit> show_goroutines(const ThreadsCommand& command) {
+  ReplacedFile replaced(command.options.output);
   Result<GoroutineReport> report =
       take_go_snapshot({command.options.pid, command.prove, command.heap, command.timers, command.contexts,
                         command.options.output, command.options.command_line});
   if (!report) return report.error();
+  replaced.tell();
   GoroutinesTextOptions options{
       .style = text_style_of(STDOUT_FILENO), .stacks = command.groups, .runtime = command.runtime};
   std::string content = command.json ? goroutines_json(*report) : goroutines_text(*report, options);

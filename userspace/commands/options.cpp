@@ -24,6 +24,11 @@ auto value_of(T& value, Parse parse, const char* what) {
   };
 }
 
+void add_max_memory(CLI::App& app, std::optional<std::uint64_t>& bytes, const char* help) {
+  app.add_option_function<std::string>("--max-memory", value_of(bytes, parse_size, "a size like 500M, 2G"), help)
+      ->type_name("SIZE");
+}
+
 void add_filter(CLI::App& app, MemoryFilter& filter) {
   const char* kGroup = "Filters";
   app.add_option_function<std::string>("--from", value_of(filter.from_ns, parse_duration, "a time like 90, 1.5s, 10m"),
@@ -109,7 +114,7 @@ void add_record(CLI::App& app, RecordCommand& command) {
   RecordOptions& options = command.options;
   auto* pid = app.add_option_function<pid_t>("-p,--pid", [&options](pid_t p) { options.pid = p; }, "attach to this process")
                   ->type_name("PID");
-  app.add_option("-o,--output", options.output, "the recording (default: NAME.dwell); one that stands there becomes FILE.old")
+  app.add_option("-o,--output", options.output, "the recording (default: NAME.PID.dwell); one that stands there becomes FILE.old")
       ->type_name("FILE");
   app.add_option_function<std::string>(
          "-d,--duration", value_of(options.duration_ns, parse_duration, "a time like 90, 1.5s, 10m"),
@@ -324,6 +329,16 @@ Command parse_command_line(int argc, char** argv) {
   CLI::App* threads_app = app.add_subcommand("threads", "one look at every thread, without stopping any: what it waits for, since when");
   CLI::App* clocks_app = app.add_subcommand("clocks", "who reads which clock, waits by which, and who moved them");
   CLI::App* doctor_app = app.add_subcommand("doctor", "what this kernel and a process allow, and what it costs");
+  const char* kOfRecord = "that dwell may take; before it is reached, new stacks are cut, and then the recording is ended (default: a "
+                          "quarter of what is free)";
+  const char* kOfOthers = "that dwell may take (default: half of what is free)";
+  add_max_memory(*record_app, record.max_memory, kOfRecord);
+  add_max_memory(*report_app, report.max_memory, kOfOthers);
+  add_max_memory(*export_app, export_.max_memory, kOfOthers);
+  add_max_memory(*diff_app, diff.max_memory, kOfOthers);
+  add_max_memory(*symbolize_app, symbolize.max_memory, kOfOthers);
+  add_max_memory(*threads_app, threads.max_memory, kOfOthers);
+  add_max_memory(*clocks_app, clocks.max_memory, kOfOthers);
   add_record(*record_app, record);
   add_report(*report_app, report);
   add_export(*export_app, export_);

@@ -18,6 +18,7 @@
 namespace dwell {
 
 struct RecordCommand {
+  std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
   RecordOptions options;
   bool threads = false;
   bool contexts = false;  // and who makes contexts in Go programs
@@ -30,6 +31,7 @@ struct RecordCommand {
 };
 
 struct ReportCommand {
+  std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
   std::string path;
   bool clocks = false;   // not memory
   bool threads = false;  // the last look at them, not memory
@@ -42,6 +44,7 @@ struct ReportCommand {
 };
 
 struct ExportCommand {
+  std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
   std::string path;
   std::string output;  // "": standard output
   std::string format;  // "": by the ending of the output's name
@@ -59,6 +62,7 @@ struct ExportCommand {
 };
 
 struct DiffCommand {
+  std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
   std::string before, after;
   std::string output;
   std::string format = "text";
@@ -68,6 +72,7 @@ struct DiffCommand {
 };
 
 struct SymbolizeCommand {
+  std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
   std::string path;
   std::string output;  // "": in place
   std::vector<std::string> debug_dirs;
@@ -78,6 +83,7 @@ struct SymbolizeCommand {
 };
 
 struct ThreadsCommand {
+  std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
   SnapshotOptions options;
   VerdictOptions verdicts;
   std::size_t groups = 20;
@@ -92,6 +98,7 @@ struct ThreadsCommand {
 };
 
 struct ClocksCommand {
+  std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
   ClocksOptions options;
   std::string output;       // "": standard output
   std::string format;       // "": by the ending of the output's name, else text

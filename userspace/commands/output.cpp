@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/commands/output.h"
 
+#include <fmt/core.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
+#include <optional>
 
-#include "userspace/base/files.h"
+#include "ui/escape.h"
+#include "userspace/base/output_file.h"
 
 namespace dwell {
+namespace {
 
-Result<void> write_output(const std::string& path, std::string_view content) {
-  if (!path.empty() && path != "-") return write_file_atomically(path, content);
+constexpr std::size_t kPiece = std::size_t{1} << 20;
+
+Result<void> write_to_standard_output(std::string_view content) {
   while (!content.empty()) {
     ssize_t n = ::write(STDOUT_FILENO, content.data(), content.size());
     if (n < 0 && errno == EINTR) continue;
@@ -20,24 +27,49 @@ Result<void> write_output(const std::string& path, std::string_view content) {
       error.exit = Exit::kOutput;
       return error;
     }
-    content.remove_prefix(n);
+    content.remove_prefix(static_cast<std::size_t>(n));
   }
   return {};
 }
 
+}  // namespace
+
 Result<void> write_output(const std::string& path, const std::function<void(const TextSink&)>& produce) {
-  constexpr std::size_t kPiece = std::size_t{1} << 20;
-  bool to_file = !path.empty() && path != "-";
+  std::optional<OutputFile> file;
+  ReplacedFile replaced(path);
+  if (!path.empty() && path != "-") {
+    Result<OutputFile> opened = OutputFile::replace(path, 0644);
+    if (!opened) return opened.error();
+    file = std::move(*opened);
+    file->give_to_caller();
+  }
+  auto write = [&](std::string_view part) { return file ? file->write(part) : write_to_standard_output(part); };
   std::string buffer;
   Result<void> written;
   produce([&](std::string_view part) {
     if (!written) return;
     buffer += part;
-    if (to_file || buffer.size() < kPiece) return;
-    written = write_output(path, buffer);
+    if (buffer.size() < kPiece) return;
+    written = write(buffer);
     buffer.clear();
   });
-  return written ? write_output(path, buffer) : written;
+  if (written) written = write(buffer);
+  if (written && file) written = file->commit();
+  if (written) replaced.tell();
+  return written;
+}
+
+ReplacedFile::ReplacedFile(const std::string& path) : path_(path) {
+  struct stat there {};
+  stood_there_ = !path.empty() && path != "-" && ::lstat(path.c_str(), &there) == 0;
+}
+
+void ReplacedFile::tell() const {
+  if (stood_there_) fmt::print(stderr, "{}: replaced\n", printable(path_));
+}
+
+Result<void> write_output(const std::string& path, std::string_view content) {
+  return write_output(path, [&](const TextSink& sink) { sink(content); });
 }
 
 Result<ExportFormat> choose_format(const std::string& asked, const std::string& output) {

@@ -12,10 +12,21 @@
 
 namespace dwell {
 
-// To a file, replaced at once or not at all; to standard output if `path` is "" or "-".
+// To a file, replaced at once or not at all, and said so; to standard output if `path` is "" or "-".
 Result<void> write_output(const std::string& path, std::string_view content);
 // The same of what `produce` gives piece by piece.
 Result<void> write_output(const std::string& path, const std::function<void(const TextSink&)>& produce);
+
+// Says on standard error that a file was replaced, if one stood there when it was made and tell() is called.
+class ReplacedFile {
+ public:
+  explicit ReplacedFile(const std::string& path);  // "" and "-": no file
+  void tell() const;
+
+ private:
+  std::string path_;
+  bool stood_there_;
+};
 
 // The format that was asked for, else that of the file's name. pprof is refused on a terminal.
 Result<ExportFormat> choose_format(const std::string& asked, const std::string& output);

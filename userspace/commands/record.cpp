@@ -4,11 +4,13 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <new>
 
 #include "ui/escape.h"
 #include "ui/live_line.h"
 #include "ui/memory_text.h"
 #include "ui/text_style.h"
+#include "userspace/base/memory_limit.h"
 #include "userspace/collect/bpf_log.h"
 #include "userspace/clocks/clock_tracing.h"
 #include "userspace/go_contexts/context_tracing.h"
@@ -41,6 +43,21 @@ Exit exit_of(const RecordOutcome& outcome) {
   if (!outcome.child_status) return Exit::kOk;
   int status = *outcome.child_status;
   return static_cast<Exit>(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+Result<void> print_summary(const std::string& path);
+
+// The recording is whole, whatever becomes of its summary.
+Result<void> print_summary_if_memory_allows(const std::string& path) {
+  Result<void> printed;
+  try {
+    printed = print_summary(path);
+  } catch (const std::bad_alloc&) {
+    printed = no_memory("summarize " + path);
+  }
+  if (printed || printed.error().exit == Exit::kOutput) return printed;
+  fmt::print(stderr, "dwell: {}\n", printable(printed.error().what));
+  return write_output("", fmt::format("{} written. Where there is more memory: dwell report {}\n", printable(path), printable(path)));
 }
 
 Result<void> print_summary(const std::string& path) {
@@ -84,7 +101,7 @@ Result<Exit> run(const RecordCommand& command) {
   if (!outcome) return outcome.error();
   if (outcome->gave_way) fmt::print(stderr, "dwell: ended by itself: {}\n", printable(outcome->end_reason));
   if (!command.quiet) {
-    if (Result<void> printed = print_summary(outcome->path); !printed) return printed.error();
+    if (Result<void> printed = print_summary_if_memory_allows(outcome->path); !printed) return printed.error();
   }
   return exit_of(*outcome);
 }

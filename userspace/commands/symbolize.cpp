@@ -3,6 +3,7 @@
 
 #include "ui/escape.h"
 #include "userspace/commands/commands.h"
+#include "userspace/commands/output.h"
 #include "userspace/record/symbols.h"
 #include "userspace/recording/reader.h"
 #include "userspace/recording/writer.h"
@@ -53,8 +54,10 @@ Result<Exit> run(const SymbolizeCommand& command) {
   ResolvedSymbols resolved = resolve_symbols(recording->modules, recording->locations, recording->symbols, by_path,
                                              symbolizer, has_file);
   const std::string& output = command.output.empty() ? command.path : command.output;
+  ReplacedFile replaced(output == command.path ? "" : output);
   if (Result<void> written = rewrite_symbols(command.path, output, resolved.symbols); !written)
     return written.error();
+  replaced.tell();
   for (const ModuleNames& names : resolved.modules) tell_module(names, command.verbose);
   return Exit::kOk;
 }

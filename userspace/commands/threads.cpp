@@ -25,8 +25,10 @@ Result<void> tell_lock_blocks(const std::string& path, ThreadReport& report) {
 
 Result<Exit> run(const ThreadsCommand& command) {
   if (command.goroutines) return show_goroutines(command);
+  ReplacedFile replaced(command.options.output);
   Result<Recording> recording = take_snapshot(command.options);
   if (!recording) return recording.error();
+  replaced.tell();
   Result<ThreadReport> report = thread_report(*recording, command.verdicts);
   if (!report) return report.error();
   if (!command.with.empty())

@@ -3,6 +3,7 @@
 
 #include <fmt/core.h>
 
+#include "userspace/base/memory_limit.h"
 #include "userspace/base/privileges.h"
 #include "userspace/collect/launch.h"
 #include "userspace/probes/calibrate.h"
@@ -56,6 +57,7 @@ Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks
     }
     launched.emplace(std::move(*program));
   }
+  keep_memory_limit();  // from here on: what we start is not held to it
   Result<ProcessFacts> target = read_process(launched ? launched->pid() : *options.pid);
   if (!target) return target.error();
 

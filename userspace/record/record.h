@@ -24,7 +24,7 @@ using TracerLoader = std::function<Result<std::unique_ptr<Tracer>>(const TracerC
 struct RecordOptions {
   std::optional<pid_t> pid;          // attach to this process,
   std::vector<std::string> command;  // or start this one
-  std::string output;                // "": NAME.dwell in the current folder
+  std::string output;                // "": NAME.PID.dwell in the current folder
   std::optional<std::uint64_t> duration_ns;
   std::uint64_t sample_bytes = 0;    // mean bytes between samples, 0: every allocation
   std::uint64_t ring_bytes = 64ull << 20;

@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/record/recorder.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <malloc.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 #include <set>
 
 #include "userspace/base/clock.h"
+#include "userspace/base/memory_limit.h"
+#include "userspace/base/output_file.h"
+#include "userspace/base/text.h"
 #include "userspace/record/look_budget.h"
 #include "userspace/record/machine.h"
 #include "userspace/record/memory_tracing.h"
@@ -22,7 +28,11 @@
 namespace dwell {
 namespace {
 
-constexpr const char* kOldSuffix = ".old";
+// Shares of the memory limit. Above the first, new stacks are cut; above the second, the recording is ended, so that
+// enough is left to write what is still there, and to name it.
+constexpr double kShareToCut = 0.4, kShareToEnd = 0.6;
+constexpr std::size_t kFramesWhenShort = 8;
+constexpr std::size_t kMostNotes = 1000;  // a target may give cause for more
 constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::size_t kCaughtUp = 4096;  // fewer records than that at once: nothing has piled up
@@ -32,6 +42,7 @@ constexpr std::uint64_t kProgressNs = 250 * kMillisecond;
 // The kernel counts the run time of BPF programs for a moment now and then: it makes each run dearer.
 constexpr std::uint64_t kRunTimeWindowNs = 200 * kMillisecond;
 constexpr std::uint64_t kRunTimeEveryNs = 10 * kSecond;
+constexpr std::uint64_t kMemoryEveryNs = 200 * kMillisecond;
 
 RecordingInfo describe(const RecordOptions& options, const ProcessFacts& target) {
   RecordingInfo info = describe_recording(options.command_line, target);
@@ -41,17 +52,7 @@ RecordingInfo describe(const RecordOptions& options, const ProcessFacts& target)
 }
 
 std::string file_name_for(const ProcessFacts& target) {
-  std::string name = target.name.empty() ? "recording" : target.name;
-  std::replace_if(
-      name.begin(), name.end(), [](unsigned char c) { return c <= ' ' || c == '/' || c >= 127; }, '_');
-  return name + ".dwell";
-}
-
-// A good recording that stands there is kept beside, as perf does.
-void set_aside(const std::string& path) {
-  struct stat st {};
-  if (::stat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode))
-    ::rename(path.c_str(), (path + kOldSuffix).c_str());
+  return unused_name(fmt::format("{}.{}", safe_name(target.name, "recording"), target.pid), ".dwell");
 }
 
 // Mapped in the same place when the process was looked at last: a library that comes and goes.
@@ -128,13 +129,16 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const RecordOptions& options,
     return bound.error();
 
   std::string path = options.output.empty() ? file_name_for(target) : options.output;
-  set_aside(path);
+  Result<std::optional<std::string>> old = set_aside(path);
+  if (!old) return old.error();
+  if (*old && callbacks.note) callbacks.note(fmt::format("{} was there: it is {} now", path, **old));
   RecordingInfo info = describe(options, target);
   Result<RecordingWriter> writer = RecordingWriter::create(path, info);
   if (!writer) return writer.error();
   std::unique_ptr<Recorder> recorder(new Recorder(options, callbacks, calibration, path, std::move(*core),
                                                   std::move(unwind), std::move(*mmap_watch),
                                                   std::move(*writer), info.start_monotonic_ns));
+  recorder->old_path_ = *old;
   if (Result<void> loaded = recorder->load_tracers(); !loaded) return recorder->abandon(loaded.error());
   return recorder;
 }
@@ -267,7 +271,7 @@ void Recorder::expect_waits(ProcessSlot slot, const std::vector<Mapping>& mappin
 
 Error Recorder::abandon(const Error& cause) {
   ::unlink(path_.c_str());
-  ::rename((path_ + kOldSuffix).c_str(), path_.c_str());
+  if (old_path_) ::renameat2(AT_FDCWD, old_path_->c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE);
   if (processes_.empty() || !all_ended()) return cause;
   return {fmt::format("trace PID {}: it ended before anything was recorded", processes_[0]->info.pid), "",
           Exit::kNoTarget};
@@ -276,6 +280,15 @@ Error Recorder::abandon(const Error& cause) {
 // ---- while it runs ----
 
 Result<void> Recorder::watch(StopSignals& signals) {
+  try {
+    return watch_events(signals);
+  } catch (const std::bad_alloc&) {
+    end_.reason = "there was no more memory for dwell";  // what is known by now is worth writing
+    return {};
+  }
+}
+
+Result<void> Recorder::watch_events(StopSignals& signals) {
   // Where mappings come in a storm, the second one waits without them.
   UniqueFd all(::epoll_create1(EPOLL_CLOEXEC)), but_mappings(::epoll_create1(EPOLL_CLOEXEC));
   for (int fd : {signals.fd(), core_.ring_fd(), mmap_watch_.fd()}) {
@@ -306,6 +319,7 @@ Result<void> Recorder::watch(StopSignals& signals) {
     std::uint64_t now_ns = monotonic_ns();
     count_run_time(now_ns);
     for (auto& process : processes_) note_gap(*process);
+    guard_memory(now_ns);
     for (auto& tracer : tracers_)
       if (Result<void> polled = tracer->poll(now_ns); !polled) return polled;
     if (schedule_.tick_due(now_ns)) {
@@ -586,11 +600,34 @@ void Recorder::tell_progress(std::uint64_t now_ns) {
   callbacks_.progress(progress);
 }
 
+// The order of retreat: first what is new is kept smaller, then the recording ends, whole.
+void Recorder::guard_memory(std::uint64_t now_ns) {
+  if (now_ns - memory_seen_ns_ < kMemoryEveryNs && !memory_ran_out()) return;
+  memory_seen_ns_ = now_ns;
+  std::uint64_t limit = memory_limit(), used = memory_in_use();
+  auto above = [&](double share) { return static_cast<double>(used) > share * static_cast<double>(limit); };
+  if (above(kShareToCut) && !short_of_memory_) {
+    short_of_memory_ = true;
+    ::malloc_trim(0);
+    stacks_.keep_frames(kFramesWhenShort);
+    note(fmt::format("dwell has taken {} of the {} of memory that it may (--max-memory): from now on, new stacks are "
+                     "cut to their innermost {} frames",
+                     human_bytes(static_cast<double>(used)), human_bytes(static_cast<double>(limit)), kFramesWhenShort));
+  }
+  if (memory_ran_out())
+    end_.reason = fmt::format("dwell needed more than the {} of memory that it may take (--max-memory)",
+                              human_bytes(static_cast<double>(limit)));
+  else if (above(kShareToEnd))
+    end_.reason = fmt::format("dwell had taken {} of the {} of memory that it may (--max-memory)",
+                              human_bytes(static_cast<double>(used)), human_bytes(static_cast<double>(limit)));
+}
+
 void Recorder::note_once(const std::string& text) {
-  if (said_.insert(text).second) note(text);
+  if (said_.size() < kMostNotes && said_.insert(text).second) note(text);
 }
 
 void Recorder::note(const std::string& text) {
+  if (++notes_told_ > kMostNotes) return;  // finish() says how many there were
   notes_.push_back({monotonic_ns(), text});
   if (callbacks_.note) callbacks_.note(text);
 }
@@ -608,9 +645,31 @@ Result<void> Recorder::finish() {
   for (auto& process : processes_) note_gap(*process, true);
   if (Result<void> ticked = tick(end_.time_ns); !ticked) return ticked;
   for (auto& tracer : tracers_) tracer->detach();
-  if (Result<void> live = write_live(end_.time_ns); !live) return live;
-  if (Result<void> symbols = write_symbols(); !symbols) return symbols;
-  return writer_.finish(end_);
+  if (Result<void> live = write_live_if_memory_allows(); !live) return live;
+  if (notes_told_ > kMostNotes) {
+    Result<void> noted = writer_.write_note({end_.time_ns, fmt::format("there were {} more notes, which were not kept", notes_told_ - kMostNotes)});
+    if (!noted) return noted;
+  }
+  Result<void> symbols = write_symbols_if_memory_allows();
+  return symbols ? writer_.finish(end_) : symbols;
+}
+
+// Without the list only the ages of blocks are not known.
+Result<void> Recorder::write_live_if_memory_allows() {
+  try {
+    return write_live(end_.time_ns);
+  } catch (const std::bad_alloc&) {
+    return writer_.write_note({end_.time_ns, "there was no memory to list the live blocks: their ages are not known"});
+  }
+}
+
+// Names can be had later too.
+Result<void> Recorder::write_symbols_if_memory_allows() {
+  try {
+    return write_symbols();
+  } catch (const std::bad_alloc&) {
+    return writer_.write_note({monotonic_ns(), "there was no memory to look for names: use dwell symbolize"});
+  }
 }
 
 Result<void> Recorder::write_symbols() {

@@ -68,6 +68,7 @@ class Recorder {
   void expect_waits(ProcessSlot slot, const std::vector<Mapping>& mappings);
   Result<void> expect_something(const ProcessFacts& facts);
 
+  Result<void> watch_events(StopSignals& signals);
   void handle(const ProcessNews& news);
   void handle(const MappingNews& news);
   void on_exec(Process& process, ProgramChange::Messenger by, std::uint64_t time_ns);
@@ -88,9 +89,12 @@ class Recorder {
   std::uint64_t measure_target_cpu();  // ns since the recording of each process began
   void count_run_time(std::uint64_t now_ns);
   void tell_progress(std::uint64_t now_ns);
+  void guard_memory(std::uint64_t now_ns);
   void note(const std::string& text);
   void note_once(const std::string& text);
   Result<void> write_symbols();
+  Result<void> write_symbols_if_memory_allows();
+  Result<void> write_live_if_memory_allows();
 
   const RecordOptions& options_;
   const RecordCallbacks& callbacks_;
@@ -112,6 +116,10 @@ class Recorder {
   std::vector<Note> notes_;
   std::set<std::string> said_;
   std::uint64_t run_time_until_ns_ = 0;
+  std::size_t notes_told_ = 0;
+  std::uint64_t memory_seen_ns_ = 0;
+  bool short_of_memory_ = false;
+  std::optional<std::string> old_path_;  // where the file went that stood at path_
   bool watching_ = false;
   bool run_time_window_ = false;
   std::uint64_t told_events_ = 0, told_ns_ = 0;

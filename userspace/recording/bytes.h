@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "userspace/base/cursor.h"
+#include "userspace/recording/decode_budget.h"
 
 namespace dwell {
 
@@ -35,10 +36,12 @@ inline void put_text(std::string& out, std::string_view text) {
 }
 inline std::string_view get_text(Cursor& in) { return in.text(in.uleb()); }
 
-// How many of a thing a chunk can hold, if each takes at least one byte of it: more is a lie.
-inline std::size_t get_count(Cursor& in) {
+// How many of a thing a chunk can hold, if each takes at least one byte of it: more is a lie. Fails too where the
+// recording would take more memory than it may.
+template <typename Thing>
+std::size_t get_count(Cursor& in) {
   std::uint64_t count = in.uleb();
-  if (count > in.remaining()) in.fail();
+  if (count > in.remaining() || !DecodeBudget::take(count, sizeof(Thing))) in.fail();
   return in.ok() ? count : 0;
 }
 
@@ -48,7 +51,7 @@ inline void put_texts(std::string& out, const std::vector<std::string>& texts) {
 }
 inline std::vector<std::string> get_texts(Cursor& in) {
   std::vector<std::string> texts;
-  for (std::size_t left = get_count(in); left > 0 && in.ok(); --left) texts.emplace_back(get_text(in));
+  for (std::size_t left = get_count<std::string>(in); left > 0 && in.ok(); --left) texts.emplace_back(get_text(in));
   return texts;
 }
 

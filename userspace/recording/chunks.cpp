@@ -75,7 +75,10 @@ Error ChunkWalker::damaged(std::size_t offset, const std::string& why) const {
           "copy it again from where it was recorded, or record again", Exit::kBadInput};
 }
 
-Result<ChunkWalker> ChunkWalker::open(std::span<const std::byte> bytes, std::string name) {
+Result<ChunkWalker> ChunkWalker::open(ByteSource source, std::string name) {
+  Result<std::span<const std::byte>> header = source.read(0, kFileHeaderBytes);
+  if (!header) return header.error();
+  std::span<const std::byte> bytes = *header;
   std::size_t magic_bytes = std::min(bytes.size(), kRecordingMagic.size());
   if (bytes.empty() || std::memcmp(bytes.data(), kRecordingMagic.data(), magic_bytes) != 0) {
     return Error{fmt::format("read {}: not a recording of dwell", name), "make one with `dwell record`",
@@ -92,13 +95,14 @@ Result<ChunkWalker> ChunkWalker::open(std::span<const std::byte> bytes, std::str
                              version, kRecordingVersion),
                  "use the dwell that recorded it, or a later one", Exit::kBadInput};
   }
-  return ChunkWalker(bytes, std::move(name));
+  return ChunkWalker(std::move(source), std::move(name));
 }
 
 Result<bool> ChunkWalker::next(Chunk& chunk) {
-  std::span<const std::byte> rest = bytes_.subspan(offset_);
-  if (rest.size() < kChunkHeaderBytes) return false;
-  Cursor in(rest);
+  Result<std::span<const std::byte>> header = source_.read(offset_, kChunkHeaderBytes);
+  if (!header) return header.error();
+  if (header->size() < kChunkHeaderBytes) return false;
+  Cursor in(*header);
   chunk.type = in.u32();
   std::uint32_t flags = in.u32();
   chunk.raw_size = in.u32();
@@ -109,18 +113,20 @@ Result<bool> ChunkWalker::next(Chunk& chunk) {
 
   // A machine that lost power may leave zeros where the last writes should be.
   auto zero = [](std::byte b) { return b == std::byte{0}; };
-  if (std::all_of(rest.begin(), rest.begin() + kChunkHeaderBytes, zero)) return false;
-  if (static_cast<std::uint32_t>(XXH64(rest.data(), kChunkHeaderBytes - 4, 0)) != header_checksum)
+  if (std::ranges::all_of(*header, zero)) return false;
+  if (static_cast<std::uint32_t>(XXH64(header->data(), kChunkHeaderBytes - 4, 0)) != header_checksum)
     return damaged(offset_, "the header of a chunk has another checksum than it should");
   if (sequence != sequence_)
     return damaged(offset_, fmt::format("chunk {} stands where chunk {} should", sequence, sequence_));
   if (chunk.raw_size > kMaxChunkBytes || stored_size > chunk.raw_size || (flags & ~kFlagZstd) != 0)
     return damaged(offset_, "a chunk's header makes no sense");
-  if (rest.size() - kChunkHeaderBytes < stored_size) return false;
+  Result<std::span<const std::byte>> stored = source_.read(offset_ + kChunkHeaderBytes, stored_size);
+  if (!stored) return stored.error();
+  if (stored->size() < stored_size) return false;
 
   chunk.compressed = flags & kFlagZstd;
   chunk.offset = offset_;
-  chunk.stored = rest.subspan(kChunkHeaderBytes, stored_size);
+  chunk.stored = *stored;
   if (XXH64(chunk.stored.data(), stored_size, 0) != checksum)
     return damaged(offset_, fmt::format("chunk {} has another checksum than it should", chunk_type_name(chunk.type)));
   ++sequence_;
@@ -130,7 +136,7 @@ Result<bool> ChunkWalker::next(Chunk& chunk) {
 
 Result<std::span<const std::byte>> ChunkWalker::content(const Chunk& chunk, std::string& scratch) {
   unpacked_ += chunk.raw_size;
-  if (unpacked_ > kUnpackedLimit || unpacked_ > kUnpackedAllowance + kUnpackedRatio * bytes_.size())
+  if (unpacked_ > kUnpackedLimit || unpacked_ > kUnpackedAllowance + kUnpackedRatio * source_.size())
     return damaged(chunk.offset, "it unpacks to more than a recording of this size can hold");
   if (!chunk.compressed) {
     if (chunk.stored.size() != chunk.raw_size) return damaged(chunk.offset, "a chunk's sizes disagree");

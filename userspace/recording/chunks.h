@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "userspace/base/byte_source.h"
 #include "userspace/base/result.h"
 
 namespace dwell {
@@ -36,14 +37,17 @@ struct Chunk {
   std::uint32_t raw_size = 0;
   bool compressed = false;
   std::size_t offset = 0;              // of its header in the file
-  std::span<const std::byte> stored;   // as it lies in the file
+  std::span<const std::byte> stored;   // as it lies in the file; good until the next chunk
 };
 
 // Walks the chunks of a file, and checks what it hands out.
 class ChunkWalker {
  public:
   // Exit::kBadInput if the bytes are no recording, or one of a later version.
-  static Result<ChunkWalker> open(std::span<const std::byte> bytes, std::string name);
+  static Result<ChunkWalker> open(ByteSource source, std::string name);
+  static Result<ChunkWalker> open(std::span<const std::byte> bytes, std::string name) {
+    return open(ByteSource(bytes), std::move(name));
+  }
 
   // false: no further whole chunk; readable_bytes() tells where the last one ends.
   Result<bool> next(Chunk& chunk);
@@ -51,12 +55,13 @@ class ChunkWalker {
   Result<std::span<const std::byte>> content(const Chunk& chunk, std::string& scratch);
 
   std::size_t readable_bytes() const { return offset_; }
+  std::uint64_t file_bytes() const { return source_.size(); }
   Error damaged(std::size_t offset, const std::string& why) const;
 
  private:
-  ChunkWalker(std::span<const std::byte> bytes, std::string name) : bytes_(bytes), name_(std::move(name)) {}
+  ChunkWalker(ByteSource source, std::string name) : source_(std::move(source)), name_(std::move(name)) {}
 
-  std::span<const std::byte> bytes_;
+  ByteSource source_;
   std::string name_;
   std::size_t offset_ = kFileHeaderBytes;
   std::uint32_t sequence_ = 0;

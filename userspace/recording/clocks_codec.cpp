@@ -123,7 +123,7 @@ std::string get(Cursor& in, const Recording& recording, Facts& facts) {
 // Grown one by one: a number that lies fails at the first of them that is not there.
 template <typename Facts>
 std::string get_all(Cursor& in, const Recording& recording, std::vector<Facts>& all) {
-  for (std::size_t left = get_count(in); left > 0; --left)
+  for (std::size_t left = get_count<Facts>(in); left > 0; --left)
     if (std::string wrong = get(in, recording, all.emplace_back()); !wrong.empty()) return wrong;
   return in.ok() ? "" : kTooShort;
 }

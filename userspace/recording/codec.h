@@ -50,6 +50,8 @@ inline constexpr std::array kChunkTypes = {
     kChunkGoContexts, kChunkLosses,  kChunkCost,      kChunkNote,       kChunkSymbols,     kChunkEnd};
 
 inline constexpr std::size_t kMaxStackDepth = 1024;
+// CallStack::end of a stack that was cut because there was no room for all of it; beyond every dwell_stack_end.
+inline constexpr std::uint8_t kStackShortened = 64;
 inline constexpr std::size_t kMaxStacks = std::size_t{1} << 20;
 inline constexpr std::size_t kLiveBlocksPerChunk = std::size_t{1} << 16;
 inline constexpr std::size_t kSymbolsPerChunk = std::size_t{1} << 14;

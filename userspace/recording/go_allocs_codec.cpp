@@ -54,7 +54,7 @@ std::string encode_go_allocs(const GoAllocs& allocs) {
 std::string decode_go_allocs(Cursor& in, Recording& out) {
   GoAllocs allocs;
   visit_head(allocs, [&](std::uint64_t& value) { value = in.uleb(); });
-  for (std::size_t left = get_count(in); left > 0; --left) {
+  for (std::size_t left = get_count<GoAllocFacts>(in); left > 0; --left) {
     Cursor site(get_text(in));
     if (!in.ok()) return kTooShort;
     if (std::string wrong = decode_site(site, out, allocs.sites.emplace_back()); !wrong.empty()) return wrong;

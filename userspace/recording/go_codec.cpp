@@ -43,7 +43,7 @@ void put_wait(std::string& out, const GoWait& wait) {
 }
 
 void get_wait(Cursor& in, GoWait& wait) {
-  for (std::size_t left = get_count(in); left > 0 && in.ok(); --left) {
+  for (std::size_t left = get_count<GoChannel>(in); left > 0 && in.ok(); --left) {
     GoChannel& channel = wait.channels.emplace_back();
     channel.address = in.uleb();
     std::uint64_t flags = in.uleb();
@@ -80,7 +80,7 @@ void put_labels(std::string& out, const GoLabels& labels) {
 }
 
 void get_labels(Cursor& in, GoLabels& labels) {
-  for (std::size_t left = get_count(in); left > 0 && in.ok(); --left) {
+  for (std::size_t left = get_count<GoLabels::value_type>(in); left > 0 && in.ok(); --left) {
     std::string key(get_text(in));
     labels.emplace_back(std::move(key), get_text(in));
   }
@@ -147,9 +147,9 @@ std::string decode_group(std::string_view bytes, const Recording& recording, GoG
   get_optional(in, group.shortest_wait_ns);
   for (GoStack* stack : {&group.stack, &group.creator})
     if (std::string wrong = get_go_stack(in, recording, *stack); !wrong.empty()) return wrong;
-  for (std::size_t left = get_count(in); left > 0; --left)
+  for (std::size_t left = get_count<GoroutineExample>(in); left > 0; --left)
     if (!decode_example(get_text(in), group.examples.emplace_back())) return kTooShort;
-  for (std::size_t left = get_count(in); left > 0 && in.ok(); --left) {
+  for (std::size_t left = get_count<std::pair<GoLabels, std::uint64_t>>(in); left > 0 && in.ok(); --left) {
     get_labels(in, group.labels.emplace_back().first);
     group.labels.back().second = in.uleb();
   }
@@ -189,7 +189,7 @@ bool decode_collector(std::string_view bytes, Collector& collector) {
   get_optional(in, collector.live_bytes);
   get_optional(in, collector.heap_bytes);
   get_optional(in, collector.goal_bytes);
-  for (std::size_t left = get_count(in); left > 0 && in.ok(); --left) {
+  for (std::size_t left = get_count<CollectorPause>(in); left > 0 && in.ok(); --left) {
     CollectorPause& pause = collector.last.emplace_back();
     pause.end_unix_ns = in.uleb();
     pause.ns = in.uleb();
@@ -220,7 +220,7 @@ bool decode_stuck(std::string_view bytes, GoStuck& stuck) {
   stuck.copied_bytes = in.uleb();
   stuck.took_ns = in.uleb();
   std::uint64_t id = 0;
-  for (std::size_t left = get_count(in); left > 0; --left)
+  for (std::size_t left = get_count<std::uint64_t>(in); left > 0; --left)
     stuck.goroutines.push_back(id += get_difference(in));
   return in.ok();
 }
@@ -275,7 +275,7 @@ std::string decode_go_look(Cursor& in, Recording& out) {
   if (!collector.empty() && !decode_collector(collector, look.collector.emplace())) return kTooShort;
   if (!stuck.empty() && !decode_stuck(stuck, look.stuck.emplace())) return kTooShort;
   // Grown one by one: a number that lies fails at the first of them that is not there.
-  for (std::size_t left = get_count(in); left > 0; --left) {
+  for (std::size_t left = get_count<GoGroup>(in); left > 0; --left) {
     std::string wrong = decode_group(get_text(in), out, look.groups.emplace_back());
     if (!wrong.empty()) return wrong;
   }

@@ -65,7 +65,7 @@ std::string decode_go_contexts(Cursor& in, Recording& out) {
   GoContexts contexts;
   visit_head(contexts, [&](std::uint64_t& value) { value = in.uleb(); });
   contexts.words = get_texts(in);
-  for (std::size_t left = get_count(in); left > 0; --left) {
+  for (std::size_t left = get_count<GoContextFacts>(in); left > 0; --left) {
     Cursor site(get_text(in));
     if (!in.ok()) return kTooShort;
     if (std::string wrong = decode_site(site, out, contexts, contexts.sites.emplace_back()); !wrong.empty())

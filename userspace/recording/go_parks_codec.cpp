@@ -64,7 +64,7 @@ std::string decode_go_parks(Cursor& in, Recording& out) {
   GoParks parks;
   visit_head(parks, [&](std::uint64_t& value) { value = in.uleb(); });
   parks.reasons = get_texts(in);
-  for (std::size_t left = get_count(in); left > 0; --left) {
+  for (std::size_t left = get_count<GoParkFacts>(in); left > 0; --left) {
     Cursor site(get_text(in));
     if (!in.ok()) return kTooShort;
     if (std::string wrong = decode_site(site, out, parks, parks.sites.emplace_back()); !wrong.empty())

@@ -54,7 +54,7 @@ std::string decode_go_buckets(Cursor& in, Recording& out) {
   std::uint64_t first = in.uleb();
   if (first != out.go_buckets.size())
     return fmt::format("it begins at {}, not at {}", first, out.go_buckets.size());
-  for (std::size_t left = get_count(in); left > 0; --left) {
+  for (std::size_t left = get_count<GoBucket>(in); left > 0; --left) {
     GoBucket bucket;
     std::string wrong = get_process(in, out, bucket.process);
     if (wrong.empty()) wrong = get_kind(in, bucket.kind);
@@ -91,7 +91,7 @@ std::string decode_go_profile(Cursor& in, Recording& out) {
   look.rate = in.uleb();
   look.ticks_per_second = in.uleb();
   if (!wrong.empty()) return in.ok() ? wrong : kTooShort;
-  for (std::size_t left = get_count(in); left > 0; --left) {
+  for (std::size_t left = get_count<GoBucketRow>(in); left > 0; --left) {
     GoBucketRow row;
     std::uint64_t bucket = in.uleb();
     if (!get_counters(in, row.values)) return kTooMuch;

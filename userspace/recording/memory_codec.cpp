@@ -74,7 +74,7 @@ void put_rows(std::string& out, const std::vector<TickRow>& rows) {
 }
 
 std::string get_rows(Cursor& in, std::vector<TickRow>& rows, std::size_t series_count) {
-  rows.resize(get_count(in));
+  rows.resize(get_count<TickRow>(in));
   if (!get_series_column(in, rows, series_count)) return kNoSuchSeries;
   for (std::size_t i = 1; i < rows.size(); ++i)
     if (rows[i].series <= rows[i - 1].series) return "it tells a series twice";
@@ -104,7 +104,7 @@ void put_scaled(std::string& out, const std::vector<ScaledRow>& rows) {
 }
 
 void get_scaled(Cursor& in, std::vector<ScaledRow>& rows, std::size_t count) {
-  if (in.uleb() == 0 || count > in.remaining()) return;
+  if (in.uleb() == 0 || count > in.remaining() || !DecodeBudget::take(count, sizeof(ScaledRow))) return;
   rows.resize(count);
   for (ScaledRow& row : rows) row.allocated.blocks = in.uleb();
   for (ScaledRow& row : rows) row.allocated.bytes = in.uleb();
@@ -124,7 +124,7 @@ void put_lifetimes(std::string& out, const MemoryTick& tick) {
 }
 
 std::string get_lifetimes(Cursor& in, MemoryTick& tick, std::size_t series_count) {
-  tick.lifetimes.resize(get_count(in));
+  tick.lifetimes.resize(get_count<LifetimeRow>(in));
   if (!get_series_column(in, tick.lifetimes, series_count)) return kNoSuchSeries;
   for (LifetimeRow& row : tick.lifetimes) {
     std::uint64_t log2 = in.uleb();
@@ -146,7 +146,7 @@ void put_moved(std::string& out, const std::vector<MovedRow>& rows) {
 }
 
 std::string get_moved(Cursor& in, std::vector<MovedRow>& rows, std::size_t series_count) {
-  rows.resize(get_count(in));
+  rows.resize(get_count<MovedRow>(in));
   if (!get_series_column(in, rows, series_count)) return kNoSuchSeries;
   for (MovedRow& row : rows)
     for (std::int64_t* value : {&row.blocks, &row.bytes, &row.scaled_blocks, &row.scaled_bytes, &row.scaled_variance})
@@ -165,7 +165,7 @@ void put_peaks(std::string& out, const MemoryTick& tick) {
 }
 
 std::string get_peaks(Cursor& in, MemoryTick& tick, std::size_t process_count) {
-  tick.peaks.resize(get_count(in));
+  tick.peaks.resize(get_count<PeakRow>(in));
   for (PeakRow& peak : tick.peaks) {
     std::uint64_t process = in.uleb(), kind = in.uleb();
     if (process >= process_count || kind >= kMemoryKinds) return "it tells the peak of no known process or kind";
@@ -253,7 +253,7 @@ std::string encode_live(std::uint64_t time_ns, std::size_t total, std::size_t fi
 std::string decode_live(Cursor& in, LiveSet& unfinished, Recording& out) {
   std::uint64_t time_ns = in.uleb();
   std::uint64_t total = in.uleb(), first = in.uleb();
-  std::size_t count = get_count(in);
+  std::size_t count = get_count<LiveBlock>(in);
   std::uint64_t shift = in.uleb();
   if (!in.ok() || shift > 63 || first > total || count > total - first) return "its live blocks are counted wrong";
   if (first == 0) unfinished = {time_ns, {}};

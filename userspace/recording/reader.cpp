@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/recording/reader.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "userspace/base/cursor.h"
-#include "userspace/base/mapped_file.h"
+#include "userspace/base/memory_limit.h"
 #include "userspace/recording/chunks.h"
 #include "userspace/recording/codec.h"
+#include "userspace/recording/decode_budget.h"
 
 namespace dwell {
 
@@ -57,37 +60,52 @@ std::uint64_t Recording::end_ns() const {
   return std::max({end.time_ns, end_of_ticks, info.start_monotonic_ns});
 }
 
-Result<Recording> parse_recording(std::span<const std::byte> bytes, const std::string& name) {
-  Result<ChunkWalker> walker = ChunkWalker::open(bytes, name);
-  if (!walker) return walker.error();
+namespace {
+
+Error too_large(const std::string& name) {
+  return {fmt::format("read {}: it takes more memory than a recording of this size should, or than dwell may use", name),
+          "if you trust it, give --max-memory a larger size", Exit::kBadInput};
+}
+
+Result<Recording> decode_all(ChunkWalker& walker, const std::string& name) {
+  DecodeBudget budget(decode_budget(walker.file_bytes(), memory_limit() / 4 * 3));
   Decoder decoder;
   decoder.recording.stacks.emplace_back();  // StackId::kUnknown
   std::string scratch;
   Chunk chunk;
   for (bool informed = false;; informed = true) {
-    Result<bool> more = walker->next(chunk);
+    Result<bool> more = walker.next(chunk);
     if (!more) return more.error();
     if (!*more) {
       if (informed) break;
       return Error{"read " + name + ": the recording was cut off before anything was written", "", Exit::kBadInput};
     }
-    if (!informed && chunk.type != kChunkInfo) return walker->damaged(chunk.offset, "it does not begin with INFO");
-    Result<std::span<const std::byte>> content = walker->content(chunk, scratch);
+    if (!informed && chunk.type != kChunkInfo) return walker.damaged(chunk.offset, "it does not begin with INFO");
+    if (!DecodeBudget::take(chunk.raw_size, 1)) return too_large(name);
+    Result<std::span<const std::byte>> content = walker.content(chunk, scratch);
     if (!content) return content.error();
     Cursor in(*content);
     std::string wrong = decoder.decode(chunk.type, in);
-    if (!wrong.empty())
-      return walker->damaged(chunk.offset, "chunk " + chunk_type_name(chunk.type) + ": " + wrong);
+    if (budget.exceeded()) return too_large(name);
+    if (!wrong.empty()) return walker.damaged(chunk.offset, "chunk " + chunk_type_name(chunk.type) + ": " + wrong);
   }
-  decoder.recording.file_bytes = bytes.size();
-  decoder.recording.readable_bytes = walker->readable_bytes();
+  decoder.recording.file_bytes = walker.file_bytes();
+  decoder.recording.readable_bytes = walker.readable_bytes();
   return std::move(decoder.recording);
 }
 
+}  // namespace
+
+Result<Recording> parse_recording(std::span<const std::byte> bytes, const std::string& name) {
+  Result<ChunkWalker> walker = ChunkWalker::open(bytes, name);
+  return walker ? decode_all(*walker, name) : walker.error();
+}
+
 Result<Recording> read_recording(const std::string& path) {
-  Result<MappedFile> file = MappedFile::open(path);
+  Result<ByteSource> file = ByteSource::open(path);
   if (!file) return file.error();
-  return parse_recording(file->bytes(), path);
+  Result<ChunkWalker> walker = ChunkWalker::open(std::move(*file), path);
+  return walker ? decode_all(*walker, path) : walker.error();
 }
 
 }  // namespace dwell

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
 
-#include "userspace/base/files.h"
-#include "userspace/base/mapped_file.h"
+#include "userspace/base/output_file.h"
 #include "userspace/recording/chunks.h"
 #include "userspace/recording/codec.h"
 #include "userspace/recording/writer.h"
@@ -11,25 +10,31 @@ namespace dwell {
 
 namespace {
 
-void append_symbols(std::string& out, std::uint32_t& sequence, std::span<const LocationSymbol> symbols) {
-  for (std::size_t first = 0; first < symbols.size(); first += kSymbolsPerChunk) {
+Result<void> write_symbols(OutputFile& out, std::uint32_t& sequence, std::span<const LocationSymbol> symbols) {
+  Result<void> written;
+  for (std::size_t first = 0; first < symbols.size() && written; first += kSymbolsPerChunk) {
     std::span<const LocationSymbol> part = symbols.subspan(first, std::min(kSymbolsPerChunk, symbols.size() - first));
-    out += make_chunk(kChunkSymbols, sequence++, encode_symbols(first, part));
+    written = out.write(make_chunk(kChunkSymbols, sequence++, encode_symbols(first, part)));
   }
+  return written;
 }
 
 }  // namespace
 
 Result<void> rewrite_symbols(const std::string& from, const std::string& to, std::span<const LocationSymbol> symbols) {
-  Result<MappedFile> file = MappedFile::open(from);
+  Result<ByteSource> file = ByteSource::open(from);
   if (!file) return file.error();
-  Result<ChunkWalker> walker = ChunkWalker::open(file->bytes(), from);
+  Result<ChunkWalker> walker = ChunkWalker::open(std::move(*file), from);
   if (!walker) return walker.error();
-  std::string out = file_header(), scratch;
+  Result<OutputFile> out = OutputFile::replace(to, 0600);
+  if (!out) return out.error();
+  out->give_to_caller();
+  Result<void> written = out->write(file_header());
+  std::string scratch;
   std::uint32_t sequence = 0;
   bool ended = false;
   Chunk chunk;
-  for (;;) {
+  while (written) {
     Result<bool> more = walker->next(chunk);
     if (!more) return more.error();
     if (!*more) break;
@@ -37,13 +42,14 @@ Result<void> rewrite_symbols(const std::string& from, const std::string& to, std
     Result<std::span<const std::byte>> content = walker->content(chunk, scratch);
     if (!content) return content.error();
     if (chunk.type == kChunkEnd && !ended) {
-      append_symbols(out, sequence, symbols);
+      written = write_symbols(*out, sequence, symbols);
       ended = true;
     }
-    out += make_chunk(chunk.type, sequence++, {reinterpret_cast<const char*>(content->data()), content->size()});
+    std::string_view copied(reinterpret_cast<const char*>(content->data()), content->size());
+    if (written) written = out->write(make_chunk(chunk.type, sequence++, copied));
   }
-  if (!ended) append_symbols(out, sequence, symbols);
-  return write_file_atomically(to, out, 0600);
+  if (written && !ended) written = write_symbols(*out, sequence, symbols);
+  return written ? out->commit() : written;
 }
 
 }  // namespace dwell

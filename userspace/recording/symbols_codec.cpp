@@ -53,19 +53,20 @@ std::string encode_symbols(std::size_t first_location, std::span<const LocationS
 }
 
 std::string decode_symbols(Cursor& in, std::uint64_t& text_bytes, Recording& out) {
-  std::vector<std::string_view> texts(get_count(in));
+  std::vector<std::string_view> texts(get_count<std::string_view>(in));
   for (std::string_view& text : texts) text = get_text(in);
   auto text = [&]() -> std::string_view {
     std::uint64_t index = in.uleb();
     if (index < texts.size()) {
       text_bytes += sizeof(std::string) + texts[index].size();
+      if (!DecodeBudget::take(texts[index].size(), 1)) in.fail();
       return texts[index];
     }
     in.fail();
     return {};
   };
   std::uint64_t first = in.uleb();
-  std::size_t count = get_count(in);
+  std::size_t count = get_count<LocationSymbol>(in);
   if (!in.ok() || first > out.locations.size() || count > out.locations.size() - first)
     return "it names a location that was not told before";
   if (out.symbols.size() < first + count) out.symbols.resize(first + count);
@@ -73,6 +74,7 @@ std::string decode_symbols(Cursor& in, std::uint64_t& text_bytes, Recording& out
   for (std::uint64_t& depth : depths) depth = in.uleb();
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
     if (depths[i] > kMaxInlineDepth || depths[i] > in.remaining()) return "a location has too many names";
+    if (!DecodeBudget::take(depths[i], sizeof(SymbolFrame))) return "its names are longer than a recording's can be";
     std::vector<SymbolFrame>& frames = out.symbols[first + i].frames;
     frames.assign(depths[i], {});
     for (SymbolFrame& frame : frames) {

@@ -150,7 +150,8 @@ std::string encode_modules(std::size_t first, std::span<const Module> modules) {
 std::string decode_modules(Cursor& in, Recording& out) {
   std::string wrong = begins_elsewhere(in.uleb(), out.modules.size());
   if (!wrong.empty()) return wrong;
-  std::size_t count = get_count(in);
+  std::size_t count = get_count<Module>(in);
+  out.modules.reserve(std::max(out.modules.size() + count, out.modules.size() * 2));
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
     Module module;
     module.path = get_text(in);
@@ -164,7 +165,7 @@ std::string decode_modules(Cursor& in, Recording& out) {
   if (!in.ok()) return kTooShort;
   std::size_t first = out.modules.size() - count;
   for (std::size_t i = 0; i < count && !in.at_end(); ++i) {
-    std::size_t segments = get_count(in);
+    std::size_t segments = get_count<CodeSegment>(in);
     for (std::size_t s = 0; s < segments && in.ok(); ++s) {
       CodeSegment segment{in.uleb(), in.uleb(), in.uleb()};
       out.modules[first + i].code.push_back(segment);
@@ -190,7 +191,7 @@ std::string encode_locations(std::size_t first, std::span<const Location> locati
 std::string decode_locations(Cursor& in, Recording& out) {
   std::string wrong = begins_elsewhere(in.uleb(), out.locations.size());
   if (!wrong.empty()) return wrong;
-  std::size_t count = get_count(in), base = out.locations.size();
+  std::size_t count = get_count<Location>(in), base = out.locations.size();
   out.locations.resize(base + count);
   for (std::size_t i = 0; i < count; ++i) {
     std::uint64_t packed = in.uleb();
@@ -231,7 +232,7 @@ std::string encode_stacks(std::size_t first, std::span<const StackView> stacks) 
 std::string decode_stacks(Cursor& in, Recording& out) {
   std::string wrong = begins_elsewhere(in.uleb(), out.stacks.size());
   if (!wrong.empty()) return wrong;
-  std::size_t count = get_count(in), base = out.stacks.size();
+  std::size_t count = get_count<CallStack>(in), base = out.stacks.size();
   if (base + count > kMaxStacks) return "it holds more stacks than a recording can";
   out.stacks.resize(base + count);
   std::span<CallStack> stacks = std::span(out.stacks).subspan(base);
@@ -242,6 +243,7 @@ std::string decode_stacks(Cursor& in, Recording& out) {
     if (depth > kMaxStackDepth) return "it holds a stack that is too deep";
     locations += depth;
     if (locations > kMaxStackLocations) return "its stacks are too deep";
+    if (!DecodeBudget::take(depth, sizeof(std::uint32_t))) return kTooShort;
     stack.locations.resize(depth);
   }
   std::vector<std::uint64_t> shared(count);
@@ -280,7 +282,7 @@ std::string encode_series(std::size_t first, std::span<const Series> series) {
 std::string decode_series(Cursor& in, Recording& out) {
   std::string wrong = begins_elsewhere(in.uleb(), out.series.size());
   if (!wrong.empty()) return wrong;
-  std::size_t count = get_count(in), base = out.series.size();
+  std::size_t count = get_count<Series>(in), base = out.series.size();
   out.series.resize(base + count);
   std::span<Series> series = std::span(out.series).subspan(base);
   std::uint64_t stack = 0;
@@ -314,7 +316,7 @@ std::string encode_losses(std::span<const Loss> losses) {
 }
 
 std::string decode_losses(Cursor& in, Recording& out) {
-  std::size_t count = get_count(in);
+  std::size_t count = get_count<Loss>(in);
   for (std::size_t i = 0; i < count && in.ok(); ++i) {
     Loss loss;
     loss.time_ns = in.uleb();

@@ -62,7 +62,7 @@ std::string decode_thread_tick(Cursor& in, Recording& out) {
   ThreadTick tick;
   tick.start_ns = in.uleb();
   tick.end_ns = in.uleb();
-  for (std::size_t left = get_count(in); left > 0; --left) {
+  for (std::size_t left = get_count<ThreadSiteChange>(in); left > 0; --left) {
     ThreadSiteChange change;
     if (std::string wrong = get_site(in, out, change.site); !wrong.empty()) return wrong;
     change.created = in.uleb();
@@ -91,7 +91,7 @@ std::string encode_live_threads(const LiveThreads& live) {
 std::string decode_live_threads(Cursor& in, Recording& out) {
   LiveThreads live;
   live.time_ns = in.uleb();
-  for (std::size_t left = get_count(in); left > 0; --left) {
+  for (std::size_t left = get_count<LiveThread>(in); left > 0; --left) {
     LiveThread thread;
     if (std::string wrong = get_site(in, out, thread.site); !wrong.empty()) return wrong;
     thread.tid = static_cast<Tid>(in.uleb());
@@ -146,7 +146,7 @@ std::string get_wake(Cursor& in, const Recording& recording, std::size_t sites, 
 std::string decode_blocked(Cursor& in, Recording& out) {
   BlockedSites blocked;
   blocked.time_ns = in.uleb();
-  for (std::size_t left = get_count(in); left > 0; --left) {
+  for (std::size_t left = get_count<BlockedSite>(in); left > 0; --left) {
     BlockedSite site;
     if (std::string wrong = get_site(in, out, site.site); !wrong.empty()) return wrong;
     site.ns = in.uleb();
@@ -155,7 +155,7 @@ std::string decode_blocked(Cursor& in, Recording& out) {
   }
   if (!in.ok()) return kTooShort;
   // The first recordings end here.
-  for (std::size_t left = in.at_end() ? 0 : get_count(in); left > 0; --left) {
+  for (std::size_t left = in.at_end() ? 0 : get_count<Wake>(in); left > 0; --left) {
     Wake wake;
     if (std::string wrong = get_wake(in, out, blocked.sites.size(), wake); !wrong.empty()) return wrong;
     blocked.wakes.push_back(std::move(wake));

@@ -116,10 +116,10 @@ std::string decode_look(Cursor& in, Recording& out) {
   if (process >= out.processes.size()) return fmt::format("process {} of {}", process, out.processes.size());
   look.process = static_cast<ProcessSlot>(process);
   // Grown one by one: a number that lies fails at the first of them that is not there.
-  for (std::size_t left = get_count(in); left > 0; --left) {
+  for (std::size_t left = get_count<LockFacts>(in); left > 0; --left) {
     if (!decode_lock(get_text(in), look.locks.emplace_back())) return kTooShort;
   }
-  for (std::size_t left = get_count(in); left > 0; --left) {
+  for (std::size_t left = get_count<ThreadFacts>(in); left > 0; --left) {
     ThreadFacts& thread = look.threads.emplace_back();
     std::string wrong = decode_thread(get_text(in), look.locks.size(), out.stacks.size(), thread);
     if (!wrong.empty()) return wrong;

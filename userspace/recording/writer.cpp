@@ -2,40 +2,25 @@
 #include "userspace/recording/writer.h"
 
 #include <absl/container/flat_hash_map.h>
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <map>
 #include <tuple>
 #include <utility>
 #include <vector>
 
-#include "userspace/base/unique_fd.h"
 #include "userspace/recording/chunks.h"
 #include "userspace/recording/codec.h"
 
 namespace dwell {
 
-namespace {
-
-Error output_error(const std::string& doing, int err) {
-  Error error = system_error(doing, err);
-  error.exit = Exit::kOutput;
-  if (err == ENOSPC || err == EDQUOT) error.hint = "what was written so far can be read; free some space, or use another disk";
-  return error;
-}
-
-}  // namespace
-
 struct RecordingWriter::Impl {
-  std::string path;
-  UniqueFd fd;
-  std::uint64_t bytes = 0, last_tick_bytes = 0;
+  explicit Impl(OutputFile output) : file(std::move(output)) {}
+
+  OutputFile file;
+  std::uint64_t last_tick_bytes = 0;
   std::uint32_t sequence = 0;
   Error failure;
   bool failed = false;
@@ -71,29 +56,17 @@ struct RecordingWriter::Impl {
   void know_processes(std::span<const Series> fresh);
 };
 
-// A write that fails half way is taken back, so that the file ends with a whole chunk.
+// After a write that fails half way the file ends with a whole chunk.
 Result<void> RecordingWriter::Impl::write_all(std::string_view content) {
   if (failed) return failure;
-  std::size_t written = 0;
-  while (written < content.size()) {
-    ssize_t n = ::write(fd.get(), content.data() + written, content.size() - written);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) {
-      Error error = output_error("write " + path, errno);
-      if (written > 0 && ::ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0)
-        error.what += " (and its last, unfinished part could not be taken back)";
-      return fail(std::move(error));
-    }
-    written += static_cast<std::size_t>(n);
-  }
-  bytes += written;
-  return {};
+  Result<void> written = file.write(content);
+  return written ? written : fail(written.error());
 }
 
 Result<void> RecordingWriter::Impl::write_chunk(std::uint32_t type, std::string_view payload) {
   if (failed) return failure;
   if (payload.size() > kMaxChunkBytes) {
-    return fail({fmt::format("write {}: a chunk {} of {} bytes is more than the format can hold", path,
+    return fail({fmt::format("write {}: a chunk {} of {} bytes is more than the format can hold", file.path(),
                              chunk_type_name(type), payload.size()),
                  "", Exit::kOutput});
   }
@@ -160,17 +133,14 @@ RecordingWriter& RecordingWriter::operator=(RecordingWriter&&) noexcept = defaul
 RecordingWriter::~RecordingWriter() = default;
 
 Result<RecordingWriter> RecordingWriter::create(const std::string& path, const RecordingInfo& info) {
-  auto impl = std::make_unique<Impl>();
-  impl->path = path;
-  impl->fd.reset(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0600));
-  if (!impl->fd.valid()) {
-    Error error = output_error("create " + path, errno);
-    error.hint = "choose a file that can be written, with -o";
-    return error;
-  }
-  struct stat status;
-  if (::fstat(impl->fd.get(), &status) != 0 || !S_ISREG(status.st_mode))
-    return Error{"create " + path + ": not a regular file", "a recording cannot be written to a pipe or device", Exit::kOutput};
+  Result<OutputFile> file = OutputFile::create(path, 0600);
+  if (!file) return file.error();
+  file->give_to_caller();
+  return create(std::move(*file), info);
+}
+
+Result<RecordingWriter> RecordingWriter::create(OutputFile file, const RecordingInfo& info) {
+  auto impl = std::make_unique<Impl>(std::move(file));
   Result<void> written = impl->write_all(file_header());
   if (written) written = impl->write_chunk(kChunkInfo, encode_info(info));
   if (!written) return written.error();
@@ -216,9 +186,9 @@ StackId RecordingWriter::add_stack(std::span<const std::uint32_t> locations, std
 
 Result<void> RecordingWriter::write_tick(const MemoryTick& tick, std::span<const Series> series) {
   Result<void> written = impl_->write_tables(series);
-  std::uint64_t before = impl_->bytes;
+  std::uint64_t before = impl_->file.bytes();
   if (written) written = impl_->write_chunk(kChunkTick, encode_tick(tick));
-  impl_->last_tick_bytes = impl_->bytes - before;
+  impl_->last_tick_bytes = impl_->file.bytes() - before;
   return written;
 }
 
@@ -309,14 +279,17 @@ Result<void> RecordingWriter::write_symbols(std::uint32_t first_location, std::s
 Result<void> RecordingWriter::finish(const RecordingEnd& end) {
   Result<void> written = impl_->write_tables({});
   if (written) written = impl_->write_chunk(kChunkEnd, encode_end(end));
-  if (written && ::fsync(impl_->fd.get()) != 0) return impl_->fail(output_error("sync " + impl_->path, errno));
-  return written;
+  if (written) written = impl_->file.commit();
+  return written ? written : impl_->fail(written.error());
 }
 
 std::span<const Module> RecordingWriter::modules() const { return impl_->modules; }
 std::span<const Location> RecordingWriter::locations() const { return impl_->locations; }
 std::size_t RecordingWriter::stack_count() const { return impl_->stack_count(); }
-std::uint64_t RecordingWriter::bytes_written() const { return impl_->bytes; }
+std::span<const std::uint32_t> RecordingWriter::locations_of(StackId stack) const {
+  return impl_->stack(static_cast<std::size_t>(stack)).locations;
+}
+std::uint64_t RecordingWriter::bytes_written() const { return impl_->file.bytes(); }
 std::uint64_t RecordingWriter::last_tick_bytes() const { return impl_->last_tick_bytes; }
 
 std::size_t RecordingWriter::memory_bytes() const {

@@ -18,6 +18,7 @@
 #include <span>
 #include <string>
 
+#include "userspace/base/output_file.h"
 #include "userspace/base/result.h"
 #include "userspace/recording/model.h"
 
@@ -25,9 +26,10 @@ namespace dwell {
 
 class RecordingWriter {
  public:
-  // A file that stands at `path` is replaced. Readable and writable by its owner only: it holds command
-  // lines and addresses.
+  // Nothing may stand at `path`. Readable and writable by its owner only: it holds command lines and addresses.
   static Result<RecordingWriter> create(const std::string& path, const RecordingInfo& info);
+  // Into a file that is open, and empty.
+  static Result<RecordingWriter> create(OutputFile file, const RecordingInfo& info);
   RecordingWriter(RecordingWriter&&) noexcept;
   RecordingWriter& operator=(RecordingWriter&&) noexcept;
   ~RecordingWriter();
@@ -63,6 +65,7 @@ class RecordingWriter {
   std::span<const Module> modules() const;
   std::span<const Location> locations() const;
   std::size_t stack_count() const;
+  std::span<const std::uint32_t> locations_of(StackId stack) const;  // good until the next add_stack()
   std::uint64_t bytes_written() const;
   // Of the last tick alone: what TickSchedule is told. Tables are written once, and say nothing about the next tick.
   std::uint64_t last_tick_bytes() const;

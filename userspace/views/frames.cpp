@@ -12,6 +12,7 @@
 #include <tuple>
 
 #include "bpf/events.h"
+#include "userspace/recording/codec.h"
 
 namespace dwell {
 
@@ -193,6 +194,7 @@ std::string incomplete_because(std::uint8_t end) {
     case DWELL_STACK_NOT_GROWING: return "a broken chain of frames";
     case DWELL_STACK_ASYNC: return "interrupted by a signal";
     case DWELL_STACK_TABLE_PENDING: return "a module that had just been loaded";
+    case kStackShortened: return "to save memory while recording";
     default: return "for a reason that this dwell does not know";
   }
 }

@@ -91,7 +91,10 @@ class RowTable {
   };
   struct Same {
     const Keys& keys;
-    std::size_t operator()(std::uint32_t row) const { return absl::HashOf(keys.of(row)); }
+    static std::string_view bytes_of(std::span<const std::uint32_t> key) {
+      return {reinterpret_cast<const char*>(key.data()), key.size_bytes()};
+    }
+    std::size_t operator()(std::uint32_t row) const { return absl::HashOf(bytes_of(keys.of(row))); }
     bool operator()(std::uint32_t a, std::uint32_t b) const { return std::ranges::equal(keys.of(a), keys.of(b)); }
   };
 

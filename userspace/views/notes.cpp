@@ -29,7 +29,7 @@ LossText text_of(LossKind kind) {
     case LossKind::kProcess: return {"process events lost", "a fork, exec or exit was missed: memory may be counted in the wrong process"};
     case LossKind::kThreadState: return {"calls not seen", "there was no memory for a thread's state: its allocations and frees are missing"};
     case LossKind::kScratch: return {"stacks not walked", "what they allocated is shown as [unknown]"};
-    case LossKind::kStackTableFull: return {"stacks not kept", "more different stacks than a recording holds: shown as [unknown]"};
+    case LossKind::kStackTableFull: return {"stacks not kept", "more different stacks than dwell keeps: shown by the function that was called alone"};
     case LossKind::kUnresolvedStack: return {"stacks not known", "what they allocated is shown as [unknown]"};
     case LossKind::kUndecodable: return {"records not understood", "made by another version of dwell's BPF programs"};
     case LossKind::kProcessTableFull: return {"children not followed", "their memory is in no figure"};

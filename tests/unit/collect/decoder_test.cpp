@@ -53,7 +53,7 @@ class DecoderTest : public testing::Test {
   }
 
   std::string path_ = testing::TempDir() + "decoder-" + testing::UnitTest::GetInstance()->current_test_info()->name();
-  RecordingWriter writer_ = std::move(*RecordingWriter::create(path_, {}));
+  RecordingWriter writer_ = (std::filesystem::remove(path_), std::move(*RecordingWriter::create(path_, {})));
   std::uint32_t module_ = writer_.add_module({"/bin/app", "", 0, ModuleKind::kFile});
   StackTable stacks_{writer_};
   AddressSpace space_;

@@ -69,8 +69,9 @@ inline Recording sample_recording(std::uint64_t sample_period = 0) {
   return r;
 }
 
-// A recording that has only the tables of `r` so far.
+// A recording that has only the tables of `r` so far. One that stands there goes.
 inline Result<RecordingWriter> begin_recording(const std::string& path, const Recording& r) {
+  std::filesystem::remove(path);
   Result<RecordingWriter> writer = RecordingWriter::create(path, r.info);
   if (!writer) return writer;
   for (std::size_t slot = 0; slot < r.processes.size(); ++slot)

@@ -16,7 +16,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-MemoryReport report_of(const Recording& recording, const MemoryFilter& filter = {}, SortKey sort = SortKey::kRetained,
+MemoryReport report_of(RecordingRef recording, const MemoryFilter& filter = {}, SortKey sort = SortKey::kRetained,
                        GroupBy group = GroupBy::kStack) {
   Result<MemoryReport> report = memory_report(recording, filter, sort, group);
   EXPECT_TRUE(report) << report.error().what;
