@@ -23,9 +23,15 @@ const volatile __u32 own_pid_inode = 0;
 
 #define DWELL_PIDTYPE_TGID 1
 
-/* The kernel's struct pid has one element of numbers[] for each level, from the initial namespace down. */
+/* The kernel's struct pid has one element of numbers[] for each level, from the initial namespace down; there
+ * are at most 32 levels below it. The mask is on the very register: 6.1 knows no bound of a 32-bit product.
+ */
+#define DWELL_PID_LEVELS 63
 static __always_inline void *dwell_upid_at(struct pid *pid, __u32 level) {
-  return (void *)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid);
+  __u64 bounded = level;
+  barrier_var(bounded);
+  __u64 offset = (bounded & DWELL_PID_LEVELS) * bpf_core_type_size(struct upid);
+  return (void *)pid + bpf_core_field_offset(struct pid, numbers) + offset;
 }
 
 /* Its id in the namespace of that level, of those that it is in. */
