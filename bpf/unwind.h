@@ -181,9 +181,13 @@ static __always_inline __u64 dwell_same_walk(const struct dwell_walk *w, const s
 }
 
 /* The stack of a walk that began like this one and would read the same words; 0: none is remembered. What was
- * read for the comparison stays in the window. */
-static __always_inline __u64 dwell_remembered(struct dwell_walk *w, const struct dwell_memo_set *set,
-                                              __u64 tag, const struct dwell_stack_start *start) {
+ * read for the comparison stays in the window.
+ *
+ * Global, so that the verifier looks at it by itself: inlined, each of its hundreds of ends is one more state in
+ * which the walk begins, and from Linux 7.2 on the verifier gives up on them after a million instructions. */
+__noinline __u64 dwell_remembered(struct dwell_walk *w, const struct dwell_memo_set *set, __u64 tag,
+                                  const struct dwell_stack_start *start) {
+  if (!w || !set || !start) return 0; /* the verifier does not know the caller */
   __u64 bytes = 0;
   for (int i = 0; i < DWELL_MEMO_WAYS; i++)
     if (set->starts[i] == tag && set->bytes[i] > bytes) bytes = set->bytes[i];

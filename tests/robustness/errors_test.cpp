@@ -71,6 +71,17 @@ TEST_F(Errors, WithoutTheKernelsTypesItSaysSo) {
   EXPECT_NE(dwell.errors.find("hint: "), std::string::npos) << dwell.errors;
 }
 
+TEST_F(Errors, AnOldKernelIsRefusedByItsVersionBeforeAnythingIsStarted) {
+  Program target({"sleep", "60"});
+  std::string pid = std::to_string(target.pid()), started = folder_.file("started");
+  for (std::vector<std::string> command : {std::vector<std::string>{"record", "-p", pid}, {"threads", "-p", pid},
+                                           {"clocks", "-p", pid}, {"record", "--", "touch", started}}) {
+    command.insert(command.begin(), {"setarch", "x86_64", "--uname-2.6", dwell_binary()});
+    expect_error(run(command), Exit::kUnsupported, "Linux 2.6.", "Debian 12");
+  }
+  EXPECT_FALSE(std::filesystem::exists(started));
+}
+
 TEST_F(Errors, AProcessWithoutAnAllocatorIsRefused) {
   DWELL_NEEDS_BPF();
   Program target({target_binary("pause64")});

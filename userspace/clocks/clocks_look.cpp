@@ -9,7 +9,6 @@
 #include <cerrno>
 
 #include "userspace/base/clock.h"
-#include "userspace/base/privileges.h"
 #include "userspace/base/text.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/clocks/clock_authors.h"
@@ -24,6 +23,7 @@
 #include "userspace/clocks/step_ledger.h"
 #include "userspace/clocks/verdicts.h"
 #include "userspace/collect/trace_core.h"
+#include "userspace/kernel/kernel_version.h"
 #include "userspace/probes/calibrate.h"
 #include "userspace/process/process.h"
 #include "userspace/record/signals.h"
@@ -82,6 +82,7 @@ class Look {
 };
 
 Result<void> Look::prepare() {
+  if (Result<void> kernel = require_kernel(); !kernel) return kernel;
   Result<ProcessFacts> facts = read_process(options_.pid);
   if (!facts) return facts.error();
   facts_ = *facts;
@@ -93,11 +94,7 @@ Result<void> Look::prepare() {
   Result<Calibration> calibration = calibrate();
   if (!calibration) return calibration.error();
   calibration_ = *calibration;
-  if (!calibration_.abilities.best)
-    return Error{
-        "attach a probe to a function of our own: " + calibration_.abilities.why_not_perf,
-        privilege_hint({Capability::kBpf, Capability::kPerfmon}),
-        Exit::kNotPermitted};
+  if (!calibration_.abilities.best) return calibration_.why_no_probes();
   Result<std::vector<Mapping>> mappings = read_maps(facts_.pid);
   if (!mappings) return mappings.error();
   if (mappings->empty())

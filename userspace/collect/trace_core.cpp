@@ -13,10 +13,9 @@
 
 #include "bpf/events.h"
 #include "lifecycle.skel.h"
-#include "userspace/base/privileges.h"
 #include "userspace/base/unique_fd.h"
-#include "userspace/collect/bpf_log.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/kernel/bpf_log.h"
 #include "userspace/probes/pid_namespace.h"
 #include "userspace/unwind/unwind_maps.h"
 
@@ -181,18 +180,6 @@ std::vector<dwell_hits> read_hits(int map_fd, std::size_t probes) {
     }
   }
   return sums;
-}
-
-Error load_error(const std::string& what, int error_number) {
-  Error error = system_error(fmt::format("load the BPF programs for {}", what), error_number,
-                             "run: dwell doctor, which tells what this kernel allows");
-  std::string log = last_bpf_complaint();
-  if (!log.empty()) error.what += " (" + log + ")";
-  if (error_number == EPERM)
-    error.hint = privilege_hint({Capability::kBpf, Capability::kPerfmon});
-  if (error_number == ENOMEM)
-    error.hint = "a container's limit of memory counts for these buffers too: raise it, or take a smaller ring: --buffer 8M";
-  return error;
 }
 
 }  // namespace dwell

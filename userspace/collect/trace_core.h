@@ -23,6 +23,7 @@
 #include "userspace/base/known_time.h"
 #include "userspace/base/result.h"
 #include "userspace/collect/event.h"
+#include "userspace/kernel/load_error.h"
 #include "userspace/unwind/table_memory.h"
 
 struct bpf_object;
@@ -78,8 +79,5 @@ KnownTime time_of_all_runs(const RunTime& counted, std::uint64_t runs);
 
 // Sums of a per-CPU array of dwell_hits, for the probes 0 .. probes-1.
 std::vector<dwell_hits> read_hits(int map_fd, std::size_t probes);
-
-// Why an object could not be loaded: the kernel's own words, and what to do.
-Error load_error(const std::string& what, int error_number);
 
 }  // namespace dwell

@@ -12,6 +12,7 @@
 #include "userspace/clocks/clocks_profile.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
+#include "userspace/kernel/bpf_log.h"
 
 namespace dwell {
 
@@ -34,6 +35,7 @@ Result<std::string> content_of(const ClocksCommand& command, const ClocksReport&
 }  // namespace
 
 Result<Exit> run(const ClocksCommand& command) {
+  if (command.verbose) listen_to_libbpf(true);
   Result<ClocksReport> report = look_at_clocks(command.options, [](const std::string& message) {
     fmt::print(stderr, "{}; Ctrl-C ends it\n", printable(message));
   });

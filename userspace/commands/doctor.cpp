@@ -3,11 +3,15 @@
 
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
+#include "userspace/doctor/kernel_trials.h"
+#include "userspace/kernel/bpf_log.h"
 
 namespace dwell {
 
 Result<Exit> run(const DoctorCommand& command) {
+  if (command.verbose) listen_to_libbpf(true);
   DoctorReport report = examine(command.pid);
+  report.trials = try_kernel(report.calibration, report.methods);
   if (Result<void> written = write_output("", command.json ? doctor_json(report) : doctor_text(report)); !written)
     return written.error();
   return report.exit();

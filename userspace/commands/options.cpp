@@ -24,6 +24,12 @@ auto value_of(T& value, Parse parse, const char* what) {
   };
 }
 
+constexpr const char* kDebug = "Options for debugging dwell";
+
+void add_verbose(CLI::App& app, bool& verbose) {
+  app.add_flag("-v,--verbose", verbose, "show what libbpf says, and the verifier's whole log")->group(kDebug);
+}
+
 void add_max_memory(CLI::App& app, std::optional<std::uint64_t>& bytes, const char* help) {
   app.add_option_function<std::string>("--max-memory", value_of(bytes, parse_size, "a size like 500M, 2G"), help)
       ->type_name("SIZE");
@@ -151,7 +157,6 @@ void add_record(CLI::App& app, RecordCommand& command) {
   app.add_flag_callback("--no-symbols", [&options] { options.symbols = false; },
                         "leave names to 'dwell symbolize', here or elsewhere");
   app.add_flag("-q,--quiet", command.quiet, "no live line, no summary");
-  const char* kDebug = "Options for debugging dwell";
   app.add_option_function<std::string>(
          "--detach-above",
          value_of(options.detach_above_percent, parse_limit, "a percentage like 90 or 50%; 0: never"),
@@ -174,7 +179,7 @@ void add_record(CLI::App& app, RecordCommand& command) {
          "session, multi or perf (default: the best that works)")
       ->type_name("METHOD")
       ->group(kDebug);
-  app.add_flag("-v,--verbose", command.verbose, "show what libbpf says")->group(kDebug);
+  add_verbose(app, command.verbose);
   auto* program = app.add_option("COMMAND", options.command, "after --: start this program, held until the probes are in place");
   program->excludes(pid);
   app.positionals_at_end();
@@ -272,6 +277,7 @@ void add_threads(CLI::App& app, ThreadsCommand& command) {
       ->excludes(output)
       ->group(kGo);
   app.add_flag("--runtime", command.runtime, "the runtime's own goroutines and calls, too")->needs(goroutines)->group(kGo);
+  add_verbose(app, command.verbose);
 }
 
 void add_clocks(CLI::App& app, ClocksCommand& command) {
@@ -294,12 +300,14 @@ void add_clocks(CLI::App& app, ClocksCommand& command) {
   app.add_option("-n,--sites", command.sites, "how many call sites (default: 20)")->type_name("N");
   app.add_option("--stacks", command.stacks, "how many of them with their stack (default: 3)")->type_name("N");
   app.add_flag("--json", command.json, "the same as -f json: everything, docs/clocks.md");
+  add_verbose(app, command.verbose);
 }
 
 void add_doctor(CLI::App& app, DoctorCommand& command) {
   app.add_option_function<pid_t>("-p,--pid", [&command](pid_t p) { command.pid = p; }, "what can be seen of this process")
       ->type_name("PID");
   app.add_flag("--json", command.json, "as JSON");
+  add_verbose(app, command.verbose);
 }
 
 }  // namespace

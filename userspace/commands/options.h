@@ -95,6 +95,7 @@ struct ThreadsCommand {
   bool contexts = false;    // and the contexts that are not cancelled
   bool runtime = false;     // and those that its runtime keeps for itself
   bool json = false;
+  bool verbose = false;
 };
 
 struct ClocksCommand {
@@ -106,11 +107,13 @@ struct ClocksCommand {
   std::size_t sites = 20;
   std::size_t stacks = 3;
   bool json = false;
+  bool verbose = false;
 };
 
 struct DoctorCommand {
   std::optional<pid_t> pid;
   bool json = false;
+  bool verbose = false;
 };
 
 struct PrintAndExit {  // --help, --version, or a mistake on the command line

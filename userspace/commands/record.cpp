@@ -11,7 +11,7 @@
 #include "ui/memory_text.h"
 #include "ui/text_style.h"
 #include "userspace/base/memory_limit.h"
-#include "userspace/collect/bpf_log.h"
+#include "userspace/kernel/bpf_log.h"
 #include "userspace/clocks/clock_tracing.h"
 #include "userspace/go_contexts/context_tracing.h"
 #include "userspace/commands/commands.h"

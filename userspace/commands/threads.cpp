@@ -6,6 +6,7 @@
 #include "userspace/commands/commands.h"
 #include "userspace/commands/goroutines.h"
 #include "userspace/commands/output.h"
+#include "userspace/kernel/bpf_log.h"
 #include "userspace/recording/reader.h"
 #include "userspace/threads/snapshot.h"
 #include "userspace/views/lock_blocks.h"
@@ -24,6 +25,7 @@ Result<void> tell_lock_blocks(const std::string& path, ThreadReport& report) {
 }  // namespace
 
 Result<Exit> run(const ThreadsCommand& command) {
+  if (command.verbose) listen_to_libbpf(true);
   if (command.goroutines) return show_goroutines(command);
   ReplacedFile replaced(command.options.output);
   Result<Recording> recording = take_snapshot(command.options);

@@ -36,14 +36,25 @@ struct AllocTracing::Program {
   std::unique_ptr<::go_allocs, FreeWith<go_allocs__destroy>> object;
 };
 
-Result<std::unique_ptr<Tracer>> AllocTracing::load(const TracerContext& context) {
+Result<std::unique_ptr<AllocTracing::Program>> AllocTracing::load_program(const TraceCore& core, AttachMethod method) {
   auto program = std::make_unique<Program>();
   program->object.reset(go_allocs__open());
   if (!program->object) return load_error(kWhat, errno);
-  if (Result<void> adopted = context.core.adopt(program->object->obj); !adopted) return adopted.error();
-  set_probe_role(program->object->progs.on_span, ProbeRole::kEntry, go_probe_method(context.calibration));
+  if (Result<void> adopted = core.adopt(program->object->obj); !adopted) return adopted.error();
+  set_probe_role(program->object->progs.on_span, ProbeRole::kEntry, method);
   if (int err = go_allocs__load(program->object.get())) return load_error(kWhat, -err);
-  return std::unique_ptr<Tracer>(new AllocTracing(context, std::move(program)));
+  return program;
+}
+
+Result<void> AllocTracing::try_program(const TraceCore& core, AttachMethod method) {
+  Result<std::unique_ptr<Program>> program = load_program(core, method);
+  return program ? Result<void>() : program.error();
+}
+
+Result<std::unique_ptr<Tracer>> AllocTracing::load(const TracerContext& context) {
+  Result<std::unique_ptr<Program>> program = load_program(context.core, go_probe_method(context.calibration));
+  if (!program) return program.error();
+  return std::unique_ptr<Tracer>(new AllocTracing(context, std::move(*program)));
 }
 
 AllocTracing::AllocTracing(const TracerContext& context, std::unique_ptr<Program> program)

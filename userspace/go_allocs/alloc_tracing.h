@@ -21,6 +21,8 @@ namespace dwell {
 class AllocTracing : public Tracer {
  public:
   static Result<std::unique_ptr<Tracer>> load(const TracerContext& context);
+  // Whether the kernel takes the program.
+  static Result<void> try_program(const TraceCore& core, AttachMethod method);
   ~AllocTracing() override;
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
@@ -49,6 +51,7 @@ class AllocTracing : public Tracer {
     std::unique_ptr<ProbeLinks> links;
   };
 
+  static Result<std::unique_ptr<Program>> load_program(const TraceCore& core, AttachMethod method);
   AllocTracing(const TracerContext& context, std::unique_ptr<Program> program);
   Result<void> find_runtime(ProcessSlot slot, Process& process, std::uint64_t now_ns);
   Result<void> plan_probes(ProcessSlot slot, Process& process);

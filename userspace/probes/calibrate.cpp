@@ -27,8 +27,10 @@
 #include "probe_selftest_session_plain.skel.h"
 #include "symbolizer/proc_maps.h"
 #include "userspace/base/clock.h"
-#include "userspace/base/privileges.h"
 #include "userspace/base/unique_fd.h"
+#include "userspace/kernel/bpf_log.h"
+#include "userspace/kernel/kernel_types.h"
+#include "userspace/kernel/load_error.h"
 #include "userspace/probes/pid_namespace.h"
 #include "userspace/probes/session_form.h"
 #include "userspace/process/surroundings.h"
@@ -95,7 +97,7 @@ using Skeleton = std::unique_ptr<probe_selftest, SkeletonDeleter>;
 
 Result<Skeleton> load_selftest(AttachMethod method) {
   Skeleton skeleton(DWELL_OPEN_IN_SESSION_FORM(probe_selftest, session_form_for(method)));
-  if (!skeleton) return system_error("open the probe self-test", errno);
+  if (!skeleton) return load_error("the probe self-test", errno);
   for (bpf_program* program : {skeleton->progs.on_entry, skeleton->progs.empty_entry})
     set_probe_role(program, ProbeRole::kEntry, method);
   for (bpf_program* program : {skeleton->progs.on_return, skeleton->progs.empty_return})
@@ -105,7 +107,7 @@ Result<Skeleton> load_selftest(AttachMethod method) {
   if (Result<void> told = tell_pid_namespace(skeleton->obj); !told) return told.error();
   skeleton->rodata->expected_tgid = static_cast<std::uint32_t>(getpid());
   int error = probe_selftest__load(skeleton.get());
-  if (error) return system_error("load the probe self-test", -error, privilege_hint({Capability::kBpf, Capability::kPerfmon}));
+  if (error) return load_error("the probe self-test", -error);
   return skeleton;
 }
 
@@ -289,27 +291,40 @@ std::string& why_not(ProbeAbilities& abilities, AttachMethod method) {
   return abilities.why_not_perf;
 }
 
-int quiet(libbpf_print_level, const char*, va_list) { return 0; }
+// What the kernel says of itself, so that nothing is tried that it cannot have.
+Result<void> expect_method(AttachMethod method) {
+  if (!kernel_types()) return {};
+  if (method == AttachMethod::kSession && session_form() == SessionForm::kNone)
+    return Error{"needs Linux 6.13", {}, Exit::kUnsupported};
+  if (method == AttachMethod::kMulti && !kernel_has_struct("bpf_uprobe_multi_link"))
+    return Error{"needs Linux 6.6", {}, Exit::kUnsupported};
+  return {};
+}
 
 }  // namespace
+
+Error Calibration::why_no_probes() const {
+  Error why = failure.value_or(Error{"no way to attach a probe was tried", {}, Exit::kUnsupported});
+  return why.because_of("attach a probe to a function of our own");
+}
 
 Result<Calibration> calibrate(std::optional<AttachMethod> only) {
   if (Result<void> usable = expect_bpf_surroundings("load BPF programs"); !usable) return usable.error();
   Result<OwnText> text = find_own_text();
   if (!text) return text.error().because_of("calibrate probes");
-  // A kernel without some method is no news to print; why not is kept instead.
-  libbpf_print_fn_t printer = libbpf_set_print(quiet);
+  listen_to_libbpf();
   Calibration calibration;
   for (AttachMethod method : {AttachMethod::kSession, AttachMethod::kMulti, AttachMethod::kPerf}) {
     if (only && *only != method) continue;
-    Result<Trial> trial = try_method(method, *text);
+    Result<void> expected = expect_method(method);
+    Result<Trial> trial = expected ? try_method(method, *text) : Result<Trial>(expected.error());
     if (trial) {
       use(*trial, method, calibration);
       break;
     }
     why_not(calibration.abilities, method) = trial.error().what;
+    calibration.failure = trial.error();
   }
-  libbpf_set_print(printer);
   return calibration;
 }
 
@@ -371,10 +386,9 @@ Fate fate_of_filtered_child(AttachMethod method, const OwnText& text, Function f
 SeccompAnswer try_seccomp(AttachMethod method) {
   Result<OwnText> text = find_own_text();
   if (!text) return SeccompAnswer::kUnknown;
-  libbpf_print_fn_t printer = libbpf_set_print(quiet);
+  listen_to_libbpf();
   Fate returns = fate_of_filtered_child(method, *text, dwell_site_push_return, true);
   Fate nop5 = fate_of_filtered_child(method, *text, dwell_site_nop5, false);
-  libbpf_set_print(printer);
   if (returns == Fate::kUntried || nop5 == Fate::kUntried) return SeccompAnswer::kUnknown;
   if (returns == Fate::kDead) return SeccompAnswer::kKilledByReturns;
   return nop5 == Fate::kDead ? SeccompAnswer::kKilledByNop5 : SeccompAnswer::kSurvives;

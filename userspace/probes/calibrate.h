@@ -14,7 +14,10 @@ namespace dwell {
 struct Calibration {
   ProbeAbilities abilities;
   TrapPrices prices;
+  std::optional<Error> failure;  // of the last method that was tried in vain
 
+  // With cause, hint and exit code; if abilities.best is none.
+  Error why_no_probes() const;
   TrapAbilities traps() const { return {abilities.nop5_is_a_call, abilities.long_nops_emulated}; }
 };
 

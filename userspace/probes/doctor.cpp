@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/probes/doctor.h"
 
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
 #include <linux/perf_event.h>
@@ -17,6 +16,9 @@
 
 #include "userspace/base/files.h"
 #include "userspace/base/privileges.h"
+#include "userspace/kernel/kernel_types.h"
+#include "userspace/kernel/kernel_version.h"
+#include "userspace/probes/calibrate.h"
 
 namespace dwell {
 
@@ -27,10 +29,6 @@ std::vector<MissingPrivilege> missing_of(const CapabilitySets& sets) {
   for (const Privilege& privilege : missing_privileges(sets)) missing.push_back({privilege, can_be_granted(sets, privilege)});
   return missing;
 }
-
-struct BtfDeleter {
-  void operator()(btf* types) const { btf__free(types); }
-};
 
 KernelFeature map_type(const char* name, bpf_map_type type, bool required, const char* instead) {
   int answer = libbpf_probe_bpf_map_type(type, nullptr);
@@ -56,30 +54,26 @@ KernelFeature perf_events() {
 std::vector<KernelFeature> kernel_features(const Calibration& calibration) {
   const ProbeAbilities& abilities = calibration.abilities;
   std::vector<KernelFeature> features;
-  std::unique_ptr<btf, BtfDeleter> types(btf__load_vmlinux_btf());
-  features.push_back({"BTF (/sys/kernel/btf/vmlinux)", types != nullptr, true,
+  bool types = kernel_types() != nullptr;
+  Result<void> version = require_version(kernel_release());
+  features.push_back({fmt::format("Linux {}.{} or newer", kOldestKernel.major, kOldestKernel.minor), bool(version), true,
+                      version ? "" : version.error().hint});
+  features.push_back({"BTF (/sys/kernel/btf/vmlinux)", types, true,
                       types ? "" : "the kernel is built without CONFIG_DEBUG_INFO_BTF; use one that has it"});
-  auto has = [&](const char* name, unsigned kind) {
-    return types && btf__find_by_name_kind(types.get(), name, kind) > 0;
-  };
   features.push_back(map_type("BPF ring buffer", BPF_MAP_TYPE_RINGBUF, true, "needs Linux 5.8"));
   features.push_back(map_type("task storage", BPF_MAP_TYPE_TASK_STORAGE, true, "needs Linux 5.11"));
-  bool preempt = has("bpf_preempt_disable", BTF_KIND_FUNC);
-  features.push_back({"preemption control (bpf_preempt_disable)", preempt, false,
-                      preempt ? "" : "needs Linux 6.11; each thread gets scratch memory of its own instead"});
-  bool iterators = has("bpf_iter__task", BTF_KIND_STRUCT);
-  features.push_back({"task iterators", iterators, false, iterators ? "" : "needs Linux 5.8; dwell threads needs them"});
 
-  bool session = abilities.best == AttachMethod::kSession;
+  bool session = abilities.why_not_session.empty(), multi = abilities.why_not_multi.empty();
   features.push_back({"uprobe sessions", session, false,
                       session ? "" : abilities.why_not_session + "; entry and return probes are attached apart"});
-  bool multi = session || abilities.best == AttachMethod::kMulti;
   features.push_back({"uprobe_multi links", multi, false, multi ? "" : abilities.why_not_multi + "; perf uprobes instead"});
-  features.push_back({"uprobes", abilities.best.has_value(), true, abilities.best ? "" : abilities.why_not_perf});
+  features.push_back({"perf uprobes", abilities.why_not_perf.empty(), false, abilities.why_not_perf});
+  features.push_back({"uprobes", abilities.best.has_value(), true, abilities.best ? "" : "none of these ways to attach works"});
+  if (!abilities.best) return features;
   features.push_back({"process filter of probes", abilities.pid_filter_exact, false,
                       abilities.pid_filter_exact ? "" : "needs Linux 6.10; other processes trap too, and are ignored"});
   features.push_back({"nop5 probes without trap", abilities.nop5_is_a_call, false,
-                      abilities.nop5_is_a_call ? "" : "needs Linux 6.18"});
+                      abilities.nop5_is_a_call ? "" : "here they cost what a trap costs; Linux 6.18 and newer can do better"});
   features.push_back(perf_events());
   return features;
 }
@@ -160,10 +154,36 @@ bool can_try(const CapabilitySets& sets) {
 // What fails without privileges says nothing about the kernel.
 void leave_open(std::vector<KernelFeature>& features) {
   for (KernelFeature& feature : features) {
-    if (feature.works || feature.name.starts_with("BTF")) continue;
+    if (feature.works || feature.name.starts_with("BTF") || feature.name.starts_with("Linux")) continue;
     feature.known = false;
     feature.detail = "not known: it could not be tried without CAP_BPF and CAP_PERFMON";
   }
+}
+
+// Each way to attach, for there may be reason to choose another than the best.
+Calibration try_methods(std::vector<AttachMethod>& working) {
+  Calibration best;
+  if (Result<void> kernel = require_kernel(); !kernel) {
+    best.failure = kernel.error();
+    ProbeAbilities& none = best.abilities;
+    none.why_not_session = none.why_not_multi = none.why_not_perf = "not tried on this kernel";
+    return best;
+  }
+  ProbeAbilities reasons;
+  for (AttachMethod method : {AttachMethod::kSession, AttachMethod::kMulti, AttachMethod::kPerf}) {
+    Result<Calibration> tried = calibrate(method);
+    std::string& why = method == AttachMethod::kSession ? reasons.why_not_session
+                       : method == AttachMethod::kMulti ? reasons.why_not_multi
+                                                        : reasons.why_not_perf;
+    bool works = tried && tried->abilities.best;
+    if (!works) why = tried ? tried->failure.value_or(Error{}).what : tried.error().what;
+    if (works) working.push_back(method);
+    if (tried && !best.abilities.best) best = *tried;
+  }
+  best.abilities.why_not_session = reasons.why_not_session;
+  best.abilities.why_not_multi = reasons.why_not_multi;
+  best.abilities.why_not_perf = reasons.why_not_perf;
+  return best;
 }
 
 }  // namespace
@@ -175,11 +195,7 @@ DoctorReport examine(std::optional<pid_t> pid) {
   report.missing = missing_of(sets);
   report.own_user_namespace = !sets.initial_namespace;
   report.surroundings = surroundings();
-  Result<Calibration> calibration = calibrate();
-  if (calibration)
-    report.calibration = std::move(*calibration);
-  else
-    report.calibration.abilities.why_not_perf = calibration.error().what;
+  report.calibration = try_methods(report.methods);
   report.features = kernel_features(report.calibration);
   if (!can_try(sets)) leave_open(report.features);
   if (pid) report.target = examine_target(*pid, report.calibration);
@@ -191,6 +207,7 @@ Exit DoctorReport::exit() const {
   if (std::ranges::any_of(surroundings, &Surrounding::refuses)) return Exit::kUnsupported;
   for (const KernelFeature& feature : features)
     if (feature.required && feature.known && !feature.works) return Exit::kUnsupported;
+  if (!trials.commands.empty() && trials.commands.front().failure) return trials.commands.front().failure->exit;
   if (target && target->failure) return target->failure->exit;
   bool any = !target || std::any_of(target->probes.begin(), target->probes.end(),
                                     [](const PlannedProbe& probe) { return probe.refusal.empty(); });

@@ -39,6 +39,21 @@ struct TargetExamination {
   std::optional<Error> failure;  // nothing to trace in it, or no way to look
 };
 
+// A BPF object, or another thing that commands need, as it was tried.
+struct ObjectTrial {
+  std::string object;            // "alloc"
+  std::string how;               // "uprobe session"; "" where there is but one way
+  std::optional<Error> failure;  // none: the kernel takes it
+};
+struct CommandAnswer {
+  std::string command;           // "record --blocked"
+  std::optional<Error> failure;  // none: it works
+};
+struct KernelTrials {
+  std::vector<ObjectTrial> objects;
+  std::vector<CommandAnswer> commands;
+};
+
 struct DoctorReport {
   std::string kernel;
   std::vector<KernelFeature> features;
@@ -46,6 +61,8 @@ struct DoctorReport {
   bool own_user_namespace = false;  // where capabilities do not count for BPF
   std::vector<Surrounding> surroundings;
   Calibration calibration;
+  std::vector<AttachMethod> methods;  // that work here, best first
+  KernelTrials trials;                // userspace/doctor/kernel_trials.h
   std::optional<TargetExamination> target;
 
   // What `dwell record` would end with.

@@ -3,7 +3,7 @@
 
 #include <bpf/btf.h>
 
-#include <memory>
+#include "userspace/kernel/kernel_types.h"
 
 namespace dwell {
 
@@ -16,10 +16,7 @@ SessionForm session_form(const btf& kernel_types) {
 }
 
 SessionForm session_form() {
-  static const SessionForm form = [] {
-    std::unique_ptr<btf, void (*)(btf*)> types(btf__load_vmlinux_btf(), btf__free);
-    return types ? session_form(*types) : SessionForm::kNone;
-  }();
+  static const SessionForm form = kernel_types() ? session_form(*kernel_types()) : SessionForm::kNone;
   return form;
 }
 

@@ -4,8 +4,8 @@
 #include <fmt/core.h>
 
 #include "userspace/base/memory_limit.h"
-#include "userspace/base/privileges.h"
 #include "userspace/collect/launch.h"
+#include "userspace/kernel/kernel_version.h"
 #include "userspace/probes/calibrate.h"
 #include "userspace/process/process.h"
 #include "userspace/record/recorder.h"
@@ -18,11 +18,7 @@ Result<Calibration> calibrate_for(const ProcessFacts& target, const RecordOption
   Result<Calibration> calibration = calibrate(options.attach_method);
   if (!calibration) return calibration;
   const ProbeAbilities& able = calibration->abilities;
-  if (!able.best) {
-    return Error{"attach a probe to a function of our own: " + able.why_not_perf,
-                 privilege_hint({Capability::kBpf, Capability::kPerfmon}),
-                 Exit::kNotPermitted};
-  }
+  if (!able.best) return calibration->why_no_probes();
   Result<bool> filtered = has_seccomp_filter(target.pid);
   if (filtered && *filtered && try_seccomp(*able.best) == SeccompAnswer::kKilledByReturns) {
     return Error{fmt::format("trace PID {}: it runs under a seccomp filter, and this kernel kills such a process "
@@ -45,6 +41,8 @@ Result<std::vector<Mapping>> mappings_of(const ProcessFacts& target) {
 }  // namespace
 
 Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks& callbacks) {
+  if (Result<void> kernel = require_kernel(); !kernel) return kernel.error();
+
   // A command is started and held before its first instruction.
   std::optional<LaunchedProgram> launched;
   if (!options.command.empty()) {

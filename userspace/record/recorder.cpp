@@ -151,8 +151,13 @@ Result<void> Recorder::load_tracers() {
   loaders.insert(loaders.begin(), MemoryTracing::load);
   for (const TracerLoader& load : loaders) {
     Result<std::unique_ptr<Tracer>> tracer = load(context);
-    if (!tracer) return tracer.error();
-    tracers_.push_back(std::move(*tracer));
+    if (tracer) {
+      tracers_.push_back(std::move(*tracer));
+      continue;
+    }
+    // What this kernel lacks costs what needs it, not the recording.
+    if (tracers_.empty() || tracer.error().exit != Exit::kUnsupported) return tracer.error();
+    note("missing in this recording: " + tracer.error().what + "; hint: " + tracer.error().hint);
   }
   return {};
 }

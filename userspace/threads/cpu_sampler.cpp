@@ -16,6 +16,8 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/kernel/bpf_log.h"
+#include "userspace/kernel/load_error.h"
 
 namespace dwell {
 namespace {
@@ -67,8 +69,9 @@ CpuSampler::~CpuSampler() = default;
 
 Result<CpuSampler> CpuSampler::open() {
   auto impl = std::make_unique<Impl>();
+  listen_to_libbpf();
   impl->object.reset(cpu_sample__open_and_load());
-  if (!impl->object) return system_error("load the BPF program that samples running threads", errno);
+  if (!impl->object) return bpf_error("load the BPF program that samples running threads", errno);
   return CpuSampler(std::move(impl));
 }
 

@@ -16,10 +16,11 @@
 #include "threads.skel.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/cursor.h"
-#include "userspace/base/privileges.h"
 #include "userspace/base/unique_fd.h"
-#include "userspace/collect/bpf_log.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/kernel/bpf_log.h"
+#include "userspace/kernel/kernel_version.h"
+#include "userspace/kernel/load_error.h"
 #include "userspace/probes/pid_namespace.h"
 #include "userspace/process/surroundings.h"
 
@@ -29,20 +30,13 @@ namespace {
 constexpr std::size_t kPiece = 64 << 10;      // the kernel gives half of that at once
 constexpr std::uint32_t kFair[] = {0, 3, 5};  // SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE
 
-Error load_error(const std::string& doing, int err) {
-  Error error = system_error(doing, err, "run: dwell doctor, which tells what this kernel allows");
-  std::string log = last_bpf_complaint();
-  if (!log.empty()) error.what += " (" + log + ")";
-  if (err == EPERM || err == EACCES) {
-    error.hint = privilege_hint({Capability::kBpf, Capability::kPerfmon}) +
-                 "; without them /proc/PID/task/TID/wchan and "
-                 "/proc/PID/task/TID/syscall still tell where your own threads wait";
-  } else if (err == EINVAL || err == ESRCH || err == ENOENT) {
-    error.hint =
-        "looking at threads needs Linux 5.18 or newer; on any, /proc/PID/task/TID/wchan and "
-        "/proc/PID/task/TID/syscall tell where a thread waits";
-    error.exit = Exit::kUnsupported;
-  }
+constexpr const char* kWithout =
+    "; without it /proc/PID/task/TID/wchan and /proc/PID/task/TID/syscall tell where a thread waits";
+
+Error look_error(const std::string& doing, int err) {
+  Error error = bpf_error(doing, err);
+  if (err == ESRCH) error.exit = Exit::kNoTarget;
+  error.hint += kWithout;
   return error;
 }
 
@@ -79,6 +73,7 @@ ThreadLooker& ThreadLooker::operator=(ThreadLooker&&) noexcept = default;
 ThreadLooker::~ThreadLooker() = default;
 
 Result<ThreadLooker> ThreadLooker::open(pid_t pid, const LookOptions& options) {
+  if (Result<void> kernel = require_kernel(); !kernel) return kernel.error();
   listen_to_libbpf();
   if (Result<void> usable = expect_bpf_surroundings("load the BPF program that looks at threads"); !usable)
     return usable.error();
@@ -88,13 +83,13 @@ Result<ThreadLooker> ThreadLooker::open(pid_t pid, const LookOptions& options) {
   if (::stat(fmt::format("/proc/{}/task", pid).c_str(), &tasks) == 0)
     impl->last_size = tasks.st_nlink * (sizeof(dwell_thread_record) + DWELL_THREAD_WINDOW);
   impl->object.reset(threads__open());
-  if (!impl->object) return load_error("load the BPF program that looks at threads", errno);
+  if (!impl->object) return look_error("load the BPF program that looks at threads", errno);
   impl->object->rodata->all_kernel_stacks = options.all_kernel_stacks;
   if (Result<void> told = tell_pid_namespace(impl->object->obj); !told) return told.error();
   if (int err = threads__load(impl->object.get()))
-    return load_error("load the BPF program that looks at threads", -err);
+    return look_error("load the BPF program that looks at threads", -err);
   impl->link = attach_to_process(*impl->object, pid);
-  if (!impl->link) return load_error(fmt::format("look at the threads of PID {}", pid), errno);
+  if (!impl->link) return look_error(fmt::format("look at the threads of PID {}", pid), errno);
   return ThreadLooker(std::move(impl));
 }
 
@@ -105,7 +100,7 @@ Result<RawLook> ThreadLooker::look_at(std::uint32_t tid) {
   bpf_iter_link_info info{};
   info.task.tid = tid;
   Link link = attach(*impl_->object, info);
-  if (!link) return load_error(fmt::format("look at thread {}", tid), errno);
+  if (!link) return look_error(fmt::format("look at thread {}", tid), errno);
   return read(link.get(), false);
 }
 
@@ -116,7 +111,7 @@ Result<RawLook> ThreadLooker::read(const bpf_link* link, bool times_only) {
   ::nanosleep(&moment, nullptr);
   std::uint64_t started = monotonic_ns();
   UniqueFd file(::bpf_iter_create(bpf_link__fd(link)));
-  if (!file.valid()) return load_error(fmt::format("look at the threads of PID {}", impl_->pid), errno);
+  if (!file.valid()) return look_error(fmt::format("look at the threads of PID {}", impl_->pid), errno);
   std::string bytes;
   bytes.reserve(impl_->last_size + kPiece);
   for (;;) {

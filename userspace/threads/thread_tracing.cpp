@@ -70,21 +70,35 @@ struct ThreadTracing::Program {
   std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>> new_threads;
 };
 
-Result<std::unique_ptr<Tracer>> ThreadTracing::load(const TracerContext& context) {
+Result<std::unique_ptr<ThreadTracing::Program>> ThreadTracing::load_program(const TraceCore& core, AttachMethod method) {
   auto program = std::make_unique<Program>();
   program->object.reset(thread_life__open());
   if (!program->object) return load_error(kWhat, errno);
   ::thread_life& object = *program->object;
-  if (Result<void> adopted = context.core.adopt(object.obj); !adopted) return adopted.error();
-  set_probe_role(object.progs.on_call, ProbeRole::kEntry, *context.calibration.abilities.best);
+  if (Result<void> adopted = core.adopt(object.obj); !adopted) return adopted.error();
+  set_probe_role(object.progs.on_call, ProbeRole::kEntry, method);
   if (int err = thread_life__load(&object)) return load_error(kWhat, -err);
   program->new_threads.reset(bpf_program__attach(object.progs.on_new_thread));
   if (!program->new_threads) return load_error(kWhat, errno);
-  std::unique_ptr<ThreadTracing> tracing(new ThreadTracing(context, std::move(program)));
+  return program;
+}
+
+Result<void> ThreadTracing::try_program(const TraceCore& core, AttachMethod method) {
+  Result<std::unique_ptr<Program>> program = load_program(core, method);
+  return program ? Result<void>() : program.error();
+}
+
+Result<std::unique_ptr<Tracer>> ThreadTracing::load(const TracerContext& context) {
+  Result<std::unique_ptr<Program>> program = load_program(context.core, *context.calibration.abilities.best);
+  if (!program) return program.error();
+  std::unique_ptr<ThreadTracing> tracing(new ThreadTracing(context, std::move(*program)));
   if (context.options.blocked) {
     Result<BlockedTime> blocked = BlockedTime::load(context.core);
-    if (!blocked) return blocked.error();
-    tracing->blocked_.emplace(std::move(*blocked));
+    if (!blocked && blocked.error().exit != Exit::kUnsupported) return blocked.error();
+    if (blocked)
+      tracing->blocked_.emplace(std::move(*blocked));
+    else
+      context.note("missing in this recording: " + blocked.error().what + "; hint: " + blocked.error().hint);
   }
   return std::unique_ptr<Tracer>(std::move(tracing));
 }

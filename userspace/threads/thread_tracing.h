@@ -24,6 +24,8 @@ namespace dwell {
 class ThreadTracing : public Tracer {
  public:
   static Result<std::unique_ptr<Tracer>> load(const TracerContext& context);
+  // Whether the kernel takes the program: loaded and attached, and gone again.
+  static Result<void> try_program(const TraceCore& core, AttachMethod method);
   ~ThreadTracing() override;
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
@@ -53,6 +55,7 @@ class ThreadTracing : public Tracer {
     AddressSpace code = {};
   };
 
+  static Result<std::unique_ptr<Program>> load_program(const TraceCore& core, AttachMethod method);
   ThreadTracing(const TracerContext& context, std::unique_ptr<Program> program);
   std::uint32_t routine_of(ProcessSlot process, std::uint64_t address) const;
   Result<void> look();

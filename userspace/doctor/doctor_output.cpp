@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "symbolizer/demangle.h"
+#include "ui/escape.h"
 #include "userspace/probes/doctor.h"
 
 namespace dwell {
@@ -29,10 +30,10 @@ const char* seccomp_text(SeccompAnswer answer) {
 
 std::string file_name(const std::string& path) {
   std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? path : path.substr(slash + 1);
+  return printable(slash == std::string::npos ? path : path.substr(slash + 1));
 }
 
-std::string readable(const std::string& function) { return demangle(function, DemangleWidth::kFull); }
+std::string readable(const std::string& function) { return printable(demangle(function, DemangleWidth::kFull)); }
 
 void add_probe_table(const TargetExamination& target, std::string& out) {
   std::size_t name_width = 8, module_width = 6, text_width = 11;
@@ -46,7 +47,7 @@ void add_probe_table(const TargetExamination& target, std::string& out) {
   for (const PlannedProbe& probe : target.probes) {
     out += fmt::format("  {:<{}}  {:<{}}  ", readable(probe.function.name), name_width, file_name(probe.module), module_width);
     if (!probe.refusal.empty()) {
-      out += fmt::format("refused: {}\n", probe.refusal);
+      out += fmt::format("refused: {}\n", printable(probe.refusal));
       continue;
     }
     const Placement& place = probe.chosen();
@@ -62,7 +63,7 @@ void add_skipped(const TargetExamination& target, std::string& out) {
     std::size_t forwarders = 0;
     for (const SkippedFunction& skipped : module.skipped) {
       if (skipped.forwards_to.empty())
-        lines += fmt::format("  {} in {}: {}\n", readable(skipped.name), file_name(module.path), skipped.reason);
+        lines += fmt::format("  {} in {}: {}\n", readable(skipped.name), file_name(module.path), printable(skipped.reason));
       else
         ++forwarders;
     }
@@ -74,16 +75,16 @@ void add_skipped(const TargetExamination& target, std::string& out) {
 }
 
 void add_target(const TargetExamination& target, std::string& out) {
-  out += fmt::format("\nPID {}: {}\n", target.pid, target.program);
+  out += fmt::format("\nPID {}: {}\n", target.pid, printable(target.program));
   if (target.failure) {
-    out += fmt::format("  cannot be traced: {}\n", target.failure->what);
-    if (!target.failure->hint.empty()) out += fmt::format("  hint: {}\n", target.failure->hint);
+    out += fmt::format("  cannot be traced: {}\n", printable(target.failure->what));
+    if (!target.failure->hint.empty()) out += fmt::format("  hint: {}\n", printable(target.failure->hint));
     return;
   }
   for (const AllocModule& module : target.modules)
-    out += fmt::format("  {} in {}: {} functions\n", module.allocator, module.path, module.functions.size());
+    out += fmt::format("  {} in {}: {} functions\n", module.allocator, printable(module.path), module.functions.size());
   if (target.seccomp_filter) out += fmt::format("  runs under a seccomp filter: {}\n", seccomp_text(target.seccomp));
-  for (const std::string& note : target.notes) out += fmt::format("  note: {}\n", note);
+  for (const std::string& note : target.notes) out += fmt::format("  note: {}\n", printable(note));
   add_probe_table(target, out);
   add_skipped(target, out);
 }
@@ -134,6 +135,42 @@ void add_privileges(const DoctorReport& report, std::string& out) {
 
 }  // namespace
 
+namespace {
+
+void add_commands(const KernelTrials& trials, std::string& out) {
+  if (trials.commands.empty()) return;
+  out += "\ncommands, tried here\n";
+  std::string told;
+  for (const CommandAnswer& answer : trials.commands) {
+    out += fmt::format("  {} {}\n", answer.failure ? "no " : "yes", answer.command);
+    if (!answer.failure) continue;
+    if (answer.failure->what != told) out += fmt::format("      {}\n", printable(answer.failure->what));
+    told = answer.failure->what;
+  }
+  for (const CommandAnswer& answer : trials.commands) {
+    if (!answer.failure || answer.failure->hint.empty()) continue;
+    out += fmt::format("hint: {}\n", printable(answer.failure->hint));
+    break;
+  }
+}
+
+nlohmann::json error_json(const std::optional<Error>& error) {
+  if (!error) return nullptr;
+  return {{"what", error->what}, {"hint", error->hint}, {"exit", static_cast<int>(error->exit)}};
+}
+
+void add_trials(const KernelTrials& trials, nlohmann::json& json) {
+  json["objects"] = nlohmann::json::array();
+  for (const ObjectTrial& trial : trials.objects)
+    json["objects"].push_back({{"name", trial.object}, {"how", trial.how}, {"failure", error_json(trial.failure)}});
+  json["commands"] = nlohmann::json::array();
+  for (const CommandAnswer& answer : trials.commands)
+    json["commands"].push_back(
+        {{"command", answer.command}, {"works", !answer.failure}, {"failure", error_json(answer.failure)}});
+}
+
+}  // namespace
+
 std::string doctor_text(const DoctorReport& report) {
   std::string out = fmt::format("kernel: {}\n", report.kernel);
   for (const KernelFeature& feature : report.features) {
@@ -151,6 +188,7 @@ std::string doctor_text(const DoctorReport& report) {
                        attach_method_name(*report.calibration.abilities.best), prices.entry_ns[0], prices.entry_ns[1],
                        prices.entry_ns[2], prices.return_ns);
   }
+  add_commands(report.trials, out);
   if (report.target) add_target(*report.target, out);
   return out;
 }
@@ -179,6 +217,7 @@ std::string doctor_json(const DoctorReport& report) {
                         {"emulated", prices.entry_ns[1]},
                         {"single_stepped", prices.entry_ns[2]},
                         {"return", prices.return_ns}}}};
+  add_trials(report.trials, json);
   if (report.target) {
     const TargetExamination& target = *report.target;
     nlohmann::json& to = json["target"] = {{"pid", target.pid}, {"program", target.program}, {"notes", target.notes}};
