@@ -12,6 +12,7 @@
 #include "userspace/base/files.h"
 #include "userspace/base/text.h"
 #include "userspace/process/own_proc.h"
+#include "userspace/process/surroundings.h"
 
 namespace dwell {
 namespace {
@@ -48,9 +49,26 @@ std::string read_command_line(pid_t pid) {
   return *text;
 }
 
-bool is_kernel_thread(pid_t pid) {
+bool has_no_program(pid_t pid) {
   char target[8];
   return ::readlink(fmt::format("/proc/{}/exe", pid).c_str(), target, sizeof target) < 0 && errno == ENOENT;
+}
+
+// kthreadd and its children; in no PID namespace but the initial one.
+bool is_kernel_thread(pid_t pid, const std::string& status) {
+  return in_initial_pid_namespace() && has_no_program(pid) && (pid == 2 || status_field(status, "PPid") == "2");
+}
+
+// Where its main thread has ended and others have not, /proc/PID is an empty shell. Asked anew: what was read
+// before may be of the time before that.
+Error ended(pid_t pid) {
+  Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid), 1 << 20);
+  if (!status || numbers(status_field(*status, "Threads")) <= std::vector<pid_t>{1})
+    return {fmt::format("trace PID {}: it has ended and waits for its parent to notice", pid), "", Exit::kNoTarget};
+  return {fmt::format("trace PID {}: its main thread has ended while others go on, and with it /proc no longer shows the "
+                      "memory and files of the process",
+                      pid),
+          "", Exit::kUnsupported};
 }
 
 }  // namespace
@@ -83,13 +101,13 @@ Result<ProcessFacts> read_process(pid_t pid) {
                  fmt::format("trace the whole process: -p {}", tgid[0]), Exit::kUsage};
   }
   if (status_field(*status, "State").substr(0, 1) == "Z") {
-    return Error{fmt::format("trace PID {}: it has ended and waits for its parent to notice", pid), "",
-                 Exit::kNoTarget};
+    return ended(pid);
   }
-  if (is_kernel_thread(pid)) {
+  if (is_kernel_thread(pid, *status)) {
     return Error{fmt::format("trace PID {}: that is a kernel thread, it has no memory of its own", pid), "",
                  Exit::kUnsupported};
   }
+  if (has_no_program(pid)) return ended(pid);
   ProcessFacts facts;
   facts.pid = pid;
   facts.name = status_field(*status, "Name");

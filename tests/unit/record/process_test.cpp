@@ -2,6 +2,10 @@
 #include "userspace/process/process.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <thread>
@@ -39,6 +43,23 @@ TEST(Process, AThreadIsNotAProcess) {
   std::thread([&] { error = read_process(::gettid()).error(); }).join();
   EXPECT_EQ(error.exit, Exit::kUsage);
   EXPECT_NE(error.hint.find(std::to_string(::getpid())), std::string::npos) << error.hint;
+}
+
+// It is no kernel thread, though it has no program, nor has it ended.
+TEST(Process, OneWhoseMainThreadHasEndedIsRefusedByThatName) {
+  pid_t child = ::fork();
+  if (child == 0) {
+    pthread_t other;
+    ::pthread_create(&other, nullptr, [](void*) -> void* { return ::pause(), nullptr; }, nullptr);
+    ::syscall(SYS_exit, 0);
+  }
+  Result<ProcessFacts> facts = read_process(child);
+  while (facts) facts = read_process(child);
+  EXPECT_EQ(facts.error().exit, Exit::kUnsupported);
+  EXPECT_NE(facts.error().what.find("its main thread has ended while others go on"), std::string::npos)
+      << facts.error().what;
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
 }
 
 TEST(Process, AKernelThreadIsRefused) {
