@@ -29,7 +29,7 @@ TEST(LockBlocks, TheSmallestBlockAroundTheLockCounts) {
   EXPECT_EQ(found_in(report)->address, kLock - 16);
   EXPECT_EQ(found_in(report)->size, 64u);
   EXPECT_EQ(found_in(report)->age_ns, 40 * kSecond);
-  EXPECT_EQ(found_in(report)->stack.frames()[0].function, "serve");
+  EXPECT_EQ(found_in(report)->stack[0].function, "serve");
 }
 
 TEST(LockBlocks, WhatEndsBeforeTheLockOrBeganAfterTheLookDoesNot) {

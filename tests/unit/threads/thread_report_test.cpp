@@ -24,7 +24,7 @@ TEST(ThreadReport, ThreadsThatStandAtTheSamePlaceAreOneGroup) {
   EXPECT_EQ(report->threads[1].waiting_ns, 60'000'000'000u);
   EXPECT_EQ(report->threads[2].waiting_ns, 30'000'000'000u);
   EXPECT_FALSE(report->threads[0].waiting_ns) << "it doesn't wait";
-  EXPECT_EQ(report->groups[1].stack.frames[0].function, "lock");
+  EXPECT_EQ(report->groups[1].stack.frames.frames()[0].function, "lock");
 }
 
 TEST(ThreadReport, ARecordingWithoutALookSaysHowToMakeOne) {
