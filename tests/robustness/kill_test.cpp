@@ -25,7 +25,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::duration<double, std::milli>;
 
-constexpr int kWindows = 6;
+constexpr int kWindows = 7;
 constexpr int kKillsOfATarget = 10;
 
 int kills_for_each_window() {
@@ -45,6 +45,13 @@ const Window kThreadExec{"exec by another thread", "thread", {"record", "-q", "-
 const Window kFork{"fork, followed", "fork", {"record", "-q", "-d", "60", "--no-symbols", "--follow-forks"}, 0.7, 1.7};
 const Window kAttach{"attach and detach", "work", {"record", "-q", "-d", "5ms", "--no-symbols"}, 0, 1.6};
 const Window kClocks{"windows of clock probes", "work", {"clocks", "-d", "60", "--share", "50"}, 0.5, 3};
+
+const Window kGo{"windows of Go probes", "go",
+                 {"record", "-q", "-d", "60", "--no-symbols", "--go-heap", "--go-blocked", "--contexts"}, 0.7, 2.5};
+
+std::vector<std::string> target_of(const Window& window) {
+  return {target_binary(window.kind == "go" ? "go/restless" : "restless"), window.kind};
+}
 
 class Kills : public ::testing::Test {
  protected:
@@ -73,7 +80,7 @@ class Kills : public ::testing::Test {
     Milliseconds attach = time_to_attach();
     int left = kills_for_each_window(), targets = 0;
     for (; left > 0; left -= kKillsOfATarget, ++targets) {
-      Program target({target_binary("restless"), window.kind});
+      Program target(target_of(window));
       ASSERT_TRUE(target.wait_for_output("ready"));
       for (int i = 0; i < std::min(left, kKillsOfATarget); ++i) {
         Program dwell(command_of(window, target.pid()));
@@ -115,6 +122,10 @@ TEST_F(Kills, WhileAnotherThreadCallsExec) { kill_in(kThreadExec); }
 TEST_F(Kills, WhileTheTargetForks) { kill_in(kFork); }
 TEST_F(Kills, WhileDwellAttachesAndDetaches) { kill_in(kAttach); }
 TEST_F(Kills, WhileClockProbesComeAndGo) { kill_in(kClocks); }
+TEST_F(Kills, WhileGoProbesComeAndGo) {
+  if (::access(target_of(kGo)[0].c_str(), X_OK) != 0) GTEST_SKIP() << "it was not built: Go is not installed";
+  kill_in(kGo);
+}
 
 // The program that dwell starts is held until its probes are in place. Killed before execve(), it never starts;
 // killed later, it does what it would have done.
