@@ -433,6 +433,7 @@ void Recorder::on_exec(Process& process, ProgramChange::Messenger by, std::uint6
 }
 
 void Recorder::note_gap(Process& process, bool at_the_end) {
+  if (!process.change.pending()) return;
   if (process.news_since_ns && !at_the_end) return;  // it is not looked at yet
   std::optional<ProgramChange::Gap> gap = process.change.settled(monotonic_ns(), at_the_end);
   if (!gap) return;
@@ -572,14 +573,15 @@ std::uint64_t Recorder::measure_target_cpu() {
   return sum_ns;
 }
 
-// What a recording costs is the target's time. Above the limit the target is worth more than the recording.
+// What a recording costs is the target's time. Above the limit the target is worth more than the recording. The cost
+// is hits times a calibrated price, which may come out above the whole.
 void Recorder::spare_target(std::uint64_t now_ns) {
   TracerCost cost = measure_cost();
   std::optional<double> percent = guardrail_.add(now_ns, cost.trap_ns + cost.bpf_ns.value_or(0), measure_target_cpu());
   if (!percent) return;
   gave_way_ = true;
   end_.reason = fmt::format("probes took {:.0f}% of the target's CPU time for 5 s, and may take {:g}% (--detach-above)",
-                            *percent, options_.detach_above_percent);
+                            std::min(*percent, 100.0), options_.detach_above_percent);
 }
 
 void Recorder::count_run_time(std::uint64_t now_ns) {
