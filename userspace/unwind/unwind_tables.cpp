@@ -393,8 +393,10 @@ UnwindSync UnwindTables::sync(pid_t pid, ProcessSlot slot, std::span<const Mappi
   if (!unchanged) {
     // What is gone leaves addresses that can come to mean something else.
     bool lost = std::any_of(space->placed.begin(), space->placed.end(), [&](const Placed& old) {
-      return std::none_of(placed.begin(), placed.end(),
-                          [&](const Placed& now) { return now.same_code(old); });
+      auto now = std::lower_bound(placed.begin(), placed.end(), old.mapping.start, [](const Placed& one, std::uint64_t start) {
+        return one.mapping.start < start;
+      });
+      return now == placed.end() || !now->same_code(old);
     });
     if (lost) space->generation++;
     space->placed = std::move(placed);
