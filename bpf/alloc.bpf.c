@@ -4,8 +4,12 @@
  *
  * A call is "outer" when no other probed function of the same thread is under way, and only outer calls
  * count: operator new calls malloc, malloc calls mmap, and one block is one block. A thread's state
- * remembers the stack pointer of its outer call. An exception may leave a call without returning, so a
- * remembered call counts only as long as its return address on the stack still is the kernel's trampoline.
+ * remembers the stack pointer of its outer call. A jump may leave a call without returning, so a remembered
+ * call counts only as long as its return address on the stack still is the kernel's trampoline.
+ *
+ * Functions that may throw have no return probe (bpf/probe_shapes.h). A call of one that is probed at its
+ * return instructions is known by its stack pointer there, which is that of the entry, and is over when its
+ * return address is no longer on the stack, or when something was thrown.
  *
  *     calls of thread 42           sp        call.sp    outer?
  *     operator new(64)             0x7f..60  0x7f..60   yes: sent at its return
@@ -32,8 +36,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const volatile __u64 sample_bytes = 0;
 /* Allocations and stacks are sent only while less than this waits in the ring: the rest is kept for frees. */
 const volatile __u64 ring_limit_bytes = ~0ull;
-/* Beyond this an allocation is likely to fail. */
-const volatile __u64 throwing_bytes = ~0ull;
 
 /* <bits/mman.h>, which the BPF side does not include. */
 #define DWELL_READ_WRITE 0x3
@@ -48,11 +50,25 @@ struct call {
   __u64 pointer; /* realloc, mremap: the old block; posix_memalign: where the result will be; brk: the old end
                   */
   __u64 old_size; /* mremap */
+  __u64 return_address; /* of a call whose return instructions are probed; 0: it has a return probe */
   __u32 protection;
   __u32 flags;
   __u16 probe;
   __u8 shape;
   __u8 sampled;
+  __u8 thrown; /* an exception was thrown since, so it may be over */
+};
+
+/* What a function was asked for that calls another one for a rounded size. */
+struct asked {
+  __u64 sp; /* as in call; 0: none */
+  __u64 size;
+  __u64 ip, span; /* its code is [ip, ip + span) */
+};
+
+/* How a call ended: the registers of its caller. */
+struct call_end {
+  __u64 result, pc, sp, bp;
 };
 
 /* A call that was not sampled and has no return probe: what it calls is still none of the program's doing. */
@@ -65,6 +81,7 @@ struct skipped_call {
 struct thread_state {
   struct call call;
   struct skipped_call skipped;
+  struct asked asked;
   __s64 until_sample; /* bytes until the next sampled byte; 0: not drawn yet */
   __u64 wake;         /* how the record of this hit is sent: BPF_RB_NO_WAKEUP or BPF_RB_FORCE_WAKEUP */
   __u32 tid;
@@ -128,8 +145,8 @@ __noinline __u64 stack_from(__u64 pc, __u64 sp, __u64 bp, __u64 process_and_tid)
   return dwell_stack(NULL, start, process_and_tid >> 32, (__u32)process_and_tid);
 }
 
-static __always_inline __u64 callers_stack(struct pt_regs *ctx, struct thread_state *state) {
-  return stack_from(ctx->ip, ctx->sp, ctx->bp, (__u64)state->slot << 32 | state->tid);
+static __always_inline __u64 callers_stack(struct call_end *end, struct thread_state *state) {
+  return stack_from(end->pc, end->sp, end->bp, (__u64)state->slot << 32 | state->tid);
 }
 
 /* ---- sampling ---- */
@@ -183,29 +200,36 @@ static __always_inline __u64 read_word(__u64 address) {
 /* True if an outer call of this thread is under way above a call whose return address lies at sp. The same sp
  * is a tail call: reallocarray ends in a jump to realloc. */
 static __always_inline bool is_inner(struct thread_state *state, __u64 sp) {
-  return state->call.sp && sp <= state->call.sp &&
-         read_word(state->call.sp) == dwell_trampoline(bpf_get_current_task_btf());
+  struct call *call = &state->call;
+  if (!call->sp || sp > call->sp || call->thrown) return false;
+  __u64 expected = call->return_address;
+  if (!expected) expected = dwell_trampoline(bpf_get_current_task_btf());
+  return read_word(call->sp) == expected;
 }
 
-static __always_inline void skip_call(struct thread_state *state, struct pt_regs *ctx) {
+static __always_inline void throw_entered(struct pt_regs *ctx, struct thread_state *state) {
+  if (ctx->sp <= state->call.sp) state->call.thrown = 1;
+}
+
+static __always_inline void skip_call(struct thread_state *state, struct pt_regs *ctx, __u64 sp) {
   state->call.sp = 0;
-  state->skipped.sp = ctx->sp;
+  state->skipped.sp = sp;
   state->skipped.ip = ctx->ip;
-  state->skipped.return_address = read_word(ctx->sp);
+  state->skipped.return_address = read_word(sp);
 }
 
 /* True if an allocator takes address space inside a call that was skipped. Nothing tells when such a call
  * ended, and its return address may stay on the dead stack: so the one that asks must be of the allocator's
  * module too. */
 #define DWELL_MODULE_SPAN (16ull << 20)
-static __always_inline bool is_inside_skipped(struct thread_state *state, struct pt_regs *ctx) {
+static __always_inline bool is_inside_skipped(struct thread_state *state, __u64 sp) {
   struct skipped_call *skipped = &state->skipped;
-  if (!skipped->sp || ctx->sp > skipped->sp) return false;
+  if (!skipped->sp || sp > skipped->sp) return false;
   __u64 return_address = read_word(skipped->sp);
   if (return_address != skipped->return_address &&
       return_address != dwell_trampoline(bpf_get_current_task_btf()))
     return false;
-  return read_word(ctx->sp) - skipped->ip + DWELL_MODULE_SPAN < 2 * DWELL_MODULE_SPAN;
+  return read_word(sp) - skipped->ip + DWELL_MODULE_SPAN < 2 * DWELL_MODULE_SPAN;
 }
 
 static __always_inline __u64 program_break(void) {
@@ -309,11 +333,48 @@ static __always_inline void munmap_entered(struct pt_regs *ctx, struct thread_st
   SEND(record, DWELL_LOST_MAP);
 }
 
+/* Of an inner call. A tail call of a function whose return instructions are probed ends where that one ends;
+ * and what looks like a tail call of itself is the next call from the same place, after the first was left
+ * by a jump. */
+enum inner_kind { INNER_CALL, INNER_TAIL_CALL, NEXT_CALL };
+static __always_inline enum inner_kind inner_kind_of(struct call *call, __u64 sp, __u64 cookie) {
+  if (!call->return_address || sp != call->sp) return INNER_CALL;
+  if (dwell_probe_index_of(cookie) == call->probe) return NEXT_CALL;
+  return dwell_probe_flags_of(cookie) & DWELL_PROBE_RETURNS ? INNER_TAIL_CALL : INNER_CALL;
+}
+
+static __always_inline void note_asked(struct pt_regs *ctx, struct thread_state *state, __u64 sp, __u64 cookie) {
+  struct asked *asked = &state->asked;
+  asked->sp = sp;
+  asked->size = ctx->di;
+  asked->ip = ctx->ip;
+  asked->span = dwell_probe_span_of(cookie);
+}
+
+/* The size that the caller was asked for, if the caller is the function that rounded it. */
+static __always_inline void unround(struct thread_state *state, __u64 sp, struct call *call) {
+  struct asked *asked = &state->asked;
+  if (call->shape != DWELL_SHAPE_SIZE_ARG1 || !asked->sp || sp >= asked->sp) return;
+  if (read_word(sp) - asked->ip < asked->span && asked->size <= call->size) call->size = asked->size;
+}
+
 /* 1: the return of this call is of no interest. */
 static __always_inline int call_entered(struct pt_regs *ctx, struct thread_state *state, __u64 cookie) {
-  __u64 sp = ctx->sp;
-  if (is_inner(state, sp)) return 1;
-  if (sample_bytes && is_address_space(dwell_probe_shape_of(cookie)) && is_inside_skipped(state, ctx))
+  __u64 sp = ctx->sp + dwell_probe_cfa_offset_of(cookie) - 8;
+  __u64 flags = dwell_probe_flags_of(cookie);
+  if (is_inner(state, sp)) {
+    enum inner_kind kind = inner_kind_of(&state->call, sp, cookie);
+    if (kind == INNER_CALL) return 1;
+    if (kind == INNER_TAIL_CALL) {
+      state->call.return_address = 0;
+      return 0;
+    }
+  }
+  if (flags & DWELL_PROBE_ASKS) {
+    note_asked(ctx, state, sp, cookie);
+    return 1;
+  }
+  if (sample_bytes && is_address_space(dwell_probe_shape_of(cookie)) && is_inside_skipped(state, sp))
     return 1;
 
   struct call *call = &state->call;
@@ -321,22 +382,18 @@ static __always_inline int call_entered(struct pt_regs *ctx, struct thread_state
   call->probe = dwell_probe_index_of(cookie);
   call->pointer = 0;
   call->old_size = 0;
+  call->thrown = 0;
+  call->return_address = flags & DWELL_PROBE_EXITS ? read_word(sp) : 0;
   read_arguments(ctx, call);
-  /* The C++ unwinder does not know the kernel's trampoline, and ends the program there: a call that will
-   * throw must keep its return address. If it succeeds after all, what it calls for so much memory is seen.
-   */
-  if (dwell_probe_flags_of(cookie) & DWELL_PROBE_THROWS && call->size >= throwing_bytes) {
-    call->sp = 0;
-    return 1;
-  }
+  unround(state, sp, call);
   call->sampled = is_address_space(call->shape) || is_sampled(state, call->size);
 
   bool old_block = (is_realloc(call->shape) || call->shape == DWELL_SHAPE_XALLOCX) && call->pointer &&
                    is_tracked(state, call->pointer);
   if (!old_block && (is_realloc(call->shape) || call->shape == DWELL_SHAPE_XALLOCX)) call->pointer = 0;
   /* One that calls another probed function is followed to its end, or the other would be judged once more. */
-  if (!call->sampled && !old_block && !(dwell_probe_flags_of(cookie) & DWELL_PROBE_NESTS)) {
-    skip_call(state, ctx);
+  if (!call->sampled && !old_block && !(flags & DWELL_PROBE_NESTS)) {
+    skip_call(state, ctx, sp);
     return 1;
   }
   /* From here on another thread may be given its address. xallocx never moves the block. */
@@ -345,24 +402,24 @@ static __always_inline int call_entered(struct pt_regs *ctx, struct thread_state
     send_free(state, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
   }
   call->sp = sp;
-  return 0;
+  return flags & DWELL_PROBE_EXITS ? 1 : 0;
 }
 
 /* ---- return ---- */
 
-static __always_inline void send_alloc(struct pt_regs *ctx, struct thread_state *state, struct call *call,
+static __always_inline void send_alloc(struct call_end *end, struct thread_state *state, struct call *call,
                                        __u64 address) {
   if (!room_for(DWELL_LOST_ALLOC) || !remember_block(state, address)) return;
   struct dwell_alloc_record record = {.h = header_of(state, DWELL_ALLOC, call->probe),
                                       .address = address,
                                       .size = call->size,
-                                      .stack = callers_stack(ctx, state)};
+                                      .stack = callers_stack(end, state)};
   record.time_ns = bpf_ktime_get_ns();
   SEND(record, DWELL_LOST_ALLOC);
 }
 
 /* The end of a realloc of a block that we know is as important as a free, and has the same priority. */
-static __always_inline void send_realloc_end(struct pt_regs *ctx, struct thread_state *state,
+static __always_inline void send_realloc_end(struct call_end *end, struct thread_state *state,
                                              struct call *call, __u64 address) {
   struct dwell_realloc_record record = {.h = header_of(state, DWELL_REALLOC_END, call->probe),
                                         .old_address = call->pointer};
@@ -373,22 +430,22 @@ static __always_inline void send_realloc_end(struct pt_regs *ctx, struct thread_
   } else if (address && call->sampled && remember_block(state, address)) {
     record.address = address;
     record.size = call->size;
-    record.stack = callers_stack(ctx, state);
+    record.stack = callers_stack(end, state);
   }
   record.time_ns = bpf_ktime_get_ns();
   SEND(record, DWELL_LOST_FREE);
 }
 
 /* xallocx returns the size that the block has now, whether that changed or not. */
-static __always_inline void send_resized(struct pt_regs *ctx, struct thread_state *state, struct call *call,
+static __always_inline void send_resized(struct call_end *end, struct thread_state *state, struct call *call,
                                          __u64 real_size) {
   if (!call->pointer || real_size < call->size) return;
   forget_block(state, call->pointer);
   send_free(state, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
-  send_realloc_end(ctx, state, call, call->pointer);
+  send_realloc_end(end, state, call, call->pointer);
 }
 
-static __always_inline void send_map(struct pt_regs *ctx, struct thread_state *state, struct call *call,
+static __always_inline void send_map(struct call_end *end, struct thread_state *state, struct call *call,
                                      __u64 result) {
   struct dwell_map_record record = {.h = header_of(state, DWELL_MAP, call->probe),
                                     .address = result,
@@ -409,32 +466,30 @@ static __always_inline void send_map(struct pt_regs *ctx, struct thread_state *s
   } else if (result == ~0ull) {
     return;
   }
-  if (record.h.type == DWELL_MAP) record.stack = callers_stack(ctx, state);
+  if (record.h.type == DWELL_MAP) record.stack = callers_stack(end, state);
   record.time_ns = bpf_ktime_get_ns();
   SEND(record, DWELL_LOST_MAP);
 }
 
-static __always_inline void call_returned(struct pt_regs *ctx, struct thread_state *state) {
-  /* The return address has been popped: it lay 8 below. Another one is an inner call's return probe. */
-  if (state->call.sp + 8 != ctx->sp) return;
+static __always_inline void call_ended(struct call_end *end, struct thread_state *state) {
   struct call *call = &state->call;
   call->sp = 0;
 
-  __u64 result = ctx->ax;
+  __u64 result = end->result;
   if (is_address_space(call->shape)) {
-    send_map(ctx, state, call, result);
+    send_map(end, state, call, result);
   } else if (call->shape == DWELL_SHAPE_XALLOCX) {
-    send_resized(ctx, state, call, result);
+    send_resized(end, state, call, result);
   } else if (is_realloc(call->shape) && call->pointer) {
-    send_realloc_end(ctx, state, call, result);
+    send_realloc_end(end, state, call, result);
   } else if (!call->sampled) {
     return;
   } else if (call->shape == DWELL_SHAPE_MEMALIGN_OUT) {
     __u64 block = 0;
     if ((int)result == 0 && bpf_probe_read_user(&block, sizeof(block), (void *)call->pointer) == 0 && block)
-      send_alloc(ctx, state, call, block);
+      send_alloc(end, state, call, block);
   } else if (result) {
-    send_alloc(ctx, state, call, result);
+    send_alloc(end, state, call, result);
   }
 }
 
@@ -472,6 +527,9 @@ static __always_inline int entered(struct pt_regs *ctx) {
     case DWELL_SHAPE_MUNMAP:
       munmap_entered(ctx, state, cookie);
       return 1;
+    case DWELL_SHAPE_THROW:
+      throw_entered(ctx, state);
+      return 1;
   }
   if (call_entered(ctx, state, cookie)) return 1;
   counted->returns++; /* of a session: it will come back */
@@ -480,7 +538,47 @@ static __always_inline int entered(struct pt_regs *ctx) {
 
 static __always_inline int returned(struct pt_regs *ctx) {
   struct thread_state *state = identify();
-  if (state) call_returned(ctx, state);
+  /* The return address has been popped: it lay 8 below. Another one is an inner call's return probe. */
+  if (!state || state->call.sp + 8 != ctx->sp) return 0;
+  struct call_end end = {.result = ctx->ax, .pc = ctx->ip, .sp = ctx->sp, .bp = ctx->bp};
+  call_ended(&end, state);
+  return 0;
+}
+
+/* A general register by its number in instructions. By way of the stack, as the verifier lets nobody choose a
+ * place in the context while the program runs. */
+static __always_inline __u64 register_of(struct pt_regs *ctx, unsigned number) {
+  volatile __u64 registers[16] = {ctx->ax, ctx->cx, ctx->dx,  ctx->bx,  ctx->sp,  ctx->bp,  ctx->si,  ctx->di,
+                                  ctx->r8, ctx->r9, ctx->r10, ctx->r11, ctx->r12, ctx->r13, ctx->r14, ctx->r15};
+  return registers[number & 15];
+}
+
+/* Whether the call will return from here without further ado. */
+static __always_inline bool returns_from(struct pt_regs *ctx, __u64 cookie) {
+  unsigned flags = dwell_probe_flags_of(cookie);
+  if (!(flags & DWELL_EXIT_AT_BRANCH)) return true;
+  return dwell_jump_is_taken(dwell_probe_shape_of(cookie) >> 4, ctx->flags) == !!(flags & DWELL_EXIT_TAKEN);
+}
+
+/* At a return instruction, with the return address still on the stack, or at a branch that leads to one. Code
+ * that several functions share is reached by calls of others too, and by calls that are not followed. */
+static __always_inline int exited(struct pt_regs *ctx) {
+  struct thread_state *state = identify();
+  if (!state) return 0;
+  __u64 cookie = bpf_get_attach_cookie(ctx);
+  bool at_branch = dwell_probe_flags_of(cookie) & DWELL_EXIT_AT_BRANCH;
+  struct dwell_hits *counted = hits_of(cookie);
+  if (counted && at_branch) counted->entries++; /* of the same price */
+  if (counted && !at_branch) counted->returns++;
+  __u64 sp = ctx->sp + dwell_probe_cfa_offset_of(cookie) - 8;
+  __u64 return_address = state->call.return_address, saved_bp = dwell_probe_span_of(cookie);
+  if (!return_address || state->call.sp != sp || !returns_from(ctx, cookie) || read_word(sp) != return_address)
+    return 0;
+  struct call_end end = {.result = at_branch ? register_of(ctx, dwell_probe_shape_of(cookie) & 15) : ctx->ax,
+                         .pc = return_address,
+                         .sp = sp + 8,
+                         .bp = saved_bp ? read_word(ctx->sp + saved_bp - 1) : ctx->bp};
+  call_ended(&end, state);
   return 0;
 }
 
@@ -498,3 +596,6 @@ int on_entry(struct pt_regs *ctx) {
 
 SEC("uprobe")
 int on_return(struct pt_regs *ctx) { return returned(ctx); }
+
+SEC("uprobe")
+int on_exit(struct pt_regs *ctx) { return exited(ctx); }

@@ -78,6 +78,9 @@ SEC("uprobe")
 int on_return(struct pt_regs *ctx) { return count_return(bpf_get_attach_cookie(ctx)); }
 
 SEC("uprobe")
+int on_exit(struct pt_regs *ctx) { return count_return(bpf_get_attach_cookie(ctx)); }
+
+SEC("uprobe")
 int on_session(struct pt_regs *ctx) {
   __u64 cookie = bpf_get_attach_cookie(ctx);
   if (dwell_at_return(ctx)) return count_return(cookie);

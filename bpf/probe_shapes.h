@@ -44,29 +44,88 @@ enum dwell_probe_shape {
   DWELL_SHAPE_MREMAP = 15, /* mremap(old, old_size, size, flags, address) */
   DWELL_SHAPE_BRK = 16,    /* brk(address): int */
   DWELL_SHAPE_SBRK = 17,   /* sbrk(increment): the end before */
+
+  /* __cxa_throw(...): calls that are under way may end without a return. No return probe. */
+  DWELL_SHAPE_THROW = 18,
   DWELL_SHAPES
 };
 
 /*
  *  63      48 47      40 39        24 23         8 7     0
  * +----------+----------+------------+------------+-------+
- * | reserved |  flags   | CFA offset | probe index| shape |
+ * |   span   |  flags   | CFA offset | probe index| shape |
  * +----------+----------+------------+------------+-------+
  *
  * CFA offset: CFA - rsp at the probed instruction, so the return address is at rsp + offset - 8. It is 8
  * wherever the function has pushed nothing yet, and always 8 where there is a return probe.
+ * Span: bytes from the probed instruction to the function's end; only with DWELL_PROBE_ASKS.
+ *
+ * The end of a call is seen in one of three ways. A return probe replaces the return address on the stack by
+ * the kernel's trampoline. Unwinders do not know the trampoline, and an exception that meets it ends the
+ * program, so functions that may throw have none: either each instruction at which they return has a probe
+ * (EXITS), or another probed function, whose block they hand on, is seen to return (ASKS).
  */
 #define DWELL_PROBE_RETURNS 0x01 /* wants its return probe: the entry of a session returns 0 */
+#define DWELL_PROBE_EXITS 0x02   /* its return instructions are probed */
 #define DWELL_PROBE_NESTS 0x04   /* calls another probed function that gives out memory */
-#define DWELL_PROBE_THROWS 0x02  /* may end by an exception, which no return probe must be in the way of */
+#define DWELL_PROBE_ASKS 0x08    /* hands on the block of an aligned_alloc that it calls for a rounded size */
 
 static inline __u64 dwell_probe_cookie(unsigned shape, unsigned index, unsigned cfa_offset, unsigned flags) {
   return (__u64)(shape & 0xff) | (__u64)(index & 0xffff) << 8 | (__u64)(cfa_offset & 0xffff) << 24 |
          (__u64)(flags & 0xff) << 40;
 }
+static inline __u64 dwell_probe_with_span(__u64 cookie, unsigned span) {
+  return cookie | (__u64)(span & 0xffff) << 48;
+}
 static inline unsigned dwell_probe_shape_of(__u64 cookie) { return (unsigned)(cookie & 0xff); }
 static inline unsigned dwell_probe_index_of(__u64 cookie) { return (unsigned)(cookie >> 8 & 0xffff); }
 static inline unsigned dwell_probe_cfa_offset_of(__u64 cookie) { return (unsigned)(cookie >> 24 & 0xffff); }
 static inline unsigned dwell_probe_flags_of(__u64 cookie) { return (unsigned)(cookie >> 40 & 0xff); }
+static inline unsigned dwell_probe_span_of(__u64 cookie) { return (unsigned)(cookie >> 48); }
+
+/*
+ * The cookie of a probe at an exit. At a return instruction all is known. Before one, at a conditional jump that
+ * leads to nothing else on one of its ways: the shape tells which register holds the result by then, and the
+ * jump's condition, and the span where the caller's rbp is, as rsp + span - 1; 0: in rbp.
+ */
+#define DWELL_EXIT_AT_BRANCH 0x01
+#define DWELL_EXIT_TAKEN 0x02 /* the way that the jump takes when its condition is true */
+
+static inline unsigned dwell_exit_shape(unsigned result_register, unsigned condition) {
+  return (result_register & 15) | (condition & 15) << 4;
+}
+
+/* Whether a conditional jump is taken: `condition` is the low four bits of its opcode. */
+static inline int dwell_jump_is_taken(unsigned condition, __u64 flags) {
+  int carry = flags & 1, parity = flags >> 2 & 1, zero = flags >> 6 & 1, sign = flags >> 7 & 1;
+  int overflow = flags >> 11 & 1, holds = 0;
+  switch (condition >> 1) {
+    case 0:
+      holds = overflow;
+      break;
+    case 1:
+      holds = carry;
+      break;
+    case 2:
+      holds = zero;
+      break;
+    case 3:
+      holds = carry | zero;
+      break;
+    case 4:
+      holds = sign;
+      break;
+    case 5:
+      holds = parity;
+      break;
+    case 6:
+      holds = sign != overflow;
+      break;
+    case 7:
+      holds = zero | (sign != overflow);
+      break;
+  }
+  return holds != (int)(condition & 1);
+}
 
 #endif /* DWELL_BPF_PROBE_SHAPES_H */

@@ -37,13 +37,13 @@ Result<MemoryTracer> MemoryTracer::load(const TraceCore& core, const MemoryTrace
   if (Result<void> adopted = core.adopt(alloc.obj); !adopted) return adopted.error();
   alloc.rodata->sample_bytes = settings.sample_bytes;
   alloc.rodata->ring_limit_bytes = core.ring_bytes() / 4 * 3;
-  alloc.rodata->throwing_bytes = settings.throwing_bytes;
   if (settings.sample_bytes) bpf_map__set_max_entries(alloc.maps.sampled_blocks, kSampledBlocks);
   struct {
     bpf_program* program;
     ProbeRole role;
   } roles[] = {{alloc.progs.on_call, ProbeRole::kSession},
                {alloc.progs.on_entry, ProbeRole::kEntry},
+               {alloc.progs.on_exit, ProbeRole::kEntry},
                {alloc.progs.on_return, ProbeRole::kReturn}};
   for (auto& [program, role] : roles) {
     bpf_program__set_autoload(program, role_needed(role, settings.method));
@@ -58,7 +58,7 @@ ProbePrograms MemoryTracer::programs() const {
     return bpf_program__autoload(program) ? bpf_program__fd(program) : -1;
   };
   const auto& progs = impl_->alloc->progs;
-  return {fd(progs.on_entry), fd(progs.on_call), fd(progs.on_return)};
+  return {fd(progs.on_entry), fd(progs.on_call), fd(progs.on_return), fd(progs.on_exit)};
 }
 
 std::vector<dwell_hits> MemoryTracer::hits(std::size_t probes) const {
@@ -67,7 +67,7 @@ std::vector<dwell_hits> MemoryTracer::hits(std::size_t probes) const {
 
 RunTime MemoryTracer::run_time() const {
   ProbePrograms all = programs();
-  return run_time_of(std::array{all.entry, all.session, all.returns});
+  return run_time_of(std::array{all.entry, all.session, all.returns, all.exits});
 }
 
 }  // namespace dwell

@@ -16,8 +16,6 @@ namespace dwell {
 struct MemoryTracerSettings {
   std::uint64_t sample_bytes = 0;  // mean bytes between samples, 0: every allocation
   AttachMethod method = AttachMethod::kSession;
-  std::uint64_t throwing_bytes =
-      ~std::uint64_t{0};  // an operator new of that much is left alone: it may throw
 };
 
 class MemoryTracer {

@@ -151,6 +151,9 @@ void add_record(CLI::App& app, RecordCommand& command) {
       ->group(kGo);
   app.add_flag_callback("--no-mappings", [&options] { options.mappings = false; },
                         "leave out mmap and brk, record the heap only");
+  app.add_flag_callback("--no-return-probes", [&options] { options.return_probes = false; },
+                        "never change a return address, and probe return instructions instead, which is dearer: for programs "
+                        "that walk their stack in signal handlers");
   app.add_flag("--contexts", command.contexts,
                "which call sites of a Go program make contexts, and which of those are never cancelled");
   app.add_flag("--clocks", command.clocks, "record who reads which clock, waits by which, and who moves them, too");

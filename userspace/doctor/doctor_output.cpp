@@ -19,7 +19,7 @@ const char* seccomp_text(SeccompAnswer answer) {
     case SeccompAnswer::kSurvives:
       return "probes are safe under a filter on this kernel";
     case SeccompAnswer::kKilledByReturns:
-      return "return probes would kill it on this kernel (fixed in Linux 6.14 and stable kernels of February 2025)";
+      return "return probes would kill it on this kernel, so return instructions are probed (fixed in Linux 6.14 and stable kernels of February 2025)";
     case SeccompAnswer::kKilledByNop5:
       return "probes on five-byte nops would kill it on this kernel; they are not used";
     case SeccompAnswer::kUnknown:
@@ -34,6 +34,13 @@ std::string file_name(const std::string& path) {
 }
 
 std::string readable(const std::string& function) { return printable(demangle(function, DemangleWidth::kFull)); }
+
+// "emulated, 3 exits"
+std::string class_text(const PlannedProbe& probe) {
+  std::string text = trap_class_name(probe.chosen().trap);
+  if (!probe.exits.empty()) text += fmt::format(", {} exit{}", probe.exits.size(), probe.exits.size() == 1 ? "" : "s");
+  return text;
+}
 
 void add_probe_table(const TargetExamination& target, std::string& out) {
   std::size_t name_width = 8, module_width = 6, text_width = 11;
@@ -51,8 +58,8 @@ void add_probe_table(const TargetExamination& target, std::string& out) {
       continue;
     }
     const Placement& place = probe.chosen();
-    out += fmt::format("{:>6}  {:<{}}  {:<14}  {:>9.0f}\n", fmt::format("+{:#x}", place.offset), place.instruction, text_width,
-                       trap_class_name(place.trap), place.cost_ns);
+    out += fmt::format("{:>6}  {:<{}}  {:<19}  {:>9.0f}\n", fmt::format("+{:#x}", place.offset), place.instruction, text_width,
+                       class_text(probe), place.cost_ns);
   }
 }
 
@@ -74,6 +81,15 @@ void add_skipped(const TargetExamination& target, std::string& out) {
   if (!lines.empty()) out += "\n  not probed:\n" + lines;
 }
 
+void add_code_signs(const TargetExamination& target, std::string& out) {
+  if (target.code_signs.empty()) return;
+  for (const std::string& sign : target.code_signs) out += fmt::format("  warning: {}\n", printable(sign));
+  out += fmt::format(
+      "  A probe is a breakpoint in code. A program that reads, copies or rewrites its own code may stumble over it.\n"
+      "  Without any breakpoint: dwell threads -p {} (and --goroutines, -o FILE); see docs/security.md\n",
+      target.pid);
+}
+
 void add_target(const TargetExamination& target, std::string& out) {
   out += fmt::format("\nPID {}: {}\n", target.pid, printable(target.program));
   if (target.failure) {
@@ -85,8 +101,23 @@ void add_target(const TargetExamination& target, std::string& out) {
     out += fmt::format("  {} in {}: {} functions\n", module.allocator, printable(module.path), module.functions.size());
   if (target.seccomp_filter) out += fmt::format("  runs under a seccomp filter: {}\n", seccomp_text(target.seccomp));
   for (const std::string& note : target.notes) out += fmt::format("  note: {}\n", printable(note));
+  add_code_signs(target, out);
   add_probe_table(target, out);
   add_skipped(target, out);
+}
+
+const char* call_end_name(CallEnd end) {
+  switch (end) {
+    case CallEnd::kReturnProbe:
+      return "return probe";
+    case CallEnd::kExits:
+      return "return instructions";
+    case CallEnd::kInnerCall:
+      return "inner call";
+    case CallEnd::kNone:
+      break;
+  }
+  return "not looked at";
 }
 
 nlohmann::json probe_json(const PlannedProbe& probe) {
@@ -94,7 +125,8 @@ nlohmann::json probe_json(const PlannedProbe& probe) {
                          {"aliases", probe.function.aliases},
                          {"module", probe.module},
                          {"shape", shape_text(probe.function.shape)},
-                         {"returns", wants_return(probe.function.shape)}};
+                         {"returns", wants_return(probe.function.shape)},
+                         {"end", call_end_name(probe.end)}};
   if (!probe.refusal.empty()) {
     json["refused"] = probe.refusal;
     return json;
@@ -106,6 +138,7 @@ nlohmann::json probe_json(const PlannedProbe& probe) {
   json["instruction"] = place.instruction;
   json["class"] = trap_class_name(place.trap);
   json["cost_ns"] = place.cost_ns;
+  for (const ProbeSite::Candidate& exit : probe.exits) json["exits"].push_back(exit.file_offset);
   json["alternatives"] = probe.placements.size() - 1;
   return json;
 }
@@ -221,6 +254,7 @@ std::string doctor_json(const DoctorReport& report) {
   if (report.target) {
     const TargetExamination& target = *report.target;
     nlohmann::json& to = json["target"] = {{"pid", target.pid}, {"program", target.program}, {"notes", target.notes}};
+    to["code_signs"] = target.code_signs;
     to["seccomp_filter"] = target.seccomp_filter;
     if (target.seccomp_filter) to["seccomp"] = seccomp_text(target.seccomp);
     if (target.failure) to["failure"] = {{"what", target.failure->what}, {"hint", target.failure->hint}};

@@ -81,6 +81,8 @@ NameTable make_names() {
   add(t, AllocFamily::kOther, DWELL_SHAPE_REALLOC_ARG0_ARG1, {"dlrealloc", "rprealloc"});
   add(t, AllocFamily::kOther, DWELL_SHAPE_FREE_ARG0, {"dlfree", "rpfree"});
 
+  add(t, AllocFamily::kCxx, DWELL_SHAPE_THROW, {"__cxa_throw", "__cxa_rethrow"});
+
   add(t, AllocFamily::kMapping, DWELL_SHAPE_MMAP, {"mmap", "mmap64"});
   add(t, AllocFamily::kMapping, DWELL_SHAPE_MUNMAP, {"munmap"});
   add(t, AllocFamily::kMapping, DWELL_SHAPE_MREMAP, {"mremap"});
@@ -137,7 +139,8 @@ dwell_probe_shape jemalloc_shape(std::string_view name) {
 }
 
 bool wants_return(dwell_probe_shape shape) {
-  return shape != DWELL_SHAPE_NONE && shape != DWELL_SHAPE_FREE_ARG0 && shape != DWELL_SHAPE_MUNMAP;
+  return shape != DWELL_SHAPE_NONE && shape != DWELL_SHAPE_FREE_ARG0 && shape != DWELL_SHAPE_MUNMAP &&
+         shape != DWELL_SHAPE_THROW;
 }
 
 bool gives_back(dwell_probe_shape shape) { return shape == DWELL_SHAPE_FREE_ARG0 || shape == DWELL_SHAPE_MUNMAP; }
@@ -171,6 +174,8 @@ const char* shape_text(dwell_probe_shape shape) {
       return "maps";
     case DWELL_SHAPE_MUNMAP:
       return "unmaps";
+    case DWELL_SHAPE_THROW:
+      return "throws";
     case DWELL_SHAPE_NONE:
     case DWELL_SHAPES:
       break;

@@ -161,6 +161,10 @@ std::vector<AllocFunction> one_for_each_address(std::vector<Candidate> candidate
   return functions;
 }
 
+bool is_aligned_alloc(std::string_view name) {
+  return name == "aligned_alloc" || name == "memalign" || name == "__libc_memalign";
+}
+
 void drop_forwarders(const ElfFile& elf, AllocModule& module) {
   CallTargets targets(elf);
   std::unordered_map<std::uint64_t, std::pair<std::string, dwell_probe_shape>> own;
@@ -171,7 +175,9 @@ void drop_forwarders(const ElfFile& elf, AllocModule& module) {
     std::optional<std::string> target;
     if (!function.name.ends_with("pvalloc"))
       target = forwards_to(elf, targets, function.vaddr, function.size, function.shape, own);
-    if (target)
+    function.asks = target && function.throws && is_aligned_alloc(*target) &&
+                    applies_mask(elf, function.vaddr, function.size);
+    if (target && !function.asks)
       module.skipped.push_back({function.name, "every call of it goes on to " + *target, function.aliases, *target});
     else
       kept.push_back(std::move(function));

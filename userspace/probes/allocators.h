@@ -54,6 +54,7 @@ struct AllocFunction {
   std::uint64_t vaddr, size, file_offset;
   bool throws = false;  // under one of its names
   bool nests = false;   // calls another of these functions, or one that it imports
+  bool asks = false;    // hands on what an aligned_alloc gives it for a rounded size
 };
 
 // A function that was found and needs no probe, and why.

@@ -223,7 +223,8 @@ Result<std::vector<AttachedSite>> ProbeLinks::attach(const std::vector<ProbeSite
       attempt.attach(group, how, links);
   };
   auto returning = [&](std::size_t site) { return sites[site].returns; };
-  auto entry_only = [&](std::size_t site) { return !sites[site].returns; };
+  auto entry_only = [&](std::size_t site) { return !sites[site].returns && answers[site].failure.empty(); };
+  attach_exits(sites, answers);
 
   if (method_ == AttachMethod::kSession) {
     attach_all(returning, create(programs_.session, true, false), entry_links_);
@@ -246,6 +247,36 @@ Result<std::vector<AttachedSite>> ProbeLinks::attach(const std::vector<ProbeSite
   return answers;
 }
 
+// Exits before entries, as returns: a site whose exits are not all probed is not probed at all.
+void ProbeLinks::attach_exits(const std::vector<ProbeSite>& sites, std::vector<AttachedSite>& answers) {
+  for (std::size_t i = 0; i < sites.size(); ++i) {
+    if (sites[i].exits.empty() || sites[i].candidates.empty()) continue;
+    Result<void> attached = attach_exits(sites[i].path, sites[i].exits);
+    if (!attached) answers[i].failure = fmt::format("attach {}: {}", sites[i].name, attached.error().what);
+  }
+}
+
+Result<void> ProbeLinks::attach_exits(const std::string& path, const std::vector<ProbeSite::Candidate>& places) {
+  std::vector<ProbeSite::Candidate> fresh;
+  for (const ProbeSite::Candidate& place : places)
+    if (!exits_.count({path, place.file_offset})) fresh.push_back(place);
+  std::vector<UniqueFd> links;
+  if (method_ == AttachMethod::kPerf) {
+    for (const ProbeSite::Candidate& place : fresh) {
+      Result<PerfProbe> probe = create_perf_probe(programs_.exits, path, place, false, pid_);
+      if (!probe) return probe.error();
+      links.push_back(std::move(probe->link));
+    }
+  } else if (!fresh.empty()) {
+    Result<UniqueFd> link = create_multi_link(programs_.exits, kUprobeMulti, path, fresh, 0, pid_);
+    if (!link) return link.error();
+    links.push_back(std::move(*link));
+  }
+  for (const ProbeSite::Candidate& place : fresh) exits_.emplace(path, place.file_offset);
+  return_links_.insert(return_links_.end(), std::make_move_iterator(links.begin()), std::make_move_iterator(links.end()));
+  return {};
+}
+
 void ProbeLinks::detach() {
   // Entries first, so that no call is begun that nobody will see return. Each close waits for a grace period
   // of its own; from several threads they wait together.
@@ -265,6 +296,7 @@ void ProbeLinks::detach() {
   };
   close_all(entry_links_);
   close_all(return_links_);
+  exits_.clear();
 }
 
 Result<bool> has_seccomp_filter(pid_t pid) {
@@ -273,6 +305,19 @@ Result<bool> has_seccomp_filter(pid_t pid) {
   std::size_t at = status->find("\nSeccomp:");
   if (at == std::string::npos) return false;
   return std::strtol(status->c_str() + at + 9, nullptr, 10) != 0;  // 1: strict mode, which filters still more
+}
+
+bool shadow_stack_in(std::string_view status) {
+  constexpr std::string_view kFeatures = "\nx86_Thread_features:";
+  std::size_t at = status.find(kFeatures);
+  if (at == std::string_view::npos) return false;
+  std::string_view line = status.substr(at + kFeatures.size());
+  return line.substr(0, line.find('\n')).find("shstk") != std::string_view::npos;
+}
+
+bool has_shadow_stack(pid_t pid) {
+  Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid));
+  return status && shadow_stack_in(*status);
 }
 
 }  // namespace dwell

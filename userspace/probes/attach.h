@@ -7,7 +7,10 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "userspace/base/result.h"
@@ -27,7 +30,7 @@ const char* attach_method_name(AttachMethod method);  // "uprobe session", "upro
 // What a BPF program is for. Before an object is loaded, each of its probe programs is given its role, so
 // that the kernel accepts it for the links of that method.
 enum class ProbeRole : std::uint8_t {
-  kEntry,    // sites without return
+  kEntry,    // sites without return probe, and return instructions
   kSession,  // sites with return, both sides of the call; only for AttachMethod::kSession
   kReturn,   // the return side of sites with return; not for AttachMethod::kSession
 };
@@ -39,6 +42,7 @@ struct ProbePrograms {  // descriptors of the loaded programs; borrowed; -1: non
   int entry = -1;       // for kMulti and kPerf it serves the entry of sites with return as well
   int session = -1;
   int returns = -1;
+  int exits = -1;       // at return instructions, by whichever method
 };
 
 struct ProbeSite {
@@ -50,6 +54,7 @@ struct ProbeSite {
   std::string name;                   // for messages: "malloc in /usr/lib/libc.so.6"
   bool returns = false;
   std::vector<Candidate> candidates;  // best first; the others are tried if the kernel refuses one
+  std::vector<Candidate> exits = {};  // return instructions; all of them are probed, or the site is not
 };
 
 // What became of a site: the index of the candidate in use, or why there is none.
@@ -74,9 +79,12 @@ class ProbeLinks {
   std::size_t link_count() const { return entry_links_.size() + return_links_.size(); }
 
  private:
+  void attach_exits(const std::vector<ProbeSite>& sites, std::vector<AttachedSite>& answers);
+  Result<void> attach_exits(const std::string& path, const std::vector<ProbeSite::Candidate>& places);
   AttachMethod method_;
   ProbePrograms programs_;
   pid_t pid_;
+  std::set<std::pair<std::string, std::uint64_t>> exits_;  // probed already: functions share them
   std::vector<UniqueFd> entry_links_, return_links_;
 };
 
@@ -94,5 +102,9 @@ enum class SeccompAnswer : std::uint8_t { kSurvives, kKilledByReturns, kKilledBy
 
 // Under what filter a process runs, from /proc/PID/status.
 Result<bool> has_seccomp_filter(pid_t pid);
+
+// Whether it has a shadow stack, of which kernels before 6.11 know nothing when they change a return address.
+bool has_shadow_stack(pid_t pid);
+bool shadow_stack_in(std::string_view status);  // of /proc/PID/status
 
 }  // namespace dwell

@@ -100,6 +100,7 @@ Result<Skeleton> load_selftest(AttachMethod method) {
   if (!skeleton) return load_error("the probe self-test", errno);
   for (bpf_program* program : {skeleton->progs.on_entry, skeleton->progs.empty_entry})
     set_probe_role(program, ProbeRole::kEntry, method);
+  bpf_program__set_autoload(skeleton->progs.on_exit, false);
   for (bpf_program* program : {skeleton->progs.on_return, skeleton->progs.empty_return})
     set_probe_role(program, ProbeRole::kReturn, method);
   for (bpf_program* program : {skeleton->progs.on_session, skeleton->progs.empty_session})

@@ -15,6 +15,7 @@
 #include <memory>
 
 #include "userspace/base/files.h"
+#include "userspace/process/code_signs.h"
 #include "userspace/base/privileges.h"
 #include "userspace/kernel/kernel_types.h"
 #include "userspace/kernel/kernel_version.h"
@@ -90,18 +91,8 @@ std::string program_of(pid_t pid) {
   return size < 0 ? std::string("?") : std::string(path, static_cast<std::size_t>(size));
 }
 
-// True if an allocation of any size can fail, and not only one of about the machine's memory.
-bool memory_is_limited(pid_t pid) {
-  for (__rlimit_resource limited : {RLIMIT_AS, RLIMIT_DATA}) {
-    rlimit limit{};
-    if (prlimit(pid, limited, nullptr, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) return true;
-  }
-  Result<std::string> overcommit = read_file("/proc/sys/vm/overcommit_memory");
-  return overcommit && overcommit->starts_with("2");
-}
-
 TargetExamination examine_target(pid_t pid, const Calibration& calibration) {
-  TargetExamination target{.pid = pid, .program = program_of(pid), .modules = {}, .probes = {}, .notes = {}, .failure = {}};
+  TargetExamination target{.pid = pid, .program = program_of(pid), .modules = {}, .probes = {}, .notes = {}, .code_signs = {}, .failure = {}};
   if (kill(pid, 0) != 0 && errno == ESRCH) {
     target.failure = Error{fmt::format("look at PID {}: no such process", pid), "", Exit::kNoTarget};
     return target;
@@ -117,6 +108,9 @@ TargetExamination examine_target(pid_t pid, const Calibration& calibration) {
     return target;
   }
   target.notes = allocators->notes;
+  std::vector<std::string> paths;
+  for (const AllocModule& module : allocators->modules) paths.push_back(module.path);
+  target.code_signs = code_signs(pid, *mappings, paths);
   Result<bool> filtered = has_seccomp_filter(pid);
   target.seccomp_filter = filtered && *filtered;
   PlanOptions options = plan_options_for(pid, calibration, &target.seccomp);
@@ -127,21 +121,17 @@ TargetExamination examine_target(pid_t pid, const Calibration& calibration) {
 
 }  // namespace
 
-std::uint64_t likely_to_fail_bytes() {
-  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) / 2;
-}
-
 PlanOptions plan_options_for(pid_t pid, const Calibration& calibration, SeccompAnswer* answer) {
   PlanOptions options;
-  // Only a session's entry can look at the size, and leave out the return probe of a call that may fail.
-  options.throws_allowed = calibration.abilities.best == AttachMethod::kSession && !memory_is_limited(pid);
+  // What changes neither a return address nor the number of calls is right on every kernel.
+  if (has_shadow_stack(pid)) options.returns_allowed = options.nop5_allowed = false;
   Result<bool> filtered = has_seccomp_filter(pid);
   if (!filtered || !*filtered || !calibration.abilities.best) return options;
   SeccompAnswer tried = try_seccomp(*calibration.abilities.best);
   if (answer) *answer = tried;
   // What could not be found out is taken for dangerous.
-  options.returns_allowed = tried == SeccompAnswer::kSurvives || tried == SeccompAnswer::kKilledByNop5;
-  options.nop5_allowed = tried == SeccompAnswer::kSurvives;
+  options.returns_allowed &= tried == SeccompAnswer::kSurvives || tried == SeccompAnswer::kKilledByNop5;
+  options.nop5_allowed &= tried == SeccompAnswer::kSurvives;
   return options;
 }
 

@@ -36,6 +36,7 @@ struct TargetExamination {
   std::vector<AllocModule> modules;
   std::vector<PlannedProbe> probes;
   std::vector<std::string> notes;
+  std::vector<std::string> code_signs;  // that a probe in its code may be noticed, or copied
   std::optional<Error> failure;  // nothing to trace in it, or no way to look
 };
 
@@ -71,10 +72,7 @@ struct DoctorReport {
 
 DoctorReport examine(std::optional<pid_t> pid);
 
-// An operator new of so much may throw, though no limit is set.
-std::uint64_t likely_to_fail_bytes();
-
-// What the target's limits and its seccomp filter forbid, for the plan. A filter is tried on a child of our own.
+// What the target's seccomp filter and its shadow stack forbid, for the plan. A filter is tried on a child of our own.
 PlanOptions plan_options_for(pid_t pid, const Calibration& calibration, SeccompAnswer* answer = nullptr);
 
 std::string doctor_text(const DoctorReport& report);

@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kMaxInstructions = 2000;
 constexpr std::size_t kMaxFunctionBytes = 16384;
+constexpr std::size_t kElsewhereBytes = 512, kLongestInstruction = 15;
 
 enum class Direction { kOut, kResize, kBack, kNone };
 
@@ -22,11 +23,6 @@ Direction direction_of(dwell_probe_shape shape) {
   if (shape == DWELL_SHAPE_NONE || shape >= DWELL_SHAPE_MMAP) return Direction::kNone;
   if (gives_back(shape)) return Direction::kBack;
   return shape >= DWELL_SHAPE_REALLOC_ARG0_ARG1 && shape <= DWELL_SHAPE_XALLOCX ? Direction::kResize : Direction::kOut;
-}
-
-bool never_returns(std::string_view name) {
-  return name == "abort" || name == "__cxa_throw" || name == "_ZSt17__throw_bad_allocv" ||
-         name == "__stack_chk_fail" || name == "_ZSt9terminatev";
 }
 
 struct Decoder {
@@ -47,7 +43,17 @@ std::optional<std::uint64_t> rip_relative(const ZydisDecodedOperand& operand, st
 
 }  // namespace
 
+bool never_returns(std::string_view function) {
+  for (std::string_view name : {"abort", "exit", "_exit", "__cxa_throw", "__cxa_rethrow", "_Unwind_Resume",
+                                "_ZSt17__throw_bad_allocv", "__stack_chk_fail", "_ZSt9terminatev",
+                                "__cxa_throw_bad_array_new_length"})
+    if (function == name) return true;
+  return false;
+}
+
 CallTargets::CallTargets(const ElfFile& elf) : elf_(elf) {
+  for (const ElfSymbol& symbol : elf.symbols())
+    if (symbol.defined && symbol.vaddr && never_returns(symbol.name)) ends_.insert(symbol.vaddr);
   constexpr std::size_t kLimit = std::size_t{64} << 20;
   Result<std::string> symbols = elf.section_bytes(".dynsym", kLimit);
   Result<std::string> names = elf.section_bytes(".dynstr", kLimit);
@@ -103,9 +109,14 @@ class ForwardingProof {
  public:
   using Allocators = std::unordered_map<std::uint64_t, std::pair<std::string, dwell_probe_shape>>;
 
-  ForwardingProof(const CallTargets& targets, std::uint64_t vaddr, std::string bytes, Direction direction,
-                  const Allocators& allocators)
-      : targets_(targets), vaddr_(vaddr), bytes_(std::move(bytes)), direction_(direction), allocators_(allocators) {}
+  ForwardingProof(const ElfFile& elf, const CallTargets& targets, std::uint64_t vaddr, std::string bytes,
+                  Direction direction, const Allocators& allocators)
+      : elf_(elf),
+        targets_(targets),
+        vaddr_(vaddr),
+        bytes_(std::move(bytes)),
+        direction_(direction),
+        allocators_(allocators) {}
 
   std::optional<std::string> prove() {
     pending_.insert(vaddr_);
@@ -125,10 +136,11 @@ class ForwardingProof {
     bool null_tested = false;
     for (;;) {
       if (!seen_.insert(at).second) return true;
-      if (seen_.size() > kMaxInstructions || at < vaddr_ || at >= vaddr_ + bytes_.size()) return false;
+      if (seen_.size() > kMaxInstructions) return false;
+      std::string_view bytes = bytes_from(at);
       ZydisDecodedInstruction instruction;
       ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
-      if (!decoder_.decode(std::string_view(bytes_).substr(at - vaddr_), instruction, operands)) return false;
+      if (bytes.empty() || !decoder_.decode(bytes, instruction, operands)) return false;
       std::uint64_t next = at + instruction.length;
       switch (instruction.meta.category) {
         case ZYDIS_CATEGORY_RET:
@@ -166,6 +178,18 @@ class ForwardingProof {
     }
   }
 
+  // Of the function, or of the part of it that the compiler has put elsewhere, where it throws.
+  std::string_view bytes_from(std::uint64_t at) {
+    if (at >= vaddr_ && at < vaddr_ + bytes_.size()) return std::string_view(bytes_).substr(at - vaddr_);
+    if (at < elsewhere_at_ || at + kLongestInstruction > elsewhere_at_ + elsewhere_.size()) {
+      Result<std::string> more = elf_.bytes_at(at, kElsewhereBytes);
+      if (!more) return {};
+      elsewhere_ = std::move(*more);
+      elsewhere_at_ = at;
+    }
+    return std::string_view(elsewhere_).substr(at - elsewhere_at_);
+  }
+
   // The way of a null block needs no event, so it need not be followed.
   Step branch(const ZydisDecodedInstruction& instruction, const ZydisDecodedOperand& operand, std::uint64_t next,
               bool null_tested) {
@@ -187,7 +211,9 @@ class ForwardingProof {
     std::optional<std::string> name;
     if (std::optional<std::uint64_t> target = relative(operand, next)) {
       auto own = allocators_.find(*target);
-      if (own != allocators_.end() && *target != vaddr_) return accept(own->second.first, own->second.second);
+      if (own != allocators_.end() && *target != vaddr_ && direction_of(own->second.second) != Direction::kNone)
+        return accept(own->second.first, own->second.second);
+      if (targets_.is_own_end(*target)) return Step::kEnd;
       name = targets_.import_at(*target);
     } else if (std::optional<std::uint64_t> slot = rip_relative(operand, next)) {
       name = targets_.import_in_slot(*slot);
@@ -204,9 +230,12 @@ class ForwardingProof {
   }
 
   Decoder decoder_;
+  const ElfFile& elf_;
   const CallTargets& targets_;
   std::uint64_t vaddr_;
   std::string bytes_;
+  std::uint64_t elsewhere_at_ = 0;
+  std::string elsewhere_;
   Direction direction_;
   const Allocators& allocators_;
   std::set<std::uint64_t> pending_, seen_;
@@ -242,7 +271,22 @@ std::optional<std::string> forwards_to(
   if (direction == Direction::kNone || size == 0 || size > kMaxFunctionBytes) return std::nullopt;
   Result<std::string> bytes = elf.bytes_at(vaddr, size);
   if (!bytes) return std::nullopt;
-  return ForwardingProof(targets, vaddr, std::move(*bytes), direction, allocators).prove();
+  return ForwardingProof(elf, targets, vaddr, std::move(*bytes), direction, allocators).prove();
+}
+
+bool applies_mask(const ElfFile& elf, std::uint64_t vaddr, std::uint64_t size) {
+  if (size == 0 || size > kMaxFunctionBytes) return false;
+  Result<std::string> bytes = elf.bytes_at(vaddr, size);
+  if (!bytes) return false;
+  Decoder decoder;
+  for (std::size_t at = 0; at < bytes->size();) {
+    ZydisDecodedInstruction instruction;
+    ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+    if (!decoder.decode(std::string_view(*bytes).substr(at), instruction, operands)) return false;
+    if (instruction.mnemonic == ZYDIS_MNEMONIC_AND && instruction.operand_width == 64) return true;
+    at += instruction.length;
+  }
+  return false;
 }
 
 bool calls_another(const ElfFile& elf, const CallTargets& targets, std::uint64_t vaddr, std::uint64_t size,

@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+
+#include "userspace/probes/exits.h"
 
 namespace dwell {
 
@@ -66,32 +69,89 @@ bool is_go_code(const ElfFile& elf, std::uint64_t vaddr) {
   return !begin || !end || (vaddr >= *begin && vaddr < *end);
 }
 
+unsigned flags_of(const PlannedProbe& probe) {
+  unsigned flags = probe.function.nests ? DWELL_PROBE_NESTS : 0;
+  switch (probe.end) {
+    case CallEnd::kReturnProbe:
+      return flags | DWELL_PROBE_RETURNS;
+    case CallEnd::kExits:
+      return flags | DWELL_PROBE_EXITS;
+    case CallEnd::kInnerCall:
+      return flags | DWELL_PROBE_ASKS;
+    case CallEnd::kNone:
+      break;
+  }
+  return flags;
+}
+
 ProbeSite make_site(const AllocModule& module, const PlannedProbe& probe) {
   ProbeSite site{.path = module.open_path,
                  .name = fmt::format("{} in {}", probe.function.name, module.path),
-                 .returns = wants_return(probe.function.shape),
-                 .candidates = {}};
-  unsigned flags = (site.returns ? DWELL_PROBE_RETURNS : 0) | (probe.function.throws ? DWELL_PROBE_THROWS : 0) |
-                   (probe.function.nests ? DWELL_PROBE_NESTS : 0);
-  for (const Placement& placement : probe.placements)
+                 .returns = probe.end == CallEnd::kReturnProbe,
+                 .candidates = {},
+                 .exits = {}};
+  for (const Placement& placement : probe.placements) {
+    std::uint64_t span = probe.end == CallEnd::kInnerCall ? probe.function.size - placement.offset : 0;
+    std::uint64_t cookie = dwell_probe_cookie(placement.shape, probe.index, placement.cfa_offset, flags_of(probe));
     site.candidates.push_back({probe.function.file_offset + placement.offset,
-                               dwell_probe_cookie(placement.shape, probe.index, placement.cfa_offset, flags)});
+                               dwell_probe_with_span(cookie, static_cast<unsigned>(span))});
+  }
+  site.exits = probe.exits;
   return site;
 }
 
-void plan_function(const ElfFile& elf, const std::vector<std::uint64_t>& entered, const Calibration& calibration,
-                   const PlanOptions& options, PlannedProbe& probe) {
+CallEnd end_of(const AllocFunction& function, const PlanOptions& options) {
+  if (!wants_return(function.shape)) return CallEnd::kNone;
+  if (function.asks) return CallEnd::kInnerCall;
+  return function.throws || !options.returns_allowed ? CallEnd::kExits : CallEnd::kReturnProbe;
+}
+
+// What the functions of one module have in common.
+struct ModulePlan {
+  const ElfFile& elf;
+  std::vector<std::uint64_t> entered;
+  std::set<std::uint64_t> returning = {};  // functions with return probes
+  std::optional<CallTargets> targets = {};  // read when they are needed
+  std::optional<FunctionRanges> ranges = {};
+};
+
+std::uint64_t exit_cookie(const EarlyExit& exit, std::uint16_t index) {
+  unsigned flags = DWELL_EXIT_AT_BRANCH | (exit.taken ? DWELL_EXIT_TAKEN : 0);
+  std::uint64_t cookie = dwell_probe_cookie(dwell_exit_shape(exit.result, exit.condition), index, exit.cfa_offset, flags);
+  return dwell_probe_with_span(cookie, static_cast<unsigned>(exit.bp_offset + 1));
+}
+
+void plan_exits(ModulePlan& module, const Calibration& calibration, PlannedProbe& probe) {
+  if (!module.targets) module.targets.emplace(module.elf);
+  if (!module.ranges) module.ranges.emplace(module.elf);
+  std::set<std::uint64_t> entries;
+  for (const Placement& placement : probe.placements) entries.insert(probe.function.vaddr + placement.offset);
+  FunctionExits found =
+      find_exits(module.elf, *module.targets, *module.ranges, probe.function, module.returning, entries);
+  auto add = [&](std::uint64_t vaddr, std::uint64_t cookie) {
+    std::optional<std::uint64_t> offset = module.elf.offset_of_vaddr(vaddr);
+    if (offset) probe.exits.push_back({*offset, cookie});
+  };
+  for (std::uint64_t vaddr : found.vaddrs) add(vaddr, dwell_probe_cookie(DWELL_SHAPE_NONE, probe.index, 8, 0));
+  for (const EarlyExit& exit : found.branches) add(exit.vaddr, exit_cookie(exit, probe.index));
+  if (found.why_not.empty() && probe.exits.size() == found.vaddrs.size() + found.branches.size()) {
+    probe.early_exits = !found.branches.empty();
+    TrapClass trap = probe.early_exits ? TrapClass::kEmulated : TrapClass::kStepped;
+    for (Placement& placement : probe.placements) placement.cost_ns += calibration.prices.entry_ns[static_cast<int>(trap)];
+    return;
+  }
+  const char* cause = probe.function.throws ? "it may throw, and an exception does not get past a return probe"
+                                            : "no return probe is wanted, or safe, in it";
+  probe.refusal = fmt::format("{}; where it returns could not be found instead: {}", cause,
+                              found.why_not.empty() ? "not all of it is in the file" : found.why_not);
+}
+
+void plan_function(ModulePlan& module, const Calibration& calibration, const PlanOptions& options,
+                   PlannedProbe& probe) {
+  const ElfFile& elf = module.elf;
   const AllocFunction& function = probe.function;
-  bool returns = wants_return(function.shape);
-  if (returns && !options.returns_allowed) {
-    probe.refusal = "it runs under a seccomp filter, and this kernel kills it for a return probe";
-    return;
-  }
-  if (returns && function.throws && !options.throws_allowed) {
-    probe.refusal = "an exception that it throws does not get past a return probe, and would end the program";
-    return;
-  }
-  if (returns && is_go_code(elf, function.vaddr)) {
+  bool returns = probe.end == CallEnd::kReturnProbe;
+  if (wants_return(function.shape) && is_go_code(elf, function.vaddr)) {
     probe.refusal = "a return probe in Go code kills the program, because Go moves its stacks";
     return;
   }
@@ -102,11 +162,16 @@ void plan_function(const ElfFile& elf, const std::vector<std::uint64_t>& entered
     return;
   }
   std::span<const std::byte> code = std::as_bytes(std::span(*bytes));
-  probe.placements = plan_placements({code, function.vaddr, complete}, need_of(function.shape), calibration.traps(),
-                                     calibration.prices, from_elsewhere(entered, function, code));
+  PlacementNeed need = need_of(function.shape);
+  need.returns = returns;
+  probe.placements = plan_placements({code, function.vaddr, complete}, need, calibration.traps(), calibration.prices,
+                                     from_elsewhere(module.entered, function, code));
   if (!options.nop5_allowed)
     std::erase_if(probe.placements, [](const Placement& placement) { return placement.trap == TrapClass::kNop5; });
-  if (probe.placements.empty()) probe.refusal = "no instruction at its entry can be probed";
+  if (probe.placements.empty())
+    probe.refusal = "no instruction at its entry can be probed";
+  else if (probe.end == CallEnd::kExits)
+    plan_exits(module, calibration, probe);
 }
 
 }  // namespace
@@ -122,20 +187,29 @@ std::vector<PlannedProbe> plan_module(const AllocModule& module, const Calibrati
                         .module = module.path,
                         .placements = {},
                         .refusal = {},
+                        .end = end_of(function, options),
+                        .exits = {},
                         .site = {},
                         .candidate = 0});
     }
   Result<ElfFile> elf = ElfFile::open(module.open_path);
-  std::vector<std::uint64_t> entered;
-  if (elf) entered = entered_inside(*elf, module.functions);
+  if (!elf) {
+    for (PlannedProbe& probe : probes) probe.refusal = elf.error().what;
+    return probes;
+  }
+  ModulePlan plan{*elf, entered_inside(*elf, module.functions)};
+  for (const PlannedProbe& probe : probes)
+    if (probe.end == CallEnd::kReturnProbe) plan.returning.insert(probe.function.vaddr);
   for (PlannedProbe& probe : probes) {
-    if (elf)
-      plan_function(*elf, entered, calibration, options, probe);
-    else
-      probe.refusal = elf.error().what;
+    plan_function(plan, calibration, options, probe);
+    if (!probe.refusal.empty()) probe.placements.clear();
     probe.site = make_site(module, probe);
   }
   return probes;
+}
+
+bool is_needed(const PlannedProbe& probe, bool any_exits) {
+  return probe.function.shape != DWELL_SHAPE_THROW || any_exits;
 }
 
 std::vector<PlannedProbe> plan_all(const AllocatorSet& allocators, const Calibration& calibration,
@@ -147,6 +221,8 @@ std::vector<PlannedProbe> plan_all(const AllocatorSet& allocators, const Calibra
     next.first_index = static_cast<std::uint16_t>(next.first_index + planned.size());
     probes.insert(probes.end(), std::make_move_iterator(planned.begin()), std::make_move_iterator(planned.end()));
   }
+  bool any_exits = std::any_of(probes.begin(), probes.end(), [](const PlannedProbe& probe) { return !probe.exits.empty(); });
+  std::erase_if(probes, [&](const PlannedProbe& probe) { return !is_needed(probe, any_exits); });
   return probes;
 }
 

@@ -261,6 +261,7 @@ PlacementNeed need_of(dwell_probe_shape shape) {
     case DWELL_SHAPE_MUNMAP:
       need = {.shape = shape, .returns = false, .arguments = {0, 1}, .null_skipped = false};
       break;
+    case DWELL_SHAPE_THROW:
     case DWELL_SHAPE_NONE:
     case DWELL_SHAPES:
       need.returns = false;

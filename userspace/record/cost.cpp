@@ -5,9 +5,9 @@
 
 namespace dwell {
 
-void CostMeter::set_probe(std::uint16_t probe, TrapClass trap) {
-  if (probe >= traps_.size()) traps_.resize(probe + 1, TrapClass::kEmulated);
-  traps_[probe] = trap;
+void CostMeter::set_probe(std::uint16_t probe, TrapClass trap, std::optional<TrapClass> exit) {
+  if (probe >= traps_.size()) traps_.resize(probe + 1);
+  traps_[probe] = {trap, exit};
 }
 
 void CostMeter::update(std::span<const dwell_hits> hits, std::uint64_t counted_runs, std::uint64_t counted_ns) {
@@ -15,8 +15,9 @@ void CostMeter::update(std::span<const dwell_hits> hits, std::uint64_t counted_r
   double trap_ns = 0;
   probe_hits_ = 0;
   for (std::size_t probe = 0; probe < hits.size() && probe < traps_.size(); ++probe) {
-    trap_ns += hits[probe].entries * prices_.entry_ns[static_cast<int>(traps_[probe])];
-    trap_ns += hits[probe].returns * prices_.return_ns;
+    const Traps& traps = traps_[probe];
+    trap_ns += hits[probe].entries * prices_.entry_ns[static_cast<int>(traps.entry)];
+    trap_ns += hits[probe].returns * (traps.exit ? prices_.entry_ns[static_cast<int>(*traps.exit)] : prices_.return_ns);
     probe_hits_ += hits[probe].entries;
     runs += hits[probe].entries + hits[probe].returns;
   }

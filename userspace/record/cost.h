@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -17,7 +18,8 @@ class CostMeter {
  public:
   explicit CostMeter(const TrapPrices& prices) : prices_(prices) {}
 
-  void set_probe(std::uint16_t probe, TrapClass trap);
+  // `exit`: what its return instructions are, if those are probed instead of its return.
+  void set_probe(std::uint16_t probe, TrapClass trap, std::optional<TrapClass> exit = {});
 
   // `hits` are sums since the start, by probe; `runs` and `run_ns` what the kernel counted in windows so far.
   void update(std::span<const dwell_hits> hits, std::uint64_t counted_runs, std::uint64_t counted_ns);
@@ -28,7 +30,11 @@ class CostMeter {
 
  private:
   TrapPrices prices_;
-  std::vector<TrapClass> traps_;
+  struct Traps {
+    TrapClass entry = TrapClass::kEmulated;
+    std::optional<TrapClass> exit;
+  };
+  std::vector<Traps> traps_;
   std::uint64_t probe_hits_ = 0, trap_ns_ = 0;
   KnownTime bpf_ns_ = 0;
 };

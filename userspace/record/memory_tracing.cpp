@@ -21,8 +21,7 @@ int attach_step(const PlannedProbe& probe) {
 }  // namespace
 
 Result<std::unique_ptr<Tracer>> MemoryTracing::load(const TracerContext& context) {
-  MemoryTracerSettings settings{context.options.sample_bytes, *context.calibration.abilities.best,
-                                likely_to_fail_bytes()};
+  MemoryTracerSettings settings{context.options.sample_bytes, *context.calibration.abilities.best};
   Result<MemoryTracer> tracer = MemoryTracer::load(context.core, settings);
   if (!tracer) return tracer.error();
   return std::unique_ptr<Tracer>(new MemoryTracing(context, std::move(*tracer)));
@@ -39,6 +38,7 @@ MemoryTracing::MemoryTracing(const TracerContext& context, MemoryTracer tracer)
 Result<void> MemoryTracing::added(ProcessSlot process, const ProcessFacts& facts) {
   PlanOptions how = plan_options_for(facts.pid, context_.calibration);
   how.mappings = context_.options.mappings;
+  how.returns_allowed &= context_.options.return_probes;
   processes_.insert_or_assign(
       process, Process{facts.pid,
                        how,
@@ -67,6 +67,7 @@ Result<void> MemoryTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
       arrived.push_back(fmt::format("{} in {} was mapped while recording, and is probed from now on",
                                     module->allocator, module->path));
   }
+  wanted = needed(process, std::move(wanted));
   if (Result<void> attached = attach(process, wanted); !attached) return attached;
   if (ran_already) late_probes_ += wanted.size();
   for (const std::string& text : arrived) context_.note(text);
@@ -118,6 +119,20 @@ std::vector<PlannedProbe*> MemoryTracing::plan(const AllocModule& module, PlanOp
   return known->second;
 }
 
+// Probes of what throws are kept back until there is a call whose end they may tell.
+std::vector<MemoryTracing::Wanted> MemoryTracing::needed(Process& process, std::vector<Wanted> wanted) {
+  auto has_exits = [](const Wanted& one) { return !one.probe->exits.empty(); };
+  process.any_exits = process.any_exits || std::any_of(wanted.begin(), wanted.end(), has_exits);
+  wanted.insert(wanted.end(), process.throws.begin(), process.throws.end());
+  process.throws.clear();
+  auto later = std::stable_partition(wanted.begin(), wanted.end(), [&](const Wanted& one) {
+    return is_needed(*one.probe, process.any_exits);
+  });
+  process.throws.assign(later, wanted.end());
+  wanted.erase(later, wanted.end());
+  return wanted;
+}
+
 Result<void> MemoryTracing::attach(Process& process, const std::vector<Wanted>& wanted) {
   for (int step = 0; step < kAttachSteps; ++step) {
     std::vector<ProbeSite> sites;
@@ -137,7 +152,9 @@ Result<void> MemoryTracing::attach(Process& process, const std::vector<Wanted>& 
         continue;
       }
       probes[i]->candidate = (*attached)[i].candidate;
-      cost_.set_probe(probes[i]->index, probes[i]->chosen().trap);
+      std::optional<TrapClass> exit;
+      if (!probes[i]->exits.empty()) exit = TrapClass::kStepped;
+      cost_.set_probe(probes[i]->index, probes[i]->chosen().trap, exit);
     }
   }
   return {};
@@ -200,7 +217,7 @@ TracerCost MemoryTracing::cost() {
   // Only a session's entry can refuse its return.
   if (*context_.calibration.abilities.best != AttachMethod::kSession) {
     for (const auto& probe : probes_)
-      if (wants_return(probe->function.shape)) hits[probe->index].returns = hits[probe->index].entries;
+      if (probe->end == CallEnd::kReturnProbe) hits[probe->index].returns = hits[probe->index].entries;
   }
   cost_.update(hits, counted.runs, counted.ns);
   return {cost_.probe_hits(), cost_.trap_ns(), cost_.bpf_ns()};

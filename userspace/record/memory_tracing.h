@@ -40,20 +40,23 @@ class MemoryTracing : public Tracer {
 
  private:
   using FileKey = std::pair<std::uint64_t, std::uint64_t>;  // device and inode
+  struct Wanted {
+    PlannedProbe* probe;
+    std::string path;  // that opens its file from here
+  };
   struct Process {
     pid_t pid;
     PlanOptions how;
     std::unique_ptr<ProbeLinks> links;
     std::set<FileKey> inspected;
-  };
-  struct Wanted {
-    PlannedProbe* probe;
-    std::string path;  // that opens its file from here
+    std::vector<Wanted> throws = {};  // probes of what throws, until one is needed
+    bool any_exits = false;
   };
 
   MemoryTracing(const TracerContext& context, MemoryTracer tracer);
   Result<AllocModule> module_in(pid_t pid, const Mapping& mapping);
   std::vector<PlannedProbe*> plan(const AllocModule& module, PlanOptions how);
+  static std::vector<Wanted> needed(Process& process, std::vector<Wanted> wanted);
   Result<void> attach(Process& process, const std::vector<Wanted>& wanted);
 
   TracerContext context_;

@@ -30,6 +30,7 @@ struct RecordOptions {
   std::uint64_t ring_bytes = 64ull << 20;
   bool symbols = true;
   bool mappings = true;              // mmap and its relatives, besides the heap
+  bool return_probes = true;         // false: returns are seen at the return instructions, which is dearer
   bool follow_forks = false;
   std::vector<TracerLoader> tracers; // besides that of memory
   bool blocked = false;              // blocked time by stack, too; for the tracer of threads

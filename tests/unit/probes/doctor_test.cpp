@@ -31,7 +31,7 @@ DoctorReport healthy() {
   report.kernel = "Linux 6.18.0 x86_64";
   report.features = {{"BTF", true, true, "", true}, {"uprobe sessions", false, false, "needs Linux 6.13", true}};
   report.calibration.abilities.best = AttachMethod::kMulti;
-  report.target = TargetExamination{.pid = 7, .program = "/usr/bin/example", .modules = {}, .probes = {}, .notes = {}, .failure = {}};
+  report.target = TargetExamination{.pid = 7, .program = "/usr/bin/example", .modules = {}, .probes = {}, .notes = {}, .code_signs = {}, .failure = {}};
   report.target->probes = {probe("_Znwm"), probe("free"), probe("malloc", "it is in Go code")};
   return report;
 }

@@ -39,30 +39,36 @@ TEST(Plan, TheCookieSaysWhatThePlacementSays) {
     EXPECT_TRUE(indexes.insert(probe.index).second);
     EXPECT_GE(probe.index, 40);
     ASSERT_EQ(probe.site.candidates.size(), probe.placements.size());
-    EXPECT_EQ(probe.site.returns, wants_return(probe.function.shape));
+    EXPECT_EQ(probe.site.returns, probe.end == CallEnd::kReturnProbe);
+    EXPECT_EQ(probe.end == CallEnd::kNone, !wants_return(probe.function.shape));
+    EXPECT_EQ(probe.site.exits.size(), probe.exits.size());
     for (std::size_t i = 0; i < probe.placements.size(); ++i) {
       std::uint64_t cookie = probe.site.candidates[i].cookie;
       EXPECT_EQ(dwell_probe_index_of(cookie), probe.index);
       EXPECT_EQ(dwell_probe_shape_of(cookie), static_cast<unsigned>(probe.placements[i].shape));
       EXPECT_EQ(dwell_probe_cfa_offset_of(cookie), probe.placements[i].cfa_offset);
       EXPECT_EQ((dwell_probe_flags_of(cookie) & DWELL_PROBE_RETURNS) != 0, probe.site.returns);
-      EXPECT_EQ((dwell_probe_flags_of(cookie) & DWELL_PROBE_THROWS) != 0, probe.function.throws);
+      EXPECT_EQ((dwell_probe_flags_of(cookie) & DWELL_PROBE_EXITS) != 0, !probe.exits.empty());
       EXPECT_EQ(probe.site.candidates[i].file_offset, probe.function.file_offset + probe.placements[i].offset);
     }
   }
 }
 
-TEST(Plan, UnderAFilterThatKillsThereAreNoReturnProbes) {
+TEST(Plan, UnderAFilterThatKillsReturnsAreSeenAtTheirInstructions) {
   auto probes = by_name(plan_module(module_of(OWN_LIBRARY), {}, {.returns_allowed = false}));
-  EXPECT_THAT(probes.at("malloc").refusal, HasSubstr("seccomp"));
-  EXPECT_EQ(probes.at("free").refusal, "");
-  EXPECT_EQ(sites_of({probes.at("malloc"), probes.at("free")}).size(), 1u);
+  for (const auto& [name, probe] : probes) {
+    EXPECT_FALSE(probe.site.returns) << name;
+    EXPECT_EQ(probe.refusal, "") << name;
+    EXPECT_EQ(probe.exits.empty(), !wants_return(probe.function.shape)) << name;
+  }
 }
 
-TEST(Plan, WhatMayThrowGetsNoReturnProbeThatCannotBeLeftOut) {
-  for (const auto& [name, probe] : by_name(plan_module(module_of(OWN_LIBRARY), {}, {.throws_allowed = false})))
-    EXPECT_EQ(probe.refusal.empty(), !probe.function.throws) << name;
-  EXPECT_TRUE(by_name(plan_module(module_of(OWN_LIBRARY), {}, {})).at("_Znwm").function.throws);
+TEST(Plan, WhatMayThrowGetsNoReturnProbe) {
+  auto probes = by_name(plan_module(module_of(OWN_LIBRARY), {}, {}));
+  EXPECT_TRUE(probes.at("_Znwm").function.throws);
+  for (const auto& [name, probe] : probes) {
+    if (probe.function.throws) EXPECT_NE(probe.end, CallEnd::kReturnProbe) << name;
+  }
 }
 
 TEST(Plan, GoCodeGetsNoReturnProbeAndCCodeBesideItDoes) {
