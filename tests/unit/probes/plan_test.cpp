@@ -67,7 +67,9 @@ TEST(Plan, WhatMayThrowGetsNoReturnProbe) {
   auto probes = by_name(plan_module(module_of(OWN_LIBRARY), {}, {}));
   EXPECT_TRUE(probes.at("_Znwm").function.throws);
   for (const auto& [name, probe] : probes) {
-    if (probe.function.throws) EXPECT_NE(probe.end, CallEnd::kReturnProbe) << name;
+    if (probe.function.throws) {
+      EXPECT_NE(probe.end, CallEnd::kReturnProbe) << name;
+    }
   }
 }
 
