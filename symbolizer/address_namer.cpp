@@ -5,16 +5,9 @@
 
 #include <utility>
 
+#include "symbolizer/named_frames.h"
+
 namespace dwell {
-
-namespace {
-
-std::string_view base_name(std::string_view path) {
-  std::size_t slash = path.rfind('/');
-  return slash == std::string_view::npos ? path : path.substr(slash + 1);
-}
-
-}  // namespace
 
 DebugSearch OpenedModule::search() const {
   DebugSearch result;
@@ -24,6 +17,7 @@ DebugSearch OpenedModule::search() const {
   result.roots.push_back("");
   result.extra_dirs = options.debug_dirs;
   result.debuginfod = options.debuginfod;
+  result.foreign_root = ref.foreign_root;
   return result;
 }
 
@@ -85,21 +79,15 @@ std::uint32_t AddressNamer::unit_number(std::uint64_t offset) {
   return vaddr ? debug_info_->unit_number(*vaddr) : 0;
 }
 
-std::string AddressNamer::fallback_name(std::uint64_t offset) const {
-  if (module_.ref.kind == CodeKind::kJit) return "[jit]";
-  if (module_.ref.kind == CodeKind::kUnknown) return "[unknown]";
-  std::string_view name = module_.ref.kind == CodeKind::kKernel ? "[kernel]" : base_name(module_.ref.path);
-  return name.empty() ? "[unknown]" : fmt::format("{}+{:#x}", name, offset);
-}
 
 NameSource AddressNamer::look_up(const AddressQuery& query, std::vector<ResolvedFrame>& frames) {
   std::uint64_t offset = lookup_offset(query);
   std::size_t before = frames.size();
   NameSource source = module_.has_file() ? look_up_in_file(offset, frames) : look_up_in_map(offset, frames);
   if (frames.size() == before) {
-    frames.push_back({keep(fallback_name(query.offset)), {}, {}, 0, false, false});
+    frames.push_back({keep(fallback_name(module_.ref, query.offset)), {}, {}, 0, false, false});
   } else if (frames.back().function.empty()) {
-    frames.back().function = keep(fallback_name(query.offset));
+    frames.back().function = keep(fallback_name(module_.ref, query.offset));
   }
   return source;
 }

@@ -74,7 +74,6 @@ class AddressNamer {
   NameSource look_up_in_file(std::uint64_t offset, std::vector<ResolvedFrame>& frames);
   NameSource look_up_in_map(std::uint64_t address, std::vector<ResolvedFrame>& frames);
   bool add_debug_frames(std::uint64_t vaddr, const FunctionSymbol* symbol, std::vector<ResolvedFrame>& frames);
-  std::string fallback_name(std::uint64_t offset) const;
 
   std::string_view keep(std::string text) { return kept_.emplace_back(std::move(text)); }
   std::string_view keep_path(std::string_view path);

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "userspace/base/cursor.h"
 #include "userspace/base/text.h"
@@ -29,9 +30,32 @@ std::string_view file_of(std::string_view path) {
   return slash == std::string_view::npos ? path : path.substr(slash + 1);
 }
 
-std::shared_ptr<const ElfFile> open_elf(const std::string& path) {
-  Result<ElfFile> elf = ElfFile::open(path);
+// Links of a file below one of the roots stay in it.
+std::shared_ptr<const ElfFile> open_elf(const std::string& path, const DebugSearch& search) {
+  std::string within;
+  for (const std::string& root : search.roots)
+    if (root.size() > within.size() && path.starts_with(root + "/")) within = root;
+  Result<ElfFile> elf = ElfFile::open(path, within);
   return elf ? std::make_shared<const ElfFile>(std::move(*elf)) : nullptr;
+}
+
+// Where names are looked up that the program has chosen.
+std::vector<std::string> roots_for_its_names(const DebugSearch& search) {
+  std::vector<std::string> roots = search.roots;
+  if (search.foreign_root) std::erase(roots, "");
+  return roots;
+}
+
+// A debug file of this machine's own: what that names is of this machine too.
+bool is_ours(const ElfFile& debug, const DebugSearch& search) {
+  auto below = [&](const std::string& dir) { return debug.path().starts_with(dir + "/"); };
+  return std::any_of(search.debug_dirs.begin(), search.debug_dirs.end(), below) ||
+         std::any_of(search.extra_dirs.begin(), search.extra_dirs.end(), below);
+}
+
+// ".." leads out of nothing.
+std::string in_order(std::string_view path) {
+  return std::filesystem::path("/" + std::string(path)).lexically_normal().string();
 }
 
 std::vector<std::string> all_debug_dirs(const DebugSearch& search) {
@@ -46,13 +70,13 @@ std::shared_ptr<const ElfFile> by_build_id(std::string_view build_id, const Debu
   if (build_id.size() < 4) return nullptr;
   std::string below = fmt::format("/.build-id/{}/{}.debug", build_id.substr(0, 2), build_id.substr(2));
   for (const std::string& dir : all_debug_dirs(search)) {
-    std::shared_ptr<const ElfFile> found = open_elf(dir + below);
+    std::shared_ptr<const ElfFile> found = open_elf(dir + below, search);
     if (found && found->build_id() == build_id) return found;
   }
   // Folders that people gather by hand, and the cache of debuginfod clients.
   for (const std::string& dir : search.extra_dirs) {
     for (std::string name : {fmt::format("/{}/debuginfo", build_id), fmt::format("/{}.debug", build_id)}) {
-      std::shared_ptr<const ElfFile> found = open_elf(dir + name);
+      std::shared_ptr<const ElfFile> found = open_elf(dir + name, search);
       if (found && found->build_id() == build_id) return found;
     }
   }
@@ -87,19 +111,19 @@ DebugFile by_debug_link(const ElfFile& elf, std::string_view path, const DebugSe
   DebugFile result;
   DebugLink link = read_debug_link(elf);
   if (link.name.empty()) return result;
-  std::string folder(folder_of(path));
+  std::string folder = path.starts_with('/') ? in_order(folder_of(path)) : std::string(folder_of(path));
   std::vector<std::string> candidates;
   for (const std::string& dir : search.extra_dirs) {
     candidates.push_back(dir + folder + "/" + link.name);
     candidates.push_back(dir + "/" + link.name);
   }
-  for (const std::string& root : search.roots) {
+  for (const std::string& root : roots_for_its_names(search)) {
     candidates.push_back(root + folder + "/" + link.name);
     candidates.push_back(root + folder + "/.debug/" + link.name);
     for (const std::string& dir : search.debug_dirs) candidates.push_back(root + dir + folder + "/" + link.name);
   }
   for (const std::string& candidate : candidates) {
-    std::shared_ptr<const ElfFile> found = open_elf(candidate);
+    std::shared_ptr<const ElfFile> found = open_elf(candidate, search);
     // A link to itself is what a file has whose debug information was never cut off.
     if (!found || (found->file_size() == elf.file_size() && !found->section(".debug_info"))) continue;
     if (belongs_to(*found, elf, link)) {
@@ -135,7 +159,8 @@ std::shared_ptr<const ElfFile> from_server(std::string_view build_id, std::strin
   std::shared_ptr<const ElfFile> found;
   if (fd >= 0) {
     UniqueFd close_it(fd);
-    found = open_elf(path ? path : fmt::format("/proc/self/fd/{}", fd));
+    Result<ElfFile> elf = ElfFile::open(path ? path : fmt::format("/proc/self/fd/{}", fd));
+    if (elf) found = std::make_shared<const ElfFile>(std::move(*elf));
   } else {
     problem = fmt::format("debuginfod has nothing for build id {}: {}", build_id, std::strerror(-fd));
   }
@@ -176,7 +201,7 @@ DebugFile find_supplementary(const ElfFile& debug, std::string_view path, const 
   std::string id = hex(section->data() + cursor.offset(), cursor.remaining());
   if (!cursor.ok() || name.empty() || id.empty()) return result;
   std::vector<std::string> candidates;
-  for (const std::string& root : search.roots) {
+  for (const std::string& root : is_ours(debug, search) ? search.roots : roots_for_its_names(search)) {
     candidates.push_back(name.front() == '/' ? root + name : fmt::format("{}{}/{}", root, folder_of(path), name));
   }
   // Beside the debug file itself, wherever that was found.
@@ -186,7 +211,7 @@ DebugFile find_supplementary(const ElfFile& debug, std::string_view path, const 
     candidates.push_back(fmt::format("{}/.dwz/{}", dir, file_of(name)));
   }
   for (const std::string& candidate : candidates) {
-    std::shared_ptr<const ElfFile> found = open_elf(candidate);
+    std::shared_ptr<const ElfFile> found = open_elf(candidate, search);
     if (found && found->build_id() == id) {
       result.elf = found;
       return result;
@@ -201,7 +226,7 @@ std::shared_ptr<const ElfFile> find_split_unit(std::string_view name, std::strin
                                                std::string_view program, const DebugSearch& search) {
   if (name.empty()) return nullptr;
   std::vector<std::string> candidates;
-  for (const std::string& root : search.roots) {
+  for (const std::string& root : roots_for_its_names(search)) {
     if (name.front() == '/') {
       candidates.push_back(fmt::format("{}{}", root, name));
     } else {
@@ -213,7 +238,7 @@ std::shared_ptr<const ElfFile> find_split_unit(std::string_view name, std::strin
   }
   for (const std::string& dir : search.extra_dirs) candidates.push_back(fmt::format("{}/{}", dir, file_of(name)));
   for (const std::string& candidate : candidates) {
-    if (std::shared_ptr<const ElfFile> found = open_elf(candidate)) return found;
+    if (std::shared_ptr<const ElfFile> found = open_elf(candidate, search)) return found;
   }
   return nullptr;
 }
@@ -221,11 +246,12 @@ std::shared_ptr<const ElfFile> find_split_unit(std::string_view name, std::strin
 std::shared_ptr<const ElfFile> find_split_package(std::string_view program, std::string_view debug_file,
                                                   const DebugSearch& search) {
   std::vector<std::string> candidates = {fmt::format("{}.dwp", debug_file)};
-  for (const std::string& root : search.roots) candidates.push_back(fmt::format("{}{}.dwp", root, program));
+  for (const std::string& root : roots_for_its_names(search))
+    candidates.push_back(fmt::format("{}{}.dwp", root, program));
   for (const std::string& dir : search.extra_dirs)
     candidates.push_back(fmt::format("{}/{}.dwp", dir, file_of(program)));
   for (const std::string& candidate : candidates) {
-    if (std::shared_ptr<const ElfFile> found = open_elf(candidate)) return found;
+    if (std::shared_ptr<const ElfFile> found = open_elf(candidate, search)) return found;
   }
   return nullptr;
 }

@@ -19,6 +19,8 @@ struct DebugSearch {
   // Searched as they are, without a root: what the user gave.
   std::vector<std::string> extra_dirs;
   bool debuginfod = false;
+  // The program's root is not ours: a name that it, or its debug information, chose is looked up in its own only.
+  bool foreign_root = false;
 };
 
 struct DebugFile {

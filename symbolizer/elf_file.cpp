@@ -2,9 +2,7 @@
 #include "symbolizer/elf_file.h"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +15,7 @@
 
 #include "symbolizer/decompress.h"
 #include "userspace/base/cursor.h"
+#include "userspace/base/open_regular.h"
 #include "userspace/base/text.h"
 #include "userspace/base/unique_fd.h"
 
@@ -316,16 +315,13 @@ ElfFile::ElfFile(ElfFile&&) noexcept = default;
 ElfFile& ElfFile::operator=(ElfFile&&) noexcept = default;
 ElfFile::~ElfFile() = default;
 
-Result<ElfFile> ElfFile::open(const std::string& path) {
+Result<ElfFile> ElfFile::open(const std::string& path, const std::string& root) {
   auto impl = std::make_unique<Impl>();
   impl->path = path;
-  // O_NONBLOCK: a path that the target controls may be a FIFO by now, which must not hold us up.
-  impl->fd.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!impl->fd.valid()) return system_error("open " + path, errno);
-  struct stat status {};
-  if (::fstat(impl->fd.get(), &status) != 0) return system_error("stat " + path, errno);
-  if (!S_ISREG(status.st_mode)) return impl->bad("not a regular file");
-  impl->size = static_cast<std::uint64_t>(status.st_size);
+  Result<RegularFile> file = open_regular(path, root);
+  if (!file) return file.error();
+  impl->fd = std::move(file->fd);
+  impl->size = file->size;
   Result<void> loaded = impl->load();
   if (!loaded) return loaded.error();
   return ElfFile(std::move(impl));

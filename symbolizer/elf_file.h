@@ -41,7 +41,8 @@ struct ElfSymbol {
 
 class ElfFile {
  public:
-  static Result<ElfFile> open(const std::string& path);
+  // By open_regular(): `root` is "", or a folder that links in `path` do not lead out of.
+  static Result<ElfFile> open(const std::string& path, const std::string& root = "");
   // From bytes that we hold (the vDSO, a .gnu_debugdata payload, a fuzzer's input). `name` is for messages.
   static Result<ElfFile> from_bytes(std::string bytes, std::string name);
 

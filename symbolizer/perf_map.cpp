@@ -21,7 +21,7 @@ namespace dwell {
 
 namespace {
 
-constexpr std::size_t kMaxMap = std::size_t{256} << 20;
+constexpr std::size_t kMaxMap = std::size_t{128} << 20;
 constexpr std::size_t kMaxName = 4096;
 
 // Calls `line` for each line without its newline. No copy: maps have millions of lines.
@@ -45,34 +45,53 @@ std::optional<std::uint64_t> take_hex(std::string_view& line) {
   return value;
 }
 
-// The last number of "NSpid:  812  7": the process's number in its own namespace.
-pid_t inner_pid(pid_t pid) {
-  Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid));
-  if (!status) return pid;
-  pid_t inner = pid;
-  for_each_line(*status, [&](std::string_view line) {
-    if (!line.starts_with("NSpid:")) return;
-    std::size_t last = line.find_last_of(" \t");
-    std::from_chars(line.data() + last + 1, line.data() + line.size(), inner);
+// The value of a line of /proc/PID/status: its last number, or its second.
+template <typename T>
+std::optional<T> number_in(const std::string& status, std::string_view label, bool last) {
+  std::optional<T> result;
+  for_each_line(status, [&](std::string_view line) {
+    if (!line.starts_with(label)) return;
+    std::vector<std::string_view> words = split(line.substr(label.size()), '\t');
+    std::erase_if(words, [](std::string_view word) { return word.empty(); });
+    if (words.size() < 2 && !last) return;
+    if (words.empty()) return;
+    std::string_view word = last ? words.back() : words[1];
+    T value = 0;
+    if (std::from_chars(word.data(), word.data() + word.size(), value).ec == std::errc()) result = value;
   });
-  return inner;
+  return result;
 }
 
-// When the process has ended, what it left here, if it ran in no container.
-std::string perf_map_path(pid_t pid) {
+struct PerfMapPlace {
+  std::string path;
+  uid_t owner;
+};
+
+// In its own mount namespace, under its number in its own PID namespace ("NSpid:  812  7"), of its effective user
+// ("Uid: real effective ..."). When the process has ended, what it left here, if it ran in no container.
+PerfMapPlace place_of_perf_map(pid_t pid, uid_t owner) {
+  if (owner == kSameAsOurs) owner = ::geteuid();
   std::string root = fmt::format("/proc/{}/root", pid);
-  if (::access(root.c_str(), F_OK) != 0) return fmt::format("/tmp/perf-{}.map", pid);
-  return fmt::format("{}/tmp/perf-{}.map", root, inner_pid(pid));
+  Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid));
+  if (!status || ::access(root.c_str(), F_OK) != 0) return {fmt::format("/tmp/perf-{}.map", pid), owner};
+  pid_t inner = number_in<pid_t>(*status, "NSpid:", true).value_or(pid);
+  return {fmt::format("{}/tmp/perf-{}.map", root, inner), number_in<uid_t>(*status, "Uid:", false).value_or(owner)};
 }
 
-// A file in a folder where everybody may write: nothing but a regular file is read, and no link is followed.
-Result<std::string> read_regular_file(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
-  if (!fd.valid()) return system_error("open " + path, errno);
-  struct stat status {};
-  if (::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode))
-    return Error{"read " + path + ": not a regular file", "", Exit::kBadInput};
-  return read_file(fmt::format("/proc/self/fd/{}", fd.get()), kMaxMap);
+Result<std::string> read_whole(const RegularFile& file, const std::string& name) {
+  if (file.size > kMaxMap)
+    return Error{fmt::format("read {}: longer than the {} bytes that are expected at most", name, kMaxMap), "",
+                 Exit::kBadInput};
+  std::string content;
+  std::string piece(std::size_t{64} << 10, '\0');
+  while (content.size() <= kMaxMap) {
+    ssize_t n = ::read(file.fd.get(), piece.data(), piece.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return system_error("read " + name, errno);
+    if (n == 0) return content;
+    content.append(piece, 0, static_cast<std::size_t>(n));
+  }
+  return Error{fmt::format("read {}: it grew while it was read", name), "", Exit::kBadInput};
 }
 
 }  // namespace
@@ -118,16 +137,29 @@ AddressMap parse_perf_map(std::string_view text, std::size_t* skipped) {
   return map;
 }
 
-std::uint64_t perf_map_version(pid_t pid) {
-  struct stat status {};
-  if (::lstat(perf_map_path(pid).c_str(), &status) != 0) return 0;
-  std::uint64_t time = static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000 +
-                       static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
-  return time ^ static_cast<std::uint64_t>(status.st_size) << 1 ^ static_cast<std::uint64_t>(status.st_ino) << 40 ^ 1;
+Result<RegularFile> open_perf_map(pid_t pid, uid_t owner) {
+  if (file_opener()) return file_opener()({FileKind::kPerfMap, "", "", pid, owner});
+  PerfMapPlace place = place_of_perf_map(pid, owner);
+  return open_owned_regular(place.path, place.owner);
 }
 
-Result<AddressMap> read_perf_map(pid_t pid) {
-  Result<std::string> text = read_regular_file(perf_map_path(pid));
+Result<RegularFile> open_kallsyms() {
+  if (file_opener()) return file_opener()({FileKind::kKernelSymbols, "", ""});
+  RegularFile file;
+  file.fd.reset(::open("/proc/kallsyms", O_RDONLY | O_CLOEXEC));
+  if (!file.fd.valid()) return system_error("open /proc/kallsyms", errno);
+  return file;
+}
+
+std::uint64_t perf_map_version(pid_t pid, uid_t owner) {
+  Result<RegularFile> file = open_perf_map(pid, owner);
+  return file ? file->version : 0;
+}
+
+Result<AddressMap> read_perf_map(pid_t pid, uid_t owner) {
+  Result<RegularFile> file = open_perf_map(pid, owner);
+  if (!file) return file.error();
+  Result<std::string> text = read_whole(*file, fmt::format("the perf map of PID {}", pid));
   if (!text) return text.error();
   return parse_perf_map(*text);
 }
@@ -160,7 +192,9 @@ AddressMap parse_kallsyms(std::string_view text) {
 }
 
 Result<AddressMap> read_kallsyms() {
-  Result<std::string> text = read_file("/proc/kallsyms", kMaxMap);
+  Result<RegularFile> file = open_kallsyms();
+  if (!file) return file.error();
+  Result<std::string> text = read_whole(*file, "/proc/kallsyms");
   if (!text) return text.error();
   AddressMap map = parse_kallsyms(*text);
   if (map.size() == 0) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "userspace/base/open_regular.h"
 #include "userspace/base/result.h"
 
 namespace dwell {
@@ -32,14 +33,21 @@ class AddressMap {
 // "START SIZE NAME" in hexadecimal; lines that are not so are skipped, and counted if `skipped` is given.
 AddressMap parse_perf_map(std::string_view text, std::size_t* skipped = nullptr);
 
+inline constexpr uid_t kSameAsOurs = ~0u;
+
 // The map of a process, found under the number that it has in its own PID namespace, in its own mount namespace.
-Result<AddressMap> read_perf_map(pid_t pid);
+// Only a file of root's or of the process's owner, who is asked of /proc; `owner` is who it was if it has ended.
+Result<AddressMap> read_perf_map(pid_t pid, uid_t owner = kSameAsOurs);
 
 // Changes when the map has changed; 0 if there is none. Runtimes go on writing while they run.
-std::uint64_t perf_map_version(pid_t pid);
+std::uint64_t perf_map_version(pid_t pid, uid_t owner = kSameAsOurs);
 
 // Functions of the kernel and its modules ("name [module]"); each ends where the next begins.
 AddressMap parse_kallsyms(std::string_view text);
 Result<AddressMap> read_kallsyms();
+
+// How this process opens the two; one that may open nothing has its file_opener() do it.
+Result<RegularFile> open_perf_map(pid_t pid, uid_t owner);
+Result<RegularFile> open_kallsyms();
 
 }  // namespace dwell

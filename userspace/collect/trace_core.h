@@ -68,6 +68,10 @@ class TraceCore {
   std::unique_ptr<Impl> impl_;
 };
 
+// Who lets the kernel count, where this process may not: it gives a descriptor, and while that is open it counts.
+using RunTimeCounter = std::function<int()>;
+void set_run_time_counter(RunTimeCounter counter);
+
 // How often programs ran while the kernel counted, and how long that took.
 struct RunTime {
   std::uint64_t runs = 0, ns = 0;

@@ -13,6 +13,7 @@
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/kernel/bpf_log.h"
+#include "userspace/worker/parser.h"
 
 namespace dwell {
 
@@ -36,6 +37,7 @@ Result<std::string> content_of(const ClocksCommand& command, const ClocksReport&
 
 Result<Exit> run(const ClocksCommand& command) {
   if (command.verbose) listen_to_libbpf(true);
+  if (Result<void> started = start_parser(); !started) return started.error();
   Result<ClocksReport> report = look_at_clocks(command.options, [](const std::string& message) {
     fmt::print(stderr, "{}; Ctrl-C ends it\n", printable(message));
   });

@@ -7,6 +7,7 @@
 #include "ui/text_style.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
+#include "userspace/commands/sandbox.h"
 #include "userspace/recording/reader.h"
 
 namespace dwell {
@@ -40,6 +41,7 @@ Result<void> write_profile(const DiffCommand& command, const Recording& before, 
 }  // namespace
 
 Result<Exit> run(const DiffCommand& command) {
+  if (Result<bool> entered = enter({{command.before, command.after}, command.output, {}}); !entered) return entered.error();
   Result<Recording> before = read_recording(command.before);
   if (!before) return before.error();
   Result<Recording> after = read_recording(command.after);

@@ -5,6 +5,7 @@
 #include "userspace/clocks/report.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
+#include "userspace/commands/sandbox.h"
 #include "userspace/go_record/go_profiles.h"
 #include "userspace/recording/reader.h"
 #include "userspace/views/blocked.h"
@@ -68,6 +69,7 @@ Result<Profile> profile_of(const ExportCommand& command, const Recording& record
 Result<Exit> run(const ExportCommand& command) {
   Result<ExportFormat> format = choose_format(command.format, command.output);
   if (!format) return format.error();
+  if (Result<bool> entered = enter({{command.path}, command.output, {}}); !entered) return entered.error();
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
   Result<Profile> profile = profile_of(command, *recording);

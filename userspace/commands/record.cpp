@@ -12,6 +12,7 @@
 #include "ui/text_style.h"
 #include "userspace/base/memory_limit.h"
 #include "userspace/kernel/bpf_log.h"
+#include "userspace/collect/trace_core.h"
 #include "userspace/clocks/clock_tracing.h"
 #include "userspace/go_contexts/context_tracing.h"
 #include "userspace/commands/commands.h"
@@ -21,6 +22,7 @@
 #include "userspace/go_parks/park_tracing.h"
 #include "userspace/recording/reader.h"
 #include "userspace/threads/thread_tracing.h"
+#include "userspace/worker/parser.h"
 
 namespace dwell {
 namespace {
@@ -79,6 +81,8 @@ Result<void> print_summary(const std::string& path) {
 
 Result<Exit> run(const RecordCommand& command) {
   if (command.verbose) listen_to_libbpf(true);
+  if (Result<void> started = start_parser(); !started) return started.error();
+  set_run_time_counter(count_run_time_elsewhere);
   LiveLine line(STDERR_FILENO);
   RecordCallbacks callbacks;
   if (!command.quiet) {

@@ -19,6 +19,7 @@
 #include "userspace/clocks/report.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
+#include "userspace/commands/sandbox.h"
 #include "userspace/go_record/look_report.h"
 #include "userspace/recording/reader.h"
 
@@ -97,6 +98,7 @@ std::string go_programs_text(const Recording& recording, const TextStyle& style,
 }
 
 Result<Exit> run(const ReportCommand& command) {
+  if (Result<bool> entered = enter({{command.path}, "", {}}); !entered) return entered.error();
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
   if (command.clocks) return report_clocks(command, *recording);

@@ -2,8 +2,10 @@
 #include <fmt/core.h>
 
 #include "ui/escape.h"
+#include "userspace/base/confinement.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
+#include "userspace/commands/sandbox.h"
 #include "userspace/record/symbols.h"
 #include "userspace/recording/reader.h"
 #include "userspace/recording/writer.h"
@@ -30,9 +32,19 @@ void tell_module(const ModuleNames& names, bool verbose) {
   if (!report.hint.empty()) fmt::print("  hint: {}\n", report.hint);
 }
 
+// Programs and their debug files may lie anywhere; nothing is written but the output. A client of servers needs more.
+Result<void> confine(const SymbolizeCommand& command) {
+  if (command.debuginfod) return forbid_new_privileges();
+  Result<bool> entered = enter({{command.path}, command.output.empty() ? command.path : command.output, {"/"}});
+  if (!entered) return entered.error();
+  if (!*entered && command.verbose) fmt::print("this kernel has no Landlock: access to files is not confined\n");
+  return {};
+}
+
 }  // namespace
 
 Result<Exit> run(const SymbolizeCommand& command) {
+  if (Result<void> confined = confine(command); !confined) return confined.error();
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
   SymbolizerOptions options;

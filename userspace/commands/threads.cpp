@@ -10,6 +10,7 @@
 #include "userspace/recording/reader.h"
 #include "userspace/threads/snapshot.h"
 #include "userspace/views/lock_blocks.h"
+#include "userspace/worker/parser.h"
 
 namespace dwell {
 namespace {
@@ -26,6 +27,7 @@ Result<void> tell_lock_blocks(const std::string& path, ThreadReport& report) {
 
 Result<Exit> run(const ThreadsCommand& command) {
   if (command.verbose) listen_to_libbpf(true);
+  if (Result<void> started = start_parser(); !started) return started.error();
   if (command.goroutines) return show_goroutines(command);
   ReplacedFile replaced(command.options.output);
   Result<Recording> recording = take_snapshot(command.options);

@@ -4,7 +4,6 @@
 #include <bpf/libbpf.h>
 #include <fmt/core.h>
 #include <linux/perf_event.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>

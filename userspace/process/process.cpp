@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <charconv>
 
 #include "userspace/base/clock.h"
@@ -127,6 +128,17 @@ std::optional<std::uint64_t> process_cpu_ns(pid_t pid) {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
 }
 
-std::uint64_t own_cpu_ns() { return clock_ns(CLOCK_PROCESS_CPUTIME_ID); }
+namespace {
+std::atomic<std::uint64_t> helpers_cpu_ns = 0;
+}  // namespace
+
+std::uint64_t own_cpu_ns() { return clock_ns(CLOCK_PROCESS_CPUTIME_ID) + helpers_cpu_ns; }
+void add_cpu_of_helper(std::uint64_t ns) { helpers_cpu_ns += ns; }
+
+uid_t owner_of(pid_t pid) {
+  Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid), 1 << 20);
+  std::vector<pid_t> users = status ? numbers(status_field(*status, "Uid")) : std::vector<pid_t>{};
+  return users.size() > 1 ? static_cast<uid_t>(users[1]) : ~0u;
+}
 
 }  // namespace dwell

@@ -28,8 +28,12 @@ Result<ProcessFacts> read_process(pid_t pid);
 // CPU time that the process has used, all its threads, those that ended too. None: it is gone.
 std::optional<std::uint64_t> process_cpu_ns(pid_t pid);
 
-// The same of ourselves.
+// The same of ourselves, and of the processes that work for us.
 std::uint64_t own_cpu_ns();
+void add_cpu_of_helper(std::uint64_t ns);
+
+// The user as whom a process acts; ~0u: it is gone.
+uid_t owner_of(pid_t pid);
 
 // Pure: the container's id in the text of /proc/PID/cgroup: the last run of 64 hex digits in a path.
 std::string container_in_cgroup(const std::string& cgroup);

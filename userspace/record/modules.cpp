@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/record/modules.h"
 
-#include <fcntl.h>
 #include <fmt/core.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
-#include "symbolizer/elf_file.h"
+#include "userspace/base/open_regular.h"
+#include "userspace/process/process.h"
+#include "userspace/unwind/module_source.h"
 
 namespace dwell {
 
@@ -37,7 +38,10 @@ ModuleRef ModuleTable::source_of(std::uint32_t module) const {
   if (source == sources_.end()) return ref;
   ref.pid = source->second.pid;
   ref.image = source->second.vdso_image;
-  if (source->second.file.valid()) ref.open_path = fmt::format("/proc/self/fd/{}", source->second.file.get());
+  ref.foreign_root = source->second.foreign_root;
+  ref.owner = source->second.owner;
+  if (source->second.file.valid())
+    ref.open_path = fmt::format("/proc/{}/fd/{}", ::getpid(), source->second.file.get());
   return ref;
 }
 
@@ -62,15 +66,16 @@ std::uint32_t ModuleTable::module_of(pid_t pid, const Mapping& mapping) {
 std::pair<Module, ModuleTable::Source> ModuleTable::open_file(pid_t pid, const Mapping& mapping) const {
   Module module;
   module.path = mapping.path;
-  Source source{pid, {}, {}};
+  Source source{pid, {}, {}, !has_our_root(pid), owner_of(pid)};
   Result<std::string> path = path_to_open(pid, mapping);
   if (!path) return {module, std::move(source)};
-  source.file.reset(::open(path->c_str(), O_RDONLY | O_CLOEXEC));
-  struct stat st {};
-  if (source.file.valid() && ::fstat(source.file.get(), &st) == 0) module.size = st.st_size;
-  if (Result<ElfFile> elf = ElfFile::open(*path)) {
-    module.build_id = elf->build_id();
-    for (const ElfSegment& segment : elf->segments()) {
+  if (Result<FilePointer> file = point_at_regular(*path)) {
+    module.size = static_cast<std::uint64_t>(file->status.st_size);
+    source.file = std::move(file->fd);
+  }
+  if (Result<ModuleFacts> facts = describe_module({*path, {}})) {
+    module.build_id = facts->build_id;
+    for (const ElfSegment& segment : facts->segments) {
       if (segment.executable) module.code.push_back({segment.file_offset, segment.file_size, segment.vaddr});
     }
   }
@@ -80,11 +85,11 @@ std::pair<Module, ModuleTable::Source> ModuleTable::open_file(pid_t pid, const M
 std::pair<Module, ModuleTable::Source> ModuleTable::read_image(pid_t pid, const Mapping& mapping) const {
   Module module;
   module.path = mapping.path;
-  Source source{pid, {}, {}};
+  Source source{pid, {}, {}, !has_our_root(pid), owner_of(pid)};
   if (mapping.path == "[vdso]") {
     module.kind = ModuleKind::kVdso;
     if (Result<std::string> image = read_vdso(pid, mapping)) source.vdso_image = std::move(*image);
-    if (Result<ElfFile> elf = ElfFile::from_bytes(source.vdso_image, "[vdso]")) module.build_id = elf->build_id();
+    if (Result<ModuleFacts> facts = describe_module({{}, source.vdso_image})) module.build_id = facts->build_id;
     return {module, std::move(source)};
   }
   // Code without a file was made at run time; a runtime that says what it made leaves /tmp/perf-PID.map.

@@ -32,8 +32,10 @@ class ModuleTable {
  private:
   struct Source {
     pid_t pid = 0;
-    UniqueFd file;           // kept open: it may be deleted, or its process gone, when names are wanted
+    UniqueFd file;           // stands for it: it may be deleted, or its process gone, when names are wanted
     std::string vdso_image;
+    bool foreign_root = false;
+    uid_t owner = ~0u;
   };
   std::uint32_t module_of(pid_t pid, const Mapping& mapping);
   std::uint32_t add(Module module, Source source);

@@ -2,7 +2,12 @@
 #include "userspace/record/record.h"
 
 #include <fmt/core.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <filesystem>
+
+#include "userspace/base/confinement.h"
 #include "userspace/base/memory_limit.h"
 #include "userspace/collect/launch.h"
 #include "userspace/kernel/kernel_version.h"
@@ -38,6 +43,19 @@ Result<std::vector<Mapping>> mappings_of(const ProcessFacts& target) {
   return mappings;
 }
 
+// What was needed to begin, and is not needed to go on. A program that we have started keeps what it has.
+Result<void> give_up_privileges(const std::string& output) {
+  if (Result<void> done = forbid_new_privileges(); !done) return done;
+  struct stat folder {};
+  std::string name = std::filesystem::path(output).parent_path().string();
+  bool foreign = ::stat(name.empty() ? "." : name.c_str(), &folder) != 0 || folder.st_uid != ::geteuid();
+  std::vector<Capability> kept = {Capability::kBpf,       Capability::kPerfmon,           Capability::kSysPtrace,
+                                  Capability::kSyslog,    Capability::kCheckpointRestore, Capability::kDacReadSearch};
+  // The recording is finished in another user's folder.
+  if (foreign) kept.insert(kept.end(), {Capability::kDacOverride, Capability::kFowner});
+  return keep_capabilities(kept);
+}
+
 }  // namespace
 
 Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks& callbacks) {
@@ -66,6 +84,7 @@ Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks
   if (!mappings) return mappings.error();
   Result<std::unique_ptr<Recorder>> recorder = Recorder::open(options, callbacks, *target, *calibration, *mappings);
   if (!recorder) return recorder.error();
+  if (Result<void> dropped = give_up_privileges((*recorder)->path()); !dropped) return (*recorder)->abandon(dropped.error());
 
   // From here on the target is traced, and a signal ends the recording, not us.
   Result<StopSignals> signals = StopSignals::catch_them();

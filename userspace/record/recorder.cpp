@@ -24,6 +24,7 @@
 #include "userspace/record/memory_tracing.h"
 #include "userspace/record/symbols.h"
 #include "userspace/recording/late_probes.h"
+#include "userspace/worker/parser.h"
 
 namespace dwell {
 namespace {
@@ -657,8 +658,12 @@ Result<void> Recorder::finish() {
     Result<void> noted = writer_.write_note({end_.time_ns, fmt::format("there were {} more notes, which were not kept", notes_told_ - kMostNotes)});
     if (!noted) return noted;
   }
-  Result<void> symbols = write_symbols_if_memory_allows();
-  return symbols ? writer_.finish(end_) : symbols;
+  if (Result<void> symbols = write_symbols_if_memory_allows(); !symbols) return symbols;
+  for (const std::string& problem : take_parser_problems()) {
+    if (callbacks_.note) callbacks_.note(problem);
+    if (Result<void> written = writer_.write_note({end_.time_ns, problem}); !written) return written;
+  }
+  return writer_.finish(end_);
 }
 
 // Without the list only the ages of blocks are not known.

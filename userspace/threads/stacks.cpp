@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "userspace/record/symbols.h"
+#include "userspace/worker/parser.h"
 
 namespace dwell {
 namespace {
@@ -95,6 +96,7 @@ std::vector<std::string> StackCollector::problems() const {
   std::vector<std::string> problems;
   for (const UnwindProblem& problem : unwinder_.problems())
     problems.push_back(fmt::format("stacks through {}: {}", problem.path, problem.reason));
+  for (std::string& problem : take_parser_problems()) problems.push_back(std::move(problem));
   if (!kernel_problem_.empty())
     problems.push_back(fmt::format("functions of the kernel have no names: {} (CAP_SYSLOG shows them)", kernel_problem_));
   return problems;

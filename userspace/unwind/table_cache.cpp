@@ -7,8 +7,10 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 
 #include "userspace/base/cursor.h"
@@ -19,7 +21,7 @@ namespace dwell {
 namespace {
 
 constexpr std::string_view kMagic = "DWELLUNW";
-constexpr std::uint32_t kVersion = 5;  // also changes when the tables' meaning does
+constexpr std::uint32_t kVersion = 6;  // also changes when the tables' meaning does
 constexpr std::size_t kMaxFile = std::size_t{256} << 20;
 
 bool only_we_write(const struct stat& status) {
@@ -45,10 +47,12 @@ bool is_sound(const UnwindTable& table) {
   if (table.rules.empty() || !(table.rules[0] == kNoRule)) return false;
   for (const UnwindRule& rule : table.rules)
     if (rule.cfa >= DWELL_CFA_KINDS || rule.bp >= DWELL_BP_KINDS) return false;
-  const std::vector<dwell_unwind_row>& rows = table.calls.rows;
-  for (std::size_t i = 0; i < rows.size(); i++) {
-    if (rows[i].rule >= table.rules.size() || rows[i].pc >= table.size) return false;
-    if (i > 0 && rows[i].pc <= rows[i - 1].pc) return false;
+  for (const RowTable* each : {&table.calls, &table.full}) {
+    const std::vector<dwell_unwind_row>& rows = each->rows;
+    for (std::size_t i = 0; i < rows.size(); i++) {
+      if (rows[i].rule >= table.rules.size() || rows[i].pc >= table.size) return false;
+      if (i > 0 && rows[i].pc <= rows[i - 1].pc) return false;
+    }
   }
   return table.size <= 0xffffffff && table.base % 4096 == 0;
 }
@@ -72,13 +76,15 @@ std::optional<std::string> read_own_file(const std::string& path) {
 
 }  // namespace
 
-// magic | version | checksum of the rest | base | size | rules | rows | rule... | row...
+// magic | version | checksum of the rest | base | size | rules | rows | full rows | rule... | row... | full row...
 std::string encode_table(const UnwindTable& table) {
   std::string payload;
-  std::uint64_t head[4] = {table.base, table.size, table.rules.size(), table.calls.rows.size()};
-  append(payload, head, 4);
+  std::uint64_t head[5] = {table.base, table.size, table.rules.size(), table.calls.rows.size(),
+                           table.full.rows.size()};
+  append(payload, head, 5);
   append(payload, table.rules.data(), table.rules.size());
   append(payload, table.calls.rows.data(), table.calls.rows.size());
+  append(payload, table.full.rows.data(), table.full.rows.size());
 
   std::string out(kMagic);
   std::uint64_t checksum = XXH3_64bits(payload.data(), payload.size());
@@ -95,8 +101,9 @@ std::optional<UnwindTable> decode_table(std::string_view bytes) {
   UnwindTable table;
   table.base = in.u64();
   table.size = in.u64();
-  std::uint64_t rules = in.u64(), rows = in.u64();
-  if (!in.ok() || !take_array(in, rules, table.rules) || !take_array(in, rows, table.calls.rows))
+  std::uint64_t rules = in.u64(), rows = in.u64(), full = in.u64();
+  if (!in.ok() || !take_array(in, rules, table.rules) || !take_array(in, rows, table.calls.rows) ||
+      !take_array(in, full, table.full.rows))
     return std::nullopt;
   if (!in.at_end() || !is_sound(table)) return std::nullopt;
   return table;
@@ -114,7 +121,11 @@ std::string TableCache::key_for(const std::string& path_to_open, const std::stri
   struct stat status;
   if (build_id.size() < 16 || build_id.size() > 128) return "";
   if (::stat(path_to_open.c_str(), &status) != 0 || !only_we_write(status)) return "";
-  return fmt::format("{}-{:x}", build_id, status.st_size);
+  // A build id is written into the file and stays when its code is changed; what the kernel keeps of the file does not.
+  std::uint64_t parts[] = {static_cast<std::uint64_t>(status.st_size),         static_cast<std::uint64_t>(status.st_mtim.tv_sec),
+                           static_cast<std::uint64_t>(status.st_mtim.tv_nsec), static_cast<std::uint64_t>(status.st_ctim.tv_sec),
+                           static_cast<std::uint64_t>(status.st_ctim.tv_nsec), static_cast<std::uint64_t>(status.st_ino)};
+  return fmt::format("{}-{:016x}", build_id, XXH3_64bits(parts, sizeof parts));
 }
 
 bool TableCache::directory_is_ours() const {
@@ -126,7 +137,10 @@ bool TableCache::directory_is_ours() const {
 std::optional<UnwindTable> TableCache::load(const std::string& key) const {
   if (key.empty() || !directory_is_ours()) return std::nullopt;
   std::optional<std::string> bytes = read_own_file(path_of(key));
-  return bytes ? decode_table(*bytes) : std::nullopt;
+  std::optional<UnwindTable> table = bytes ? decode_table(*bytes) : std::nullopt;
+  // When it was last used is what it is pruned by.
+  if (table) ::utimensat(AT_FDCWD, path_of(key).c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
+  return table;
 }
 
 void TableCache::store(const std::string& key, const UnwindTable& table) const {
@@ -136,6 +150,30 @@ void TableCache::store(const std::string& key, const UnwindTable& table) const {
   ::mkdir(directory_.c_str(), 0700);
   if (!directory_is_ours()) return;
   (void)write_file_atomically(path_of(key), encode_table(table));
+  prune();
+}
+
+void TableCache::prune() const {
+  struct Kept {
+    std::filesystem::path path;
+    std::int64_t used_s;
+    std::uint64_t size;
+  };
+  std::vector<Kept> files;
+  std::uint64_t sum = 0;
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_, ignored)) {
+    struct stat status;
+    if (::lstat(entry.path().c_str(), &status) != 0 || !S_ISREG(status.st_mode)) continue;
+    files.push_back({entry.path(), status.st_mtim.tv_sec, static_cast<std::uint64_t>(status.st_size)});
+    sum += files.back().size;
+  }
+  std::sort(files.begin(), files.end(), [](const Kept& a, const Kept& b) { return a.used_s < b.used_s; });
+  std::int64_t oldest = std::time(nullptr) - limits_.unused_s;
+  for (const Kept& file : files) {
+    if (sum <= limits_.bytes && file.used_s >= oldest) break;
+    if (::unlink(file.path.c_str()) == 0) sum -= file.size;
+  }
 }
 
 }  // namespace dwell

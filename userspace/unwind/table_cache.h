@@ -18,7 +18,12 @@ namespace dwell {
 class TableCache {
  public:
   // An empty directory name: no cache.
-  explicit TableCache(std::string directory) : directory_(std::move(directory)) {}
+  struct Limits {  // what was used least recently goes first
+    std::uint64_t bytes = std::uint64_t{256} << 20;
+    std::int64_t unused_s = 90 * 24 * 3600;
+  };
+  explicit TableCache(std::string directory) : TableCache(std::move(directory), Limits{}) {}
+  TableCache(std::string directory, Limits limits) : directory_(std::move(directory)), limits_(limits) {}
 
   // /var/cache/dwell for root, else $XDG_CACHE_HOME/dwell or ~/.cache/dwell.
   static std::string default_directory();
@@ -26,14 +31,17 @@ class TableCache {
   std::optional<UnwindTable> load(const std::string& key) const;
   void store(const std::string& key, const UnwindTable& table) const;
 
-  // The name under which a module is kept, "" if it may not be: no build id, or others could have written it.
+  // The name under which a module is kept: another one when the file is changed. "" if it may not be: no build id, or others could have written it.
   static std::string key_for(const std::string& path_to_open, const std::string& build_id);
 
  private:
   bool directory_is_ours() const;
   std::string path_of(const std::string& key) const { return directory_ + "/" + key + ".unwind"; }
 
+  void prune() const;
+
   std::string directory_;
+  Limits limits_;
 };
 
 // The file format, for tests and for fuzzing: nothing in the bytes is believed.

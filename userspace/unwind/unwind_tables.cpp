@@ -13,6 +13,9 @@
 #include <cstring>
 #include <optional>
 
+#include "userspace/base/open_regular.h"
+#include "userspace/unwind/module_source.h"
+
 namespace dwell {
 namespace {
 
@@ -20,16 +23,10 @@ constexpr std::uint64_t kPageSize = 4096;
 constexpr std::uint32_t kMaxModuleRows = 8u
                                          << 20;  // 64 MiB; the largest binaries known have a fortieth of it
 
-bool same_mount_namespace(pid_t pid) {
-  struct stat ours, theirs;
-  return ::stat("/proc/self/ns/mnt", &ours) == 0 &&
-         ::stat(fmt::format("/proc/{}/ns/mnt", pid).c_str(), &theirs) == 0 && ours.st_ino == theirs.st_ino;
-}
-
 // Says which file it is: an inode number alone comes back when a file is deleted.
 std::string file_key(const std::string& path) {
   struct stat status;
-  if (::stat(path.c_str(), &status) != 0) return "";
+  if (!known_status(path, status)) return "";
   return fmt::format("{}:{}:{}:{}.{}", status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
                      status.st_mtim.tv_nsec);
 }
@@ -222,15 +219,15 @@ Result<void> UnwindTables::bind(const UnwindMapFds& fds, const UnwindMapSizes& s
 
 // ---- modules ----
 
-Result<UnwindTable> UnwindTables::table_of(const ElfFile& elf, const std::string& cache_key,
+Result<UnwindTable> UnwindTables::table_of(const std::string& path, const std::string& cache_key,
                                            UnwindSync& report) {
   report.modules_loaded++;
-  if (options_.full_rows) return build_unwind_table(elf, TableRows::kFull);
+  if (options_.full_rows) return build_module_table({path, {}}, TableRows::kFull);
   if (std::optional<UnwindTable> cached = cache_.load(cache_key)) {
     report.modules_from_cache++;
     return std::move(*cached);
   }
-  Result<UnwindTable> table = build_unwind_table(elf, TableRows::kCalls);
+  Result<UnwindTable> table = build_module_table({path, {}}, TableRows::kCalls);
   if (table) cache_.store(cache_key, *table);
   return table;
 }
@@ -239,25 +236,25 @@ std::shared_ptr<UnwindTables::Module> UnwindTables::load_file(pid_t pid, const M
                                                               const std::string& path, UnwindSync& report) {
   auto module = std::make_shared<Module>();
   module->path = mapping.path;
-  Result<ElfFile> elf = ElfFile::open(path);
-  if (!elf) {
-    module->problem = elf.error().what;
+  Result<ModuleFacts> facts = describe_module({path, {}});
+  if (!facts) {
+    module->problem = facts.error().what;
     return module;
   }
-  if (elf->machine() != 62) {  // EM_X86_64
-    module->problem = fmt::format("machine type {} is not x86-64", elf->machine());
+  if (facts->machine != 62) {  // EM_X86_64
+    module->problem = fmt::format("machine type {} is not x86-64", facts->machine);
     return module;
   }
-  // A file from another mount namespace can have a build id that lies: not cached, and not shared.
-  if (same_mount_namespace(pid)) module->cache_key = TableCache::key_for(path, elf->build_id());
+  // A file from another root can have a build id that lies: not cached, and not shared.
+  if (has_our_root(pid)) module->cache_key = TableCache::key_for(path, facts->build_id);
   if (!module->cache_key.empty()) {
     auto known = modules_.find(module->cache_key);
     if (known != modules_.end()) return known->second;
   }
-  for (const ElfSegment& segment : elf->segments())
+  for (const ElfSegment& segment : facts->segments)
     if (segment.executable) module->segments.push_back(segment);
 
-  Result<UnwindTable> table = table_of(*elf, module->cache_key, report);
+  Result<UnwindTable> table = table_of(path, module->cache_key, report);
   if (!table) {
     module->problem = table.error().what;
     return module;
@@ -288,15 +285,16 @@ std::shared_ptr<UnwindTables::Module> UnwindTables::load_vdso(pid_t pid, const M
     module->problem = bytes.error().what;
     return module;
   }
-  Result<ElfFile> elf = ElfFile::from_bytes(std::move(*bytes), "[vdso]");
+  ModuleSource source{{}, std::move(*bytes)};
+  Result<ModuleFacts> facts = describe_module(source);
   Result<UnwindTable> table =
-      elf ? build_unwind_table(*elf, TableRows::kFull) : Result<UnwindTable>(elf.error());
+      facts ? build_module_table(source, TableRows::kFull) : Result<UnwindTable>(facts.error());
   Result<void> placed = table ? place(*table, table->full, module->calls) : Result<void>(table.error());
   if (!placed) {
     module->problem = placed.error().what;
     return module;
   }
-  for (const ElfSegment& segment : elf->segments())
+  for (const ElfSegment& segment : facts->segments)
     if (segment.executable) module->segments.push_back(segment);
   module->base = table->base;
   module->full = module->calls;
@@ -453,9 +451,7 @@ Result<bool> UnwindTables::load_full(ProcessSlot slot, std::uint64_t pc) {
     if (placed.module->full.first_page != DWELL_NO_PAGES) return false;
     Result<std::string> path = path_to_open(space->pid, placed.mapping);
     if (!path) return path.error();
-    Result<ElfFile> elf = ElfFile::open(*path);
-    if (!elf) return elf.error();
-    Result<UnwindTable> table = build_unwind_table(*elf, TableRows::kFull);
+    Result<UnwindTable> table = build_module_table({*path, {}}, TableRows::kFull);
     if (!table) return table.error();
     Result<void> done = place(*table, table->full, placed.module->full);
     if (!done) return done.error();

@@ -89,7 +89,7 @@ class UnwindTables {
   std::shared_ptr<Module> load_file(pid_t pid, const Mapping& mapping, const std::string& path,
                                     UnwindSync& report);
   std::shared_ptr<Module> load_vdso(pid_t pid, const Mapping& mapping);
-  Result<UnwindTable> table_of(const ElfFile& elf, const std::string& cache_key, UnwindSync& report);
+  Result<UnwindTable> table_of(const std::string& path, const std::string& cache_key, UnwindSync& report);
   Result<void> place(const UnwindTable& table, const RowTable& rows, RowsAt& at);
   std::uint32_t global_rule(const UnwindRule& rule);
   Result<std::uint32_t> take(Retired::Array array, std::uint32_t count);

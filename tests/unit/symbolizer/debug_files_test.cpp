@@ -214,6 +214,40 @@ TEST_F(DebugFiles, InTheFileSystemOfAContainer) {
   EXPECT_EQ(jitted.chain(0)[0].function, "jitted");
 }
 
+// What a container lays out leads to nothing of the host's: not by a link, not by a name of its choice.
+TEST_F(DebugFiles, TheNamesOfAContainerStayInIt) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root to change a process's root";
+  run("mkdir -p box/app box/usr/lib/debug/.build-id/" + build_id_.substr(0, 2));
+  run("cp app.so box/app/app.so");
+  fs::create_symlink(path("whole.debug"),
+                     path("box/usr/lib/debug/.build-id/" + build_id_.substr(0, 2) + "/" + build_id_.substr(2) + ".debug"));
+  int ready[2];
+  ASSERT_EQ(::pipe(ready), 0);
+  pid_t child = ::fork();
+  if (child == 0) {
+    if (::chroot(path("box").c_str()) != 0 || ::chdir("/") != 0) ::_exit(1);
+    if (::write(ready[1], "x", 1) != 1) ::_exit(1);
+    for (;;) ::pause();
+  }
+  char byte;
+  ASSERT_EQ(::read(ready[0], &byte, 1), 1);
+  ModuleRef linked;
+  linked.path = "/app/app.so";
+  linked.build_id = build_id_;
+  linked.pid = child;
+  linked.foreign_root = true;
+  ModuleRef named = linked;
+  named.path = path("whole.debug");  // which lies there on the host, and not in the box
+  SymbolizedModule by_link = name(linked, {}), by_name = name(named, {});
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  ::close(ready[0]);
+  ::close(ready[1]);
+  EXPECT_EQ(by_link.report.debug_from, "");
+  EXPECT_EQ(by_name.report.debug_from, "");
+  EXPECT_EQ(by_name.report.file, "");
+}
+
 // As much of a debuginfod server as its client needs, on loopback: one file under one build id.
 class Server {
  public:

@@ -82,6 +82,27 @@ TEST(PerfMap, OfAProcessThatHasEndedIsWhatItLeft) {
   EXPECT_EQ(map->size(), 1u);
 }
 
+TEST(PerfMap, OfAStrangerIsNotBelieved) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to lay it out as somebody else";
+  std::string path = "/tmp/perf-" + std::to_string(::getpid()) + ".map";
+  ASSERT_TRUE(write_file_atomically(path, "7000 10 NAME_CHOSEN_BY_NOBODY\n"));
+  ASSERT_EQ(::chown(path.c_str(), 65534, 65534), 0);
+  Result<AddressMap> map = read_perf_map(::getpid());
+  ::unlink(path.c_str());
+  ASSERT_FALSE(map);
+  EXPECT_NE(map.error().what.find("belongs to user 65534"), std::string::npos) << map.error().what;
+}
+
+TEST(PerfMap, OneThatIsTooLargeIsNotEvenRead) {
+  std::string path = "/tmp/perf-" + std::to_string(::getpid()) + ".map";
+  ASSERT_TRUE(write_file_atomically(path, ""));
+  ASSERT_EQ(::truncate(path.c_str(), off_t{10} << 30), 0);
+  Result<AddressMap> map = read_perf_map(::getpid());
+  ::unlink(path.c_str());
+  ASSERT_FALSE(map);
+  EXPECT_NE(map.error().what.find("longer than"), std::string::npos) << map.error().what;
+}
+
 TEST(Kallsyms, FunctionsEndWhereTheNextBegins) {
   AddressMap map = parse_kallsyms(
       "ffffffff81000000 T _text\n"

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/unwind/table_cache.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 
@@ -99,6 +101,36 @@ TEST_F(TableCacheTest, KeepsOnlyWhatNobodyElseCanWrite) {
   EXPECT_TRUE(TableCache::key_for(binary, "").empty());
   ::chmod(binary.c_str(), 0775);
   EXPECT_TRUE(TableCache::key_for(binary, build_id).empty());
+}
+
+TEST_F(TableCacheTest, AFileThatWasChangedIsAnotherOneThoughItsBuildIdStays) {
+  std::string binary = root_ + "/binary", build_id = "0123456789abcdef0123";
+  std::ofstream(binary) << "before";
+  std::string before = TableCache::key_for(binary, build_id);
+  EXPECT_EQ(TableCache::key_for(binary, build_id), before);
+  std::ofstream(binary) << "behind";
+  EXPECT_NE(TableCache::key_for(binary, build_id), before) << "of the same size";
+}
+
+TEST_F(TableCacheTest, WhatWasUsedLeastRecentlyGoesFirst) {
+  std::uint64_t one = encode_table(small_table()).size();
+  TableCache cache(directory_, {.bytes = 2 * one, .unused_s = 3600});
+  auto used_ago = [&](const char* key, std::int64_t seconds) {
+    timespec then[2] = {{::time(nullptr) - seconds, 0}, {::time(nullptr) - seconds, 0}};
+    ::utimensat(AT_FDCWD, (directory_ + "/" + key + ".unwind").c_str(), then, 0);
+  };
+  cache.store("a", small_table());
+  used_ago("a", 300);
+  cache.store("b", small_table());
+  used_ago("b", 200);
+  EXPECT_TRUE(cache.load("a")) << "and so is used now";
+  cache.store("c", small_table());
+  EXPECT_TRUE(cache.load("a"));
+  EXPECT_FALSE(cache.load("b"));
+  used_ago("a", 7200);
+  cache.store("c", small_table());
+  EXPECT_FALSE(cache.load("a")) << "not used for too long";
+  EXPECT_TRUE(cache.load("c"));
 }
 
 TEST(TableCacheFormat, EveryDamagedByteIsNoticed) {
