@@ -45,6 +45,7 @@ Json kind_json(const KindReport& kind) {
   return {{"process", kind.process},
           {"kind", name_of(kind.kind)},
           {"peak_time_ns", kind.peak_time_ns},
+          {"growth", {{"shape", name_of(kind.growth.shape)}, {"level_ns", kind.growth.level_ns}}},
           {"figures", figures_json(kind.figures)}};
 }
 
@@ -141,6 +142,7 @@ void write_memory_diff_json(const MemoryDiff& diff, const Json& more, const Text
   JsonStream json(sink);
   json.member("format", "dwell memory difference");
   json.member("version", kReportJsonVersion);
+  json.member("relation", name_of(diff.relation));
   json.member("before", recording_json(diff.before, diff.before_duration_ns));
   json.member("after", recording_json(diff.after, diff.after_duration_ns));
   json.member("notes", list(diff.notes, text_json));

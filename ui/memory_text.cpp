@@ -22,11 +22,33 @@ struct Section {
   const KindReport* left_out = nullptr;
   std::vector<const SiteReport*> sites;
   std::size_t first_number = 1;  // of its first site, counted through the whole report
+  std::size_t shown = 0;         // sites with a row of their own
 };
 
 bool has_activity(const MemoryFigures& figures) {
   return figures.retained_blocks != 0 || figures.allocations != 0 || figures.frees != 0 ||
          figures.inherited_blocks != 0 || figures.retained_bytes != 0;
+}
+
+// A row has something to show if the figure that the rows are sorted by is not zero.
+bool worth_a_row(const SiteReport& site, SortKey sort) {
+  const MemoryFigures& figures = site.figures;
+  switch (sort) {
+    case SortKey::kRetained:
+    case SortKey::kBlocks:
+    case SortKey::kAge:
+      return figures.retained_bytes != 0 || figures.retained_blocks != 0;
+    case SortKey::kGrowth:
+      return figures.growth_per_minute.value_or(0) != 0;
+    case SortKey::kAllocated:
+    case SortKey::kAllocations:
+      return figures.allocations != 0;
+    case SortKey::kTemporary:
+      return figures.temporary_blocks != 0;
+    case SortKey::kPeak:
+      return figures.peak_bytes != 0;
+  }
+  return true;
 }
 
 class MemoryTextWriter {
@@ -75,12 +97,15 @@ class MemoryTextWriter {
       for (const SiteReport& site : report_.sites) {
         if (same(site)) section.sites.push_back(&site);
       }
+      auto worth = std::count_if(section.sites.begin(), section.sites.end(),
+                                 [&](const SiteReport* site) { return worth_a_row(*site, report_.sort); });
+      section.shown = std::min(static_cast<std::size_t>(worth), options_.sites);
       sections_.push_back(std::move(section));
     }
     std::size_t number = 1;
     for (Section& section : sections_) {
       section.first_number = number;
-      number += std::min(section.sites.size(), options_.sites);
+      number += section.shown;
     }
   }
 
@@ -148,15 +173,23 @@ class MemoryTextWriter {
     return text + ".";
   }
 
+  // A rate only where the growth was steady, and then the one that the rest of the sentence gives.
   std::string trend(const Section& section) const {
-    const std::optional<double>& slope = section.total->figures.growth_per_minute;
-    double minutes = static_cast<double>(range_ns()) / 6e10;
-    if (!slope || minutes <= 0) return "";
-    double average = net_bytes(section.total->figures) / minutes;
-    // What grew and then was freed, as at the end of a program, has a slope far above what is left of it.
-    if (average > 0 && *slope > average / 4 && *slope < average * 4)
-      return fmt::format(", steadily by {} a minute", human_bytes(*slope));
-    if (average > 0) return ", but not steadily";
+    const GrowthPattern& growth = section.total->growth;
+    switch (growth.shape) {
+      case GrowthShape::kSteady: {
+        double minutes = static_cast<double>(range_ns()) / 6e10;
+        return fmt::format(", steadily by {} a minute", human_bytes(net_bytes(section.total->figures) / minutes));
+      }
+      case GrowthShape::kLevelled:
+        return fmt::format(", and has been level for the last {}", human_duration(growth.level_ns));
+      case GrowthShape::kUneven:
+        return ", in bursts";
+      case GrowthShape::kUnknown:
+      case GrowthShape::kLevel:
+      case GrowthShape::kFell:
+        return "";
+    }
     return "";
   }
 
@@ -281,7 +314,11 @@ class MemoryTextWriter {
   // The rows, what is not shown, and what the filters took away add up to the total.
   void write_sites(const Section& section) {
     heading(fmt::format("{}: call sites by {}", section_name(section), sort_words(report_.sort)));
-    std::size_t shown = std::min(options_.sites, section.sites.size());
+    if (section.shown == 0 && options_.sites > 0) {
+      line(Paint::kPlain, nothing_to_show(section));
+      return;
+    }
+    std::size_t shown = section.shown;
     CallSiteNames names;
     for (std::size_t i = 0; i < shown; ++i) names.add(section.sites[i]->stack);
     auto fill = [&](std::size_t columns) {
@@ -312,6 +349,15 @@ class MemoryTextWriter {
     out_ += fill(columns).write(style_);
   }
 
+  std::string nothing_to_show(const Section& section) const {
+    const MemoryFigures& f = section.total->figures;
+    if (report_.sort != SortKey::kRetained && report_.sort != SortKey::kBlocks && report_.sort != SortKey::kAge)
+      return "None has any.";
+    return fmt::format("Nothing that was allocated in this time is still in use: {} in {} allocations, peak {}. Where it "
+                       "allocates most: dwell report FILE --sort allocated",
+                       bytes_text(f.allocated_bytes), count_text(f.allocations), bytes_text(f.peak_bytes));
+  }
+
   static std::string site_name(const CallSiteNames& names, const SiteReport& site, std::size_t columns) {
     std::string more = site.stacks > 1 ? fmt::format(" ({} stacks)", grouped(site.stacks)) : "";
     std::size_t room = columns > more.size() + 1 ? columns - more.size() : columns;
@@ -319,7 +365,7 @@ class MemoryTextWriter {
   }
 
   void write_stacks(const Section& section) {
-    std::size_t shown = std::min({options_.stacks, options_.sites, section.sites.size()});
+    std::size_t shown = std::min(options_.stacks, section.shown);
     for (std::size_t i = 0; i < shown; ++i) {
       const SiteReport& site = *section.sites[i];
       const MemoryFigures& f = site.figures;

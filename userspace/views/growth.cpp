@@ -2,6 +2,7 @@
 #include "userspace/views/growth.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 namespace dwell {
@@ -15,10 +16,51 @@ double median(std::vector<double>& values) {
   return (*middle + *std::max_element(values.begin(), middle)) / 2;
 }
 
+constexpr std::size_t kParts = 5;
+// A fifth that adds less than this part of the average fifth, or more than its inverse, is not steady growth.
+constexpr double kSteadyPart = 1.0 / 3;
+// A value within this part of the whole growth around its last point is level.
+constexpr double kLevelPart = 0.05;
+
+bool enough(std::span<const std::uint64_t> times_ns) {
+  return times_ns.size() >= kMinGrowthPoints && times_ns.back() - times_ns.front() >= kMinGrowthSpanNs;
+}
+
+// The value at a time between two points, on the line between them.
+double value_at(std::span<const std::uint64_t> times_ns, std::span<const double> values, double time_ns) {
+  std::size_t after = 1;
+  while (after + 1 < times_ns.size() && static_cast<double>(times_ns[after]) < time_ns) ++after;
+  double from = static_cast<double>(times_ns[after - 1]), to = static_cast<double>(times_ns[after]);
+  if (to <= from) return values[after];
+  return values[after - 1] + (values[after] - values[after - 1]) * (time_ns - from) / (to - from);
+}
+
+bool is_steady(std::span<const std::uint64_t> times_ns, std::span<const double> values) {
+  double start = static_cast<double>(times_ns.front());
+  double part_ns = static_cast<double>(times_ns.back() - times_ns.front()) / kParts;
+  double average = (values.back() - values.front()) / kParts;
+  double before = values.front();
+  for (std::size_t part = 1; part <= kParts; ++part) {
+    double now = part == kParts ? values.back() : value_at(times_ns, values, start + part_ns * static_cast<double>(part));
+    double grew = now - before;
+    if (grew < average * kSteadyPart || grew > average / kSteadyPart) return false;
+    before = now;
+  }
+  return true;
+}
+
+// For how long, up to its end, the value has stayed where it ends.
+std::uint64_t level_time(std::span<const std::uint64_t> times_ns, std::span<const double> values) {
+  double tolerance = kLevelPart * (values.back() - values.front());
+  std::size_t first = values.size() - 1;
+  while (first > 0 && std::abs(values[first - 1] - values.back()) <= tolerance) --first;
+  return times_ns.back() - times_ns[first];
+}
+
 }  // namespace
 
 std::optional<double> slope_per_minute(std::span<const std::uint64_t> times_ns, std::span<const double> values) {
-  if (times_ns.size() < kMinGrowthPoints || times_ns.back() - times_ns.front() < kMinGrowthSpanNs) return std::nullopt;
+  if (!enough(times_ns)) return std::nullopt;
   constexpr double kMinute = 60e9;
   std::vector<double> slopes;
   slopes.reserve(values.size() * (values.size() - 1) / 2);
@@ -28,6 +70,27 @@ std::optional<double> slope_per_minute(std::span<const std::uint64_t> times_ns, 
         slopes.push_back((values[j] - values[i]) * kMinute / static_cast<double>(times_ns[j] - times_ns[i]));
   if (slopes.empty()) return std::nullopt;
   return median(slopes);
+}
+
+GrowthPattern growth_pattern(std::span<const std::uint64_t> times_ns, std::span<const double> values) {
+  if (!enough(times_ns)) return {};
+  if (values.back() < values.front()) return {GrowthShape::kFell};
+  if (values.back() == values.front()) return {GrowthShape::kLevel};
+  std::uint64_t level_ns = level_time(times_ns, values);
+  if (level_ns >= (times_ns.back() - times_ns.front()) / kParts) return {GrowthShape::kLevelled, level_ns};
+  return {is_steady(times_ns, values) ? GrowthShape::kSteady : GrowthShape::kUneven};
+}
+
+std::string_view name_of(GrowthShape shape) {
+  switch (shape) {
+    case GrowthShape::kUnknown: return "unknown";
+    case GrowthShape::kLevel: return "level";
+    case GrowthShape::kSteady: return "steady";
+    case GrowthShape::kLevelled: return "levelled";
+    case GrowthShape::kUneven: return "uneven";
+    case GrowthShape::kFell: return "fell";
+  }
+  return "unknown";
 }
 
 }  // namespace dwell

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 namespace dwell {
 
@@ -16,5 +17,26 @@ inline constexpr std::uint64_t kMinGrowthSpanNs = 5'000'000'000;
 // or a step in a few points does not move it. None with fewer than kMinGrowthPoints, or over less time than
 // kMinGrowthSpanNs: a start-up would pass for a trend.
 std::optional<double> slope_per_minute(std::span<const std::uint64_t> times_ns, std::span<const double> values);
+
+// How a value came from the first point to the last.
+enum class GrowthShape {
+  kUnknown,   // too few points, or too short a time
+  kLevel,     // it ends where it began
+  kSteady,    // it grew in every fifth of the time, by about the same
+  kLevelled,  // it grew, and has been level since
+  kUneven,    // it grew, in some fifths of the time more than in others
+  kFell,      // it ends below where it began
+};
+
+struct GrowthPattern {
+  GrowthShape shape = GrowthShape::kUnknown;
+  std::uint64_t level_ns = 0;  // kLevelled: for how long it has been level
+  bool operator==(const GrowthPattern&) const = default;
+};
+
+// Judges the curve in fifths of its time. The first point is where the range begins.
+GrowthPattern growth_pattern(std::span<const std::uint64_t> times_ns, std::span<const double> values);
+
+std::string_view name_of(GrowthShape shape);  // "unknown", "level", "steady", "levelled", "uneven", "fell"
 
 }  // namespace dwell

@@ -12,6 +12,7 @@
 #include <span>
 #include <tuple>
 
+#include "userspace/base/text.h"
 #include "userspace/views/memory_report.h"
 #include "userspace/views/profile_diff.h"
 
@@ -115,14 +116,13 @@ void add(MemoryFigures& to, const MemoryFigures& from) {
   if (from.growth_per_minute) to.growth_per_minute = to.growth_per_minute.value_or(0) + *from.growth_per_minute;
 }
 
-double grown(const DiffSite& site) { return site.after.retained_bytes - site.before.retained_bytes; }
-
-bool unchanged(const DiffSite& site) {
-  return grown(site) == 0 && site.after.retained_blocks == site.before.retained_blocks;
+bool unchanged(const MemoryDiff& diff, const DiffSite& site) {
+  return diff.change(site) == 0 && site.after.retained_blocks == site.before.retained_blocks;
 }
 
-bool first_in_order(const DiffSite& a, const DiffSite& b) {
-  if (grown(a) != grown(b)) return grown(a) > grown(b);
+bool first_in_order(const MemoryDiff& diff, const DiffSite& a, const DiffSite& b) {
+  double change_a = diff.change(a), change_b = diff.change(b);
+  if (change_a != change_b) return change_a > change_b;
   if (a.stack < b.stack) return true;
   if (b.stack < a.stack) return false;
   return a.kind < b.kind;
@@ -153,9 +153,9 @@ class DiffBuilder {
   }
 
   void finish(MemoryDiff& diff) {
-    std::erase_if(sites_, unchanged);
+    std::erase_if(sites_, [&](const DiffSite& site) { return unchanged(diff, site); });
     diff.sites = std::move(sites_);
-    std::ranges::sort(diff.sites, first_in_order);
+    std::ranges::sort(diff.sites, [&](const DiffSite& a, const DiffSite& b) { return first_in_order(diff, a, b); });
     for (auto& [kind, total] : totals_) diff.totals.push_back(std::move(total));
     for (const std::string& path : rebuilt_)
       diff.notes.push_back(fmt::format("{} is another build in each: its functions are compared by name, without lines", path));
@@ -168,31 +168,85 @@ class DiffBuilder {
   std::map<MemoryKind, DiffSite> totals_;
 };
 
+// The first process is the one that was asked for.
+const ProcessInfo& target_of(const Recording& recording) {
+  static const ProcessInfo unknown;
+  return recording.processes.empty() ? unknown : recording.processes.front();
+}
+
+// The monotonic clock begins with the boot: where it began tells two boots of a machine apart.
+bool same_boot(const RecordingInfo& a, const RecordingInfo& b) {
+  constexpr std::int64_t kClockMayMoveNs = 60'000'000'000;
+  auto boot = [](const RecordingInfo& info) { return static_cast<std::int64_t>(info.start_unix_ns - info.start_monotonic_ns); };
+  return a.start_monotonic_ns && b.start_monotonic_ns && std::abs(boot(a) - boot(b)) < kClockMayMoveNs;
+}
+
+DiffRelation relation_of(const Recording& before, const Recording& after) {
+  const ProcessInfo &a = target_of(before), &b = target_of(after);
+  if (a.name != b.name) return DiffRelation::kDifferentPrograms;
+  bool same = a.pid != 0 && a.pid == b.pid && a.command_line == b.command_line && before.info.host == after.info.host;
+  bool disjoint = before.end_ns() <= after.start_ns() || after.end_ns() <= before.start_ns();
+  return same && disjoint && same_boot(before.info, after.info) ? DiffRelation::kOneProcess : DiffRelation::kTwoRuns;
+}
+
+std::uint64_t duration_of(const Recording& recording) { return recording.end_ns() - std::min(recording.start_ns(), recording.end_ns()); }
+
+std::string process_name(const ProcessInfo& process) { return fmt::format("{} ({})", process.name, process.pid); }
+
+// What makes two recordings hard to compare comes before what each says of itself.
+void note_differences(MemoryDiff& diff) {
+  constexpr double kAlike = 1.25;
+  double before = static_cast<double>(diff.before_duration_ns), after = static_cast<double>(diff.after_duration_ns);
+  if (diff.relation == DiffRelation::kDifferentPrograms)
+    diff.notes.push_back(fmt::format("these are different programs: {} and {}", diff.before_process, diff.after_process));
+  if (diff.relation == DiffRelation::kOneProcess) {
+    diff.notes.push_back(fmt::format("both recordings are of {}, at different times, so rates are compared: what the first one saw "
+                                     "being allocated is not counted in the second",
+                                     diff.after_process));
+  } else if (before > kAlike * after || after > kAlike * before) {
+    diff.notes.push_back(fmt::format("the recordings have different lengths, {} and {}: the longer one had more time to grow",
+                                     human_duration(diff.before_duration_ns), human_duration(diff.after_duration_ns)));
+  }
+}
+
 }  // namespace
+
+std::string_view name_of(DiffRelation relation) {
+  switch (relation) {
+    case DiffRelation::kTwoRuns: return "two runs";
+    case DiffRelation::kOneProcess: return "one process";
+    case DiffRelation::kDifferentPrograms: return "different programs";
+  }
+  return "two runs";
+}
 
 Result<MemoryDiff> memory_diff(RecordingRef before, RecordingRef after, const MemoryFilter& filter) {
   // A site may be small in one recording and large in the other: min_bytes is for what it grew.
   MemoryFilter all_sizes = filter;
   all_sizes.min_bytes = 0;
   MemoryDiff diff;
+  diff.relation = relation_of(*before, *after);
   diff.before = before->info;
   diff.after = after->info;
+  diff.before_process = process_name(target_of(*before));
+  diff.after_process = process_name(target_of(*after));
+  diff.before_duration_ns = duration_of(*before);
+  diff.after_duration_ns = duration_of(*after);
+  note_differences(diff);
   DiffBuilder builder(rebuilt_modules(*before, *after));
   // Each report is gone before the next one is made: they may be large.
-  auto add = [&](const RecordingRef& recording, const char* name, bool DiffSite::*in, MemoryFigures DiffSite::*figures,
-                 std::uint64_t& duration_ns) -> Result<void> {
+  auto add = [&](const RecordingRef& recording, const char* name, bool DiffSite::*in, MemoryFigures DiffSite::*figures) -> Result<void> {
     Result<MemoryReport> report = memory_report(recording, all_sizes);
     if (!report) return report.error();
-    duration_ns = report->duration_ns;
     for (const std::string& note : report->notes) diff.notes.push_back(fmt::format("{}: {}", name, note));
     builder.add_report(*report, in, figures);
     return {};
   };
-  Result<void> added = add(before, "before", &DiffSite::in_before, &DiffSite::before, diff.before_duration_ns);
-  if (added) added = add(after, "after", &DiffSite::in_after, &DiffSite::after, diff.after_duration_ns);
+  Result<void> added = add(before, "before", &DiffSite::in_before, &DiffSite::before);
+  if (added) added = add(after, "after", &DiffSite::in_after, &DiffSite::after);
   if (!added) return added.error();
   builder.finish(diff);
-  std::erase_if(diff.sites, [&](const DiffSite& site) { return std::abs(grown(site)) < static_cast<double>(filter.min_bytes); });
+  std::erase_if(diff.sites, [&](const DiffSite& site) { return std::abs(diff.change(site)) < static_cast<double>(filter.min_bytes); });
   return diff;
 }
 

@@ -230,12 +230,23 @@ class ReportBuilder {
     for (std::size_t i = 0; i < from.size(); ++i) to[i] += from[i];
   }
 
+  // From the moment that the range begins, so that its first fifth counts too.
+  GrowthPattern pattern(const Row& row) const {
+    if (row.live_at.empty()) return {};
+    std::vector<std::uint64_t> times_ns{figures_.range.start_ns};
+    std::vector<double> live{row.sums.before.bytes()};
+    times_ns.insert(times_ns.end(), figures_.moments_ns.begin(), figures_.moments_ns.end());
+    live.insert(live.end(), row.live_at.begin(), row.live_at.end());
+    return growth_pattern(times_ns, live);
+  }
+
   KindReport kind_report(Account account, const Row& row) const {
     KindReport report;
     report.process = account.first;
     report.kind = account.second;
     report.figures = figures_from(recording_, row.sums);
     report.figures.growth_per_minute = growth(row);
+    report.growth = pattern(row);
     return report;
   }
 

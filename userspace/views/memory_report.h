@@ -12,6 +12,7 @@
 #include "userspace/base/known_time.h"
 #include "userspace/base/result.h"
 #include "userspace/recording/model.h"
+#include "userspace/views/growth.h"
 #include "userspace/views/memory_view.h"
 #include "userspace/views/report_stack.h"
 
@@ -53,6 +54,7 @@ struct KindReport {
   ProcessSlot process = 0;
   MemoryFigures figures;            // equal to the sum over its sites, those left out included
   std::uint64_t peak_time_ns = 0;   // since the start of the recording
+  GrowthPattern growth;
 };
 
 struct LossReport {
@@ -104,12 +106,29 @@ struct DiffSite {
   bool in_before = false, in_after = false;
 };
 
+// What two recordings have in common. Only two windows of one process are compared by rate: what the first saw being
+// allocated is not seen by the second, so the smaller figure does not mean that anything shrank.
+enum class DiffRelation { kTwoRuns, kOneProcess, kDifferentPrograms };
+std::string_view name_of(DiffRelation relation);  // "two runs", "one process", "different programs"
+
 struct MemoryDiff {
+  DiffRelation relation = DiffRelation::kTwoRuns;
   RecordingInfo before, after;
+  std::string before_process, after_process;  // "redis-server (1234)"
   std::uint64_t before_duration_ns = 0, after_duration_ns = 0;
   std::vector<std::string> notes;
   std::vector<DiffSite> sites;  // by retained growth, largest first; sites that did not change are left out
   std::vector<DiffSite> totals; // by kind, without a stack
+
+  // What is compared: bytes retained, of two windows of one process bytes a minute.
+  double before_bytes(const DiffSite& site) const { return compared(site.before.retained_bytes, before_duration_ns); }
+  double after_bytes(const DiffSite& site) const { return compared(site.after.retained_bytes, after_duration_ns); }
+  double change(const DiffSite& site) const { return after_bytes(site) - before_bytes(site); }
+  double compared(double value, std::uint64_t duration_ns) const {
+    constexpr double kMinuteNs = 60e9;
+    if (relation != DiffRelation::kOneProcess || duration_ns == 0) return value;
+    return value * kMinuteNs / static_cast<double>(duration_ns);
+  }
 };
 
 Result<MemoryDiff> memory_diff(RecordingRef before, RecordingRef after, const MemoryFilter& filter);

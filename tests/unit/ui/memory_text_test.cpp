@@ -72,5 +72,27 @@ TEST(MemoryText, NothingIsSaid) {
   EXPECT_THAT(memory_text(MemoryReport{}, wide(80)), HasSubstr("No memory was allocated or freed."));
 }
 
+TEST(MemoryText, SaysInALineThatNothingIsRetained) {
+  MemoryReport report = server_report();
+  for (SiteReport& site : report.sites) site.figures.retained_bytes = site.figures.retained_blocks = 0;
+  for (KindReport& total : report.totals) total.figures.retained_bytes = total.figures.retained_blocks = 0;
+  std::string text = memory_text(report, wide(0));
+  EXPECT_THAT(text, HasSubstr("Nothing that was allocated in this time is still in use: 54.3 MB in"));
+  EXPECT_THAT(text, HasSubstr("--sort allocated"));
+  EXPECT_THAT(text, Not(HasSubstr("0 B in 0 blocks")));
+  report.sort = SortKey::kAllocated;
+  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("SSL_CTX_new")) << "by what they allocate, they have rows";
+}
+
+TEST(MemoryText, CallsOnlyGrowthThatIsSteadySteady) {
+  MemoryReport report = server_report();
+  report.totals[0].growth = {GrowthShape::kLevelled, 8'000'000'000};
+  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("in 1 min 0 s, and has been level for the last 8.0 s"));
+  report.totals[0].growth = {GrowthShape::kUneven};
+  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("in 1 min 0 s, in bursts, 99.4 % of it"));
+  report.totals[0].growth = {GrowthShape::kUnknown};
+  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("in 1 min 0 s, 99.4 % of it"));
+}
+
 }  // namespace
 }  // namespace dwell

@@ -69,7 +69,7 @@ void total_up(MemoryReport& report) {
     for (KindReport& known : report.totals) {
       if (known.kind == s.kind && known.process == s.process) total = &known;
     }
-    if (!total) total = &report.totals.emplace_back(KindReport{s.kind, s.process, {}, 0});
+    if (!total) total = &report.totals.emplace_back(KindReport{s.kind, s.process, {}, 0, {}});
     std::optional<double> slope =
         total->figures.growth_per_minute.value_or(0) + s.figures.growth_per_minute.value_or(0);
     total->figures = total->figures + s.figures;
@@ -110,6 +110,8 @@ MemoryReport server_report() {
   mapped.kind = MemoryKind::kMapping;
   report.sites.push_back(mapped);
   total_up(report);
+  report.totals[0].growth = {GrowthShape::kSteady};
+  report.totals[1].growth = {GrowthShape::kLevelled, 59 * kSecond};
   report.cost = CostReport{1.2, 246912, 120'000'000, 12'500'000'000, 90'000'000, 30'000'000};
   report.stacks = {0.9971, {{"no unwind table for the code there", 3}}, 0.004};
   report.surprises.unknown_frees = 37;
@@ -140,8 +142,9 @@ MemoryReport troubled_report() {
   child.figures.inherited_blocks = 1;
   report.sites = {hostile, child};
   total_up(report);
-  KindReport left_out{MemoryKind::kHeap, 0, figures(2048, 2, 4096, 4, 0, std::nullopt), 0};
+  KindReport left_out{MemoryKind::kHeap, 0, figures(2048, 2, 4096, 4, 0, std::nullopt), 0, {}};
   report.left_out = {left_out};
+  report.totals[1].growth = {GrowthShape::kUneven};
   report.sites_left_out = 2;
   report.totals[0].figures = report.totals[0].figures + left_out.figures;
   report.losses = {{"frees lost", 12, 3 * kSecond, 4 * kSecond,
@@ -155,6 +158,7 @@ MemoryDiff server_diff() {
   MemoryDiff diff;
   diff.before = diff.after = server_report().info;
   diff.after.start_unix_ns += 86400 * kSecond;
+  diff.before_process = diff.after_process = "server (4242)";
   diff.before_duration_ns = diff.after_duration_ns = 60 * kSecond;
   diff.notes = {"the recordings are of different builds of /usr/bin/server"};
   auto change = [](std::vector<ReportFrame> stack, double before, double before_blocks, double after,

@@ -14,6 +14,7 @@ struct Points {
   std::vector<std::uint64_t> times;
   std::vector<double> values;
   std::optional<double> slope() const { return slope_per_minute(times, values); }
+  GrowthPattern pattern() const { return growth_pattern(times, values); }
 };
 
 template <typename Function>
@@ -47,6 +48,39 @@ TEST(Growth, IsNotToldFromTooLittle) {
   points = twenty_seconds([](int i) { return 10.0 * i; });
   for (std::uint64_t& time : points.times) time /= 10;
   EXPECT_FALSE(points.slope()) << "twenty points within two seconds";
+}
+
+TEST(GrowthPattern, OfALeakIsSteady) {
+  EXPECT_EQ(twenty_seconds([](int i) { return 100.0 * i; }).pattern().shape, GrowthShape::kSteady);
+  EXPECT_EQ(twenty_seconds([](int i) { return 100.0 * i + (i % 2 ? 60 : 0); }).pattern().shape, GrowthShape::kSteady)
+      << "a saw-tooth upon a slope is steady as long as each fifth of the time adds its part";
+}
+
+TEST(GrowthPattern, OfACacheThatFilledUpIsLevelled) {
+  GrowthPattern pattern = twenty_seconds([](int i) { return i < 8 ? 1000.0 * i : 8000.0; }).pattern();
+  EXPECT_EQ(pattern.shape, GrowthShape::kLevelled);
+  EXPECT_EQ(pattern.level_ns, 11 * kSecond);
+}
+
+TEST(GrowthPattern, OfBurstsIsUneven) {
+  EXPECT_EQ(twenty_seconds([](int i) { return 1000.0 * (i / 9); }).pattern().shape, GrowthShape::kUneven)
+      << "two bursts, the last one just now";
+  EXPECT_EQ(twenty_seconds([](int i) { return i < 15 ? 0.0 : 1000.0 * (i - 14); }).pattern().shape, GrowthShape::kUneven)
+      << "nothing for most of the time";
+}
+
+TEST(GrowthPattern, OfWhatEndsWhereItBeganIsLevel) {
+  EXPECT_EQ(twenty_seconds([](int i) { return i == 9 ? 5e6 : 7.0; }).pattern().shape, GrowthShape::kLevel);
+}
+
+TEST(GrowthPattern, OfWhatEndsLowerFell) {
+  EXPECT_EQ(twenty_seconds([](int i) { return 1000.0 - i; }).pattern().shape, GrowthShape::kFell);
+}
+
+TEST(GrowthPattern, IsNotToldFromTooLittle) {
+  Points points = twenty_seconds([](int i) { return 10.0 * i; });
+  for (std::uint64_t& time : points.times) time /= 10;
+  EXPECT_EQ(points.pattern(), GrowthPattern{});
 }
 
 }  // namespace

@@ -85,5 +85,57 @@ TEST(MemoryDiff, SmallChangesMayBeLeftOut) {
   EXPECT_EQ(memory_diff_profile(yesterday(), today(), MemoryView::kRetained, filter)->samples.size(), 2u);
 }
 
+// The same recording, begun later.
+Recording later(Recording recording, std::uint64_t by_ns) {
+  recording.info.start_unix_ns += by_ns;
+  recording.info.start_monotonic_ns += by_ns;
+  recording.end.time_ns += by_ns;
+  recording.live.time_ns += by_ns;
+  for (MemoryTick& tick : recording.ticks) {
+    tick.start_ns += by_ns;
+    tick.end_ns += by_ns;
+  }
+  return recording;
+}
+
+Recording window_of(std::uint64_t seconds, int blocks) {
+  StoryRecording story;
+  StackId leak = story.stack({"leak", "main"});
+  for (int i = 0; i < blocks; ++i) story.alloc(0x1000 + 0x100 * static_cast<std::uint64_t>(i), 1000, leak);
+  return story.end(seconds * kSecond);
+}
+
+TEST(MemoryDiff, TwoWindowsOfOneProcessAreComparedByRate) {
+  Recording before = window_of(6, 60), after = later(window_of(3, 30), 100 * kSecond);
+  Result<MemoryDiff> diff = memory_diff(before, after, {});
+  ASSERT_TRUE(diff) << diff.error().what;
+  EXPECT_EQ(diff->relation, DiffRelation::kOneProcess);
+  EXPECT_DOUBLE_EQ(diff->change(diff->totals.at(0)), 0) << "10 KB a second in both";
+  EXPECT_THAT(diff->notes.front(), HasSubstr("both recordings are of app (42), at different times"));
+  after = later(window_of(3, 60), 100 * kSecond);
+  Result<MemoryDiff> faster = memory_diff(before, after, {});
+  EXPECT_DOUBLE_EQ(faster->change(faster->totals.at(0)), 20 * 60'000 - 10 * 60'000) << "bytes a minute";
+}
+
+TEST(MemoryDiff, TwoRunsAreComparedByWhatTheyRetain) {
+  Recording before = window_of(6, 60), after = later(window_of(3, 30), 100 * kSecond);
+  after.processes[0].pid = 43;
+  Result<MemoryDiff> diff = memory_diff(before, after, {});
+  EXPECT_EQ(diff->relation, DiffRelation::kTwoRuns);
+  EXPECT_DOUBLE_EQ(diff->change(diff->totals.at(0)), -30'000);
+  EXPECT_THAT(diff->notes.front(), HasSubstr("different lengths, 6.0 s and 3.0 s"));
+  after.processes[0].pid = 42;
+  after.info.start_monotonic_ns += 3600 * kSecond;  // another boot, in which the number was given again
+  EXPECT_EQ(memory_diff(before, after, {})->relation, DiffRelation::kTwoRuns);
+}
+
+TEST(MemoryDiff, SaysThatProgramsDiffer) {
+  Recording after = today();
+  after.processes[0].name = "other";
+  Result<MemoryDiff> diff = memory_diff(yesterday(), after, {});
+  EXPECT_EQ(diff->relation, DiffRelation::kDifferentPrograms);
+  EXPECT_THAT(diff->notes.front(), HasSubstr("different programs: app (42) and other (42)"));
+}
+
 }  // namespace
 }  // namespace dwell
