@@ -197,6 +197,24 @@ static __always_inline __u64 read_word(__u64 address) {
   return word;
 }
 
+/* The same of the return address of a call that may be under way above sp. A stack that was unmapped can't be
+ * read, and its calls are over; so near to sp, it is still the same stack, and just not in memory. */
+#define DWELL_SAME_STACK (64ull << 10)
+static __always_inline __u64 read_return_address(__u64 address, __u64 sp) {
+  __u64 word = 0;
+  if (bpf_probe_read_user(&word, sizeof(word), (void *)address) && address - sp < DWELL_SAME_STACK)
+    dwell_count_loss(DWELL_LOST_NESTING);
+  return word;
+}
+
+/* prepare_uretprobe() in the kernel gives no more, and says so in its log only. */
+#define DWELL_MOST_RETURN_PROBES 64
+static __always_inline void count_refused_return(void) {
+  struct uprobe_task *utask = bpf_get_current_task_btf()->utask;
+  if (bpf_core_field_exists(utask->depth) && utask && utask->depth >= DWELL_MOST_RETURN_PROBES)
+    dwell_count_loss(DWELL_LOST_RETURN);
+}
+
 /* True if an outer call of this thread is under way above a call whose return address lies at sp. The same sp
  * is a tail call: reallocarray ends in a jump to realloc. */
 static __always_inline bool is_inner(struct thread_state *state, __u64 sp) {
@@ -204,7 +222,7 @@ static __always_inline bool is_inner(struct thread_state *state, __u64 sp) {
   if (!call->sp || sp > call->sp || call->thrown) return false;
   __u64 expected = call->return_address;
   if (!expected) expected = dwell_trampoline(bpf_get_current_task_btf());
-  return read_word(call->sp) == expected;
+  return read_return_address(call->sp, sp) == expected;
 }
 
 static __always_inline void throw_entered(struct pt_regs *ctx, struct thread_state *state) {
@@ -401,6 +419,7 @@ static __always_inline int call_entered(struct pt_regs *ctx, struct thread_state
     forget_block(state, call->pointer);
     send_free(state, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
   }
+  if (!(flags & DWELL_PROBE_EXITS)) count_refused_return();
   call->sp = sp;
   return flags & DWELL_PROBE_EXITS ? 1 : 0;
 }
@@ -486,7 +505,10 @@ static __always_inline void call_ended(struct call_end *end, struct thread_state
     return;
   } else if (call->shape == DWELL_SHAPE_MEMALIGN_OUT) {
     __u64 block = 0;
-    if ((int)result == 0 && bpf_probe_read_user(&block, sizeof(block), (void *)call->pointer) == 0 && block)
+    if ((int)result) return;
+    if (bpf_probe_read_user(&block, sizeof(block), (void *)call->pointer))
+      dwell_count_loss(DWELL_LOST_RESULT);
+    else if (block)
       send_alloc(end, state, call, block);
   } else if (result) {
     send_alloc(end, state, call, result);
@@ -517,9 +539,9 @@ static __always_inline int entered(struct pt_regs *ctx) {
   struct thread_state *state = identify();
   if (!state) return 1;
   __u64 cookie = bpf_get_attach_cookie(ctx);
+  /* Userspace gives no probe an index beyond the table; were there one, only its price would not be known. */
   struct dwell_hits *counted = hits_of(cookie);
-  if (!counted) return 1;
-  state->wake = look_at_ring(counted->entries++);
+  state->wake = look_at_ring(counted ? counted->entries++ : 0);
   switch (dwell_probe_shape_of(cookie)) {
     case DWELL_SHAPE_FREE_ARG0:
       free_entered(ctx, state, cookie);
@@ -532,7 +554,7 @@ static __always_inline int entered(struct pt_regs *ctx) {
       return 1;
   }
   if (call_entered(ctx, state, cookie)) return 1;
-  counted->returns++; /* of a session: it will come back */
+  if (counted) counted->returns++; /* of a session: it will come back */
   return 0;
 }
 

@@ -38,13 +38,19 @@ struct {
 } blocked_sites SEC(".maps");
 
 struct {
-  __uint(type, BPF_MAP_TYPE_LRU_HASH);
-  __uint(max_entries, 4096);
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 16384);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
   __type(key, __u64); /* dwell_blocked_site.waker */
   __type(value, struct dwell_waker_name);
 } waker_names SEC(".maps");
 
 __u64 lost; /* waits that found no room in the maps */
+
+static __always_inline void count_lost_wait(void) {
+  __sync_fetch_and_add(&lost, 1);
+  dwell_count_loss(DWELL_LOST_BLOCKED);
+}
 
 /* The preemption count tells interrupts from threads. It is a variable of each CPU, whose address not every
  * kernel tells; from the CPU's run queue, which each thread leads to, it lies as far on every CPU. */
@@ -76,7 +82,7 @@ static __always_inline struct dwell_blocked_thread *state_of(__u32 tid) {
 static __always_inline void blocks(struct task_struct *task, struct dwell_target *target) {
   struct dwell_blocked_thread *thread = state_of(task->pid);
   if (!thread) {
-    __sync_fetch_and_add(&lost, 1);
+    count_lost_wait();
     return;
   }
   struct dwell_blocked_site site = {.process = target->slot};
@@ -133,7 +139,7 @@ static __always_inline void note_waker(struct dwell_blocked_site *site) {
   site->waker = waker;
   if (bpf_map_lookup_elem(&waker_names, &waker)) return;
   bpf_get_current_comm(comm.name, sizeof(comm.name));
-  bpf_map_update_elem(&waker_names, &waker, &comm, BPF_ANY);
+  if (bpf_map_update_elem(&waker_names, &waker, &comm, BPF_ANY)) dwell_count_loss(DWELL_LOST_WAKER_NAME);
 }
 
 SEC("tp_btf/sched_waking")
@@ -159,7 +165,7 @@ static __always_inline void goes_on(struct task_struct *task) {
     time = bpf_map_lookup_elem(&blocked_sites, &site);
   }
   if (!time) {
-    __sync_fetch_and_add(&lost, 1);
+    count_lost_wait();
     return;
   }
   __sync_fetch_and_add(&time->ns, ns);

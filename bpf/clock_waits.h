@@ -17,6 +17,7 @@ struct dwell_timed_call {
   __u8 clock;
   __u8 absolute;
   __u8 ends; /* false: no timeout, or nothing that waits */
+  __u8 unreadable; /* there may be a timeout, which could not be read */
 };
 
 struct dwell_timespec {
@@ -34,7 +35,11 @@ static __always_inline __u64 dwell_scaled_ns(__s64 seconds, __s64 fraction, __u6
 /* A timespec (unit 1) or a timeval (unit 1000); none: it never ends. */
 static __always_inline void dwell_read_time(struct dwell_timed_call *timed, __u64 address, __u64 unit) {
   struct dwell_timespec time = {};
-  if (!address || bpf_probe_read_user(&time, sizeof(time), (void *)address)) return;
+  if (!address) return;
+  if (bpf_probe_read_user(&time, sizeof(time), (void *)address)) {
+    timed->unreadable = 1;
+    return;
+  }
   timed->time_ns = dwell_scaled_ns(time.seconds, time.fraction, unit);
   timed->ends = 1;
 }

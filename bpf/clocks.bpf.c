@@ -95,6 +95,7 @@ struct {
 static __always_inline void count_clock_loss(__u32 kind) {
   __u64 *count = bpf_map_lookup_elem(&clock_losses, &kind);
   if (count) __sync_fetch_and_add(count, 1);
+  dwell_count_loss(DWELL_LOST_CLOCK_READ + kind);
 }
 
 /* Global, so that the verifier walks through the unwinder once and not once for each caller. */
@@ -159,6 +160,8 @@ static __always_inline void pair_reads(struct reading_thread *thread, __u64 sp, 
   } else if (depth < DWELL_OPEN_READS) {
     mine = &thread->open[depth & (DWELL_OPEN_READS - 1)];
     depth++;
+  } else {
+    count_clock_loss(DWELL_CLOCK_LOST_PAIRS); /* the innermost of them gives way */
   }
   if (mine) {
     mine->sp = sp;
@@ -296,8 +299,8 @@ static __always_inline __u64 now_by(__u8 clock) {
 static __always_inline void begin_wait(struct dwell_target *target, struct pt_regs *regs, __u8 call) {
   struct dwell_timed_call timed = {.call = call, .clock = 1};
   dwell_parse_timed_call(&timed, regs->di, regs->si, regs->dx, regs->r10, regs->r8, regs->r9);
-  if (!timed.ends) return;
-  struct dwell_open_wait wait = {.steps = steps, .out = timed.out};
+  if (!timed.ends && !timed.unreadable) return;
+  struct dwell_open_wait wait = {.steps = steps, .out = timed.out, .unreadable = timed.unreadable};
   wait.tgid = dwell_current_tgid();
   if (call == DWELL_CALL_TIMERFD_SETTIME) timed.clock = timer_clock(DWELL_CALL_TIMERFD_CREATE, regs->di);
   if (call == DWELL_CALL_TIMER_SETTIME) timed.clock = timer_clock(DWELL_CALL_TIMER_CREATE, regs->di);
@@ -328,14 +331,22 @@ static __always_inline void learn_timer(struct dwell_open_wait *wait, __s64 resu
   __s32 id = 0;
   __u32 clock = wait->key.clock;
   if (wait->key.call == DWELL_CALL_TIMER_CREATE) {
-    if (bpf_probe_read_user(&id, sizeof(id), (void *)wait->out)) return;
+    if (bpf_probe_read_user(&id, sizeof(id), (void *)wait->out)) {
+      count_clock_loss(DWELL_CLOCK_LOST_TIMERS);
+      return;
+    }
     key.id = id;
   }
-  bpf_map_update_elem(&timer_clocks, &key, &clock, BPF_ANY);
+  if (bpf_map_update_elem(&timer_clocks, &key, &clock, BPF_ANY)) count_clock_loss(DWELL_CLOCK_LOST_TIMERS);
 }
 
+#define DWELL_EFAULT (-14)
 static __always_inline void end_wait(struct dwell_open_wait *wait, __s64 result, __u32 tid) {
   __u8 call = wait->key.call;
+  if (wait->unreadable) {
+    if (result != DWELL_EFAULT) count_clock_loss(DWELL_CLOCK_LOST_ARGUMENTS); /* the kernel could read it */
+    return;
+  }
   if (call == DWELL_CALL_TIMERFD_CREATE || call == DWELL_CALL_TIMER_CREATE) {
     if (result >= 0) learn_timer(wait, result);
     return;
@@ -379,8 +390,12 @@ static __always_inline __s64 wall_offset(void) {
 static __always_inline void begin_set(void *ctx, struct pt_regs *regs, __u8 call) {
   __u64 timex = call == DWELL_CALL_ADJTIMEX ? regs->di : call == DWELL_CALL_CLOCK_ADJTIME ? regs->si : 0;
   __u32 modes = 0;
-  if (timex && (bpf_probe_read_user(&modes, 4, (void *)timex) || !modes)) return; /* it only asks */
-  if (call == DWELL_CALL_SETTIMEOFDAY && !regs->di) return;                       /* the time zone only */
+  if (timex && bpf_probe_read_user(&modes, 4, (void *)timex)) {
+    count_clock_loss(DWELL_CLOCK_LOST_ARGUMENTS);
+    return;
+  }
+  if (timex && !modes) return;                              /* it only asks */
+  if (call == DWELL_CALL_SETTIMEOFDAY && !regs->di) return; /* the time zone only */
 
   /* Filled where it waits for the call's end: it would take half of the program's stack. */
   static const struct dwell_clock_set_record fresh;
@@ -394,9 +409,14 @@ static __always_inline void begin_set(void *ctx, struct pt_regs *regs, __u8 call
   record->call = call;
   record->modes = modes;
   if (timex) {
-    bpf_probe_read_user(&record->offset, 8, (void *)(timex + 8));
-    bpf_probe_read_user(&record->frequency, 8, (void *)(timex + 16));
-    bpf_probe_read_user(&record->status, 4, (void *)(timex + 40));
+    long unread = bpf_probe_read_user(&record->offset, 8, (void *)(timex + 8));
+    unread |= bpf_probe_read_user(&record->frequency, 8, (void *)(timex + 16));
+    unread |= bpf_probe_read_user(&record->status, 4, (void *)(timex + 40));
+    if (unread) {
+      count_clock_loss(DWELL_CLOCK_LOST_ARGUMENTS);
+      bpf_map_delete_elem(&open_sets, &tid);
+      return;
+    }
   }
   if (call == DWELL_CALL_CLOCK_SETTIME || call == DWELL_CALL_CLOCK_ADJTIME) record->clock = (__s32)regs->di;
   record->h.type = DWELL_CLOCK_SET;

@@ -113,8 +113,8 @@ struct dwell_open_wait {
   __u64 out; /* timer_create: where the timer's number will be */
   __u32 steps;
   __u32 tgid;
-  __u32 stopped; /* by a signal; unless it is restarted, it is over */
-  __u32 unused;
+  __u32 stopped;    /* by a signal; unless it is restarted, it is over */
+  __u32 unreadable; /* what it asks for */
 };
 
 /* Two reads of the wall clock that one call frame made one after the other. */
@@ -168,7 +168,6 @@ struct dwell_clock_set_record {
   __u64 pcs[DWELL_SETTER_FRAMES]; /* as far as frame pointers lead */
   char comm[16];
 };
-#define DWELL_NO_SLOT 255
 
 /* Index of the clock tracer's own losses. */
 enum dwell_clock_loss {
@@ -177,6 +176,8 @@ enum dwell_clock_loss {
   DWELL_CLOCK_LOST_PAIRS,
   DWELL_CLOCK_LOST_SETS,
   DWELL_CLOCK_LOST_THREADS,
+  DWELL_CLOCK_LOST_TIMERS,    /* which clock a timer goes by */
+  DWELL_CLOCK_LOST_ARGUMENTS, /* what a call asked for could not be read */
   DWELL_CLOCK_LOST_KINDS
 };
 

@@ -31,14 +31,18 @@ enum dwell_record_type {
   DWELL_EXEC = 10,         /* dwell_process_record: the target replaced its program image; other_id says who did it */
   DWELL_EXIT = 11,         /* dwell_process_record: the last thread of the target is gone */
   DWELL_THREAD_EXIT = 12,  /* dwell_process_record: one thread ended */
+  DWELL_FORK_BELOW = 13,   /* dwell_process_record: a descendant that is no target forked; other_id as above */
+  DWELL_SPAWN = 14,        /* dwell_process_record: a vfork child became a program, or that program forked */
 };
 
 /* other_id of DWELL_EXEC: another thread than the first one has taken over the process's id. Else 0. */
 #define DWELL_EXEC_BY_ANOTHER_THREAD 1
 
+#define DWELL_NO_SLOT 255 /* dwell_header.process: no target */
+
 struct dwell_header {
   __u8 type;    /* dwell_record_type */
-  __u8 process; /* which target: the slot that userspace gave to its tgid */
+  __u8 process; /* which target: the slot that userspace gave to its tgid; used again when that has ended */
   __u16 probe;  /* index of the planned probe that saw it, 0 where there is none */
   __u32 tid;    /* thread id in userspace's PID namespace (bpf/pid_namespace.h) */
 };
@@ -113,16 +117,43 @@ struct dwell_stack_record {
   __u64 pcs[];
 };
 
-/* Everything that is lost is counted here, per CPU, and shown. Index of the losses map. */
+/* Everything that is lost is counted, per CPU, and shown. Index of the losses map; append only: recordings
+ * hold these numbers. */
 enum dwell_loss {
   DWELL_LOST_ALLOC = 0,   /* ring full (or in the part kept for frees): the block is not tracked at all */
   DWELL_LOST_FREE,        /* ring full: a block may look retained that is not */
   DWELL_LOST_STACK,       /* ring full: the allocation counts, its stack is unknown */
   DWELL_LOST_MAP,
-  DWELL_LOST_PROCESS,
+  DWELL_LOST_PROCESS,      /* exec, exit, and what can't be remembered of a process */
   DWELL_LOST_THREAD_STATE, /* no memory for a thread's state: its calls are not seen */
   DWELL_LOST_SCRATCH,      /* no scratch memory to unwind in */
+  DWELL_LOST_FORK,         /* ring full: a child that nobody is told of */
+  DWELL_LOST_THREAD,       /* the creation of a thread, or its join */
+  DWELL_LOST_RESULT,       /* what a call gave back could not be read */
+  DWELL_LOST_NESTING,      /* whether one call is inside another could not be read */
+  DWELL_LOST_RETURN,       /* the kernel allows no further return probe on this thread */
+  DWELL_LOST_BLOCKED,      /* a wait that found no room in the sums of blocked time */
+  DWELL_LOST_WAKER_NAME,
+  DWELL_LOST_CLOCK_READ,   /* from here on in the order of dwell_clock_loss */
+  DWELL_LOST_CLOCK_WAIT,
+  DWELL_LOST_CLOCK_PAIR,
+  DWELL_LOST_CLOCK_SET,
+  DWELL_LOST_CLOCK_THREAD,
+  DWELL_LOST_CLOCK_TIMER,
+  DWELL_LOST_CLOCK_ARGUMENT,
+  DWELL_LOST_GO_SAMPLE,
+  DWELL_LOST_GO_PARK,
+  DWELL_LOST_GO_CONTEXT,
+  DWELL_LOST_GO_PARENT, /* the parents of a context could not be read */
   DWELL_LOST_KINDS
+};
+
+/* Value of the losses map. */
+struct dwell_loss_count {
+  __u64 count;    /* since load */
+  __u64 first_ns; /* the first one since userspace read them */
+  __u64 last_ns;
+  __u64 reading;  /* what first_ns belongs to */
 };
 
 #if defined(__cplusplus)
@@ -137,5 +168,6 @@ DWELL_PIN(struct dwell_realloc_record, 48);
 DWELL_PIN(struct dwell_map_record, 64);
 DWELL_PIN(struct dwell_process_record, 24);
 DWELL_PIN(struct dwell_stack_record, 64);
+DWELL_PIN(struct dwell_loss_count, 32);
 
 #endif /* DWELL_BPF_EVENTS_H */

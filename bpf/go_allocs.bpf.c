@@ -21,7 +21,13 @@ struct {
 } span_layouts SEC(".maps");
 
 __u64 window = 0; /* 0: none is open */
-__u64 lost = 0;   /* samples that found no room in the ring */
+__u64 lost = 0;   /* samples that found no room in the ring, or whose span could not be read */
+
+static __always_inline int count_lost_sample(void) {
+  __sync_fetch_and_add(&lost, 1);
+  dwell_count_loss(DWELL_LOST_GO_SAMPLE);
+  return 0;
+}
 
 #define DWELL_SPAN_START 24
 #define DWELL_SPAN_WORDS 16 /* of 64 objects: no span has more than 1024 */
@@ -73,7 +79,8 @@ int on_span(struct pt_regs *ctx) {
   __u64 taken = number_at(span + layout->count, true);
   struct dwell_go_alloc_record record = {.h = header(DWELL_GO_ALLOC, target->slot, 0), .span = span};
   record.element_size = number_at(span + layout->element_size, false);
-  if (taken >= elements || !record.element_size) return 0;
+  if (!elements || !record.element_size) return count_lost_sample(); /* the span can't be read */
+  if (taken >= elements) return 0;
   __u64 object = next_object(span, layout, elements);
   if (object < elements)
     record.address = number_at(span + DWELL_SPAN_START, false) + object * record.element_size;
@@ -82,7 +89,6 @@ int on_span(struct pt_regs *ctx) {
   /* Inside the function, with its frame set up: as if the call before the probe were under way. */
   struct dwell_stack_start start = {.pc = ctx->ip, .sp = ctx->sp, .bp = ctx->bp};
   record.stack = dwell_stack(NULL, start, target->slot, record.h.tid);
-  if (bpf_ringbuf_output(&events, &record, sizeof(record), dwell_wake_flags()))
-    __sync_fetch_and_add(&lost, 1);
+  if (bpf_ringbuf_output(&events, &record, sizeof(record), dwell_wake_flags())) return count_lost_sample();
   return 0;
 }

@@ -39,8 +39,13 @@ struct {
   __type(value, __u8);                      /* dwell_go_context_end */
 } itabs SEC(".maps");
 
-__u64 lost = 0;    /* contexts that found no room in the maps */
+__u64 lost = 0;    /* contexts that found no room in the maps, or whose sums are not there */
 __u64 unknown = 0; /* cancelled, and not seen to be made: older than the recording, or cancelled already */
+
+static __always_inline void count_lost_context(void) {
+  __sync_fetch_and_add(&lost, 1);
+  dwell_count_loss(DWELL_LOST_GO_CONTEXT);
+}
 
 static __always_inline struct dwell_go_context_sums *sums_of(const struct dwell_go_context_site *site) {
   static const struct dwell_go_context_sums none;
@@ -59,7 +64,10 @@ static __always_inline void read_parents(struct dwell_go_context_site *site, __u
     if (!end) return;
     site->parents[i] = itab;
     if (*end == DWELL_GO_CONTEXT_ENDS) return;
-    if (bpf_probe_read_user(parent, sizeof(parent), (void *)address)) return;
+    if (bpf_probe_read_user(parent, sizeof(parent), (void *)address)) {
+      dwell_count_loss(DWELL_LOST_GO_PARENT);
+      return;
+    }
     itab = parent[0];
     address = parent[1];
   }
@@ -77,11 +85,14 @@ static __always_inline void made(struct pt_regs *ctx, __u8 process, bool old) {
   if (known) {
     struct dwell_go_context_site before = known->site;
     struct dwell_go_context_sums *sums = bpf_map_lookup_elem(&sites, &before);
-    if (sums) __sync_fetch_and_add(&sums->collected, 1);
+    if (sums)
+      __sync_fetch_and_add(&sums->collected, 1);
+    else
+      count_lost_context();
   }
   struct dwell_go_context_sums *sums = sums_of(&fresh.site);
   if (!sums || bpf_map_update_elem(&contexts, &key, &fresh, BPF_ANY)) {
-    __sync_fetch_and_add(&lost, 1);
+    count_lost_context();
     return;
   }
   __sync_fetch_and_add(&sums->made, 1);
@@ -99,7 +110,10 @@ static __always_inline void cancelled(__u64 address, __u8 process) {
   /* Of two that cancel it at once, one has done so. */
   if (bpf_map_delete_elem(&contexts, &key)) return;
   struct dwell_go_context_sums *sums = bpf_map_lookup_elem(&sites, &site);
-  if (!sums) return;
+  if (!sums) {
+    count_lost_context();
+    return;
+  }
   __sync_fetch_and_add(&sums->cancelled, 1);
   __sync_fetch_and_add(&sums->lived_ns, lived);
   if (lived > sums->longest_ns) sums->longest_ns = lived;

@@ -34,6 +34,11 @@ struct {
 __u64 window = 0; /* 0: none is open */
 __u64 lost = 0;   /* parks that found no room in the maps */
 
+static __always_inline void count_lost_park(void) {
+  __sync_fetch_and_add(&lost, 1);
+  dwell_count_loss(DWELL_LOST_GO_PARK);
+}
+
 static __always_inline void count_at(const struct dwell_go_site *site, __u64 ns, __u64 queued_ns,
                                      bool queued) {
   static const struct dwell_go_site_sums none;
@@ -43,7 +48,7 @@ static __always_inline void count_at(const struct dwell_go_site *site, __u64 ns,
     sums = bpf_map_lookup_elem(&sites, site);
   }
   if (!sums) {
-    __sync_fetch_and_add(&lost, 1);
+    count_lost_park();
     return;
   }
   __sync_fetch_and_add(&sums->count, 1);
@@ -66,7 +71,7 @@ static __always_inline void parks(struct pt_regs *ctx, struct dwell_goroutine_ke
     known->ready_ns = 0;
     known->since_ns = fresh.since_ns;
   } else if (bpf_map_update_elem(&goroutines, key, &fresh, BPF_ANY)) {
-    __sync_fetch_and_add(&lost, 1);
+    count_lost_park();
   }
 }
 
@@ -75,7 +80,7 @@ static __always_inline void runs(struct dwell_goroutine_key *key) {
   struct dwell_goroutine *known = bpf_map_lookup_elem(&goroutines, key);
   if (!known) {
     struct dwell_goroutine fresh = {.first_run_ns = now};
-    if (bpf_map_update_elem(&goroutines, key, &fresh, BPF_ANY)) __sync_fetch_and_add(&lost, 1);
+    if (bpf_map_update_elem(&goroutines, key, &fresh, BPF_ANY)) count_lost_park();
     return;
   }
   __u64 since = known->since_ns, ready = known->ready_ns;

@@ -17,16 +17,16 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-/* A call of pthread_create that has not got to its new thread yet, by the calling thread. */
+/* A call of pthread_create that has not got to its new thread yet, of the calling thread. */
 struct creation {
   __u64 routine;
   __u32 join;
-  __u32 unused;
+  __u32 under_way;
 };
 struct {
-  __uint(type, BPF_MAP_TYPE_LRU_HASH);
-  __uint(max_entries, 4096);
-  __type(key, __u32); /* the kernel's own id */
+  __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+  __uint(map_flags, BPF_F_NO_PREALLOC);
+  __type(key, int);
   __type(value, struct creation);
 } creations SEC(".maps");
 
@@ -34,13 +34,25 @@ struct {
 #define ATTRIBUTE_FLAGS_AT 8
 #define ATTRIBUTE_DETACHED 1
 
+static __always_inline __u32 join_of(__u64 attributes) {
+  __u32 flags = 0;
+  if (attributes && bpf_probe_read_user(&flags, sizeof(flags), (void *)(attributes + ATTRIBUTE_FLAGS_AT))) {
+    dwell_count_loss(DWELL_LOST_THREAD);
+    return DWELL_JOIN_UNKNOWN;
+  }
+  return flags & ATTRIBUTE_DETACHED ? DWELL_JOIN_DETACHED : DWELL_JOIN_EXPECTED;
+}
+
 static __always_inline int note_creation(struct pt_regs *ctx) {
-  __u32 tid = bpf_get_current_pid_tgid(), flags = 0;
-  __u64 attributes = ctx->si;
-  if (attributes) bpf_probe_read_user(&flags, sizeof(flags), (void *)(attributes + ATTRIBUTE_FLAGS_AT));
-  struct creation creation = {.routine = ctx->dx,
-                              .join = flags & ATTRIBUTE_DETACHED ? DWELL_JOIN_DETACHED : DWELL_JOIN_EXPECTED};
-  if (bpf_map_update_elem(&creations, &tid, &creation, BPF_ANY)) dwell_count_loss(DWELL_LOST_THREAD_STATE);
+  struct creation *creation = bpf_task_storage_get(&creations, bpf_get_current_task_btf(), NULL,
+                                                   BPF_LOCAL_STORAGE_GET_F_CREATE);
+  if (!creation) {
+    dwell_count_loss(DWELL_LOST_THREAD);
+    return 0;
+  }
+  creation->routine = ctx->dx;
+  creation->join = join_of(ctx->si);
+  creation->under_way = 1;
   return 0;
 }
 
@@ -53,7 +65,7 @@ int on_call(struct pt_regs *ctx) {
   struct dwell_thread_settled record = {.h = header(DWELL_THREAD_SETTLED, target->slot, 0),
                                         .time_ns = bpf_ktime_get_ns(),
                                         .thread_pointer = ctx->di};
-  DWELL_SEND(record, DWELL_LOST_PROCESS);
+  DWELL_SEND(record, DWELL_LOST_THREAD);
   return 0;
 }
 
@@ -69,17 +81,16 @@ int on_new_thread(struct bpf_raw_tracepoint_args *ctx) {
                                         .time_ns = bpf_ktime_get_ns()};
   record.tid = dwell_tid_of(child);
   record.thread_pointer = BPF_CORE_READ(child, thread.fsbase);
-  __u32 creator = ids;
-  struct creation *creation = bpf_map_lookup_elem(&creations, &creator);
-  if (creation) {
+  struct creation *creation = bpf_task_storage_get(&creations, bpf_get_current_task_btf(), NULL, 0);
+  if (creation && creation->under_way) {
     record.routine = creation->routine;
     record.join = creation->join;
-    bpf_map_delete_elem(&creations, &creator);
+    creation->under_way = 0;
   }
   /* Whoever makes a thread stands behind the system call of a function that has pushed nothing. */
   struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
   struct dwell_stack_start start = {.pc = regs->ip, .sp = regs->sp, .bp = regs->bp, .cfa_offset = 8};
   record.stack = dwell_stack(ctx, start, target->slot, record.h.tid);
-  DWELL_SEND(record, DWELL_LOST_PROCESS);
+  DWELL_SEND(record, DWELL_LOST_THREAD);
   return 0;
 }

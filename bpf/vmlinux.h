@@ -43,6 +43,7 @@ struct return_instance {
 
 struct uprobe_task {
   struct return_instance *return_instances;
+  unsigned int depth;
 };
 
 struct xol_area {

@@ -156,12 +156,12 @@ std::uint64_t perf_map_version(pid_t pid, uid_t owner) {
   return file ? file->version : 0;
 }
 
-Result<AddressMap> read_perf_map(pid_t pid, uid_t owner) {
+Result<AddressMap> read_perf_map(pid_t pid, uid_t owner, std::size_t* skipped) {
   Result<RegularFile> file = open_perf_map(pid, owner);
   if (!file) return file.error();
   Result<std::string> text = read_whole(*file, fmt::format("the perf map of PID {}", pid));
   if (!text) return text.error();
-  return parse_perf_map(*text);
+  return parse_perf_map(*text, skipped);
 }
 
 AddressMap parse_kallsyms(std::string_view text) {

@@ -37,7 +37,7 @@ inline constexpr uid_t kSameAsOurs = ~0u;
 
 // The map of a process, found under the number that it has in its own PID namespace, in its own mount namespace.
 // Only a file of root's or of the process's owner, who is asked of /proc; `owner` is who it was if it has ended.
-Result<AddressMap> read_perf_map(pid_t pid, uid_t owner = kSameAsOurs);
+Result<AddressMap> read_perf_map(pid_t pid, uid_t owner = kSameAsOurs, std::size_t* skipped = nullptr);
 
 // Changes when the map has changed; 0 if there is none. Runtimes go on writing while they run.
 std::uint64_t perf_map_version(pid_t pid, uid_t owner = kSameAsOurs);

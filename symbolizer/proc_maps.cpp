@@ -107,7 +107,7 @@ std::vector<Mapping> parse_maps(std::string_view text, std::size_t* skipped) {
   return mappings;
 }
 
-Result<std::vector<Mapping>> read_maps(pid_t pid) {
+Result<std::vector<Mapping>> read_maps(pid_t pid, std::size_t* skipped) {
   std::string path = fmt::format("/proc/{}/maps", pid);
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return no_process(pid, "read " + path, errno);
@@ -117,7 +117,7 @@ Result<std::vector<Mapping>> read_maps(pid_t pid) {
     if (::access(fmt::format("/proc/{}", pid).c_str(), F_OK) != 0) return no_process(pid, "read " + path, ESRCH);
     return text.error();
   }
-  return parse_maps(*text);
+  return parse_maps(*text, skipped);
 }
 
 Result<std::string> path_to_open(pid_t pid, const Mapping& mapping) {

@@ -33,7 +33,7 @@ struct Mapping {
 // Pure: lines that do not parse are skipped; `skipped` counts them if given.
 std::vector<Mapping> parse_maps(std::string_view text, std::size_t* skipped = nullptr);
 
-Result<std::vector<Mapping>> read_maps(pid_t pid);
+Result<std::vector<Mapping>> read_maps(pid_t pid, std::size_t* skipped = nullptr);
 
 // A path that opens the very file that is mapped: /proc/PID/map_files/START-END where that is allowed,
 // else /proc/PID/root/PATH if its device and inode agree, else an error that says which of both failed.

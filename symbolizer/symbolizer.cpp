@@ -259,7 +259,8 @@ void Symbolizer::Module::open_names() {
   bool jit = module_.ref.kind == CodeKind::kJit;
   if (jit && module_.ref.pid == 0) return;
   if (jit) names_version_ = perf_map_version(module_.ref.pid, module_.ref.owner);
-  Result<AddressMap> names = jit ? read_perf_map(module_.ref.pid, module_.ref.owner) : read_kallsyms();
+  report_.skipped_lines = 0;
+  Result<AddressMap> names = jit ? read_perf_map(module_.ref.pid, module_.ref.owner, &report_.skipped_lines) : read_kallsyms();
   if (!names) {
     note_problem(names.error().what, jit ? "let the runtime write a perf map (node --perf-basic-prof, "
                                            "java -XX:+DumpPerfMapAtExit, python -X perf)"

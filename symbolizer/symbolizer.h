@@ -75,6 +75,7 @@ struct ModuleReport {
   std::string problem;       // why names are missing; "" if nothing is
   std::string hint;          // how to get them
   std::size_t symbol_count = 0;
+  std::size_t skipped_lines = 0;  // of a perf map, that could not be understood
   std::uint64_t bytes_read = 0;  // of debug information
 };
 

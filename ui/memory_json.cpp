@@ -68,6 +68,18 @@ Json loss_json(const LossReport& loss) {
           {"consequence", printable(loss.consequence)}};
 }
 
+Json children_json(const std::optional<ChildReport>& children) {
+  if (!children) return nullptr;
+  const ChildCounts& counts = children->counts;
+  Json json{{"asked", counts.asked}, {"forked", counts.forked}, {"spawned", counts.spawned}};
+  if (!counts.asked) return json;
+  json["followed"] = counts.followed;
+  json["ended_too_early"] = counts.ended_too_early;
+  json["failed"] = counts.failed;
+  json["without_room"] = counts.without_room;
+  return json;
+}
+
 Json cost_json(const std::optional<CostReport>& cost) {
   if (!cost) return nullptr;
   return {{"target_cpu_percent", cost->target_cpu_percent},
@@ -131,6 +143,7 @@ void write_memory_json(const MemoryReport& report, const Json& more, const TextS
   json.member("left_out", list(report.left_out, kind_json));
   json.member("sites_left_out", report.sites_left_out);
   json.member("losses", list(report.losses, loss_json));
+  json.member("children", children_json(report.children));
   json.member("surprises", surprises_json(report.surprises));
   json.member("stacks", stacks_json(report.stacks));
   json.member("cost", cost_json(report.cost));

@@ -70,6 +70,7 @@ class MemoryTextWriter {
     }
     out_ += options_.sections;
     write_losses();
+    write_children();
     if (!sections_.empty() || options_.first.empty()) write_stack_quality();
     write_cost();
     return std::move(out_);
@@ -400,6 +401,11 @@ class MemoryTextWriter {
     surprise(odd.implied_frees, "addresses given out again although no free of them was seen");
     surprise(odd.orphan_reallocs, "halves of a realloc whose other half was not seen");
     surprise(odd.refused_blocks, "blocks not followed, because the table of blocks was full");
+  }
+  void write_children() {
+    if (!report_.children || report_.children->words.empty()) return;
+    out_ += "\n";
+    for (const std::string& words : report_.children->words) line(Paint::kPlain, printable(words));
   }
   void surprise(std::uint64_t count, const std::string& what) {
     if (count) line(Paint::kPlain, fmt::format("  {} {}", grouped(static_cast<std::int64_t>(count)), what));

@@ -119,8 +119,8 @@ void BM_Collector(benchmark::State& state) {
     Decoder decoder(stacks, *writer,
                     {[](const ProcessNews&) {}, [](ProcessSlot, dwell_stack_end, std::uint64_t) {},
                      [&](ProcessSlot) -> const AddressSpace& { return code; },
-                     [&](const dwell_header& header, std::span<const std::byte> record) {
-                       return decode_memory(header, record, stacks, [&](const auto& event) { ledger.apply(event); });
+                     [&](const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) {
+                       return decode_memory(header, process, record, stacks, [&](const auto& event) { ledger.apply(event); });
                      }});
     EventStream stream(live_blocks, kStacks);
     Ring ring;

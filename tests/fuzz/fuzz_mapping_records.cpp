@@ -3,9 +3,11 @@
 #include <cstdlib>
 #include <span>
 
+#include "tests/fuzz/memory_bound.h"
 #include "userspace/collect/mmap_watch.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  dwell::testing::MemoryBound bound(size, 64 << 10, 128);
   using namespace dwell;
   MappingNews news;
   decode_mapping_records(std::as_bytes(std::span(data, size)), {7}, news);

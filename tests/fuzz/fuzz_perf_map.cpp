@@ -4,8 +4,10 @@
 #include <string_view>
 
 #include "symbolizer/perf_map.h"
+#include "tests/fuzz/memory_bound.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  dwell::testing::MemoryBound bound(size, 64 << 10, 128);
   std::string_view text(reinterpret_cast<const char*>(data), size);
   dwell::AddressMap names = dwell::parse_perf_map(text);
   if (names.size() > 2 * size) std::abort();

@@ -4,8 +4,10 @@
 #include <string_view>
 
 #include "symbolizer/proc_maps.h"
+#include "tests/fuzz/memory_bound.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  dwell::testing::MemoryBound bound(size, 64 << 10, 128);
   std::size_t skipped = 0;
   std::string_view text(reinterpret_cast<const char*>(data), size);
   std::vector<dwell::Mapping> mappings = dwell::parse_maps(text, &skipped);

@@ -4,7 +4,6 @@
 #include <absl/container/flat_hash_map.h>
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
@@ -45,13 +44,14 @@ struct MemoryLedger::Impl {
 
   SeriesTable table;
   LedgerLimits limits;
-  std::array<std::unique_ptr<ProcessState>, 256> processes;
+  std::vector<std::unique_ptr<ProcessState>> processes;  // by ProcessSlot
   std::size_t block_count = 0;  // in all block tables and mapping tables, and parked
   std::uint64_t tick_start_ns;
   std::uint64_t events = 0;
   Surprises surprises;
 
   ProcessState& process(ProcessSlot slot) {
+    if (processes.size() <= slot) processes.resize(slot + std::size_t{1});
     if (!processes[slot]) processes[slot] = std::make_unique<ProcessState>();
     return *processes[slot];
   }
@@ -257,7 +257,7 @@ void MemoryLedger::apply(const Fork& event) {
 }
 
 void MemoryLedger::Impl::drop_all(ProcessSlot slot) {
-  if (!processes[slot]) return;
+  if (processes.size() <= slot || !processes[slot]) return;
   ProcessState& state = *processes[slot];
   for (std::uint32_t i = 0; i < table.series().size(); ++i) {
     Amount live = table.live(i);
@@ -336,7 +336,7 @@ std::vector<LiveBlock> MemoryLedger::live_blocks() const {
 
 LiveTotal MemoryLedger::live(MemoryKind kind) const {
   LiveTotal total;
-  for (int slot = 0; slot < 256; ++slot) {
+  for (std::size_t slot = 0; slot < impl_->processes.size(); ++slot) {
     const std::unique_ptr<ProcessState>& state = impl_->processes[slot];
     if (!state || state->ended) continue;
     total.blocks += impl_->table.live_blocks(static_cast<ProcessSlot>(slot), kind);

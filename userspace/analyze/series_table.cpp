@@ -32,17 +32,19 @@ void add_signed(MovedRow& to, const Amount& amount, std::int64_t sign) {
 
 }  // namespace
 
-SeriesTable::SeriesTable(std::uint64_t start_ns, std::uint64_t sample_period) : period_(sample_period) {
-  for (Account& account : accounts_) account.peak_ns = start_ns;
-}
+SeriesTable::SeriesTable(std::uint64_t start_ns, std::uint64_t sample_period) : period_(sample_period), start_ns_(start_ns) {}
 
 std::uint32_t SeriesTable::find_or_add(StackId stack, MemoryKind kind, ProcessSlot process) {
-  std::uint64_t key = std::uint64_t{static_cast<std::uint32_t>(stack)} << 16 |
+  std::uint64_t key = std::uint64_t{static_cast<std::uint32_t>(stack)} << 24 |
                       std::uint64_t{process} << 8 | static_cast<std::uint64_t>(kind);
   auto [it, added] = index_.try_emplace(key, static_cast<std::uint32_t>(states_.size()));
   if (added) {
     ids_.push_back({stack, kind, process});
-    states_.emplace_back().account = static_cast<std::uint16_t>(account_index(process, kind));
+    std::size_t account = account_index(process, kind);
+    Account empty;
+    empty.peak_ns = start_ns_;
+    if (accounts_.size() <= account) accounts_.resize(account + 1, empty);
+    states_.emplace_back().account = static_cast<std::uint32_t>(account);
   }
   return it->second;
 }
@@ -198,7 +200,7 @@ void SeriesTable::take_tick(std::uint64_t now_ns, MemoryTick& tick) {
 std::size_t SeriesTable::memory_bytes() const {
   return ids_.capacity() * sizeof(Series) + states_.capacity() * sizeof(State) +
          index_.capacity() * (sizeof(decltype(index_)::value_type) + 1) +
-         touched_.capacity() * sizeof(std::uint32_t) + sizeof accounts_;
+         touched_.capacity() * sizeof(std::uint32_t) + accounts_.capacity() * sizeof(Account);
 }
 
 }  // namespace dwell

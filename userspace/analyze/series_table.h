@@ -10,7 +10,6 @@
 #include <absl/container/flat_hash_map.h>
 #include <absl/container/inlined_vector.h>
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -59,7 +58,7 @@ class SeriesTable {
     Amount live;
     std::uint64_t peak_blocks = 0, peak_bytes = 0;
     std::uint32_t peak_epoch = 0;
-    std::uint16_t account = 0;
+    std::uint32_t account = 0;
     bool touched = false, was_moved = false;
     std::uint64_t allocs = 0, alloc_bytes = 0, frees = 0, freed_bytes = 0;
     absl::InlinedVector<Lifetime, 2> lifetimes;
@@ -77,7 +76,9 @@ class SeriesTable {
     return process * std::size_t{kMemoryKinds} + static_cast<std::size_t>(kind);
   }
   const Account& account(ProcessSlot process, MemoryKind kind) const {
-    return accounts_[account_index(process, kind)];
+    static const Account kEmpty;
+    std::size_t index = account_index(process, kind);
+    return index < accounts_.size() ? accounts_[index] : kEmpty;
   }
   State& before_change(std::uint32_t series);
   void add_live(State& state, const Amount& amount, std::uint64_t time_ns);
@@ -92,7 +93,8 @@ class SeriesTable {
   std::vector<Series> ids_;
   std::vector<State> states_;
   absl::flat_hash_map<std::uint64_t, std::uint32_t> index_;
-  std::array<Account, 256 * kMemoryKinds> accounts_;
+  std::vector<Account> accounts_;  // by account_index()
+  std::uint64_t start_ns_;
   std::vector<std::uint32_t> touched_;
 };
 

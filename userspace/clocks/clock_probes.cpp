@@ -127,6 +127,18 @@ ClockProbes plan_clock_probes(pid_t pid, const std::vector<Mapping>& mappings, c
   return result;
 }
 
+std::vector<TimerClock> parse_timers(std::string_view text) {
+  std::vector<TimerClock> timers;
+  std::optional<long> id;
+  for (std::string_view line : split(text, '\n')) {
+    if (line.starts_with("ID:")) id = field_of(line, "ID:");
+    std::optional<long> clock = line.starts_with("ClockID:") ? field_of(line, "ClockID:") : std::nullopt;
+    if (clock && id)
+      timers.push_back({DWELL_CALL_TIMER_CREATE, static_cast<std::uint64_t>(*id), static_cast<std::uint32_t>(*clock)});
+  }
+  return timers;
+}
+
 std::vector<TimerClock> timers_of(pid_t pid) {
   std::vector<TimerClock> timers;
   std::error_code ignored;
@@ -139,13 +151,8 @@ std::vector<TimerClock> timers_of(pid_t pid) {
                       static_cast<std::uint32_t>(*clock)});
   }
   if (Result<std::string> text = read_file(fmt::format("/proc/{}/timers", pid))) {
-    std::optional<long> id;
-    for (std::string_view line : split(*text, '\n')) {
-      if (line.starts_with("ID:")) id = field_of(line, "ID:");
-      if (line.starts_with("ClockID:") && id)
-        timers.push_back({DWELL_CALL_TIMER_CREATE, static_cast<std::uint64_t>(*id),
-                          static_cast<std::uint32_t>(*field_of(line, "ClockID:"))});
-    }
+    std::vector<TimerClock> posix = parse_timers(*text);
+    timers.insert(timers.end(), posix.begin(), posix.end());
   }
   return timers;
 }

@@ -47,11 +47,14 @@ ClockProbes plan_clock_probes(pid_t pid, const std::vector<Mapping>& mappings, c
 // What a read costs under the dearest of these, with our program.
 double highest_read_price(const std::vector<ReadProbe>& probes);
 
+// A timer, and the clock that it goes by.
 struct TimerClock {
   dwell_clock_call create;
   std::uint64_t id;
   std::uint32_t clock;
 };
+// Pure: those in the text of /proc/PID/timers.
+std::vector<TimerClock> parse_timers(std::string_view text);
 // Timers and timer descriptors that the process has already, and the clocks they go by.
 std::vector<TimerClock> timers_of(pid_t pid);
 

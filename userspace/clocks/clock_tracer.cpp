@@ -49,7 +49,8 @@ Value sum_of_cpus(bpf_map* map, std::uint32_t key, Add add) {
 
 const char* clock_loss_name(std::size_t kind) {
   static constexpr const char* kNames[] = {"reads", "waits", "pairs of reads", "settings of a clock",
-                                           "threads"};
+                                           "threads", "clocks of timers",
+                                           "calls whose timeout could not be read"};
   static_assert(sizeof kNames / sizeof *kNames == DWELL_CLOCK_LOST_KINDS);
   return kNames[kind];
 }
@@ -193,6 +194,8 @@ dwell_sample_totals ClockTracer::samples(ProcessSlot slot) const {
                                             to.in_vdso += one.in_vdso;
                                           });
 }
+
+std::uint64_t ClockTracer::skipped_runs() const { return skipped_runs_of(impl_->clocks->obj); }
 
 std::vector<std::uint64_t> ClockTracer::losses() const {
   std::vector<std::uint64_t> sums(DWELL_CLOCK_LOST_KINDS);

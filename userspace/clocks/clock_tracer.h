@@ -60,6 +60,7 @@ class ClockTracer {
   std::vector<std::pair<std::uint32_t, dwell_open_wait>> open_waits() const;
   std::vector<std::pair<dwell_pair_key, dwell_pair_stats>> pairs() const;
   dwell_sample_totals samples(ProcessSlot slot) const;
+  std::uint64_t skipped_runs() const;
   std::vector<std::uint64_t> losses() const;  // by dwell_clock_loss
   RunTime run_time() const;
 

@@ -54,6 +54,8 @@ Result<void> ClockTracing::mapped(ProcessSlot slot, const std::vector<Mapping>& 
       plan_clock_probes(process.pid, mappings, context_.calibration, context_.next_probe, process.planned);
   if (Result<void> known = tracer_.set_vdso(slot, plan.vdso); !known) return known;
   std::uint16_t first = context_.next_probe;
+  std::size_t fit = claim_probes(context_, plan.probes.size(), "its clocks");
+  plan.probes.resize(fit);
   context_.next_probe = static_cast<std::uint16_t>(first + plan.probes.size());
   places_.insert(places_.end(), plan.places.begin(), plan.places.end());
   for (std::string& note : plan.notes)
@@ -75,7 +77,7 @@ void ClockTracing::detach() {
 
 // ---- what comes from the kernel ----
 
-bool ClockTracing::decode(const dwell_header& header, std::span<const std::byte> record) {
+bool ClockTracing::decode(const dwell_header& header, ProcessSlot, std::span<const std::byte> record) {
   if (header.type != DWELL_CLOCK_SET || record.size() < sizeof(dwell_clock_set_record)) return false;
   const auto& set = *reinterpret_cast<const dwell_clock_set_record*>(record.data());
   ledger_.called(set);

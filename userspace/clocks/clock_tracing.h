@@ -28,7 +28,8 @@ class ClockTracing : public Tracer {
   Result<void> expect_something(const ProcessFacts&) override { return {}; }  // waits, at least
   void happened(const ProcessNews& news) override;
   void forked(std::uint64_t, ProcessSlot, ProcessSlot) override {}  // what was counted stays the parent's
-  bool decode(const dwell_header& header, std::span<const std::byte> record) override;
+  std::uint64_t skipped_runs() const override { return tracer_.skipped_runs(); }
+  bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) override;
   Result<void> write_tick(std::uint64_t now_ns) override;
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t live_count() const override { return 0; }

@@ -25,6 +25,7 @@ class AddressSpace {
   void forget_former() { former_.clear(); }
   // The module and the file offset of an address; no module, and the address itself, where there is none.
   Location locate(std::uint64_t address, bool return_address) const;
+  bool empty() const { return ranges_.empty(); }
   bool covers(std::uint64_t address) const { return find(address) != nullptr; }
 
  private:

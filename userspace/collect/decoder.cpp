@@ -37,6 +37,12 @@ bool Decoder::tell_process(const void* data, std::size_t size) {
     case DWELL_FORK:
       kind = Kind::kForked;
       break;
+    case DWELL_FORK_BELOW:
+      kind = Kind::kForkedBelow;
+      break;
+    case DWELL_SPAWN:
+      kind = Kind::kSpawned;
+      break;
     case DWELL_EXEC:
       kind = Kind::kExecuted;
       break;
@@ -44,7 +50,8 @@ bool Decoder::tell_process(const void* data, std::size_t size) {
       kind = Kind::kExited;
       break;
   }
-  sink_.process({kind, record.h.process, record.h.tid, record.other_id, record.time_ns});
+  sink_.process({kind, record.h.process, sink_.process_of(record.h.process), record.h.tid, record.other_id,
+                 record.time_ns});
   return true;
 }
 
@@ -60,6 +67,8 @@ void Decoder::decode(const void* data, std::size_t size) {
       known = learn_stack(data, size);
       break;
     case DWELL_FORK:
+    case DWELL_FORK_BELOW:
+    case DWELL_SPAWN:
     case DWELL_EXEC:
     case DWELL_EXIT:
     case DWELL_THREAD_EXIT:
@@ -67,7 +76,9 @@ void Decoder::decode(const void* data, std::size_t size) {
       events_ += known;
       break;
     default:
-      known = sink_.record(h, {static_cast<const std::byte*>(data), size});
+      ProcessSlot process = sink_.process_of(h.process);
+      if (process == kNoProcess && h.process != DWELL_NO_SLOT) return;
+      known = sink_.record(h, process, {static_cast<const std::byte*>(data), size});
       events_ += known;
   }
   undecodable_ += !known;

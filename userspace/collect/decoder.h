@@ -15,12 +15,22 @@
 
 namespace dwell {
 
+inline constexpr ProcessSlot kNoProcess = 0xffff;
+
 // What became of a process, in order with what it did before and after.
 struct ProcessNews {
-  enum class Kind { kForked, kExecuted, kExited, kThreadExited } kind;
-  ProcessSlot process;
+  enum class Kind {
+    kForked,
+    kForkedBelow,  // by a descendant of the process that is no target itself: `process` is not its parent
+    kSpawned,      // a program that it started by vfork or posix_spawn, or that such a program started
+    kExecuted,
+    kExited,
+    kThreadExited
+  } kind;
+  TargetSlot target;
+  ProcessSlot process;     // whose slot that is, kNoProcess: nobody's that is recorded
   Tid tid;
-  std::uint64_t other_id;  // kForked: the child's tgid; kExecuted: as DWELL_EXEC has it
+  std::uint64_t other_id;  // of the first three: the new process's tgid; kExecuted: as DWELL_EXEC has it
   std::uint64_t time_ns;
 };
 
@@ -29,11 +39,13 @@ class Decoder {
   struct Sink {
     std::function<void(const ProcessNews&)> process;
     // A walk stopped early at this pc, for want of something that userspace could bring.
-    std::function<void(ProcessSlot, dwell_stack_end, std::uint64_t pc)> stack_cut;
+    std::function<void(TargetSlot, dwell_stack_end, std::uint64_t pc)> stack_cut;
     // The code of a process, as it is known now.
-    std::function<const AddressSpace&(ProcessSlot)> address_space;
+    std::function<const AddressSpace&(TargetSlot)> address_space;
     // Any other record. False if no tracer knows it, or it is too short to be one.
-    std::function<bool(const dwell_header&, std::span<const std::byte>)> record;
+    std::function<bool(const dwell_header&, ProcessSlot, std::span<const std::byte>)> record;
+    // Whose slot it is now; kNoProcess: that of a child which is counted as not followed, or DWELL_NO_SLOT.
+    std::function<ProcessSlot(TargetSlot)> process_of = [](TargetSlot slot) { return ProcessSlot{slot}; };
   };
   Decoder(StackTable& stacks, RecordingWriter& writer, Sink sink)
       : stacks_(stacks), writer_(writer), sink_(std::move(sink)) {}

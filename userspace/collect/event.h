@@ -11,7 +11,8 @@
 namespace dwell {
 
 enum class StackId : std::uint32_t { kUnknown = 0 };  // index into the recording's stack table
-using ProcessSlot = std::uint8_t;                     // index into the recording's process table
+using ProcessSlot = std::uint16_t;                    // index into the recording's process table
+using TargetSlot = std::uint8_t;  // dwell_header.process: names a process while it lives, then another one
 using Tid = std::uint32_t;
 
 // What kind of memory a block is. Kinds are never added up into one another.

@@ -40,8 +40,8 @@ inline std::size_t memory_record_size(std::uint8_t type) {
 // Hands the record's event to `apply(const Alloc&)` and so on. False: it is none of the memory tracer's, or
 // too short.
 template <typename Apply>
-bool decode_memory(const dwell_header& h, std::span<const std::byte> bytes, StackTable& stacks,
-                   Apply&& apply) {
+bool decode_memory(const dwell_header& h, ProcessSlot process, std::span<const std::byte> bytes,
+                   StackTable& stacks, Apply&& apply) {
   std::size_t size = memory_record_size(h.type);
   if (!size || bytes.size() < size) return false;
   const void* data = bytes.data();
@@ -54,25 +54,25 @@ bool decode_memory(const dwell_header& h, std::span<const std::byte> bytes, Stac
   const auto& map = *static_cast<const dwell_map_record*>(data);
   switch (h.type) {
     case DWELL_ALLOC:
-      apply(Alloc{alloc.time_ns, alloc.address, alloc.size, stack_of(alloc.stack), h.tid, h.process});
+      apply(Alloc{alloc.time_ns, alloc.address, alloc.size, stack_of(alloc.stack), h.tid, process});
       break;
     case DWELL_FREE:
     case DWELL_FREE_INNER:
-      apply(Free{free.time_ns, free.address, h.tid, h.process, h.type == DWELL_FREE_INNER});
+      apply(Free{free.time_ns, free.address, h.tid, process, h.type == DWELL_FREE_INNER});
       break;
     case DWELL_REALLOC_BEGIN:
-      apply(ReallocBegin{free.time_ns, free.address, h.tid, h.process});
+      apply(ReallocBegin{free.time_ns, free.address, h.tid, process});
       break;
     case DWELL_REALLOC_END:
       apply(ReallocEnd{realloc.time_ns, realloc.old_address, realloc.address, realloc.size,
-                       stack_of(realloc.stack), h.tid, h.process});
+                       stack_of(realloc.stack), h.tid, process});
       break;
     case DWELL_MAP:
       apply(Map{map.time_ns, map.address, map.size, map.old_address, map.old_size, kind_of(map),
-                stack_of(map.stack), h.tid, h.process});
+                stack_of(map.stack), h.tid, process});
       break;
     case DWELL_UNMAP:
-      apply(Unmap{map.time_ns, map.address, map.size, h.tid, h.process});
+      apply(Unmap{map.time_ns, map.address, map.size, h.tid, process});
       break;
   }
   return true;

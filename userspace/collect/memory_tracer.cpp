@@ -65,6 +65,8 @@ std::vector<dwell_hits> MemoryTracer::hits(std::size_t probes) const {
   return read_hits(bpf_map__fd(impl_->alloc->maps.hits), probes);
 }
 
+std::uint64_t MemoryTracer::skipped_runs() const { return skipped_runs_of(impl_->alloc->obj); }
+
 RunTime MemoryTracer::run_time() const {
   ProbePrograms all = programs();
   return run_time_of(std::array{all.entry, all.session, all.returns, all.exits});

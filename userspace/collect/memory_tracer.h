@@ -29,6 +29,7 @@ class MemoryTracer {
   // Sums since load.
   std::vector<dwell_hits> hits(std::size_t probes) const;  // by probe index, 0 .. probes-1
   RunTime run_time() const;
+  std::uint64_t skipped_runs() const;
 
  private:
   struct Impl;

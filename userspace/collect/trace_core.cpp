@@ -73,7 +73,20 @@ struct TraceCore::Impl {
   UniqueFd run_time_stats;
   bool counts_run_time = false;
   std::uint64_t ring_bytes = 0;
+  std::uint64_t loss_reading = 0;
 };
+
+std::uint64_t skipped_runs_of(bpf_object* object) {
+  std::uint64_t sum = 0;
+  bpf_program* program;
+  bpf_object__for_each_program(program, object) {
+    bpf_prog_info info{};
+    std::uint32_t size = sizeof info;
+    int fd = bpf_program__fd(program);
+    if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &size) == 0) sum += info.recursion_misses;
+  }
+  return sum;
+}
 
 TraceCore::TraceCore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 TraceCore::TraceCore(TraceCore&&) noexcept = default;
@@ -100,6 +113,8 @@ Result<TraceCore> TraceCore::load(const TraceCoreSettings& settings) {
   return TraceCore(std::move(impl));
 }
 
+std::uint64_t TraceCore::skipped_runs() const { return skipped_runs_of(impl_->lifecycle->obj); }
+
 Result<void> TraceCore::adopt(bpf_object* object) const {
   bpf_map* ours;
   bpf_object__for_each_map(ours, impl_->lifecycle->obj) {
@@ -114,13 +129,18 @@ std::uint64_t TraceCore::ring_bytes() const { return impl_->ring_bytes; }
 
 UnwindMapFds TraceCore::unwind_maps() const { return unwind_map_fds(*impl_->lifecycle); }
 
-Result<void> TraceCore::add_target(pid_t pid, ProcessSlot slot) {
+Result<void> TraceCore::add_target(pid_t pid, TargetSlot slot) {
   std::uint32_t key = pid;
   dwell_target target{};
   target.slot = slot;
   if (bpf_map_update_elem(bpf_map__fd(impl_->lifecycle->maps.targets), &key, &target, BPF_ANY))
     return system_error(fmt::format("mark PID {} as a target", pid), errno);
   return {};
+}
+
+bool TraceCore::remove_target(pid_t pid) {
+  std::uint32_t key = pid;
+  return bpf_map_delete_elem(bpf_map__fd(impl_->lifecycle->maps.targets), &key) == 0;
 }
 
 void TraceCore::set_handler(RecordHandler record) { impl_->consumer.handler = std::move(record); }
@@ -134,15 +154,29 @@ Result<std::size_t> TraceCore::consume() {
 
 int TraceCore::ring_fd() const { return ring_buffer__epoll_fd(impl_->ring.get()); }
 
-std::vector<std::uint64_t> TraceCore::losses() const {
-  int cpus = libbpf_num_possible_cpus();
-  std::vector<std::uint64_t> per_cpu(cpus), sums(DWELL_LOST_KINDS);
+std::vector<LossSum> TraceCore::losses() const {
+  std::vector<dwell_loss_count> per_cpu(libbpf_num_possible_cpus());
+  std::vector<LossSum> sums(DWELL_LOST_KINDS);
   for (std::uint32_t kind = 0; kind < DWELL_LOST_KINDS; ++kind) {
     if (bpf_map_lookup_elem(bpf_map__fd(impl_->lifecycle->maps.losses), &kind, per_cpu.data())) continue;
-    for (std::uint64_t count : per_cpu) sums[kind] += count;
+    LossSum& sum = sums[kind];
+    std::uint64_t first_ns = ~std::uint64_t{0};
+    for (const dwell_loss_count& loss : per_cpu) {
+      sum.count += loss.count;
+      sum.last_ns = std::max<std::uint64_t>(sum.last_ns, loss.last_ns);
+      if (loss.count && loss.reading == impl_->loss_reading)
+        first_ns = std::min<std::uint64_t>(first_ns, loss.first_ns);
+    }
+    sum.first_ns = std::min(first_ns, sum.last_ns);
   }
-  for (std::size_t kind = 0; kind < sums.size(); ++kind) sums[kind] += impl_->consumer.dropped[kind];
+  for (std::size_t kind = 0; kind < sums.size(); ++kind) sums[kind].count += impl_->consumer.dropped[kind];
   return sums;
+}
+
+void TraceCore::losses_taken() {
+  std::uint32_t only = 0;
+  ++impl_->loss_reading;
+  bpf_map_update_elem(bpf_map__fd(impl_->lifecycle->maps.loss_readings), &only, &impl_->loss_reading, BPF_ANY);
 }
 
 Result<void> TraceCore::count_run_time(bool on) {

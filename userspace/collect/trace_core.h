@@ -35,6 +35,11 @@ struct TraceCoreSettings {
   UnwindMapSizes unwind_sizes;
 };
 
+struct LossSum {
+  std::uint64_t count = 0;                  // since load
+  std::uint64_t first_ns = 0, last_ns = 0;  // of those since losses_taken(); means something only if there are any
+};
+
 class TraceCore {
  public:
   static Result<TraceCore> load(const TraceCoreSettings& settings);
@@ -48,7 +53,10 @@ class TraceCore {
   UnwindMapFds unwind_maps() const;
 
   // From now on the process's events are sent, marked with the slot, until it ends.
-  Result<void> add_target(pid_t pid, ProcessSlot slot);
+  Result<void> add_target(pid_t pid, TargetSlot slot);
+
+  // It has ended without the kernel's side having been told to follow it in time: its number may be given again.
+  bool remove_target(pid_t pid);  // false: its end has been sent already
 
   using RecordHandler = std::function<void(const void* data, std::size_t size)>;
   void set_handler(RecordHandler record);
@@ -56,7 +64,11 @@ class TraceCore {
   Result<std::size_t> consume();
   int ring_fd() const;  // readable when much waits; little waits for the next poll
 
-  std::vector<std::uint64_t> losses() const;  // by dwell_loss; sums since load
+  std::vector<LossSum> losses() const;  // by dwell_loss
+  void losses_taken();                  // from now on first_ns is that of the first loss to come
+
+  // Of our own programs; see below.
+  std::uint64_t skipped_runs() const;
 
   // Counts how long BPF programs run: about 20 ns a run dearer, so only for a while.
   Result<void> count_run_time(bool on);
@@ -71,6 +83,10 @@ class TraceCore {
 // Who lets the kernel count, where this process may not: it gives a descriptor, and while that is open it counts.
 using RunTimeCounter = std::function<int()>;
 void set_run_time_counter(RunTimeCounter counter);
+
+// Runs of these programs that the kernel left out, because one of them was under way on the same CPU. Not every
+// kernel counts them for every kind of program.
+std::uint64_t skipped_runs_of(bpf_object* object);
 
 // How often programs ran while the kernel counted, and how long that took.
 struct RunTime {

@@ -119,6 +119,8 @@ void GoHeap::read_spans(const GoRuntime& runtime, std::uint64_t base, std::uint6
       number = before->second.span_of_page[span.start % kArena / kPage];
       if (number == kNoSpan) continue;
     } else {
+      // A place has one span: else a program could claim thousands for each page that it has.
+      if (arena.span_of_page[(begin - base) / kPage] != kNoSpan) continue;
       span.first_object = objects_;
       objects_ += span.elements;
       spans_.push_back(span);

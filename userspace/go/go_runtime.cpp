@@ -40,13 +40,16 @@ constexpr std::size_t kFewestOfGo = 2;  // the first, and one of the runtime's o
 
 }  // namespace
 
-Result<GoRuntime> GoRuntime::attach(pid_t pid) {
+Result<GoRuntime> GoRuntime::attach(pid_t pid) { return attach(std::make_unique<ProcessMemory>(pid)); }
+
+Result<GoRuntime> GoRuntime::attach(std::unique_ptr<ProcessMemory> memory) {
+  pid_t pid = memory->pid();
   std::string doing = fmt::format("look at the goroutines of PID {}", pid);
   if (Result<ProcessFacts> facts = read_process(pid); !facts) return facts.error();
   Result<std::vector<Mapping>> mappings = read_maps(pid);
   if (!mappings) return mappings.error().because_of(doing);
   GoRuntime runtime;
-  runtime.memory_ = std::make_unique<ProcessMemory>(pid);
+  runtime.memory_ = std::move(memory);
   for (const Mapping& mapping : *mappings) {
     if (!mapping.readable || !mapping.is_file()) continue;
     if (Result<void> allowed = runtime.memory_->check(mapping.start); !allowed) return allowed.error();

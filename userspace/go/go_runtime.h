@@ -27,6 +27,7 @@ struct GoSlice {
 class GoRuntime {
  public:
   static Result<GoRuntime> attach(pid_t pid);
+  static Result<GoRuntime> attach(std::unique_ptr<ProcessMemory> memory);
 
   const ProcessMemory& memory() const { return *memory_; }
   const GoModule& module() const { return *module_; }

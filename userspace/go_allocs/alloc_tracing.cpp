@@ -127,6 +127,7 @@ Result<void> AllocTracing::plan_probes(ProcessSlot slot, Process& process) {
   };
   for (const GoProbe& probe : probes) {
     if (!probe.found()) return Error{probe.why_not, "", Exit::kUnsupported};
+    if (!claim_probes(context_, 1, probe.path)) continue;
     std::uint16_t index = context_.next_probe++;
     prices_.resize(std::max<std::size_t>(prices_.size(), index + 1u));
     prices_[index] = probe.placements[0].cost_ns;
@@ -181,12 +182,12 @@ void AllocTracing::close() {
   for (auto& [slot, process] : processes_) process.links->detach();
 }
 
-bool AllocTracing::decode(const dwell_header& header, std::span<const std::byte> bytes) {
+bool AllocTracing::decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> bytes) {
   if (header.type != DWELL_GO_ALLOC || bytes.size() < sizeof(dwell_go_alloc_record)) return false;
   dwell_go_alloc_record record;
   std::memcpy(&record, bytes.data(), sizeof record);
   samples_.add({record.time_ns, record.address, record.span, record.element_size, record.objects,
-                record.stack, header.process, 0});
+                record.stack, static_cast<std::uint8_t>(process), 0});  // it counts in the kernel: see Tracer
   return true;
 }
 

@@ -30,7 +30,7 @@ class AllocTracing : public Tracer {
   Result<void> expect_something(const ProcessFacts& facts) override;
   void happened(const ProcessNews& news) override;
   void forked(std::uint64_t, ProcessSlot, ProcessSlot) override {}
-  bool decode(const dwell_header& header, std::span<const std::byte> record) override;
+  bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) override;
   Result<void> poll(std::uint64_t now_ns) override;
   Result<void> write_tick(std::uint64_t) override { return {}; }
   Result<void> write_live(std::uint64_t now_ns) override;

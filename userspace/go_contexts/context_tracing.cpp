@@ -100,7 +100,7 @@ Result<void> ContextTracing::attach(Process& process) {
   }
   std::vector<ProbeSite> sites;
   for (std::size_t i = 0; i < probes.size(); ++i) {
-    if (!probes[i].found()) continue;
+    if (!probes[i].found() || !claim_probes(context_, 1, probes[i].path)) continue;
     std::uint16_t index = context_.next_probe++;
     prices_.resize(std::max<std::size_t>(prices_.size(), index + 1u));
     prices_[index] = probes[i].placements[0].cost_ns;

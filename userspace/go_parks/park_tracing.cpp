@@ -117,6 +117,7 @@ void ParkTracing::plan_probes(Process& process) {
       continue;
     }
     any_lock |= function.kind == DWELL_GO_CONTEND;
+    if (!claim_probes(context_, 1, probes[i].path)) continue;
     std::uint16_t index = context_.next_probe++;
     prices_.resize(std::max<std::size_t>(prices_.size(), index + 1u));
     prices_[index] = probes[i].placements[0].cost_ns;

@@ -31,7 +31,7 @@ class ParkTracing : public Tracer {
   Result<void> expect_something(const ProcessFacts& facts) override;
   void happened(const ProcessNews& news) override;
   void forked(std::uint64_t, ProcessSlot, ProcessSlot) override {}
-  bool decode(const dwell_header&, std::span<const std::byte>) override { return false; }
+  bool decode(const dwell_header&, ProcessSlot, std::span<const std::byte>) override { return false; }
   Result<void> poll(std::uint64_t now_ns) override;
   Result<void> write_tick(std::uint64_t) override { return {}; }
   Result<void> write_live(std::uint64_t now_ns) override;

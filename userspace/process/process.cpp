@@ -2,32 +2,25 @@
 #include "userspace/process/process.h"
 
 #include <fmt/core.h>
+#include <poll.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <charconv>
 
 #include "userspace/base/clock.h"
 #include "userspace/base/files.h"
 #include "userspace/base/text.h"
+#include "userspace/base/unique_fd.h"
 #include "userspace/process/own_proc.h"
 #include "userspace/process/surroundings.h"
 
 namespace dwell {
 namespace {
-
-// The value of "Name:\t..." in /proc/PID/status.
-std::string status_field(const std::string& status, std::string_view name) {
-  for (std::string_view line : split(status, '\n')) {
-    if (line.substr(0, name.size()) != name || line.substr(name.size(), 1) != ":") continue;
-    std::string_view value = line.substr(name.size() + 1);
-    std::size_t start = value.find_first_not_of(" \t");
-    return start == std::string_view::npos ? "" : std::string(value.substr(start));
-  }
-  return "";
-}
 
 std::vector<pid_t> numbers(const std::string& text) {
   std::vector<pid_t> result;
@@ -74,6 +67,16 @@ Error ended(pid_t pid) {
 
 }  // namespace
 
+std::string status_field(std::string_view status, std::string_view name) {
+  for (std::string_view line : split(status, '\n')) {
+    if (line.substr(0, name.size()) != name || line.substr(name.size(), 1) != ":") continue;
+    std::string_view value = line.substr(name.size() + 1);
+    std::size_t start = value.find_first_not_of(" \t");
+    return start == std::string_view::npos ? "" : std::string(value.substr(start));
+  }
+  return "";
+}
+
 std::string container_in_cgroup(const std::string& cgroup) {
   std::string found;
   std::size_t run = 0;
@@ -118,6 +121,13 @@ Result<ProcessFacts> read_process(pid_t pid) {
   if (Result<std::string> cgroup = read_file(fmt::format("/proc/{}/cgroup", pid), 1 << 20))
     facts.container = container_in_cgroup(*cgroup);
   return facts;
+}
+
+bool process_has_ended(pid_t pid) {
+  UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!process.valid()) return errno == ESRCH;
+  pollfd ended{process.get(), POLLIN, 0};
+  return ::poll(&ended, 1, 0) > 0;
 }
 
 std::optional<std::uint64_t> process_cpu_ns(pid_t pid) {

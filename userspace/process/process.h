@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/base/result.h"
@@ -25,6 +26,9 @@ struct ProcessFacts {
 // is a thread and not a process.
 Result<ProcessFacts> read_process(pid_t pid);
 
+// It is gone, or a zombie that waits for its parent.
+bool process_has_ended(pid_t pid);
+
 // CPU time that the process has used, all its threads, those that ended too. None: it is gone.
 std::optional<std::uint64_t> process_cpu_ns(pid_t pid);
 
@@ -34,6 +38,9 @@ void add_cpu_of_helper(std::uint64_t ns);
 
 // The user as whom a process acts; ~0u: it is gone.
 uid_t owner_of(pid_t pid);
+
+// Pure: the value of "Name:\t..." in /proc/PID/status; "" if there is none.
+std::string status_field(std::string_view status, std::string_view name);
 
 // Pure: the container's id in the text of /proc/PID/cgroup: the last run of 64 hex digits in a path.
 std::string container_in_cgroup(const std::string& cgroup);

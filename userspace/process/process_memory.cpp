@@ -22,6 +22,7 @@ bool ProcessMemory::read(std::uint64_t address, void* to, std::size_t size) cons
 }
 
 std::size_t ProcessMemory::read_some(std::uint64_t address, void* to, std::size_t size) const {
+  if (reader_) return reader_(address, to, size);
   std::size_t done = 0;
   while (done < size) {
     iovec local{static_cast<char*>(to) + done, size - done};
@@ -34,6 +35,10 @@ std::size_t ProcessMemory::read_some(std::uint64_t address, void* to, std::size_
 }
 
 void ProcessMemory::read_pieces(std::span<MemoryPiece> pieces) const {
+  if (reader_) {
+    for (MemoryPiece& piece : pieces) piece.read = read(piece.address, piece.to, piece.size);
+    return;
+  }
   std::array<iovec, kPiecesAtOnce> local, remote;
   while (!pieces.empty()) {
     std::size_t count = std::min(pieces.size(), kPiecesAtOnce);
@@ -61,6 +66,7 @@ std::string ProcessMemory::text(std::uint64_t address, std::uint64_t size, std::
 
 Result<void> ProcessMemory::check(std::uint64_t address) const {
   char byte;
+  if (reader_) return {};
   iovec local{&byte, 1}, remote{reinterpret_cast<void*>(address), 1};
   if (::process_vm_readv(pid_, &local, 1, &remote, 1, 0) == 1) return {};
   int error = errno;

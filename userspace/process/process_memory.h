@@ -6,10 +6,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "userspace/base/result.h"
@@ -26,6 +28,9 @@ struct MemoryPiece {
 class ProcessMemory {
  public:
   explicit ProcessMemory(pid_t pid) : pid_(pid) {}
+  // The same with another way to read it, as read_some() does: what a hostile process may show.
+  using Reader = std::function<std::size_t(std::uint64_t address, void* to, std::size_t size)>;
+  ProcessMemory(pid_t pid, Reader reader) : pid_(pid), reader_(std::move(reader)) {}
 
   pid_t pid() const { return pid_; }
   bool read(std::uint64_t address, void* to, std::size_t size) const;
@@ -48,6 +53,7 @@ class ProcessMemory {
 
  private:
   pid_t pid_;
+  Reader reader_;  // empty: the kernel's
 };
 
 // A field of bytes that were read; 0 if they are too few.

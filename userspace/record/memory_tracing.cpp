@@ -107,7 +107,9 @@ std::vector<PlannedProbe*> MemoryTracing::plan(const AllocModule& module, PlanOp
   if (!fresh || module.functions.empty()) return known->second;
   how.first_index = context_.next_probe;
   std::int32_t index = context_.modules.find(module.device, module.inode);
-  for (PlannedProbe& planned : plan_module(module, context_.calibration, how)) {
+  std::vector<PlannedProbe> plans = plan_module(module, context_.calibration, how);
+  plans.resize(claim_probes(context_, plans.size(), module.path));
+  for (PlannedProbe& planned : plans) {
     if (!planned.refusal.empty())
       context_.note(
           fmt::format("{} in {} is not probed: {}", planned.function.name, module.path, planned.refusal));
@@ -188,6 +190,8 @@ void MemoryTracing::happened(const ProcessNews& news) {
         process->second.links->detach();
       break;
     case ProcessNews::Kind::kForked:
+    case ProcessNews::Kind::kForkedBelow:
+    case ProcessNews::Kind::kSpawned:
     case ProcessNews::Kind::kThreadExited:
       break;
   }
@@ -197,8 +201,8 @@ void MemoryTracing::forked(std::uint64_t time_ns, ProcessSlot parent, ProcessSlo
   ledger_.apply(Fork{time_ns, parent, child});
 }
 
-bool MemoryTracing::decode(const dwell_header& header, std::span<const std::byte> record) {
-  return decode_memory(header, record, context_.stacks, [this](const auto& event) { ledger_.apply(event); });
+bool MemoryTracing::decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) {
+  return decode_memory(header, process, record, context_.stacks, [this](const auto& event) { ledger_.apply(event); });
 }
 
 // ---- the recording ----

@@ -30,9 +30,11 @@ class MemoryTracing : public Tracer {
   Result<void> expect_something(const ProcessFacts& facts) override;
   void happened(const ProcessNews& news) override;
   void forked(std::uint64_t time_ns, ProcessSlot parent, ProcessSlot child) override;
-  bool decode(const dwell_header& header, std::span<const std::byte> record) override;
+  bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) override;
   Result<void> write_tick(std::uint64_t now_ns) override;
   Result<void> write_live(std::uint64_t now_ns) override;
+  std::uint64_t skipped_runs() const override { return tracer_.skipped_runs(); }
+  bool counts_in_kernel() const override { return context_.options.sample_bytes != 0; }
   std::uint64_t live_count() const override { return ledger_.block_count(); }
   TracerCost cost() override;
   void tell(RecordProgress& progress) const override;

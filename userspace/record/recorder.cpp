@@ -68,6 +68,7 @@ bool is_known(const std::vector<Mapping>& known, const NewMapping& fresh) {
 
 struct Recorder::Process {
   ProcessSlot slot;
+  TargetSlot target;
   ProcessInfo info;
   AddressSpace code;
   UniqueFd pidfd;
@@ -97,17 +98,20 @@ Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callback
       stacks_(writer_),
       decoder_(stacks_, writer_,
                {[this](const ProcessNews& news) { handle(news); },
-                [this](ProcessSlot slot, dwell_stack_end end, std::uint64_t pc) { cure(slot, end, pc); },
-                [this](ProcessSlot slot) -> const AddressSpace& {
+                [this](TargetSlot slot, dwell_stack_end end, std::uint64_t pc) { cure(slots_.owner(slot), end, pc); },
+                [this](TargetSlot target) -> const AddressSpace& {
                   static const AddressSpace nowhere;
+                  ProcessSlot slot = slots_.owner(target);
                   return slot < processes_.size() ? processes_[slot]->code : nowhere;
                 },
-                [this](const dwell_header& header, std::span<const std::byte> record) {
+                [this](const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) {
                   return std::any_of(tracers_.begin(), tracers_.end(),
-                                     [&](auto& tracer) { return tracer->decode(header, record); });
-                }}),
+                                     [&](auto& tracer) { return tracer->decode(header, process, record); });
+                },
+                [this](TargetSlot slot) { return slots_.owner(slot); }}),
       schedule_(start_ns),
-      told_losses_(256),
+      losses_(start_ns),
+      children_(options.follow_forks),
       guardrail_(options.detach_above_percent) {
   core_.set_handler([this](const void* data, std::size_t size) { decoder_.decode(data, size); });
 }
@@ -147,12 +151,13 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const RecordOptions& options,
 Result<void> Recorder::load_tracers() {
   TracerContext context{options_, calibration_, start_ns_,
                         core_,    writer_,      stacks_,
-                        modules_, next_probe_,  [this](const std::string& text) { note(text); }};
+                        modules_, next_probe_,  refused_probes_, [this](const std::string& text) { note(text); }};
   std::vector<TracerLoader> loaders = options_.tracers;
   loaders.insert(loaders.begin(), MemoryTracing::load);
   for (const TracerLoader& load : loaders) {
     Result<std::unique_ptr<Tracer>> tracer = load(context);
     if (tracer) {
+      if ((*tracer)->counts_in_kernel()) slots_.never_reuse();
       tracers_.push_back(std::move(*tracer));
       continue;
     }
@@ -180,11 +185,13 @@ Result<Recorder::Process*> Recorder::add_process(const ProcessFacts& facts, std:
   process->info.name = facts.name;
   process->info.command_line = facts.command_line;
   process->info.start_ns = monotonic_ns();
+  std::optional<TargetSlot> target = slots_.take(process->slot);
+  if (!target) return Error{fmt::format("follow PID {}: too many processes at once", facts.pid), ""};
+  process->target = *target;
   processes_.push_back(std::move(process));
   Process& added = *processes_.back();
-  writer_.set_process(added.slot, added.info);
   mmap_watch_.watch(facts.pid);
-  if (Result<void> marked = core_.add_target(facts.pid, added.slot); !marked) return marked.error();
+  if (Result<void> marked = core_.add_target(facts.pid, added.target); !marked) return marked.error();
   for (auto& tracer : tracers_)
     if (Result<void> told = tracer->added(added.slot, facts); !told) return told.error();
   return &added;
@@ -193,6 +200,7 @@ Result<Recorder::Process*> Recorder::add_process(const ProcessFacts& facts, std:
 Result<void> Recorder::attach(const ProcessFacts& facts) {
   Result<Process*> process = add_process(facts, -1);
   if (!process) return process.error();
+  writer_.set_process((*process)->slot, (*process)->info);
   if (Result<void> synced = sync(**process); !synced) return synced;
   return expect_something(facts);
 }
@@ -217,6 +225,7 @@ Result<void> Recorder::expect_something(const ProcessFacts& facts) {
 Result<void> Recorder::attach(LaunchedProgram& program, const ProcessFacts& facts) {
   Result<Process*> process = add_process(facts, -1);
   if (!process) return process.error();
+  writer_.set_process((*process)->slot, (*process)->info);
   if (Result<void> ran = program.load([&] { return sync(**process); }); !ran) return ran;
   launched_ = &program;
   for (auto& tracer : tracers_)
@@ -228,14 +237,18 @@ Result<void> Recorder::attach(LaunchedProgram& program, const ProcessFacts& fact
 Result<void> Recorder::sync(Process& process) {
   std::uint64_t began_ns = monotonic_ns();
   std::uint64_t since_ns = std::exchange(process.news_since_ns, 0);
-  Result<std::vector<Mapping>> mappings = read_maps(process.info.pid);
+  std::size_t skipped_lines = 0;
+  Result<std::vector<Mapping>> mappings = read_maps(process.info.pid, &skipped_lines);
   if (!mappings) return mappings.error();
+  lost_map_lines_ += skipped_lines;
   std::uint64_t read_ns = monotonic_ns();
   process.code.replace(modules_.code_of(process.info.pid, *mappings));
-  UnwindSync unwind = unwind_.sync(process.info.pid, process.slot, *mappings);
+  UnwindSync unwind = unwind_.sync(process.info.pid, process.target, *mappings);
+  bool ended = !unwind.problems.empty() && process_has_ended(static_cast<pid_t>(process.info.pid));
+  if (ended) unwind.problems.clear();  // that is why
   for (const UnwindProblem& problem : unwind.problems)
     note_once(fmt::format("no unwind tables for {}: {}", problem.path, problem.reason));
-  if (options_.blocked) expect_waits(process.slot, *mappings);
+  if (options_.blocked) expect_waits(process.target, *mappings);
   process.synced_ns = monotonic_ns();
   process.sync_took_ns = process.synced_ns - began_ns;
   bool late_probes = false;
@@ -259,7 +272,7 @@ Result<void> Recorder::sync(Process& process) {
 
 // Threads wait behind the system calls of the C library, or of a program that has it inside, where no call
 // ends.
-void Recorder::expect_waits(ProcessSlot slot, const std::vector<Mapping>& mappings) {
+void Recorder::expect_waits(TargetSlot slot, const std::vector<Mapping>& mappings) {
   bool dynamic = false;
   const Mapping* program = nullptr;
   for (const Mapping& mapping : mappings) {
@@ -346,12 +359,17 @@ Result<void> Recorder::watch_events(StopSignals& signals) {
 }
 
 void Recorder::handle(const ProcessNews& news) {
-  if (news.process >= processes_.size()) return;
+  if (news.process >= processes_.size()) return handle_of_nobody(news);
   for (auto& tracer : tracers_) tracer->happened(news);
   Process& process = *processes_[news.process];
   switch (news.kind) {
     case ProcessNews::Kind::kForked:
-      if (options_.follow_forks) follow(process, news);
+    case ProcessNews::Kind::kForkedBelow:
+      children_.forked();
+      if (options_.follow_forks) follow(process.slot, news);
+      break;
+    case ProcessNews::Kind::kSpawned:
+      children_.spawned();
       break;
     case ProcessNews::Kind::kExecuted:
       process.blind = process.blind || news.other_id == DWELL_EXEC_BY_ANOTHER_THREAD;
@@ -365,6 +383,17 @@ void Recorder::handle(const ProcessNews& news) {
   }
 }
 
+// Of a child that ended too early to be followed, and had its slot already.
+void Recorder::handle_of_nobody(const ProcessNews& news) {
+  if (news.kind == ProcessNews::Kind::kExited) slots_.give_back(news.target);
+  if (news.kind == ProcessNews::Kind::kSpawned) children_.spawned();
+  if (news.kind != ProcessNews::Kind::kForked && news.kind != ProcessNews::Kind::kForkedBelow) return;
+  ProcessNews fork = news;
+  fork.kind = ProcessNews::Kind::kForkedBelow;
+  children_.forked();
+  if (options_.follow_forks) follow(-1, fork);
+}
+
 void Recorder::handle(const MappingNews& news) {
   // First of all: what has just replaced its program runs without tables, and without probes in new files.
   for (const NewProgram& program : news.executed) {
@@ -373,6 +402,7 @@ void Recorder::handle(const MappingNews& news) {
     });
     if (found != processes_.end()) on_exec(**found, ProgramChange::Messenger::kWatch, program.time_ns);
   }
+  lost_mapping_news_ += news.lost;
   for (auto& process : processes_) {
     if (process->ended) continue;
     auto is_new = [&](const NewMapping& mapping) {
@@ -410,7 +440,7 @@ void Recorder::on_exec(Process& process, ProgramChange::Messenger by, std::uint6
       if (Result<std::size_t> drained = core_.consume(); !drained) note_once(drained.error().what);
     }
     // The kernel's side has let go of the tables when the ring's record was made, not before.
-    unwind_.drop(process.slot);
+    unwind_.drop(process.target);
     process.mapped.clear();
     if (is_news) process.code.replace({});
     if (process.news_since_ns == 0) process.news_since_ns = time_ns;
@@ -448,7 +478,7 @@ void Recorder::note_gap(Process& process, bool at_the_end) {
 }
 
 void Recorder::write_late(std::uint64_t late_ns) {
-  Loss loss{monotonic_ns(), kLateProbes, std::max<std::uint64_t>(late_ns / 1000, 1)};
+  Loss loss{monotonic_ns(), kLateProbes, std::max<std::uint64_t>(late_ns / 1000, 1), late_ns};
   if (Result<void> written = writer_.write_losses(std::span(&loss, 1)); !written) note_once(written.error().what);
 }
 
@@ -457,7 +487,7 @@ void Recorder::write_late(std::uint64_t late_ns) {
 void Recorder::cure(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc) {
   if (slot >= processes_.size() || processes_[slot]->ended) return;
   if (end == DWELL_STACK_ASYNC) {
-    (void)unwind_.load_full(slot, pc);
+    (void)unwind_.load_full(processes_[slot]->target, pc);
     return;
   }
   Process& process = *processes_[slot];
@@ -466,23 +496,77 @@ void Recorder::cure(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc) {
   if (Result<void> synced = sync(process); !synced) note_once(synced.error().what);
 }
 
-void Recorder::follow(Process& parent, const ProcessNews& news) {
-  if (processes_.size() > 255) {
-    Loss loss{news.time_ns, LossKind::kProcessTableFull, 1};
-    (void)writer_.write_losses(std::span(&loss, 1));
+// Each child is counted once, as whatever became of it. What a process forked that is not recorded is no copy
+// of any memory that is known.
+void Recorder::follow(std::int32_t parent, const ProcessNews& news) {
+  pid_t pid = static_cast<pid_t>(news.other_id);
+  if (processes_.size() >= kMaxProcesses || !slots_.has_room()) {
+    children_.without_room();
+    losses_.add(LossKind::kProcessTableFull, news.time_ns);
     return;
   }
-  Result<ProcessFacts> facts = read_process(static_cast<pid_t>(news.other_id));
-  if (!facts) return;  // it has ended already
-  Result<Process*> child = add_process(*facts, parent.slot);
-  if (!child) return;
-  for (auto& tracer : tracers_) tracer->forked(news.time_ns, parent.slot, (*child)->slot);
-  Result<void> synced = sync(**child);
+  std::size_t before = processes_.size(), notes_before = notes_.size();
+  holds_notes_ = true;
+  Result<ProcessFacts> facts = read_process(pid);
+  Result<Process*> child = facts ? add_process(*facts, parent) : facts.error();
+  Result<void> synced = child ? sync(**child) : child.error();
+  holds_notes_ = false;
   std::uint64_t late_ns = monotonic_ns() - news.time_ns;
-  note(synced ? fmt::format("process {} was forked by {}: its first {:.1f} ms were not recorded", facts->pid,
-                            parent.info.pid, late_ns / 1e6)
-              : fmt::format("process {} was forked by {} and could not be followed: {}", facts->pid,
-                            parent.info.pid, synced.error().what));
+  // One that ended while it was looked at may have some of its probes, and none of its figures.
+  bool ended = process_has_ended(pid), followed = synced && !ended && !(*child)->code.empty();
+  if (!followed && (synced || ended)) {
+    notes_.resize(notes_before);  // what could not be read of it is no news
+    if (processes_.size() > before) forget_last();
+    children_.ended_too_early();
+    losses_.add(LossKind::kChildEndedTooEarly, news.time_ns);
+    return;
+  }
+  if (processes_.size() > before) {
+    Process& added = *processes_.back();
+    if (news.kind == ProcessNews::Kind::kForked)
+      for (auto& tracer : tracers_)
+        tracer->forked(news.time_ns, static_cast<ProcessSlot>(parent), added.slot);
+    writer_.set_process(added.slot, added.info);
+  }
+  if (followed) {
+    children_.followed(late_ns);
+  } else {
+    children_.failed(synced.error().what);
+    losses_.add(LossKind::kChildFailed, news.time_ns);
+  }
+  release_notes(notes_before);
+  if (!children_.is_few() || !callbacks_.note) return;
+  std::uint32_t forker = news.kind == ProcessNews::Kind::kForked ? processes_[parent]->info.pid : news.tid;
+  callbacks_.note(followed ? fmt::format("process {} was forked by {}: its first {:.1f} ms were not recorded", pid,
+                                         forker, late_ns / 1e6)
+                           : fmt::format("process {} was forked by {} and could not be followed: {}", pid,
+                                         forker, synced.error().what));
+}
+
+// What was noted of a child that is recorded now; what was said of another one is not said again.
+void Recorder::release_notes(std::size_t from) {
+  auto repeated = [this](const Note& note) { return !said_of_children_.insert(note.text).second; };
+  notes_.erase(std::remove_if(notes_.begin() + static_cast<std::ptrdiff_t>(from), notes_.end(), repeated), notes_.end());
+  if (!callbacks_.note) return;
+  for (std::size_t i = from; i < notes_.size(); ++i) callbacks_.note(notes_[i].text);
+}
+
+// It ended before it was one of the recorded processes. If its end is still to come through the ring, its slot
+// is taken until then.
+void Recorder::forget_last() {
+  Process& process = *processes_.back();
+  pid_t pid = static_cast<pid_t>(process.info.pid);
+  bool silent = core_.remove_target(pid);
+  mmap_watch_.forget(pid);
+  unwind_.drop(process.target);
+  if (!slots_.reuses()) {
+    process.ended = true;
+    writer_.set_process(process.slot, process.info);
+    return;
+  }
+  slots_.disown(process.target);
+  if (silent) slots_.give_back(process.target);
+  processes_.pop_back();
 }
 
 void Recorder::ended(Process& process, std::uint64_t time_ns) {
@@ -490,9 +574,11 @@ void Recorder::ended(Process& process, std::uint64_t time_ns) {
   process.info.end_ns = time_ns;
   // The last chance: what has ended can still be asked until its parent has waited for it.
   process.cpu_ns = process_cpu_ns(process.info.pid).value_or(process.cpu_ns);
-  unwind_.drop(process.slot);
+  unwind_.drop(process.target);
   mmap_watch_.forget(process.info.pid);
   writer_.set_process(process.slot, process.info);
+  process.pidfd.reset();
+  slots_.give_back(process.target);
 }
 
 bool Recorder::all_ended() const {
@@ -508,6 +594,7 @@ Result<void> Recorder::tick(std::uint64_t now_ns) {
   for (auto& tracer : tracers_)
     if (Result<void> written = tracer->write_tick(now_ns); !written) return written;
   if (Result<void> written = write_losses(now_ns); !written) return written;
+  if (Result<void> written = write_children(now_ns); !written) return written;
   if (Result<void> written = write_cost(now_ns); !written) return written;
   for (const Note& one : std::exchange(notes_, {}))
     if (Result<void> written = writer_.write_note(one); !written) return written;
@@ -526,20 +613,30 @@ Result<void> Recorder::write_live(std::uint64_t now_ns) {
 }
 
 Result<void> Recorder::write_losses(std::uint64_t now_ns) {
-  std::vector<std::uint64_t> sums = core_.losses();
-  sums.resize(told_losses_.size());
-  std::uint64_t& refused = sums[static_cast<std::size_t>(LossKind::kStackTableFull)];
-  refused = stacks_.refused();
+  std::vector<LossSum> sums = core_.losses();
+  core_.losses_taken();
+  for (std::size_t kind = 0; kind < sums.size(); ++kind)
+    losses_.total(static_cast<LossKind>(kind), sums[kind].count, sums[kind].first_ns, sums[kind].last_ns);
+  std::uint64_t refused = stacks_.refused();
   for (const auto& tracer : tracers_) refused += tracer->refused_stacks();
-  sums[static_cast<std::size_t>(LossKind::kUnresolvedStack)] = stacks_.unresolved();
-  sums[static_cast<std::size_t>(LossKind::kUndecodable)] = decoder_.undecodable();
-  std::vector<Loss> fresh;
-  for (std::size_t kind = 0; kind < sums.size(); ++kind) {
-    if (sums[kind] > told_losses_[kind])
-      fresh.push_back({now_ns, static_cast<LossKind>(kind), sums[kind] - told_losses_[kind]});
-  }
-  told_losses_ = std::move(sums);
+  losses_.total(LossKind::kStackTableFull, refused);
+  losses_.total(LossKind::kUnresolvedStack, stacks_.unresolved());
+  losses_.total(LossKind::kUndecodable, decoder_.undecodable());
+  losses_.total(LossKind::kMapsLine, lost_map_lines_);
+  std::uint64_t skipped = core_.skipped_runs();
+  for (const auto& tracer : tracers_) skipped += tracer->skipped_runs();
+  losses_.total(LossKind::kSkippedRuns, skipped);
+  losses_.total(LossKind::kProbesRefused, refused_probes_);
+  std::vector<Loss> fresh = losses_.take(now_ns);
   return fresh.empty() ? Result<void>{} : writer_.write_losses(fresh);
+}
+
+Result<void> Recorder::write_children(std::uint64_t now_ns) {
+  ChildCounts counts = children_.counts();
+  if (counts == told_children_) return {};
+  told_children_ = counts;
+  counts.time_ns = now_ns;
+  return writer_.write_children(counts);
 }
 
 Result<void> Recorder::write_cost(std::uint64_t now_ns) {
@@ -604,7 +701,7 @@ void Recorder::tell_progress(std::uint64_t now_ns) {
   TracerCost cost = measure_cost();
   if (std::uint64_t target_cpu_ns = measure_target_cpu())
     progress.cost_percent = 100.0 * (cost.trap_ns + cost.bpf_ns.value_or(0)) / target_cpu_ns;
-  for (std::uint64_t count : core_.losses()) progress.lost += count;
+  for (const LossSum& loss : core_.losses()) progress.lost += loss.count;
   callbacks_.progress(progress);
 }
 
@@ -637,7 +734,7 @@ void Recorder::note_once(const std::string& text) {
 void Recorder::note(const std::string& text) {
   if (++notes_told_ > kMostNotes) return;  // finish() says how many there were
   notes_.push_back({monotonic_ns(), text});
-  if (callbacks_.note) callbacks_.note(text);
+  if (callbacks_.note && !holds_notes_) callbacks_.note(text);
 }
 
 // ---- the end ----
@@ -651,6 +748,12 @@ Result<void> Recorder::finish() {
   }
   end_.time_ns = monotonic_ns();
   for (auto& process : processes_) note_gap(*process, true);
+  for (const std::string& text : children_.summary()) notes_.push_back({end_.time_ns, text});
+  // Of any process of the machine, and healed by the look at all mappings that follows: no loss of an event.
+  if (lost_mapping_news_)
+    notes_.push_back({end_.time_ns, fmt::format("the kernel dropped {} notices of new mappings, of any process: all were "
+                                                "read anew; code that came and went in between has no names",
+                                                lost_mapping_news_)});
   if (Result<void> ticked = tick(end_.time_ns); !ticked) return ticked;
   for (auto& tracer : tracers_) tracer->detach();
   if (Result<void> live = write_live_if_memory_allows(); !live) return live;
@@ -696,6 +799,11 @@ Result<void> Recorder::write_symbols() {
   auto wanted = [&](const Module& module) { return options_.symbols || module.kind != ModuleKind::kFile; };
   ResolvedSymbols resolved = resolve_symbols(modules, writer_.locations(), {}, opener, symbolizer, wanted);
   for (const auto& tracer : tracers_) tracer->name(resolved.symbols);
+  std::uint64_t skipped_lines = 0;
+  for (const auto& module : resolved.modules) skipped_lines += module.report.skipped_lines;
+  losses_.total(LossKind::kPerfMapLine, skipped_lines);
+  std::vector<Loss> fresh = losses_.take(end_.time_ns);
+  if (Result<void> written = writer_.write_losses(fresh); !written) return written;
   return writer_.write_symbols(0, resolved.symbols);
 }
 

@@ -16,11 +16,14 @@
 #include "userspace/collect/stack_table.h"
 #include "userspace/collect/trace_core.h"
 #include "userspace/process/process.h"
+#include "userspace/record/child_account.h"
 #include "userspace/record/guardrail.h"
+#include "userspace/record/loss_account.h"
 #include "userspace/record/modules.h"
 #include "userspace/record/program_change.h"
 #include "userspace/record/record.h"
 #include "userspace/record/signals.h"
+#include "userspace/record/target_slots.h"
 #include "userspace/record/tracer.h"
 #include "userspace/recording/schedule.h"
 #include "userspace/recording/writer.h"
@@ -65,7 +68,7 @@ class Recorder {
 
   Result<Process*> add_process(const ProcessFacts& facts, std::int32_t parent);
   Result<void> sync(Process& process);  // to what the process has mapped now
-  void expect_waits(ProcessSlot slot, const std::vector<Mapping>& mappings);
+  void expect_waits(TargetSlot slot, const std::vector<Mapping>& mappings);
   Result<void> expect_something(const ProcessFacts& facts);
 
   Result<void> watch_events(StopSignals& signals);
@@ -77,13 +80,17 @@ class Recorder {
   void look_again();  // at the mappings of the processes that have news, as far as the budget goes
   void spare_target(std::uint64_t now_ns);
   void cure(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc);
-  void follow(Process& parent, const ProcessNews& news);
+  void handle_of_nobody(const ProcessNews& news);
+  void follow(std::int32_t parent, const ProcessNews& news);  // parent: its slot, -1: not recorded
+  void forget_last();
+  void release_notes(std::size_t from);  // those that were held back since
   void ended(Process& process, std::uint64_t time_ns);
   bool all_ended() const;
 
   Result<void> tick(std::uint64_t now_ns);
   Result<void> write_live(std::uint64_t now_ns);
   Result<void> write_losses(std::uint64_t now_ns);
+  Result<void> write_children(std::uint64_t now_ns);
   Result<void> write_cost(std::uint64_t now_ns);
   TracerCost measure_cost();
   std::uint64_t measure_target_cpu();  // ns since the recording of each process began
@@ -110,11 +117,17 @@ class Recorder {
   Decoder decoder_;
   TickSchedule schedule_;
   std::uint16_t next_probe_ = 1;
+  std::uint64_t refused_probes_ = 0;
   std::vector<std::unique_ptr<Tracer>> tracers_;
-  std::vector<std::unique_ptr<Process>> processes_;  // by slot
-  std::vector<std::uint64_t> told_losses_;           // by LossKind
+  std::vector<std::unique_ptr<Process>> processes_;  // by ProcessSlot
+  TargetSlots slots_;
+  LossAccount losses_;
+  std::uint64_t lost_mapping_news_ = 0, lost_map_lines_ = 0;
+  ChildAccount children_;
+  ChildCounts told_children_;
   std::vector<Note> notes_;
-  std::set<std::string> said_;
+  std::set<std::string> said_, said_of_children_;
+  bool holds_notes_ = false;  // of a child that may turn out to have ended
   std::uint64_t run_time_until_ns_ = 0;
   std::size_t notes_told_ = 0;
   std::uint64_t memory_seen_ns_ = 0;

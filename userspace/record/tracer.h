@@ -35,6 +35,7 @@ struct TracerContext {
   StackTable& stacks;
   const ModuleTable& modules;
   std::uint16_t& next_probe;  // the index for the next probe: dwell_header.probe is common to all tracers
+  std::uint64_t& refused_probes;  // that found no room below DWELL_MAX_PROBES
   std::function<void(const std::string&)> note;  // something that the user should know
 };
 
@@ -43,6 +44,9 @@ struct TracerCost {
   std::uint64_t probe_hits = 0, trap_ns = 0;
   KnownTime bpf_ns = 0;
 };
+
+// How many of these probes there are indices for; the others are counted as refused, and the user is told.
+std::size_t claim_probes(const TracerContext& context, std::size_t wanted, const std::string& of);
 
 class Tracer {
  public:
@@ -65,7 +69,10 @@ class Tracer {
   virtual void forked(std::uint64_t time_ns, ProcessSlot parent, ProcessSlot child) = 0;
 
   // False: it is no record of this tracer's, or too short to be one.
-  virtual bool decode(const dwell_header& header, std::span<const std::byte> record) = 0;
+  virtual bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) = 0;
+  // Its maps in the kernel name processes by their slot: then no slot is used again, and each process's is the
+  // same as its index in the recording.
+  virtual bool counts_in_kernel() const { return true; }
 
   // Many times a second, between ticks.
   virtual Result<void> poll(std::uint64_t) { return {}; }
@@ -76,6 +83,7 @@ class Tracer {
 
   // What it knows better than any file does, by location, over what files told.
   virtual void name(std::vector<LocationSymbol>&) const {}
+  virtual std::uint64_t skipped_runs() const { return 0; }  // of its programs, by the kernel
   virtual std::uint64_t refused_stacks() const { return 0; }  // that the recording had no room for
 
   virtual TracerCost cost() = 0;

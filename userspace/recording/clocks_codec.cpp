@@ -19,6 +19,7 @@ class FieldWriter {
   std::string out;
   void operator()(std::uint64_t value) { put_uleb(out, value); }
   void operator()(std::uint32_t value) { put_uleb(out, value); }
+  void operator()(std::uint16_t value) { put_uleb(out, value); }
   void operator()(std::uint8_t value) { put_uleb(out, value); }
   void operator()(bool value) { put_uleb(out, value); }
   void operator()(std::int64_t value) { put_difference(out, static_cast<std::uint64_t>(value)); }
@@ -42,6 +43,7 @@ class FieldReader {
 
   void operator()(std::uint64_t& value) { value = in_.uleb(); }
   void operator()(std::uint32_t& value) { value = static_cast<std::uint32_t>(in_.uleb()); }
+  void operator()(std::uint16_t& value) { value = static_cast<std::uint16_t>(in_.uleb()); }
   void operator()(std::uint8_t& value) { value = static_cast<std::uint8_t>(in_.uleb()); }
   void operator()(bool& value) { value = in_.uleb() != 0; }
   void operator()(std::int64_t& value) { value = static_cast<std::int64_t>(get_difference(in_)); }

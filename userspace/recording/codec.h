@@ -38,6 +38,7 @@ inline constexpr std::uint32_t kChunkGoAllocs = chunk_type("GALC");
 inline constexpr std::uint32_t kChunkGoParks = chunk_type("GPRK");
 inline constexpr std::uint32_t kChunkGoContexts = chunk_type("GCTX");
 inline constexpr std::uint32_t kChunkLosses = chunk_type("LOSS");
+inline constexpr std::uint32_t kChunkChildren = chunk_type("KIDS");
 inline constexpr std::uint32_t kChunkCost = chunk_type("COST");
 inline constexpr std::uint32_t kChunkNote = chunk_type("NOTE");
 inline constexpr std::uint32_t kChunkSymbols = chunk_type("SYMS");
@@ -47,7 +48,8 @@ inline constexpr std::array kChunkTypes = {
     kChunkInfo,       kChunkProcess, kChunkModules,   kChunkLocations,  kChunkStacks,      kChunkSeries,
     kChunkTick,       kChunkLive,    kChunkLook,      kChunkThreadTick, kChunkLiveThreads, kChunkBlocked,
     kChunkClocks,     kChunkGoLook,  kChunkGoBuckets, kChunkGoProfile,  kChunkGoAllocs,    kChunkGoParks,
-    kChunkGoContexts, kChunkLosses,  kChunkCost,      kChunkNote,       kChunkSymbols,     kChunkEnd};
+    kChunkGoContexts, kChunkLosses,  kChunkChildren,  kChunkCost,       kChunkNote,        kChunkSymbols,
+    kChunkEnd};
 
 inline constexpr std::size_t kMaxStackDepth = 1024;
 // CallStack::end of a stack that was cut because there was no room for all of it; beyond every dwell_stack_end.
@@ -125,6 +127,9 @@ std::string decode_go_parks(Cursor& in, Recording& out);
 
 std::string encode_losses(std::span<const Loss> losses);
 std::string decode_losses(Cursor& in, Recording& out);
+
+std::string encode_children(const ChildCounts& children);
+std::string decode_children(Cursor& in, Recording& out);
 
 std::string encode_cost(const CostSample& cost);
 std::string decode_cost(Cursor& in, Recording& out);

@@ -49,6 +49,9 @@ struct ProcessInfo {
   bool operator==(const ProcessInfo&) const = default;
 };
 
+// Of one recording, at most; a process keeps its index when it has ended.
+inline constexpr std::size_t kMaxProcesses = 65535;
+
 enum class ModuleKind : std::uint8_t { kFile = 0, kVdso = 1, kJit = 2, kAnonymous = 3, kKernel = 4 };
 
 // Where a piece of a file's code belongs in the addresses that its debug information speaks of.
@@ -96,18 +99,41 @@ struct LocationSymbol {
 // Below kFirstUserspaceLoss: dwell_loss of bpf/events.h.
 enum class LossKind : std::uint8_t {
   kAlloc = 0, kFree, kStack, kMap, kProcess, kThreadState, kScratch,
+  kFork,                 // a child that nobody is told of
+  kThread, kResult, kNesting, kReturn, kBlocked, kWakerName,
+  kClockRead, kClockWait, kClockPair, kClockSet, kClockThread, kClockTimer, kClockArgument,
+  kGoSample, kGoPark, kGoContext, kGoParent,
   kFirstUserspaceLoss = 64,
   kStackTableFull = 64,  // the allocation counts, its stack is not kept
   kUnresolvedStack,      // its first sight was lost: the events that name it have no stack
   kUndecodable,          // a record that this dwell does not know
-  kProcessTableFull,     // a child that could not be followed
+  kProcessTableFull,     // a child that found no room among the processes
+  kChildEndedTooEarly,   // a child that ended before it could be followed
+  kChildFailed,          // a child that could not be followed
+  kMappingNews,          // news of new code that the kernel had no room for; mappings were read anew
+  kSkippedRuns,          // BPF programs that the kernel did not run, inside one another
+  kProbesRefused,        // functions without a probe, because there is no room for more
+  kMapsLine,             // lines of /proc/PID/maps that could not be read
+  kPerfMapLine,          // the same of /tmp/perf-PID.map
 };
 
 struct Loss {
-  std::uint64_t time_ns;  // told at that time, met since the time before
+  std::uint64_t time_ns;  // of the last one
   LossKind kind;
   std::uint64_t count;
+  std::uint64_t span_ns = 0;  // so long before time_ns was the first one; 0 too where that is not known
   bool operator==(const Loss&) const = default;
+};
+
+// Processes that the recorded ones started, since the recording began.
+struct ChildCounts {
+  std::uint64_t time_ns = 0;
+  bool asked = false;           // they were to be followed (--follow-forks)
+  std::uint64_t forked = 0;     // children, and theirs
+  std::uint64_t spawned = 0;    // programs started by vfork or posix_spawn, and what they started: never followed
+  // What became of the forked ones, if asked.
+  std::uint64_t followed = 0, ended_too_early = 0, failed = 0, without_room = 0;
+  bool operator==(const ChildCounts&) const = default;
 };
 
 // Sums since the recording began.
@@ -161,6 +187,7 @@ struct Recording {
   std::optional<GoAllocs> go_allocs;   // the same
   std::optional<GoContexts> go_contexts;  // made while it was recorded
   std::vector<Loss> losses;
+  std::optional<ChildCounts> children;  // the last that were written; none in recordings older than that
   std::vector<CostSample> costs;
   std::vector<Note> notes;
   RecordingEnd end;

@@ -44,6 +44,7 @@ struct Decoder {
       case kChunkGoParks: return decode_go_parks(in, recording);
       case kChunkGoContexts: return decode_go_contexts(in, recording);
       case kChunkLosses: return decode_losses(in, recording);
+      case kChunkChildren: return decode_children(in, recording);
       case kChunkCost: return decode_cost(in, recording);
       case kChunkNote: return decode_note(in, recording);
       case kChunkSymbols: return decode_symbols(in, symbol_text, recording);

@@ -118,7 +118,7 @@ std::string decode_process(Cursor& in, Recording& out) {
   process.name = get_text(in);
   process.command_line = get_text(in);
   if (!in.ok()) return kTooShort;
-  if (slot > 255 || parent > 256) return "it names a process that cannot be";
+  if (slot >= kMaxProcesses || parent > kMaxProcesses) return "it names a process that cannot be";
   process.parent = static_cast<std::int32_t>(parent) - 1;
   if (out.processes.size() <= slot) out.processes.resize(slot + 1);
   out.processes[slot] = std::move(process);
@@ -312,6 +312,8 @@ std::string encode_losses(std::span<const Loss> losses) {
     put_uleb(out, static_cast<std::uint64_t>(loss.kind));
     put_uleb(out, loss.count);
   }
+  // Behind all that the first readers of this version know.
+  for (const Loss& loss : losses) put_uleb(out, loss.span_ns);
   return out;
 }
 
@@ -326,7 +328,32 @@ std::string decode_losses(Cursor& in, Recording& out) {
     loss.kind = static_cast<LossKind>(kind);
     out.losses.push_back(loss);
   }
+  if (!in.ok()) return kTooShort;
+  for (std::size_t i = out.losses.size() - count; in.remaining() && i < out.losses.size(); ++i)
+    out.losses[i].span_ns = std::min(in.uleb(), out.losses[i].time_ns);
   return in.ok() ? "" : kTooShort;
+}
+
+std::string encode_children(const ChildCounts& children) {
+  std::string out;
+  put_uleb(out, children.time_ns);
+  put_uleb(out, children.asked);
+  for (std::uint64_t count : {children.forked, children.spawned, children.followed, children.ended_too_early,
+                              children.failed, children.without_room})
+    put_uleb(out, count);
+  return out;
+}
+
+std::string decode_children(Cursor& in, Recording& out) {
+  ChildCounts children;
+  children.time_ns = in.uleb();
+  children.asked = in.uleb() != 0;
+  for (std::uint64_t* count : {&children.forked, &children.spawned, &children.followed, &children.ended_too_early,
+                               &children.failed, &children.without_room})
+    *count = in.uleb();
+  if (!in.ok()) return kTooShort;
+  out.children = children;
+  return "";
 }
 
 std::string encode_cost(const CostSample& cost) {

@@ -261,6 +261,10 @@ Result<void> RecordingWriter::write_losses(std::span<const Loss> losses) {
   return losses.empty() ? Result<void>() : impl_->write_chunk(kChunkLosses, encode_losses(losses));
 }
 
+Result<void> RecordingWriter::write_children(const ChildCounts& children) {
+  return impl_->write_chunk(kChunkChildren, encode_children(children));
+}
+
 Result<void> RecordingWriter::write_cost(const CostSample& cost) {
   return impl_->write_chunk(kChunkCost, encode_cost(cost));
 }

@@ -55,6 +55,7 @@ class RecordingWriter {
   Result<void> write_go_parks(const GoParks& parks);
   Result<void> write_go_contexts(const GoContexts& contexts);
   Result<void> write_losses(std::span<const Loss> losses);
+  Result<void> write_children(const ChildCounts& children);
   Result<void> write_cost(const CostSample& cost);
   Result<void> write_note(const Note& note);
   // Symbols of the locations first_location, first_location + 1, ...; a later one replaces an earlier one.

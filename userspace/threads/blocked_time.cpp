@@ -121,6 +121,7 @@ std::vector<BlockedSum> BlockedTime::read(std::uint64_t now_ns) const {
   return sums;
 }
 
+std::uint64_t BlockedTime::skipped_runs() const { return skipped_runs_of(impl_->object->obj); }
 std::uint64_t BlockedTime::lost() const { return impl_->object->bss->lost; }
 std::vector<int> BlockedTime::programs() const {
   return {bpf_program__fd(impl_->object->progs.on_switch), bpf_program__fd(impl_->object->progs.on_waking)};

@@ -44,6 +44,7 @@ class BlockedTime {
   void forget_assumed(Tid kernel_tid);
   // Sums, those that have not come back included up to `now_ns`.
   std::vector<BlockedSum> read(std::uint64_t now_ns) const;
+  std::uint64_t skipped_runs() const;
   std::uint64_t lost() const;  // waits that are in no sum
   std::vector<int> programs() const;
   void detach();

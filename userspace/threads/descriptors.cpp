@@ -132,10 +132,13 @@ std::string Descriptors::describe(int fd) {
 }
 
 std::vector<int> Descriptors::watched_by(int epoll_fd) const {
-  std::vector<int> watched;
   Result<std::string> info = read_file(fmt::format("/proc/{}/fdinfo/{}", pid_, epoll_fd));
-  if (!info) return watched;
-  for (std::string_view line : split(*info, '\n')) {
+  return info ? parse_watched(*info) : std::vector<int>();
+}
+
+std::vector<int> parse_watched(std::string_view fdinfo) {
+  std::vector<int> watched;
+  for (std::string_view line : split(fdinfo, '\n')) {
     std::vector<std::string_view> fields = words_of(line);
     if (fields.size() > 1 && fields[0] == "tfd:") watched.push_back(static_cast<int>(number(fields[1], 10)));
   }

@@ -35,6 +35,9 @@ class Descriptors {
   std::map<std::uint64_t, std::string> sockets_;  // what to say of one, by inode
 };
 
+// Pure: the descriptors that an epoll descriptor watches, by its file in /proc/PID/fdinfo.
+std::vector<int> parse_watched(std::string_view fdinfo);
+
 // Pure: a line of /proc/PID/net/tcp, tcp6, udp or udp6; `protocol` is put before what listens or is not
 // connected.
 struct SocketLine {

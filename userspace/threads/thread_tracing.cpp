@@ -182,6 +182,8 @@ void ThreadTracing::happened(const ProcessNews& news) {
       ledger_.process_ended(news.process);
       break;
     case ProcessNews::Kind::kForked:
+    case ProcessNews::Kind::kForkedBelow:
+    case ProcessNews::Kind::kSpawned:
       break;
   }
 }
@@ -192,19 +194,23 @@ std::uint32_t ThreadTracing::routine_of(ProcessSlot slot, std::uint64_t address)
   return context_.writer.add_location(process->second.code.locate(address, false)) + 1;
 }
 
-bool ThreadTracing::decode(const dwell_header& header, std::span<const std::byte> bytes) {
+std::uint64_t ThreadTracing::skipped_runs() const {
+  return skipped_runs_of(program_->object->obj) + (blocked_ ? blocked_->skipped_runs() : 0);
+}
+
+bool ThreadTracing::decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> bytes) {
   if (header.type == DWELL_THREAD_CREATED && bytes.size() >= sizeof(dwell_thread_created)) {
     dwell_thread_created record;
     std::memcpy(&record, bytes.data(), sizeof record);
     StackId stack = record.stack ? context_.stacks.find(record.stack, 0) : StackId::kUnknown;
-    ledger_.created({record.time_ns, header.process, record.tid, end_of(record.join), record.thread_pointer,
-                     stack, routine_of(header.process, record.routine)});
+    ledger_.created({record.time_ns, process, record.tid, end_of(record.join), record.thread_pointer,
+                     stack, routine_of(process, record.routine)});
     return true;
   }
   if (header.type == DWELL_THREAD_SETTLED && bytes.size() >= sizeof(dwell_thread_settled)) {
     dwell_thread_settled record;
     std::memcpy(&record, bytes.data(), sizeof record);
-    ledger_.settled(header.process, record.thread_pointer);
+    ledger_.settled(process, record.thread_pointer);
     return true;
   }
   return false;

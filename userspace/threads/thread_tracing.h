@@ -36,7 +36,9 @@ class ThreadTracing : public Tracer {
   void happened(const ProcessNews& news) override;
   void forked(std::uint64_t, ProcessSlot, ProcessSlot) override {
   }  // a child begins with one thread, its first
-  bool decode(const dwell_header& header, std::span<const std::byte> record) override;
+  std::uint64_t skipped_runs() const override;
+  bool counts_in_kernel() const override { return blocked_.has_value(); }
+  bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) override;
   Result<void> poll(std::uint64_t now_ns) override;
   Result<void> write_tick(std::uint64_t now_ns) override;
   Result<void> write_live(std::uint64_t now_ns) override;

@@ -333,7 +333,7 @@ std::shared_ptr<UnwindTables::Module> UnwindTables::module_for(pid_t pid, const 
 
 // ---- address spaces ----
 
-void UnwindTables::publish(ProcessSlot slot, Space& space) {
+void UnwindTables::publish(TargetSlot slot, Space& space) {
   std::uint32_t count = static_cast<std::uint32_t>(space.placed.size());
   Result<std::uint32_t> begin = take(Retired::kMappings, count + 1);
   if (!begin) return;  // the old space stays; sync() says so
@@ -363,7 +363,7 @@ void UnwindTables::publish(ProcessSlot slot, Space& space) {
   space.published = count + 1;
 }
 
-UnwindSync UnwindTables::sync(pid_t pid, ProcessSlot slot, std::span<const Mapping> mappings) {
+UnwindSync UnwindTables::sync(pid_t pid, TargetSlot slot, std::span<const Mapping> mappings) {
   UnwindSync report;
   std::vector<Placed> placed;
   for (const Mapping& mapping : mappings) {
@@ -383,7 +383,10 @@ UnwindSync UnwindTables::sync(pid_t pid, ProcessSlot slot, std::span<const Mappi
             [](const Placed& a, const Placed& b) { return a.mapping.start < b.mapping.start; });
 
   std::unique_ptr<Space>& space = spaces_[slot];
-  if (!space) space = std::make_unique<Space>();
+  if (!space) {
+    space = std::make_unique<Space>();
+    space->generation = first_generations_[slot];
+  }
   space->pid = pid;
   auto same = [](const Placed& a, const Placed& b) { return a.same_code(b); };
   bool unchanged = space->header &&
@@ -408,25 +411,28 @@ UnwindSync UnwindTables::sync(pid_t pid, ProcessSlot slot, std::span<const Mappi
   return report;
 }
 
-void UnwindTables::copy(ProcessSlot parent, pid_t child_pid, ProcessSlot child) {
+void UnwindTables::copy(TargetSlot parent, pid_t child_pid, TargetSlot child) {
   if (!spaces_[parent]) return drop(child);
   drop(child);
   auto space = std::make_unique<Space>();
   space->pid = child_pid;
   space->placed = spaces_[parent]->placed;
+  space->generation = first_generations_[child];
   publish(child, *space);
   spaces_[child] = std::move(space);
 }
 
-void UnwindTables::drop(ProcessSlot slot) {
+void UnwindTables::drop(TargetSlot slot) {
   if (!spaces_[slot]) return;
   std::atomic_ref<std::uint64_t>(memory_.spaces.data()[slot]).store(0, std::memory_order_release);
   Space& space = *spaces_[slot];
   retire(Retired::kMappings, space.header, space.published);
+  // Stacks of whoever comes next in the slot must not be taken for those of this process.
+  first_generations_[slot] = space.generation + 1;
   spaces_[slot] = nullptr;
 }
 
-UnwindRule UnwindTables::call_rule_at(ProcessSlot slot, std::uint64_t return_address) const {
+UnwindRule UnwindTables::call_rule_at(TargetSlot slot, std::uint64_t return_address) const {
   if (!spaces_[slot]) return kNoRule;
   std::uint64_t pc = return_address - 1;
   for (const Placed& placed : spaces_[slot]->placed) {
@@ -442,7 +448,7 @@ UnwindRule UnwindTables::call_rule_at(ProcessSlot slot, std::uint64_t return_add
   return kNoRule;
 }
 
-Result<bool> UnwindTables::load_full(ProcessSlot slot, std::uint64_t pc) {
+Result<bool> UnwindTables::load_full(TargetSlot slot, std::uint64_t pc) {
   Space* space = spaces_[slot].get();
   if (!space) return Error{fmt::format("full unwind rows for process slot {}: it has no tables", slot), ""};
   for (const Placed& placed : space->placed) {

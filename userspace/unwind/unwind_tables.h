@@ -54,17 +54,17 @@ class UnwindTables {
   ~UnwindTables();
 
   // Loads what is new among the executable mappings and publishes the process's address space.
-  UnwindSync sync(pid_t pid, ProcessSlot slot, std::span<const Mapping> mappings);
+  UnwindSync sync(pid_t pid, TargetSlot slot, std::span<const Mapping> mappings);
   // A fork: the child has its parent's mappings.
-  void copy(ProcessSlot parent, pid_t child_pid, ProcessSlot child);
+  void copy(TargetSlot parent, pid_t child_pid, TargetSlot child);
   // The process ended, or is about to get another program.
-  void drop(ProcessSlot slot);
+  void drop(TargetSlot slot);
   // Full rows for the module that `pc` lies in: a stack ended with DWELL_STACK_ASYNC there. False if it has
   // them already.
-  Result<bool> load_full(ProcessSlot slot, std::uint64_t pc);
+  Result<bool> load_full(TargetSlot slot, std::uint64_t pc);
 
   // The rule for a return address, as a walk would find it; kNoRule where only frame pointers lead on.
-  UnwindRule call_rule_at(ProcessSlot slot, std::uint64_t return_address) const;
+  UnwindRule call_rule_at(TargetSlot slot, std::uint64_t return_address) const;
 
   // What is needed now, and room for what comes.
   UnwindMapSizes sizes_to_load() const;
@@ -93,7 +93,7 @@ class UnwindTables {
   Result<void> place(const UnwindTable& table, const RowTable& rows, RowsAt& at);
   std::uint32_t global_rule(const UnwindRule& rule);
   Result<std::uint32_t> take(Retired::Array array, std::uint32_t count);
-  void publish(ProcessSlot slot, Space& space);
+  void publish(TargetSlot slot, Space& space);
   void retire(Retired::Array array, std::uint32_t begin, std::uint32_t count);
   void reclaim();
   void evict_unused();
@@ -104,6 +104,7 @@ class UnwindTables {
   std::unordered_map<std::uint64_t, std::uint32_t> rule_indices_;
   std::unordered_map<std::string, std::shared_ptr<Module>> modules_;  // by file and by build id
   std::array<std::unique_ptr<Space>, DWELL_UNWIND_SPACES> spaces_;
+  std::array<std::uint64_t, DWELL_UNWIND_SPACES> first_generations_{};  // of the next process in the slot
   std::uint64_t publications_ = 0;
   std::vector<Retired> retired_;  // unreachable, but a walk that began before may still be reading
 };

@@ -276,6 +276,7 @@ class ReportBuilder {
     for (std::size_t i = range.first; i < range.last; ++i) report_.events += static_cast<double>(recording_.ticks[i].events);
     report_.surprises = surprises_in(recording_, range);
     report_.losses = losses_of(recording_, range, mean_freed_size());
+    if (recording_.children) report_.children = children_of(*recording_.children);
     report_.sort = sort_;
     if (!recording_.costs.empty()) report_cost(recording_.costs.back());
   }

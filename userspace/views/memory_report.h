@@ -64,6 +64,11 @@ struct LossReport {
   std::string consequence;  // "at most 12 blocks (about 3.1 KB) look retained and are not"
 };
 
+struct ChildReport {
+  ChildCounts counts;
+  std::vector<std::string> words;  // sentences about those that are in no figure
+};
+
 struct CostReport {
   double target_cpu_percent = 0;  // cost of the probes in % of the target's own CPU time
   std::uint64_t probe_hits = 0, trap_ns = 0, target_cpu_ns = 0, dwell_cpu_ns = 0;
@@ -90,6 +95,7 @@ struct MemoryReport {
   std::vector<KindReport> left_out;      // by process and kind: what the filters took away, so that sums add up
   std::size_t sites_left_out = 0;
   std::vector<LossReport> losses;
+  std::optional<ChildReport> children;   // none: the recording does not say
   std::optional<CostReport> cost;
   StackQuality stacks;
   Surprises surprises;

@@ -17,6 +17,8 @@ std::vector<std::string> notes_of(const Recording& recording, const TickRange& r
 // By kind, in the order of LossKind. `mean_freed_size`: what a lost free is about worth.
 std::vector<LossReport> losses_of(const Recording& recording, const TickRange& range, double mean_freed_size);
 
+ChildReport children_of(const ChildCounts& counts);
+
 Surprises surprises_in(const Recording& recording, const TickRange& range);
 
 }  // namespace dwell

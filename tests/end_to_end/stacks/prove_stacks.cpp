@@ -374,11 +374,11 @@ class Prover {
   }
 
   std::uint64_t losses() const {
-    std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
+    std::vector<dwell_loss_count> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
     std::uint64_t lost = 0;
     for (__u32 kind = 0; kind < DWELL_LOST_KINDS; kind++)
       if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.losses), &kind, per_cpu.data()) == 0)
-        for (std::uint64_t count : per_cpu) lost += count;
+        for (const dwell_loss_count& loss : per_cpu) lost += loss.count;
     return lost;
   }
 

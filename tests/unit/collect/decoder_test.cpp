@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace dwell {
@@ -59,13 +61,15 @@ class DecoderTest : public testing::Test {
   AddressSpace space_;
   std::vector<ProcessNews> news_;
   std::vector<Event> events_;
+  std::optional<ProcessSlot> owner_;  // of every slot
   Decoder decoder_{stacks_, writer_,
                    {[this](const ProcessNews& news) { news_.push_back(news); }, [](ProcessSlot, dwell_stack_end, std::uint64_t) {},
                     [this](ProcessSlot) -> const AddressSpace& { return space_; },
-                    [this](const dwell_header& header, std::span<const std::byte> record) {
-                      return decode_memory(header, record, stacks_,
+                    [this](const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) {
+                      return decode_memory(header, process, record, stacks_,
                                            [this](const auto& event) { events_.push_back(event); });
-                    }}};
+                    },
+                    [this](TargetSlot slot) { return owner_.value_or(ProcessSlot{slot}); }}};
 };
 
 TEST_F(DecoderTest, TheProbedFunctionStandsOnTopOfItsCallersStack) {
@@ -116,6 +120,41 @@ TEST_F(DecoderTest, AnExecIsToldAsNewsOfItsProcess) {
   record.h.type = DWELL_EXEC;
   decode(record);
   EXPECT_EQ(news_.at(0).kind, ProcessNews::Kind::kExecuted);
+}
+
+TEST_F(DecoderTest, ASlotStandsForWhoeverHasItNow) {
+  owner_ = 700;
+  decode(alloc(0));
+  EXPECT_EQ(std::get<Alloc>(events_.at(0)).process, 700);
+}
+
+TEST_F(DecoderTest, WhatComesOfAChildThatWasNotFollowedIsNobodys) {
+  owner_ = kNoProcess;
+  decode(alloc(0));
+  EXPECT_TRUE(events_.empty());
+  EXPECT_EQ(decoder_.undecodable(), 0u);
+  // But what it started is counted, and its end gives the slot back.
+  for (auto type : {DWELL_FORK, DWELL_EXIT}) {
+    dwell_process_record record{};
+    record.h.type = static_cast<__u8>(type);
+    record.h.process = 9;
+    decode(record);
+    EXPECT_EQ(news_.back().process, kNoProcess);
+    EXPECT_EQ(news_.back().target, 9);
+  }
+}
+
+TEST_F(DecoderTest, ChildrenAreToldByHowTheyCame) {
+  using Kind = ProcessNews::Kind;
+  for (auto [type, kind] : {std::pair{DWELL_FORK, Kind::kForked}, {DWELL_FORK_BELOW, Kind::kForkedBelow},
+                            {DWELL_SPAWN, Kind::kSpawned}}) {
+    dwell_process_record record{};
+    record.h.type = static_cast<__u8>(type);
+    record.other_id = 4242;
+    decode(record);
+    EXPECT_EQ(news_.back().kind, kind);
+    EXPECT_EQ(news_.back().other_id, 4242u);
+  }
 }
 
 TEST_F(DecoderTest, WhatIsTooShortOrUnknownIsCountedAndSkipped) {

@@ -43,6 +43,40 @@ TEST(Format, EveryNumberSurvives) {
   expect_same(*read, recording);
 }
 
+TEST(Format, LossesKeepWhenTheyHappened) {
+  Recording recording = sample_recording();
+  recording.losses[0].span_ns = 1'500'000'000;
+  Result<Recording> read = parse_recording(bytes_of(recording_bytes(recording)), "r.dwell");
+  ASSERT_TRUE(read) << read.error().what;
+  EXPECT_EQ(read->losses, recording.losses);
+  // As the first dwell wrote them: a time, a kind and a count each.
+  std::string bytes = file_header() + make_chunk(kChunkInfo, 0, encode_info({})) +
+                      make_chunk(kChunkLosses, 1, std::string("\x02\x09\x01\x05\x0a\x40\x01", 7));
+  read = parse_recording(bytes_of(bytes), "r.dwell");
+  ASSERT_TRUE(read) << read.error().what;
+  EXPECT_EQ(read->losses, (std::vector<Loss>{{9, LossKind::kFree, 5}, {10, LossKind::kStackTableFull, 1}}));
+}
+
+TEST(Format, ChildrenAreReadBackAndTheLastCountsHold) {
+  ChildCounts first{5, true, 3, 1, 1, 1, 1, 0}, last{9, true, 700, 2, 640, 50, 7, 3};
+  std::string bytes = file_header() + make_chunk(kChunkInfo, 0, encode_info({})) +
+                      make_chunk(kChunkChildren, 1, encode_children(first)) +
+                      make_chunk(kChunkChildren, 2, encode_children(last));
+  Result<Recording> read = parse_recording(bytes_of(bytes), "r.dwell");
+  ASSERT_TRUE(read) << read.error().what;
+  EXPECT_EQ(read->children, last);
+  EXPECT_EQ(parse_recording(bytes_of(recording_bytes(sample_recording())), "r.dwell")->children, std::nullopt);
+}
+
+TEST(Format, ARecordingHoldsMoreProcessesThanLiveAtOnce) {
+  Recording recording = sample_recording();
+  recording.processes.resize(1000);
+  recording.processes[999] = {4242, 998, "worker", "worker --late", 7'000'000'000, 0};
+  Result<Recording> read = parse_recording(bytes_of(recording_bytes(recording)), "r.dwell");
+  ASSERT_TRUE(read) << read.error().what;
+  EXPECT_EQ(read->processes, recording.processes);
+}
+
 // Made once by the first dwell, and kept: what it recorded is read for ever.
 TEST(Format, ARecordingOfTheFirstVersionIsStillRead) {
   Result<Recording> read = read_recording(std::string(GOLDEN_FOLDER) + "/version-1.dwell");

@@ -77,6 +77,17 @@ TEST(UnwindTables, AForkHasTheParentsTablesUntilItEnds) {
   EXPECT_FALSE(tables.call_rule_at(kChild, here()) == kNoRule);
 }
 
+// Stacks are told apart by slot and generation: the next process in the slot must not be taken for this one.
+TEST(UnwindTables, TheNextProcessInASlotHasGenerationsOfItsOwn) {
+  UnwindTables tables(no_cache());
+  std::uint64_t first = tables.sync(::getpid(), kSlot, own_maps()).generation;
+  tables.drop(kSlot);
+  std::uint64_t second = tables.sync(::getpid(), kSlot, own_maps()).generation;
+  EXPECT_GT(second, first);
+  tables.drop(kSlot);
+  EXPECT_GT(tables.sync(::getpid(), kSlot, own_maps()).generation, second);
+}
+
 TEST(UnwindTables, FullRowsComeWhenTheyAreAskedFor) {
   UnwindTables tables(no_cache());
   tables.sync(::getpid(), kSlot, own_maps());

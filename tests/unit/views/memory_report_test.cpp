@@ -5,7 +5,9 @@
 
 #include <cmath>
 #include <random>
+#include <set>
 
+#include "bpf/events.h"
 #include "story_recording.h"
 
 namespace dwell {
@@ -246,6 +248,42 @@ TEST(MemoryReport, LostFreesSayWhatTheyMakeUncertain) {
   EXPECT_EQ(report.losses[0].count, 12u);
   EXPECT_EQ(report.losses[0].consequence, "at most 12 blocks (about 2.3 KB) look retained and are not");
   EXPECT_THAT(report.losses[1].consequence, HasSubstr("[unknown]"));
+}
+
+TEST(MemoryReport, LossesAreToldWithTheTimeInWhichTheyHappened) {
+  StoryRecording story;
+  story.at(4 * kSecond).lose(LossKind::kAlloc, 5, 3 * kSecond).at(6 * kSecond).lose(LossKind::kAlloc, 1);
+  MemoryReport report = report_of(story.end(9 * kSecond));
+  ASSERT_EQ(report.losses.size(), 1u);
+  EXPECT_EQ(report.losses[0].first_ns, 1 * kSecond);
+  EXPECT_EQ(report.losses[0].last_ns, 6 * kSecond);
+}
+
+TEST(MemoryReport, EveryKindOfLossHasWordsOfItsOwn) {
+  std::set<std::string> names;
+  int kinds = 0;
+  for (int kind = 0; kind <= static_cast<int>(LossKind::kPerfMapLine); ++kind) {
+    if (kind > static_cast<int>(LossKind::kGoParent) && kind < static_cast<int>(LossKind::kFirstUserspaceLoss)) continue;
+    StoryRecording story;
+    story.lose(static_cast<LossKind>(kind), 1);
+    MemoryReport report = report_of(story.end(kSecond));
+    ASSERT_EQ(report.losses.size(), 1u);
+    EXPECT_FALSE(report.losses[0].consequence.empty()) << kind;
+    names.insert(report.losses[0].name);
+    ++kinds;
+  }
+  EXPECT_EQ(names.size(), static_cast<std::size_t>(kinds));
+  EXPECT_EQ(static_cast<int>(LossKind::kGoParent) + 1, DWELL_LOST_KINDS);
+}
+
+TEST(MemoryReport, ChildrenThatWereNotAskedForAreALineAndNoLoss) {
+  Recording recording = service();
+  recording.children = ChildCounts{.time_ns = 0, .asked = false, .forked = 12, .spawned = 1};
+  MemoryReport report = report_of(recording);
+  ASSERT_TRUE(report.children);
+  EXPECT_THAT(report.children->words, Contains("12 child processes were not recorded; --follow-forks follows them."));
+  EXPECT_THAT(report.children->words, Contains("1 program started by vfork or posix_spawn was not recorded."));
+  EXPECT_TRUE(report.losses.empty());
 }
 
 TEST(MemoryReport, ACutOffRecordingAndALateAttachAreNoted) {

@@ -70,8 +70,8 @@ class StoryRecording {
     recording_.ticks.push_back(ledger_.take_tick(now_));
     return *this;
   }
-  StoryRecording& lose(LossKind kind, std::uint64_t count) {
-    recording_.losses.push_back({now_, kind, count});
+  StoryRecording& lose(LossKind kind, std::uint64_t count, std::uint64_t span_ns = 0) {
+    recording_.losses.push_back({now_, kind, count, span_ns});
     return *this;
   }
 
