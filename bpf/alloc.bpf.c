@@ -578,7 +578,7 @@ static __always_inline __u64 register_of(struct pt_regs *ctx, unsigned number) {
 /* Whether the call will return from here without further ado. */
 static __always_inline bool returns_from(struct pt_regs *ctx, __u64 cookie) {
   unsigned flags = dwell_probe_flags_of(cookie);
-  if (!(flags & DWELL_EXIT_AT_BRANCH)) return true;
+  if (!(flags & DWELL_EXIT_AT_BRANCH) || flags & DWELL_EXIT_ALWAYS) return true;
   return dwell_jump_is_taken(dwell_probe_shape_of(cookie) >> 4, ctx->flags) == !!(flags & DWELL_EXIT_TAKEN);
 }
 

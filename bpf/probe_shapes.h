@@ -90,6 +90,7 @@ static inline unsigned dwell_probe_span_of(__u64 cookie) { return (unsigned)(coo
  */
 #define DWELL_EXIT_AT_BRANCH 0x01
 #define DWELL_EXIT_TAKEN 0x02 /* the way that the jump takes when its condition is true */
+#define DWELL_EXIT_ALWAYS 0x04 /* an unconditional jump, to a function that returns its argument */
 
 static inline unsigned dwell_exit_shape(unsigned result_register, unsigned condition) {
   return (result_register & 15) | (condition & 15) << 4;

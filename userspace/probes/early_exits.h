@@ -19,13 +19,15 @@
 namespace dwell {
 
 struct EarlyExit {
-  std::uint64_t vaddr;      // of the conditional jump
-  std::uint8_t condition;   // the low four bits of its opcode
+  std::uint64_t vaddr;      // of the jump
+  std::uint8_t condition;   // the low four bits of its opcode; kAlways
   bool taken;               // the way on which the call returns
   std::uint8_t result;      // the register that holds what it returns: 0 rax, 1 rcx, ... 15 r15
   std::uint32_t cfa_offset; // CFA - rsp there
   std::int32_t bp_offset;   // where the caller's rbp lies, from rsp; negative: it is still in rbp
 };
+
+inline constexpr std::uint8_t kAlways = 0xff;  // not a conditional jump
 
 struct EarlyExits {
   std::vector<EarlyExit> branches;

@@ -26,6 +26,10 @@ std::optional<std::uint64_t> rip_relative(const Instruction& instruction, const 
   return instruction.end() + static_cast<std::uint64_t>(operand.mem.disp.value);
 }
 
+bool returns_its_argument(std::string_view name) {
+  return name == "memset" || name == "memcpy" || name == "memmove";
+}
+
 class ExitSearch {
  public:
   ExitSearch(const ElfFile& elf, const CallTargets& targets, const FunctionRanges& ranges,
@@ -42,10 +46,11 @@ class ExitSearch {
       sweep(range);
       if (pending_.empty() && jumps_anywhere_ && why_not_.empty()) follow_taken();  // code there may take more
     }
-    if (why_not_.empty() && exits_.empty()) why_not_ = "it never returns";
+    if (why_not_.empty() && exits_.empty() && handed_on_.empty()) why_not_ = "it never returns";
     if (!why_not_.empty()) return {{}, {}, why_not_};
     EarlyExits early = find_early_exits({std::as_bytes(std::span(code_)), function.start, true}, excluded, entered_);
     for (std::uint64_t replaced : early.replaced) exits_.erase(replaced);
+    early.branches.insert(early.branches.end(), handed_on_.begin(), handed_on_.end());
     return {{exits_.begin(), exits_.end()}, std::move(early.branches), ""};
   }
 
@@ -81,6 +86,8 @@ class ExitSearch {
 
   void jump(const Instruction& instruction, const BranchRange& range) {
     if (std::optional<std::uint64_t> target = branch_target(instruction)) {
+      if (std::optional<std::string> name = targets_.import_at(*target); name && returns_its_argument(*name))
+        return hand_on(instruction);
       if (*target < range.start || *target >= range.end) follow(*target);
       return;
     }
@@ -92,6 +99,13 @@ class ExitSearch {
     bool by_table = since_table_load_ < kTableLoadDistance ||
                     (operand.type == ZYDIS_OPERAND_TYPE_MEMORY && operand.mem.index != ZYDIS_REGISTER_NONE);
     jumps_anywhere_ = jumps_anywhere_ || !by_table;
+  }
+
+  // A last call of memset: its result is its first argument, and the frame is gone.
+  void hand_on(const Instruction& instruction) {
+    constexpr std::uint8_t kFirstArgument = 7, kConditionBits = 0x0f;  // rdi
+    std::uint8_t condition = is_conditional_jump(instruction) ? instruction.decoded.opcode & kConditionBits : kAlways;
+    handed_on_.push_back({instruction.vaddr, condition, true, kFirstArgument, 8, -1});
   }
 
   void follow(std::uint64_t target) {
@@ -149,6 +163,7 @@ class ExitSearch {
   BranchRange function_{};
   std::string code_;  // of the function itself
   std::set<std::uint64_t> entered_;  // of it, from elsewhere
+  std::vector<EarlyExit> handed_on_;
   std::vector<BranchRange> pending_;
   std::set<std::uint64_t> swept_, exits_, taken_, followed_;
   std::uint64_t bytes_ = 0;

@@ -52,8 +52,12 @@ bool never_returns(std::string_view function) {
 }
 
 CallTargets::CallTargets(const ElfFile& elf) : elf_(elf) {
-  for (const ElfSymbol& symbol : elf.symbols())
-    if (symbol.defined && symbol.vaddr && never_returns(symbol.name)) ends_.insert(symbol.vaddr);
+  std::unordered_map<std::uint64_t, std::string> chosen;  // functions that are chosen at start, by their choosers
+  for (const ElfSymbol& symbol : elf.symbols()) {
+    if (!symbol.defined || !symbol.vaddr) continue;
+    if (never_returns(symbol.name)) ends_.insert(symbol.vaddr);
+    if (symbol.type == STT_GNU_IFUNC) chosen.emplace(symbol.vaddr, symbol.name);
+  }
   constexpr std::size_t kLimit = std::size_t{64} << 20;
   Result<std::string> symbols = elf.section_bytes(".dynsym", kLimit);
   Result<std::string> names = elf.section_bytes(".dynstr", kLimit);
@@ -65,6 +69,11 @@ CallTargets::CallTargets(const ElfFile& elf) : elf_(elf) {
     while (cursor.remaining() >= sizeof(Elf64_Rela)) {
       Elf64_Rela relocation = cursor.fixed<Elf64_Rela>();
       std::uint32_t type = ELF64_R_TYPE(relocation.r_info);
+      if (type == R_X86_64_IRELATIVE) {
+        auto found = chosen.find(static_cast<std::uint64_t>(relocation.r_addend));
+        if (found != chosen.end()) slots_.emplace(relocation.r_offset, found->second);
+        continue;
+      }
       if (type != R_X86_64_JUMP_SLOT && type != R_X86_64_GLOB_DAT && type != R_X86_64_64) continue;
       Cursor symbol_cursor(*symbols);
       symbol_cursor.seek(ELF64_R_SYM(relocation.r_info) * sizeof(Elf64_Sym));

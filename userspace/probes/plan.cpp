@@ -116,7 +116,8 @@ struct ModulePlan {
 };
 
 std::uint64_t exit_cookie(const EarlyExit& exit, std::uint16_t index) {
-  unsigned flags = DWELL_EXIT_AT_BRANCH | (exit.taken ? DWELL_EXIT_TAKEN : 0);
+  unsigned flags = DWELL_EXIT_AT_BRANCH | (exit.taken ? DWELL_EXIT_TAKEN : 0) |
+                   (exit.condition == kAlways ? DWELL_EXIT_ALWAYS : 0);
   std::uint64_t cookie = dwell_probe_cookie(dwell_exit_shape(exit.result, exit.condition), index, exit.cfa_offset, flags);
   return dwell_probe_with_span(cookie, static_cast<unsigned>(exit.bp_offset + 1));
 }

@@ -98,6 +98,14 @@ TEST_F(Exits, ABranchKnowsItsFrame) {
   EXPECT_EQ(found.branches[0].bp_offset, 0);
 }
 
+TEST_F(Exits, ALastCallThatReturnsItsArgumentIsOne) {
+  FunctionExits found = of("clears_last");
+  EXPECT_EQ(found.why_not, "");
+  std::size_t handed_on = 0;
+  for (const EarlyExit& exit : found.branches) handed_on += exit.condition == kAlways && exit.result == 7;
+  EXPECT_EQ(handed_on, 1u);
+}
+
 TEST_F(Exits, ABranchThatDoesNotDecideTakesNoPlace) {
   for (const char* name : {"shared_return", "computed_result", "lost_frame"}) {
     EXPECT_THAT(of(name).branches, IsEmpty()) << name;

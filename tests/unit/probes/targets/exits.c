@@ -29,3 +29,4 @@ FUNCTION(decided_when_taken, "push %rbp\nmov %rsi,%rbp\nmov (%rdi),%rax\ntest %r
 FUNCTION(shared_return, "push %rbx\nmov (%rdi),%rax\ntest %rax,%rax\njne 2f\ncall puts@PLT\n2: pop %rbx\nret");
 FUNCTION(computed_result, "test %rdi,%rdi\nje 1f\nlea 16(%rdi),%rax\nret\n1: jmp slow_way");
 FUNCTION(lost_frame, "mov %rsp,%rcx\nmov %rdi,%rsp\ntest %rdi,%rdi\nje 1f\nmov %rcx,%rsp\nret\n1: jmp slow_way");
+FUNCTION(clears_last, "mov %rdi,%rdx\nxor %esi,%esi\ntest %rdi,%rdi\nje 1f\njmp memset@PLT\n1: xor %eax,%eax\nret");
