@@ -44,13 +44,15 @@ Result<std::vector<Mapping>> mappings_of(const ProcessFacts& target) {
 }
 
 // What was needed to begin, and is not needed to go on. A program that we have started keeps what it has.
-Result<void> give_up_privileges(const std::string& output) {
+Result<void> give_up_privileges(const std::string& output, const Calibration& calibration) {
   if (Result<void> done = forbid_new_privileges(); !done) return done;
   struct stat folder {};
   std::string name = std::filesystem::path(output).parent_path().string();
   bool foreign = ::stat(name.empty() ? "." : name.c_str(), &folder) != 0 || folder.st_uid != ::geteuid();
   std::vector<Capability> kept = {Capability::kBpf,       Capability::kPerfmon,           Capability::kSysPtrace,
                                   Capability::kSyslog,    Capability::kCheckpointRestore, Capability::kDacReadSearch};
+  // Linux opens perf uprobes for CAP_SYS_ADMIN only (since 2025, in older series too); libraries can arrive at any time.
+  if (calibration.abilities.best == AttachMethod::kPerf) kept.push_back(Capability::kSysAdmin);
   // The recording is finished in another user's folder.
   if (foreign) kept.insert(kept.end(), {Capability::kDacOverride, Capability::kFowner});
   return keep_capabilities(kept);
@@ -84,7 +86,8 @@ Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks
   if (!mappings) return mappings.error();
   Result<std::unique_ptr<Recorder>> recorder = Recorder::open(options, callbacks, *target, *calibration, *mappings);
   if (!recorder) return recorder.error();
-  if (Result<void> dropped = give_up_privileges((*recorder)->path()); !dropped) return (*recorder)->abandon(dropped.error());
+  Result<void> dropped = give_up_privileges((*recorder)->path(), *calibration);
+  if (!dropped) return (*recorder)->abandon(dropped.error());
 
   // From here on the target is traced, and a signal ends the recording, not us.
   Result<StopSignals> signals = StopSignals::catch_them();
