@@ -28,6 +28,7 @@
 #include "bpf/sampling.h"
 #include "bpf/session.h"
 #include "bpf/targets.h"
+#include "bpf/thread_stack.h"
 #include "bpf/unwind.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -606,18 +607,28 @@ static __always_inline int exited(struct pt_regs *ctx) {
 
 /* Entry and return in one, where the kernel has uprobe sessions. */
 SEC("uprobe")
-int on_call(struct pt_regs *ctx) { return dwell_at_return(ctx) ? returned(ctx) : entered(ctx); }
+int on_call(struct pt_regs *ctx) {
+  dwell_use_thread_stack(ctx);
+  return dwell_at_return(ctx) ? returned(ctx) : entered(ctx);
+}
 
 /* What returns nothing of interest, and the entry of everything where there are no sessions: then each call
  * comes back, whether that is of interest or not. */
 SEC("uprobe")
 int on_entry(struct pt_regs *ctx) {
+  dwell_use_thread_stack(ctx);
   entered(ctx);
   return 0;
 }
 
 SEC("uprobe")
-int on_return(struct pt_regs *ctx) { return returned(ctx); }
+int on_return(struct pt_regs *ctx) {
+  dwell_use_thread_stack(ctx);
+  return returned(ctx);
+}
 
 SEC("uprobe")
-int on_exit(struct pt_regs *ctx) { return exited(ctx); }
+int on_exit(struct pt_regs *ctx) {
+  dwell_use_thread_stack(ctx);
+  return exited(ctx);
+}

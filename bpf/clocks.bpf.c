@@ -15,6 +15,7 @@
 #include "bpf/probe_hits.h"
 #include "bpf/probe_shapes.h"
 #include "bpf/targets.h"
+#include "bpf/thread_stack.h"
 #include "bpf/unwind.h"
 #include "bpf/vmlinux.h"
 
@@ -203,6 +204,7 @@ static __always_inline void count_read(struct reading_thread *thread, __u64 stac
 
 SEC("uprobe")
 int on_read(struct pt_regs *ctx) {
+  dwell_use_thread_stack(ctx);
   struct dwell_target *target = find_target();
   if (!target) return 0;
   __u64 cookie = bpf_get_attach_cookie(ctx);

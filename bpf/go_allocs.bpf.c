@@ -8,6 +8,7 @@
 #include "bpf/bounds.h"
 #include "bpf/probe_hits.h"
 #include "bpf/targets.h"
+#include "bpf/thread_stack.h"
 #include "bpf/unwind.h"
 #include "bpf/vmlinux.h"
 
@@ -65,6 +66,7 @@ static __always_inline __u64 next_object(__u64 span, const struct dwell_go_span_
 /* rax is a span that was just taken. */
 SEC("uprobe")
 int on_span(struct pt_regs *ctx) {
+  dwell_use_thread_stack(ctx);
   struct dwell_target *target = find_target();
   if (!target) return 0;
   __u64 cookie = bpf_get_attach_cookie(ctx);

@@ -11,6 +11,7 @@
 #include "bpf/go_probes.h"
 #include "bpf/probe_hits.h"
 #include "bpf/targets.h"
+#include "bpf/thread_stack.h"
 #include "bpf/vmlinux.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -121,6 +122,7 @@ static __always_inline void cancelled(__u64 address, __u8 process) {
 
 SEC("uprobe")
 int on_context(struct pt_regs *ctx) {
+  dwell_use_thread_stack(ctx);
   struct dwell_target *target = find_target();
   if (!target) return 0;
   __u64 cookie = bpf_get_attach_cookie(ctx);

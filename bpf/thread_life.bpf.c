@@ -13,6 +13,7 @@
 #include "bpf/probe_shapes.h"
 #include "bpf/targets.h"
 #include "bpf/thread_life.h"
+#include "bpf/thread_stack.h"
 #include "bpf/unwind.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -58,6 +59,7 @@ static __always_inline int note_creation(struct pt_regs *ctx) {
 
 SEC("uprobe")
 int on_call(struct pt_regs *ctx) {
+  dwell_use_thread_stack(ctx);
   struct dwell_target *target = find_target();
   if (!target) return 0;
   __u64 cookie = bpf_get_attach_cookie(ctx);
