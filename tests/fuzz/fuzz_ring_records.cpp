@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Records of the ring buffer, of any type and length and in any order, from a kernel's side that is not ours: decoded,
 // interned and put into the ledger, as a recording does.
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <cstdlib>
+#include <filesystem>
+#include <string>
 #include <vector>
 
 #include "tests/fuzz/input.h"
@@ -13,12 +12,30 @@
 #include "userspace/collect/decoder.h"
 #include "userspace/collect/memory_decoder.h"
 
+namespace {
+
+// A folder of our own for the recording, which goes with the run.
+class Folder {
+ public:
+  Folder() {
+    std::string name = (std::filesystem::temp_directory_path() / "dwell-ring-records-XXXXXX").string();
+    if (!::mkdtemp(name.data())) std::abort();
+    path_ = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string file() const { return path_ + "/r.dwell"; }
+
+ private:
+  std::string path_;
+};
+
+}  // namespace
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const int kFile = ::memfd_create("recording", 0);
-  if (::ftruncate(kFile, 0) != 0) std::abort();
-  dwell::testing::MemoryBound bound(size, 4 << 20, 1024);
+  Folder folder;
+  dwell::testing::MemoryBound bound(size, 16 << 20, 1024);
   dwell::testing::Input input(data, size);
-  auto writer = dwell::RecordingWriter::create("/proc/self/fd/" + std::to_string(kFile), {});
+  auto writer = dwell::RecordingWriter::create(folder.file(), {});
   if (!writer) std::abort();
   dwell::StackTable stacks(*writer);
   dwell::AddressSpace code;

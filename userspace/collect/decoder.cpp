@@ -7,7 +7,7 @@ namespace dwell {
 
 bool Decoder::learn_stack(const void* data, std::size_t size) {
   const auto* record = static_cast<const dwell_stack_record*>(data);
-  if (size < sizeof(*record) || record->count > DWELL_MAX_FRAMES ||
+  if (size < sizeof(*record) || record->count > DWELL_MAX_FRAMES || record->end >= DWELL_STACK_ENDS ||
       size < sizeof(*record) + record->count * sizeof(std::uint64_t))
     return false;
   const AddressSpace& space = sink_.address_space(record->h.process);

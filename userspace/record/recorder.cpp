@@ -513,7 +513,8 @@ void Recorder::follow(std::int32_t parent, const ProcessNews& news) {
   holds_notes_ = false;
   std::uint64_t late_ns = monotonic_ns() - news.time_ns;
   // One that ended while it was looked at may have some of its probes, and none of its figures.
-  bool ended = process_has_ended(pid), followed = synced && !ended && !(*child)->code.empty();
+  bool ended = process_has_ended(pid) || (!synced && synced.error().exit == Exit::kNoTarget);
+  bool followed = synced && !ended && !(*child)->code.empty();
   if (!followed && (synced || ended)) {
     notes_.resize(notes_before);  // what could not be read of it is no news
     if (processes_.size() > before) forget_last();

@@ -168,8 +168,12 @@ TEST_F(DecoderTest, WhatIsTooShortOrUnknownIsCountedAndSkipped) {
   lying.h.type = DWELL_STACK;
   lying.count = 100;
   decode(lying);
+  dwell_stack_record endless{};
+  endless.h.type = DWELL_STACK;
+  endless.end = 1080033279;
+  decode(endless);
   EXPECT_TRUE(events_.empty());
-  EXPECT_EQ(decoder_.undecodable(), 4u);
+  EXPECT_EQ(decoder_.undecodable(), 5u);
 }
 
 }  // namespace
