@@ -162,7 +162,7 @@ TEST_F(Roots, AGroupWithALimitOfMemoryForBoth) {
 
 // The ring alone takes more.
 TEST_F(Roots, ALimitThatDwellsBuffersDoNotFitInIsSaid) {
-  LimitedGroup group(40u << 20);
+  LimitedGroup group(60u << 20);
   if (group.path().empty()) GTEST_SKIP() << "no cgroup with a limit of memory can be made here";
   Placed target({}, {target_binary("heap_functions")});
   TemporaryFolder folder;
