@@ -385,7 +385,7 @@ UnwindSync UnwindTables::sync(pid_t pid, TargetSlot slot, std::span<const Mappin
   std::unique_ptr<Space>& space = spaces_[slot];
   if (!space) {
     space = std::make_unique<Space>();
-    space->generation = first_generations_[slot];
+    space->generation = 1 + last_generations_[slot];
   }
   space->pid = pid;
   auto same = [](const Placed& a, const Placed& b) { return a.same_code(b); };
@@ -417,7 +417,7 @@ void UnwindTables::copy(TargetSlot parent, pid_t child_pid, TargetSlot child) {
   auto space = std::make_unique<Space>();
   space->pid = child_pid;
   space->placed = spaces_[parent]->placed;
-  space->generation = first_generations_[child];
+  space->generation = 1 + last_generations_[child];
   publish(child, *space);
   spaces_[child] = std::move(space);
 }
@@ -428,7 +428,7 @@ void UnwindTables::drop(TargetSlot slot) {
   Space& space = *spaces_[slot];
   retire(Retired::kMappings, space.header, space.published);
   // Stacks of whoever comes next in the slot must not be taken for those of this process.
-  first_generations_[slot] = space.generation + 1;
+  last_generations_[slot] = space.generation;
   spaces_[slot] = nullptr;
 }
 

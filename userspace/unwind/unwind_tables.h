@@ -104,7 +104,7 @@ class UnwindTables {
   std::unordered_map<std::uint64_t, std::uint32_t> rule_indices_;
   std::unordered_map<std::string, std::shared_ptr<Module>> modules_;  // by file and by build id
   std::array<std::unique_ptr<Space>, DWELL_UNWIND_SPACES> spaces_;
-  std::array<std::uint64_t, DWELL_UNWIND_SPACES> first_generations_{};  // of the next process in the slot
+  std::array<std::uint64_t, DWELL_UNWIND_SPACES> last_generations_{};  // of the process that had the slot before
   std::uint64_t publications_ = 0;
   std::vector<Retired> retired_;  // unreachable, but a walk that began before may still be reading
 };
