@@ -70,7 +70,7 @@ Program::Program(const std::vector<std::string>& command, const std::vector<std:
 }
 
 Program::~Program() {
-  if (!exit_) {
+  if (!exit_ && pid_ > 0) {
     ::kill(pid_, SIGKILL);
     ::waitpid(pid_, nullptr, 0);
   }
@@ -111,7 +111,9 @@ bool Program::wait_for_error(const std::string& text, std::chrono::seconds at_mo
   return wait_for(err_, errors_, errors_seen_, text, at_most);
 }
 
-void Program::signal(int number) { ::kill(pid_, number); }
+void Program::signal(int number) {
+  if (pid_ > 0) ::kill(pid_, number);
+}
 
 bool Program::running() {
   if (exit_) return false;

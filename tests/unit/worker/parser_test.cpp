@@ -143,7 +143,9 @@ TEST_F(ParserTest, HasNothing) {
 TEST_F(ParserTest, ItsDeathCostsNamesAndTheNextOneKnowsThemAgain) {
   (void)name_main();
   std::uint64_t lost = parsers_lost();
-  ASSERT_EQ(::kill(worker("dwell-parser"), SIGKILL), 0);
+  pid_t parser = worker("dwell-parser");
+  ASSERT_GT(parser, 0);
+  ASSERT_EQ(::kill(parser, SIGKILL), 0);
   SymbolizedModule nameless = name_main();
   EXPECT_FALSE(nameless.chain(0)[0].named);
   EXPECT_THAT(std::string(nameless.chain(0)[0].function), HasSubstr("worker_test+0x"));
@@ -174,6 +176,7 @@ TEST_F(ParserTest, MemoryBeyondItsLimitIsSaid) {
 TEST_F(ParserTest, OneThatDoesNotAnswerIsGivenUp) {
   (void)name_main();
   pid_t parser = worker("dwell-parser");
+  ASSERT_GT(parser, 0);
   ASSERT_EQ(::kill(parser, SIGSTOP), 0);
   ModuleSource source{"/bin/true", {}};
   std::uint64_t began_ns = monotonic_ns();
