@@ -197,6 +197,7 @@ std::string encode_names(const NamedFrames& names) {
        {&report.file, &report.symbols_from, &report.debug_from, &report.problem, &report.hint})
     put_text(out, *text);
   put_uleb(out, report.symbol_count);
+  put_uleb(out, report.skipped_lines);
   put_uleb(out, report.bytes_read);
   put_uleb(out, names.counters.addresses);
   for (std::uint64_t count : names.counters.by_source) put_uleb(out, count);
@@ -215,6 +216,7 @@ std::optional<NamedFrames> decode_names(std::string_view bytes, std::size_t quer
   for (std::string* text : {&report.file, &report.symbols_from, &report.debug_from, &report.problem, &report.hint})
     *text = get_string(in);
   report.symbol_count = in.uleb();
+  report.skipped_lines = in.uleb();
   report.bytes_read = in.uleb();
   names.counters.addresses = in.uleb();
   for (std::uint64_t& count : names.counters.by_source) count = in.uleb();

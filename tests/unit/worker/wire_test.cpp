@@ -11,7 +11,7 @@ NamedFrames sample_names() {
   names.texts = {"main", "", "main.c", "inner"};
   names.frames = {{3, 1, 2, 7, true, true}, {0, 0, 2, 9, true, false}};
   names.chains = {{0, 2}, {1, 1}};
-  names.report = {"/bin/x", ".symtab", "", "a problem", "a hint", 12, 34};
+  names.report = {"/bin/x", ".symtab", "", "a problem", "a hint", 12, 5, 34};
   names.counters.addresses = 2;
   names.counters.by_source[1] = 2;
   return names;
@@ -26,6 +26,7 @@ TEST(Wire, NamesComeAcross) {
   EXPECT_TRUE(module.chain(0)[0].inlined);
   EXPECT_EQ(module.chain(1)[0].line, 9u);
   EXPECT_EQ(module.report.symbols_from, ".symtab");
+  EXPECT_EQ(module.report.skipped_lines, 5u);
   EXPECT_EQ(module.report.bytes_read, 34u);
   EXPECT_EQ(module.counters.by_source[1], 2u);
   EXPECT_EQ(encode_names(named_frames(module)).size(), encode_names(sample_names()).size());
