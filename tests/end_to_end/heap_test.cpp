@@ -105,7 +105,6 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"JemallocByMulti", "heap_functions", "libjemalloc.so.2", "multi"},
                       Case{"TcmallocByPerf", "heap_functions", "libtcmalloc_minimal.so.4", "perf"},
                       Case{"GlibcWithoutReturnProbes", "heap_functions", "", kWithoutReturnProbes},
-                      Case{"MuslWithoutReturnProbes", "heap_functions_musl", "", kWithoutReturnProbes},
                       Case{"JemallocWithoutReturnProbes", "heap_functions", "libjemalloc.so.2", kWithoutReturnProbes}),
     case_name);
 INSTANTIATE_TEST_SUITE_P(
