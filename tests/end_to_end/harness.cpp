@@ -173,7 +173,8 @@ bool eventually(const std::function<bool()>& holds, std::chrono::seconds at_most
 namespace {
 
 std::vector<std::string> record_command(pid_t pid, const std::string& path, const std::vector<std::string>& options) {
-  std::vector<std::string> command{dwell_binary(), "record", "-p", std::to_string(pid), "-o", path};
+  // Programs that do nothing but allocate cost more than dwell allows itself by default.
+  std::vector<std::string> command{dwell_binary(), "record", "-p", std::to_string(pid), "-o", path, "--detach-above", "0"};
   command.insert(command.end(), options.begin(), options.end());
   return command;
 }
