@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ui/text_style.h"
-#include "userspace/views/memory_report.h"
+#include "userspace/memory/report.h"
 
 namespace dwell {
 

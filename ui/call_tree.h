@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ui/profile.h"
+#include "userspace/views/profile.h"
 
 namespace dwell {
 

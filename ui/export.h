@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "ui/profile.h"
+#include "userspace/views/profile.h"
 #include "userspace/base/result.h"
 
 namespace dwell {

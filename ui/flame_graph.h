@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <string>
 
-#include "ui/profile.h"
+#include "userspace/views/profile.h"
 
 namespace dwell {
 

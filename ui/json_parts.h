@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "userspace/recording/model.h"
-#include "userspace/views/memory_report.h"
+#include "userspace/memory/report.h"
 
 namespace dwell {
 

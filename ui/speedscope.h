@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "ui/profile.h"
+#include "userspace/views/profile.h"
 
 namespace dwell {
 

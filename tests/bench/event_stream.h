@@ -6,7 +6,7 @@
 #include <random>
 #include <vector>
 
-#include "userspace/collect/event.h"
+#include "userspace/memory/event.h"
 
 namespace dwell {
 

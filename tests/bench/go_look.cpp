@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "userspace/base/files.h"
-#include "userspace/go/goroutine_report.h"
+#include "userspace/go/goroutines/report.h"
 #include "userspace/process/process.h"
 
 int main(int argc, char** argv) {

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "empty.skel.h"
-#include "userspace/go/go_probes.h"
+#include "userspace/go/record/probes.h"
 
 namespace dwell {
 namespace {

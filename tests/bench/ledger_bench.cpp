@@ -10,9 +10,9 @@
 
 #include "bpf/events.h"
 #include "event_stream.h"
-#include "userspace/analyze/memory_ledger.h"
+#include "userspace/memory/ledger.h"
 #include "userspace/collect/decoder.h"
-#include "userspace/collect/memory_decoder.h"
+#include "userspace/memory/decoder.h"
 #include "userspace/recording/writer.h"
 
 namespace dwell {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "userspace/analyze/memory_ledger.h"
+#include "userspace/memory/ledger.h"
 #include "userspace/recording/codec.h"
 #include "userspace/recording/writer.h"
 

@@ -11,11 +11,11 @@
 #include <filesystem>
 
 #include "event_stream.h"
-#include "userspace/analyze/memory_ledger.h"
+#include "userspace/memory/ledger.h"
 #include "userspace/recording/reader.h"
 #include "userspace/recording/schedule.h"
 #include "userspace/recording/writer.h"
-#include "userspace/views/memory_report.h"
+#include "userspace/memory/report.h"
 
 namespace dwell {
 namespace {

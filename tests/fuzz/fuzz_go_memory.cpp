@@ -13,14 +13,14 @@
 
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/memory_bound.h"
-#include "userspace/go/collector.h"
-#include "userspace/go/contention_profile.h"
-#include "userspace/go/contexts.h"
-#include "userspace/go/goroutine_reader.h"
-#include "userspace/go/heap_profile.h"
-#include "userspace/go/labels.h"
-#include "userspace/go/reachability.h"
-#include "userspace/go/timers.h"
+#include "userspace/go/heap/collector.h"
+#include "userspace/go/waits/contention_profile.h"
+#include "userspace/go/contexts/contexts.h"
+#include "userspace/go/goroutines/reader.h"
+#include "userspace/go/heap/profile.h"
+#include "userspace/go/goroutines/labels.h"
+#include "userspace/go/heap/reachability.h"
+#include "userspace/go/timers/timers.h"
 
 namespace {
 

@@ -6,7 +6,7 @@
 
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/memory_bound.h"
-#include "userspace/analyze/memory_ledger.h"
+#include "userspace/memory/ledger.h"
 
 namespace {
 

@@ -4,8 +4,8 @@
 #include <cstdlib>
 
 #include "tests/fuzz/memory_bound.h"
-#include "userspace/clocks/clock_probes.h"
-#include "userspace/go/waits.h"
+#include "userspace/clocks/probes.h"
+#include "userspace/go/waits/waits.h"
 #include "userspace/process/process.h"
 #include "userspace/threads/descriptors.h"
 

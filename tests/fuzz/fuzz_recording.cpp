@@ -7,20 +7,20 @@
 #include <span>
 
 #include "tests/fuzz/chunk_script.h"
-#include "userspace/clocks/clocks_profile.h"
+#include "userspace/clocks/profile.h"
 #include "userspace/clocks/report.h"
-#include "userspace/go_record/go_diff.h"
-#include "userspace/go_record/go_profiles.h"
-#include "userspace/go_record/go_report.h"
-#include "userspace/go_record/look_report.h"
+#include "userspace/go/record/diff.h"
+#include "userspace/go/record/profiles.h"
+#include "userspace/go/record/report.h"
+#include "userspace/go/record/look_report.h"
 #include "userspace/recording/reader.h"
-#include "userspace/views/blocked.h"
-#include "userspace/views/go_allocs_report.h"
-#include "userspace/views/go_contexts_report.h"
-#include "userspace/views/go_parks_report.h"
-#include "userspace/views/memory_report.h"
-#include "userspace/views/thread_report.h"
-#include "userspace/views/thread_sites.h"
+#include "userspace/threads/blocked.h"
+#include "userspace/go/heap/allocs_report.h"
+#include "userspace/go/contexts/made_report.h"
+#include "userspace/go/waits/parks_report.h"
+#include "userspace/memory/report.h"
+#include "userspace/threads/report.h"
+#include "userspace/threads/sites.h"
 
 namespace dwell {
 namespace {

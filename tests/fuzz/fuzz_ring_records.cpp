@@ -8,9 +8,9 @@
 
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/memory_bound.h"
-#include "userspace/analyze/memory_ledger.h"
+#include "userspace/memory/ledger.h"
 #include "userspace/collect/decoder.h"
-#include "userspace/collect/memory_decoder.h"
+#include "userspace/memory/decoder.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "tests/fuzz/chunk_script.h"
-#include "userspace/analyze/memory_ledger.h"
+#include "userspace/memory/ledger.h"
 #include "userspace/base/files.h"
 #include "userspace/recording/writer.h"
 

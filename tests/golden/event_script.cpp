@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <map>
 
-#include "userspace/analyze/memory_ledger.h"
+#include "userspace/memory/ledger.h"
 #include "userspace/base/text.h"
 #include "userspace/recording/writer.h"
 

@@ -5,7 +5,7 @@
 #include "tests/targets/stuck_threads.h"
 #include "tests/threads/threads_harness.h"
 #include "userspace/threads/observer.h"
-#include "userspace/views/thread_verdicts.h"
+#include "userspace/threads/verdicts.h"
 
 namespace dwell::testing {
 namespace {

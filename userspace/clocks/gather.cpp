@@ -9,7 +9,7 @@
 #include <set>
 
 #include "userspace/base/files.h"
-#include "userspace/clocks/clock_names.h"
+#include "userspace/clocks/names.h"
 
 namespace dwell {
 namespace {

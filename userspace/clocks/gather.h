@@ -9,7 +9,7 @@
 
 #include "bpf/clocks.h"
 #include "userspace/clocks/read_watch.h"
-#include "userspace/recording/clock_look.h"
+#include "userspace/clocks/look.h"
 
 namespace dwell {
 

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "userspace/clocks/clocks_report.h"
+#include "userspace/clocks/report_model.h"
 
 namespace dwell {
 

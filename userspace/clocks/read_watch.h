@@ -16,7 +16,7 @@
 
 #include "userspace/base/known_time.h"
 #include "userspace/base/result.h"
-#include "userspace/clocks/clock_tracer.h"
+#include "userspace/clocks/tracer.h"
 #include "userspace/clocks/read_rates.h"
 #include "userspace/probes/probe_windows.h"
 #include "userspace/probes/attach.h"

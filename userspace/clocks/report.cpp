@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "bpf/clocks.h"
-#include "userspace/clocks/clock_names.h"
+#include "userspace/clocks/names.h"
 #include "userspace/clocks/verdicts.h"
 #include "userspace/views/frames.h"
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "userspace/base/result.h"
-#include "userspace/clocks/clocks_report.h"
+#include "userspace/clocks/report_model.h"
 #include "userspace/recording/model.h"
 
 namespace dwell {

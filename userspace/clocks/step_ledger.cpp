@@ -6,7 +6,7 @@
 
 #include <cstdlib>
 
-#include "userspace/clocks/clock_names.h"
+#include "userspace/clocks/names.h"
 
 namespace dwell {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "userspace/clocks/clocks_report.h"
+#include "userspace/clocks/report_model.h"
 
 namespace dwell {
 

@@ -4,12 +4,12 @@
 
 #include <cstdio>
 
-#include "ui/clocks_json.h"
-#include "ui/clocks_text.h"
+#include "userspace/clocks/json.h"
+#include "userspace/clocks/text.h"
 #include "ui/escape.h"
 #include "ui/text_style.h"
-#include "userspace/clocks/clocks_look.h"
-#include "userspace/clocks/clocks_profile.h"
+#include "userspace/clocks/looker.h"
+#include "userspace/clocks/profile.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/kernel/bpf_log.h"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
-#include "ui/go_report_text.h"
-#include "ui/memory_json.h"
-#include "ui/memory_text.h"
+#include "userspace/go/record/report_text.h"
+#include "userspace/memory/json.h"
+#include "userspace/memory/text.h"
 #include "ui/text_style.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"

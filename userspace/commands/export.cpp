@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
-#include "userspace/clocks/clocks_profile.h"
+#include "userspace/clocks/profile.h"
 #include "userspace/clocks/report.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/commands/sandbox.h"
-#include "userspace/go_record/go_profiles.h"
+#include "userspace/go/record/profiles.h"
 #include "userspace/recording/reader.h"
-#include "userspace/views/blocked.h"
-#include "userspace/views/go_contexts_report.h"
-#include "userspace/views/go_allocs_report.h"
-#include "userspace/views/go_parks_report.h"
-#include "userspace/views/thread_report.h"
-#include "userspace/views/thread_sites.h"
+#include "userspace/threads/blocked.h"
+#include "userspace/go/contexts/made_report.h"
+#include "userspace/go/heap/allocs_report.h"
+#include "userspace/go/waits/parks_report.h"
+#include "userspace/threads/report.h"
+#include "userspace/threads/sites.h"
 
 namespace dwell {
 namespace {

@@ -3,10 +3,10 @@
 
 #include <unistd.h>
 
-#include "ui/goroutines_json.h"
-#include "ui/goroutines_text.h"
+#include "userspace/go/goroutines/json.h"
+#include "userspace/go/goroutines/text.h"
 #include "userspace/commands/output.h"
-#include "userspace/go_record/go_snapshot.h"
+#include "userspace/go/record/snapshot.h"
 
 namespace dwell {
 

@@ -8,12 +8,12 @@
 #include <variant>
 #include <vector>
 
-#include "userspace/clocks/clocks_look.h"
+#include "userspace/clocks/looker.h"
 #include "userspace/record/record.h"
 #include "userspace/threads/snapshot.h"
-#include "userspace/views/memory_report.h"
-#include "userspace/views/memory_view.h"
-#include "userspace/views/thread_verdicts.h"
+#include "userspace/memory/report.h"
+#include "userspace/memory/view.h"
+#include "userspace/threads/verdicts.h"
 
 namespace dwell {
 

@@ -2,14 +2,14 @@
 #include <unistd.h>
 
 #include "ui/text_style.h"
-#include "ui/threads_text.h"
+#include "userspace/threads/text.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/goroutines.h"
 #include "userspace/commands/output.h"
 #include "userspace/kernel/bpf_log.h"
 #include "userspace/recording/reader.h"
 #include "userspace/threads/snapshot.h"
-#include "userspace/views/lock_blocks.h"
+#include "userspace/threads/lock_blocks.h"
 #include "userspace/worker/parser.h"
 
 namespace dwell {

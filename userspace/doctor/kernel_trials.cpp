@@ -8,18 +8,18 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "userspace/clocks/clock_tracer.h"
-#include "userspace/collect/memory_tracer.h"
+#include "userspace/clocks/tracer.h"
+#include "userspace/memory/tracer.h"
 #include "userspace/collect/mmap_watch.h"
 #include "userspace/collect/trace_core.h"
-#include "userspace/go_allocs/alloc_tracing.h"
-#include "userspace/go_contexts/context_tracer.h"
-#include "userspace/go_parks/park_tracer.h"
+#include "userspace/go/heap/alloc_tracing.h"
+#include "userspace/go/contexts/tracer.h"
+#include "userspace/go/waits/park_tracer.h"
 #include "userspace/kernel/kernel_version.h"
 #include "userspace/threads/blocked_time.h"
 #include "userspace/threads/cpu_sampler.h"
 #include "userspace/threads/looker.h"
-#include "userspace/threads/thread_tracing.h"
+#include "userspace/threads/tracing.h"
 #include "userspace/unwind/unwind_tables.h"
 
 namespace dwell {

@@ -21,7 +21,7 @@
 #include "userspace/base/text.h"
 #include "userspace/record/look_budget.h"
 #include "userspace/record/machine.h"
-#include "userspace/record/memory_tracing.h"
+#include "userspace/memory/tracing.h"
 #include "userspace/record/symbols.h"
 #include "userspace/recording/late_probes.h"
 #include "userspace/worker/parser.h"

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "userspace/collect/decoder.h"
-#include "userspace/collect/event.h"
+#include "userspace/memory/event.h"
 
 namespace dwell {
 

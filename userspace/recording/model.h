@@ -11,16 +11,16 @@
 #include <utility>
 #include <vector>
 
-#include "userspace/analyze/blocked_sites.h"
-#include "userspace/analyze/memory_tick.h"
-#include "userspace/analyze/thread_tick.h"
-#include "userspace/collect/event.h"
-#include "userspace/recording/clock_look.h"
-#include "userspace/recording/go_contexts.h"
-#include "userspace/recording/go_allocs.h"
-#include "userspace/recording/go_look.h"
-#include "userspace/recording/go_parks.h"
-#include "userspace/recording/thread_look.h"
+#include "userspace/threads/blocked_sites.h"
+#include "userspace/memory/tick.h"
+#include "userspace/threads/tick.h"
+#include "userspace/memory/event.h"
+#include "userspace/clocks/look.h"
+#include "userspace/go/contexts/made.h"
+#include "userspace/go/heap/allocs.h"
+#include "userspace/go/record/look.h"
+#include "userspace/go/waits/parks.h"
+#include "userspace/threads/look.h"
 
 namespace dwell {
 

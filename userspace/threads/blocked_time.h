@@ -10,7 +10,7 @@
 
 #include "bpf/blocked.h"
 #include "userspace/base/result.h"
-#include "userspace/collect/event.h"
+#include "userspace/memory/event.h"
 #include "userspace/collect/trace_core.h"
 
 namespace dwell {

@@ -11,9 +11,9 @@
 #include <span>
 
 #include "symbolizer/proc_maps.h"
-#include "userspace/go/go_frames.h"
-#include "userspace/go/go_module.h"
-#include "userspace/go/layout.h"
+#include "userspace/go/runtime/frames.h"
+#include "userspace/go/runtime/module.h"
+#include "userspace/go/runtime/layout.h"
 #include "userspace/process/process_memory.h"
 #include "userspace/unwind/remote_unwinder.h"
 

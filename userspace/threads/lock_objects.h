@@ -8,7 +8,7 @@
 #include <span>
 #include <string>
 
-#include "userspace/recording/thread_look.h"
+#include "userspace/threads/look.h"
 #include "userspace/threads/lock_kinds.h"
 #include "userspace/unwind/remote_unwinder.h"
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "userspace/process/process_memory.h"
-#include "userspace/recording/thread_look.h"
+#include "userspace/threads/look.h"
 #include "userspace/threads/data_symbols.h"
 #include "userspace/threads/lock_objects.h"
 #include "userspace/threads/looker.h"

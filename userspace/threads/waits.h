@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "userspace/recording/thread_look.h"
+#include "userspace/threads/look.h"
 #include "userspace/unwind/remote_unwinder.h"
 
 namespace dwell {

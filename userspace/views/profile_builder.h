@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "ui/profile.h"
+#include "userspace/views/profile.h"
 #include "userspace/recording/model.h"
 #include "userspace/views/frames.h"
 

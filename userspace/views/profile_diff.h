@@ -2,7 +2,7 @@
 // The difference of two profiles, stack by stack as they read: indices, addresses and load order do not matter.
 #pragma once
 
-#include "ui/profile.h"
+#include "userspace/views/profile.h"
 
 namespace dwell {
 

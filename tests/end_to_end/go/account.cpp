@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "userspace/go/goroutine_report.h"
+#include "userspace/go/goroutines/report.h"
 
 namespace dwell::testing {
 namespace {

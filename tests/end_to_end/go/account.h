@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "userspace/go/go_runtime.h"
+#include "userspace/go/runtime/runtime.h"
 
 namespace dwell::testing {
 

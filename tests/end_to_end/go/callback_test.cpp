@@ -6,7 +6,7 @@
 #include "tests/end_to_end/go/account.h"
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
-#include "userspace/go/goroutine_report.h"
+#include "userspace/go/goroutines/report.h"
 
 namespace dwell::testing {
 namespace {

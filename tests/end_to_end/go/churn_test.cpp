@@ -6,7 +6,7 @@
 #include <map>
 
 #include "tests/end_to_end/harness.h"
-#include "userspace/go/goroutine_reader.h"
+#include "userspace/go/goroutines/reader.h"
 
 namespace dwell::testing {
 namespace {

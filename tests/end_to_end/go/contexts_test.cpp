@@ -5,8 +5,8 @@
 
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
-#include "userspace/go/context_report.h"
-#include "userspace/go/stuck.h"
+#include "userspace/go/contexts/report.h"
+#include "userspace/go/goroutines/stuck.h"
 
 namespace dwell::testing {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where probes on Go functions stand, in running programs. DWELL_GO_LEAKS may name more builds of the target,
 // by other versions of Go.
-#include "userspace/go/go_probes.h"
+#include "userspace/go/record/probes.h"
 
 #include <gtest/gtest.h>
 

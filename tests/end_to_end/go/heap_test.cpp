@@ -8,8 +8,8 @@
 
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
-#include "userspace/go/collector.h"
-#include "userspace/go/heap_profile.h"
+#include "userspace/go/heap/collector.h"
+#include "userspace/go/heap/profile.h"
 
 namespace dwell::testing {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
-#include "userspace/go/contention_profile.h"
+#include "userspace/go/waits/contention_profile.h"
 
 namespace dwell::testing {
 namespace {

@@ -2,13 +2,13 @@
 // Goroutines that can never wake, by each cause, and the same goroutines where they still can. DWELL_GO_LEAKS
 // may name more builds of the target, of other versions of Go; those of 1.27 and later are asked for their
 // own verdict.
-#include "userspace/go/stuck.h"
+#include "userspace/go/goroutines/stuck.h"
 
 #include <gtest/gtest.h>
 
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
-#include "userspace/go/goroutine_report.h"
+#include "userspace/go/goroutines/report.h"
 
 namespace dwell::testing {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // MappingTable beside a map of single pages.
-#include "userspace/analyze/mapping_table.h"
+#include "userspace/memory/mapping_table.h"
 
 #include <gtest/gtest.h>
 

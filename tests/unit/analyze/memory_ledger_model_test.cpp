@@ -6,7 +6,7 @@
 #include <map>
 #include <random>
 
-#include "userspace/analyze/memory_ledger.h"
+#include "userspace/memory/ledger.h"
 
 namespace dwell {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The rules of the ledger, one story each.
-#include "userspace/analyze/memory_ledger.h"
+#include "userspace/memory/ledger.h"
 
 #include <gtest/gtest.h>
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/analyze/sampling.h"
+#include "userspace/memory/sampling.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <random>
 
-#include "userspace/analyze/memory_ledger.h"
+#include "userspace/memory/ledger.h"
 
 namespace dwell {
 namespace {

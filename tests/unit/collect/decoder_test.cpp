@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/collect/decoder.h"
 
-#include "userspace/collect/memory_decoder.h"
+#include "userspace/memory/decoder.h"
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>

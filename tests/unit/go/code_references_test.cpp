@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/go/code_references.h"
+#include "userspace/go/runtime/code_references.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/go/go_frames.h"
+#include "userspace/go/runtime/frames.h"
 
 #include <gtest/gtest.h>
 

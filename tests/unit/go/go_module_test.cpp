@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/go/go_module.h"
+#include "userspace/go/runtime/module.h"
 
 #include <gtest/gtest.h>
 

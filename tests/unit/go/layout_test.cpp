@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/go/layout.h"
+#include "userspace/go/runtime/layout.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/go/waits.h"
+#include "userspace/go/waits/waits.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/go_allocs/alloc_samples.h"
+#include "userspace/go/heap/alloc_samples.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/go_parks/park_accounts.h"
+#include "userspace/go/waits/park_accounts.h"
 
 #include <gtest/gtest.h>
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // What recorded looks at a Go program mean.
-#include "userspace/go_record/go_report.h"
+#include "userspace/go/record/report.h"
 
 #include <gtest/gtest.h>
 
-#include "userspace/go_record/go_diff.h"
-#include "userspace/go_record/go_profiles.h"
-#include "userspace/go_record/go_tracing.h"
+#include "userspace/go/record/diff.h"
+#include "userspace/go/record/profiles.h"
+#include "userspace/go/record/tracing.h"
 
 namespace dwell {
 namespace {

@@ -2,7 +2,7 @@
 #include <random>
 
 #include "sample_recording.h"
-#include "userspace/analyze/memory_ledger.h"
+#include "userspace/memory/ledger.h"
 #include "userspace/recording/chunks.h"
 #include "userspace/recording/codec.h"
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Blocked time and wakers: written, read back, and reported.
-#include "userspace/views/blocked.h"
+#include "userspace/threads/blocked.h"
 
 #include <gtest/gtest.h>
 
 #include "sample_look.h"
-#include "ui/blocked_text.h"
+#include "userspace/threads/blocked_text.h"
 #include "userspace/base/cursor.h"
 #include "userspace/recording/codec.h"
 

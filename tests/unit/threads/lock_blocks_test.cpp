@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which memory a lock lies in.
-#include "userspace/views/lock_blocks.h"
+#include "userspace/threads/lock_blocks.h"
 
 #include <gtest/gtest.h>
 
 #include "sample_look.h"
-#include "userspace/views/thread_report.h"
+#include "userspace/threads/report.h"
 
 namespace dwell {
 namespace {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // What becomes of threads, by the site that created them.
-#include "userspace/analyze/thread_ledger.h"
+#include "userspace/threads/ledger.h"
 
 #include <gtest/gtest.h>
 
 #include "sample_look.h"
 #include "userspace/base/cursor.h"
 #include "userspace/recording/codec.h"
-#include "userspace/views/thread_sites.h"
+#include "userspace/threads/sites.h"
 
 namespace dwell {
 namespace {

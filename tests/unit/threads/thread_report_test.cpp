@@ -7,7 +7,7 @@
 #include <set>
 
 #include "sample_look.h"
-#include "ui/threads_text.h"
+#include "userspace/threads/text.h"
 #include "userspace/base/files.h"
 
 namespace dwell {

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "userspace/recording/thread_look.h"
-#include "userspace/views/thread_verdicts.h"
+#include "userspace/threads/look.h"
+#include "userspace/threads/verdicts.h"
 
 namespace dwell {
 namespace {

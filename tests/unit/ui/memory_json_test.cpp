@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ui/memory_json.h"
+#include "userspace/memory/json.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

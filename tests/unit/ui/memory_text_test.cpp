@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "ui/memory_text.h"
+#include "userspace/memory/text.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

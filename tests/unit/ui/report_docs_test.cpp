@@ -6,7 +6,7 @@
 #include <set>
 
 #include "tests/unit/ui/sample_reports.h"
-#include "ui/memory_json.h"
+#include "userspace/memory/json.h"
 #include "userspace/base/files.h"
 
 namespace dwell {

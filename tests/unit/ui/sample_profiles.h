@@ -5,7 +5,7 @@
 #include <initializer_list>
 #include <string>
 
-#include "ui/profile.h"
+#include "userspace/views/profile.h"
 
 namespace dwell {
 

@@ -3,7 +3,7 @@
 
 #include <fmt/core.h>
 
-#include "ui/memory_words.h"
+#include "userspace/memory/words.h"
 
 namespace dwell {
 namespace {

@@ -2,7 +2,7 @@
 // Finished reports that the tests of text and JSON share.
 #pragma once
 
-#include "userspace/views/memory_report.h"
+#include "userspace/memory/report.h"
 
 namespace dwell {
 

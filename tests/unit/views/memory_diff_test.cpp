@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "story_recording.h"
-#include "userspace/views/memory_report.h"
+#include "userspace/memory/report.h"
 
 namespace dwell {
 namespace {

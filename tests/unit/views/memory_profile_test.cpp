@@ -4,7 +4,7 @@
 #include <map>
 
 #include "story_recording.h"
-#include "userspace/views/memory_view.h"
+#include "userspace/memory/view.h"
 
 namespace dwell {
 namespace {

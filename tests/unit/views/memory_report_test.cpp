@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/views/memory_report.h"
+#include "userspace/memory/report.h"
 
 #include <gmock/gmock.h>
 

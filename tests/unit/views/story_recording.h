@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "userspace/analyze/memory_ledger.h"
+#include "userspace/memory/ledger.h"
 #include "userspace/recording/model.h"
 
 namespace dwell {

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads all goroutines of a running program, with their stacks, while they run on.
+//
+// A goroutine that moves while it is read is read again; one that moves each time is told of without a stack.
+// A stack counts only if it ends where goroutines begin, and if each frame was called from where it will
+// return to.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "userspace/base/result.h"
+#include "userspace/go/runtime/runtime.h"
+#include "userspace/go/goroutines/goroutine.h"
+#include "userspace/go/record/look.h"
+
+namespace dwell {
+
+// The object is reused: take what you keep.
+using GoroutineVisitor = std::function<void(const Goroutine&)>;
+
+// Memory does not grow with the number of goroutines, but for 8 bytes of each.
+Result<LookFigures> read_goroutines(const GoRuntime& runtime, const GoroutineVisitor& visit);
+
+}  // namespace dwell

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Marker: marks a copy of a Go program's heap as the collector would. See reachability.h for what it finds.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "userspace/go/contexts/contexts.h"
+#include "userspace/go/heap/heap.h"
+#include "userspace/go/goroutines/goroutine.h"
+#include "userspace/go/heap/reachability.h"
+#include "userspace/go/heap/stack_roots.h"
+#include "userspace/go/timers/timers.h"
+
+namespace dwell {
+
+class Marker {
+ public:
+  Marker(const GoRuntime& runtime, GoHeap heap, bool what_is_unheld)
+      : runtime_(runtime),
+        what_is_unheld_(what_is_unheld),
+        heap_(std::move(heap)),
+        roots_(runtime),
+        marked_(heap_.objects()),
+        watched_(heap_.objects()) {}
+
+  Result<Unreached> run();
+
+ private:
+  static constexpr std::size_t kMostCases = 65'536;  // of a select
+
+  struct Candidate {
+    Goroutine goroutine;
+    bool reached = false;
+  };
+
+  Result<void> read_goroutines();
+  void sort_out(const Goroutine& goroutine);
+  // Whether something stands in the heap that it waits for, so that it can be told when that is reached.
+  bool watch(std::size_t candidate, std::uint64_t address);
+  bool watch_channels(std::size_t candidate, const Goroutine& goroutine);
+  bool watch_semaphore(std::size_t candidate, const Goroutine& goroutine);
+  void hide(std::uint64_t address);
+  void mark(std::uint64_t address);
+  // A word that may be a pointer, and the one before it.
+  void mark(std::uint64_t word, std::uint64_t before) {
+    if (contexts_ && note_context(word, before)) return;
+    mark(word);
+  }
+  void look_into(const GoObject& object);
+  void mark_words(std::string_view bytes);
+  void mark_memory(std::uint64_t address, std::uint64_t size);
+  void mark_globals();
+  void mark_masked(const GoRange& range, std::uint64_t mask_field);
+  void mark_timers();
+  void mark_specials(const GoSpan& span);
+  std::vector<std::uint64_t> mark_deferred(std::string_view goroutine);
+  void mark_goroutine(const Goroutine& goroutine);
+  void drain();
+
+  // The second marking.
+  void find_unheld();
+  void begin_anew();
+  void mark_user(const Goroutine& goroutine);
+  void note_waiter(const Goroutine& goroutine, bool marks);
+  // Whether it is no more than a parent's note of whom to cancel.
+  bool note_context(std::uint64_t word, std::uint64_t before);
+  void note_deadlines(const std::vector<GoTimer>& timers);
+  void find_contexts(const std::vector<GoTimer>& timers);
+
+  const GoRuntime& runtime_;
+  bool what_is_unheld_;
+  GoHeap heap_;
+  StackRoots roots_;
+  std::vector<bool> marked_, watched_;
+  std::vector<std::uint64_t> hidden_;  // objects that were marked without a look into them
+  std::vector<GoObject> open_;         // marked, and not yet looked into
+  std::vector<std::size_t>
+      reached_;  // candidates that something leads to, and whose stacks are not yet marked
+  std::vector<Candidate> candidates_;
+  std::vector<Goroutine> live_;
+  std::vector<std::uint64_t> goroutine_addresses_;
+  absl::flat_hash_map<std::uint64_t, std::vector<std::size_t>> watchers_;  // by object
+  absl::flat_hash_map<std::uint64_t, std::uint64_t> semaphores_;
+  std::size_t specials_ = 0;
+  std::optional<ContextTypes> contexts_;  // in the second marking
+  bool parents_hold_ = true;              // what they are to cancel
+  absl::flat_hash_map<std::uint64_t, GoContextKind> seen_contexts_;
+  absl::flat_hash_map<std::uint64_t, std::uint64_t> deadlines_;  // by context
+  absl::flat_hash_map<std::uint64_t, std::uint64_t> waiters_;    // goroutine by channel
+  std::vector<std::uint64_t> listed_contexts_;
+  Unreached result_;
+};
+
+}  // namespace dwell

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/go/heap/reachability.h"
+
+#include "userspace/go/goroutines/reader.h"
+#include "userspace/go/heap/marker.h"
+#include "userspace/go/runtime/processors.h"
+#include "userspace/go/waits/semaphores.h"
+
+namespace dwell {
+namespace {
+
+constexpr std::size_t kMostDeferred = 100'000;
+constexpr std::size_t kMostSpecials = 1 << 22;  // of all objects together
+constexpr std::uint64_t kMostGlobals = std::uint64_t{1} << 30;
+
+// Who may be left over: it waits inside the program for what only other goroutines can do.
+enum class Wait { kOther, kChannel, kSemaphore, kForEver };
+
+Wait kind_of_wait(const GoRuntime& runtime, const Goroutine& goroutine) {
+  if (!waits(goroutine)) return Wait::kOther;
+  const std::string& reason = runtime.wait_reason(goroutine.wait_reason);
+  auto begins = [&](std::string_view text) { return reason.rfind(text, 0) == 0; };
+  if (begins("select (no cases)") || reason.find("(nil chan)") != std::string::npos) return Wait::kForEver;
+  if (begins("chan receive") || begins("chan send") || begins("select")) return Wait::kChannel;
+  constexpr int kFirstWithConditions = 26;  // before, a condition's waiters can't be told from outside
+  if (begins("sync.Cond"))
+    return runtime.layout().minor >= kFirstWithConditions ? Wait::kSemaphore : Wait::kOther;
+  if (begins("sync.") || begins("semacquire")) return Wait::kSemaphore;
+  return Wait::kOther;
+}
+
+}  // namespace
+
+// Marked, and not to be looked into: the runtime's lists of all goroutines and of those that wait lead
+// everywhere.
+void Marker::hide(std::uint64_t address) {
+  std::optional<GoObject> object = heap_.object_at(address);
+  if (!object) return;
+  marked_[object->number] = true;
+  hidden_.push_back(object->number);
+}
+
+void Marker::mark(std::uint64_t address) {
+  std::optional<GoObject> object = heap_.object_at(address);
+  if (!object || marked_[object->number]) return;
+  marked_[object->number] = true;
+  open_.push_back(*object);
+  if (!watched_[object->number]) return;
+  for (std::size_t candidate : watchers_[object->number]) {
+    if (!std::exchange(candidates_[candidate].reached, true)) reached_.push_back(candidate);
+  }
+}
+
+void Marker::mark_words(std::string_view bytes) {
+  std::uint64_t before = 0;
+  for (std::size_t at = 0; at + 8 <= bytes.size(); at += 8) {
+    std::uint64_t word = field_of<std::uint64_t>(bytes, at);
+    mark(word, before);
+    before = word;
+  }
+}
+
+void Marker::mark_memory(std::uint64_t address, std::uint64_t size) {
+  if (size > kMostGlobals) return;
+  std::string bytes(size, '\0');
+  bytes.resize(runtime_.memory().read_some(address, bytes.data(), size));
+  mark_words(bytes);
+}
+
+void Marker::drain() {
+  while (!open_.empty() || !reached_.empty()) {
+    if (open_.empty()) {
+      std::size_t candidate = reached_.back();
+      reached_.pop_back();
+      mark_goroutine(candidates_[candidate].goroutine);
+      continue;
+    }
+    GoObject object = open_.back();
+    open_.pop_back();
+    look_into(object);
+  }
+}
+
+void Marker::look_into(const GoObject& object) {
+  heap_.visit_pointers(object, [this](std::uint64_t word, std::uint64_t before) { mark(word, before); });
+}
+
+bool Marker::watch(std::size_t candidate, std::uint64_t address) {
+  std::optional<GoObject> object = heap_.object_at(address);
+  if (!object) return false;
+  watched_[object->number] = true;
+  watchers_[object->number].push_back(candidate);
+  return true;
+}
+
+bool Marker::watch_channels(std::size_t candidate, const Goroutine& goroutine) {
+  std::uint64_t sudog = goroutine.waiting;
+  if (!sudog) return false;
+  for (std::size_t i = 0; sudog && i < kMostCases; ++i) {
+    char bytes[104] = {};
+    if (!runtime_.memory().read(sudog, bytes, sizeof bytes)) return false;
+    std::string_view view(bytes, sizeof bytes);
+    if (field_of<std::uint64_t>(view, 0) != goroutine.address) return false;
+    if (!watch(candidate, field_of<std::uint64_t>(view, runtime_.layout().sudog_channel))) return false;
+    hide(sudog);
+    sudog = field_of<std::uint64_t>(view, runtime_.layout().sudog_next_case);
+  }
+  return sudog == 0;
+}
+
+bool Marker::watch_semaphore(std::size_t candidate, const Goroutine& goroutine) {
+  std::uint64_t address = 0;
+  if (goroutine.waiting) {
+    address = runtime_.memory()
+                  .load<std::uint64_t>(goroutine.waiting + runtime_.layout().sudog_element)
+                  .value_or(0);
+    hide(goroutine.waiting);
+  } else if (auto found = semaphores_.find(goroutine.address); found != semaphores_.end()) {
+    address = found->second;
+  }
+  return address && watch(candidate, address);
+}
+
+void Marker::sort_out(const Goroutine& goroutine) {
+  goroutine_addresses_.push_back(goroutine.address);
+  if (goroutine.stack_state == GoStackState::kRunning) result_.ran.insert(goroutine.id);
+  // A program's first goroutine often waits for nothing, on purpose: the program lives as long as it does.
+  bool is_first = goroutine.id == 1;
+  Wait wait = goroutine.stack_state == GoStackState::kWhole && !is_first ? kind_of_wait(runtime_, goroutine)
+                                                                         : Wait::kOther;
+  if (wait == Wait::kOther) return live_.push_back(goroutine);
+  candidates_.push_back({goroutine, false});
+}
+
+Result<void> Marker::read_goroutines() {
+  Result<LookFigures> figures = dwell::read_goroutines(runtime_, [this](const Goroutine& g) { sort_out(g); });
+  if (!figures) return figures.error();
+  SemaphoreWaiters waiters = read_semaphore_waiters(runtime_);
+  semaphores_ = std::move(waiters.semaphore_of);
+  for (std::uint64_t sudog : waiters.sudogs) hide(sudog);
+  for (std::uint64_t address : goroutine_addresses_) hide(address);
+  for (std::size_t i = 0; i < candidates_.size(); ++i) {
+    const Goroutine& goroutine = candidates_[i].goroutine;
+    Wait wait = kind_of_wait(runtime_, goroutine);
+    bool told = wait == Wait::kForEver ||
+                (wait == Wait::kChannel ? watch_channels(i, goroutine) : watch_semaphore(i, goroutine));
+    if (!told && !std::exchange(candidates_[i].reached, true)) reached_.push_back(i);
+  }
+  result_.candidates = candidates_.size();
+  return {};
+}
+
+void Marker::mark_masked(const GoRange& range, std::uint64_t mask_field) {
+  if (range.size() > kMostGlobals) return;
+  std::string bytes(range.size(), '\0');
+  bytes.resize(runtime_.memory().read_some(range.begin, bytes.data(), bytes.size()));
+  struct {
+    std::int32_t bits, unused;
+    std::uint64_t address;
+  } header{};
+  std::string mask;
+  if (runtime_.memory().read(runtime_.module().moduledata + mask_field, &header, sizeof header) &&
+      header.bits > 0)
+    mask = runtime_.memory().text(header.address, (static_cast<std::uint64_t>(header.bits) + 7) / 8,
+                                  kMostGlobals / 64);
+  for (std::size_t i = 0; i * 8 + 8 <= bytes.size(); ++i) {
+    bool pointer = i / 8 >= mask.size() || (mask[i / 8] >> (i % 8) & 1);
+    if (pointer)
+      mark(field_of<std::uint64_t>(bytes, i * 8), i ? field_of<std::uint64_t>(bytes, i * 8 - 8) : 0);
+  }
+}
+
+void Marker::mark_globals() {
+  mark_masked(runtime_.module().data, runtime_.layout().module_data_mask);
+  mark_masked(runtime_.module().bss, runtime_.layout().module_bss_mask);
+}
+
+void Marker::mark_timers() {
+  std::vector<std::uint64_t> processors = find_processors(runtime_);
+  for (std::uint64_t processor : processors) {
+    hide(processor);
+    hide(timer_list_of(runtime_, processor).address);
+  }
+  for (std::uint64_t processor : processors) {
+    for (std::uint64_t timer : timers_of(runtime_, processor)) mark(timer);
+  }
+}
+
+// A finalizer or a cleanup is a function that will run, and what it may use.
+void Marker::mark_specials(const GoSpan& span) {
+  constexpr int kFirstWide = 24, kFirstRenumbered = 25;
+  int minor = runtime_.layout().minor;
+  std::size_t header = minor >= kFirstWide ? 24 : 16;
+  std::uint64_t special = span.specials;
+  for (; special && specials_ < kMostSpecials; ++specials_) {
+    char bytes[64] = {};
+    if (!runtime_.memory().read(special, bytes, header + 16)) return;
+    std::string_view view(bytes, sizeof bytes);
+    std::uint8_t kind = field_of<std::uint8_t>(view, minor >= kFirstWide ? 16 : 10);
+    std::uint64_t offset =
+        minor >= kFirstWide ? field_of<std::uint64_t>(view, 8) : field_of<std::uint16_t>(view, 8);
+    std::uint8_t finalizer = minor >= kFirstRenumbered ? 2 : 1, cleanup = minor >= kFirstRenumbered ? 7 : 6;
+    if (kind == finalizer || (kind == cleanup && minor >= kFirstWide)) {
+      mark(field_of<std::uint64_t>(view, header));
+      std::optional<GoObject> object = heap_.object_at(span.start + offset);
+      if (object && kind == finalizer) look_into(*object);
+    }
+    special = field_of<std::uint64_t>(view, 0);
+  }
+}
+
+// Functions that a goroutine, whose words these are, will still call.
+std::vector<std::uint64_t> Marker::mark_deferred(std::string_view goroutine) {
+  std::vector<std::uint64_t> functions;
+  constexpr std::uint64_t kDeferred = 40, kPanic = 32, kPanicSize = 96;
+  constexpr int kFirstShort = 22;
+  std::uint64_t link = runtime_.layout().minor >= kFirstShort ? 32 : 40;
+  std::uint64_t record = field_of<std::uint64_t>(goroutine, kDeferred);
+  for (std::size_t i = 0; record && i < kMostDeferred; ++i) {
+    mark(record);
+    functions.push_back(runtime_.memory().load<std::uint64_t>(record + 24).value_or(0));
+    mark(functions.back());
+    record = runtime_.memory().load<std::uint64_t>(record + link).value_or(0);
+  }
+  if (std::uint64_t panic = field_of<std::uint64_t>(goroutine, kPanic)) mark_memory(panic, kPanicSize);
+  return functions;
+}
+
+void Marker::mark_goroutine(const Goroutine& goroutine) {
+  // Not by its words: where its stack ends, something else begins.
+  std::optional<GoObject> own = heap_.object_at(goroutine.address);
+  std::string words;  // of one that is in no copy, as it is new
+  if (own) look_into(*own);
+  if (!own) words = runtime_.memory().text(goroutine.address, runtime_.layout().g_size, kMostGlobals);
+  mark_words(words);
+  std::vector<std::uint64_t> deferred = mark_deferred(own ? heap_.contents(*own) : std::string_view(words));
+  roots_.visit(goroutine, deferred, [this](std::uint64_t word, std::uint64_t before) { mark(word, before); });
+}
+
+Result<Unreached> Marker::run() {
+  if (Result<void> read = read_goroutines(); !read) return read.error();
+  mark_timers();
+  mark_globals();
+  for (const GoSpan& span : heap_.spans()) {
+    if (span.specials) mark_specials(span);
+  }
+  for (const Goroutine& goroutine : live_) mark_goroutine(goroutine);
+  drain();
+  for (const Candidate& candidate : candidates_) {
+    if (!candidate.reached) result_.goroutines.insert(candidate.goroutine.id);
+  }
+  result_.copied_bytes = heap_.copied_bytes();
+  if (what_is_unheld_) find_unheld();
+  return std::move(result_);
+}
+
+Result<Unreached> mark_reachable(const GoRuntime& runtime, std::uint64_t copy_limit, bool what_is_unheld) {
+  Result<GoHeap> heap = GoHeap::copy(runtime, copy_limit);
+  if (!heap) return heap.error();
+  return Marker(runtime, std::move(*heap), what_is_unheld).run();
+}
+
+}  // namespace dwell

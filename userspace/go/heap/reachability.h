@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+// One marking of a Go program's heap, with the goroutines that wait left out until something leads to them.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/go/contexts/contexts.h"
+#include "userspace/go/heap/heap.h"
+#include "userspace/go/goroutines/goroutine.h"
+#include "userspace/go/heap/stack_roots.h"
+
+namespace dwell {
+
+struct Unreached {
+  absl::flat_hash_set<std::uint64_t> goroutines;  // by number
+  absl::flat_hash_set<std::uint64_t> ran;         // whose registers were not seen
+  // Pending timers that send to a channel which nothing holds and nobody waits for: their period, or when
+  // they are due, by address.
+  absl::flat_hash_map<std::uint64_t, std::uint64_t> useless_timers;
+  std::vector<GoContext> contexts;  // that are not cancelled
+  std::uint64_t candidates = 0;
+  std::uint64_t copied_bytes = 0;
+};
+
+// `what_is_unheld`: timers and contexts, too, which takes a second marking.
+Result<Unreached> mark_reachable(const GoRuntime& runtime, std::uint64_t copy_limit, bool what_is_unheld);
+
+}  // namespace dwell

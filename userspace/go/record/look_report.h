@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+// A look at a Go program as it was seen, from the recording that has it.
+#pragma once
+
+#include "userspace/go/goroutines/report.h"
+#include "userspace/recording/model.h"
+
+namespace dwell {
+
+// Its profiles are the last up to the look; code addresses are not in it.
+GoroutineReport report_of(const Recording& recording, const GoLook& look);
+
+}  // namespace dwell

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// GoTracing: Go programs in a recording. Looks at their goroutines, heap profile and collector now and then,
+// by reading memory alone: no probe is set. In a program that is not Go's it does nothing.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "userspace/go/record/recorded_look.h"
+#include "userspace/record/tracer.h"
+
+namespace dwell {
+
+class GoTracing : public Tracer {
+ public:
+  static Result<std::unique_ptr<Tracer>> load(const TracerContext& context);
+
+  Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
+  Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
+  Result<void> expect_something(const ProcessFacts& facts) override;
+  bool in_case() const override { return true; }
+  void happened(const ProcessNews& news) override;
+  void forked(std::uint64_t, ProcessSlot, ProcessSlot) override {}  // Go programs fork to call exec
+  bool counts_in_kernel() const override { return false; }
+  bool decode(const dwell_header&, ProcessSlot, std::span<const std::byte>) override { return false; }
+  Result<void> poll(std::uint64_t now_ns) override;
+  Result<void> write_tick(std::uint64_t) override { return {}; }
+  Result<void> write_live(std::uint64_t now_ns) override;
+  std::uint64_t live_count() const override { return 0; }
+  TracerCost cost() override { return {}; }
+  void tell(RecordProgress&) const override {}
+  void name(std::vector<LocationSymbol>& symbols) const override;
+  std::uint64_t refused_stacks() const override { return stacks_.refused(); }
+  void detach() override { ending_ = true; }
+
+ private:
+  using FileKey = std::pair<std::uint64_t, std::uint64_t>;  // device and inode
+  struct Process {
+    pid_t pid = 0;
+    std::set<FileKey> inspected;
+    std::vector<CodeRange> code;
+    std::optional<GoRuntime> runtime;
+    bool may_be_go = false;  // worth another try
+    std::uint64_t searched_ns = 0, try_again_ns = 0;
+    std::uint64_t began_ns = 0, look_due_ns = 0;  // the first look, and the next
+  };
+
+  explicit GoTracing(const TracerContext& context) : context_(context), stacks_(context.writer) {}
+  // Whether the program has a Go runtime, maybe one that has not begun yet.
+  Result<void> recognize(Process& process, std::uint64_t now_ns);
+  Result<void> look(ProcessSlot slot, Process& process);
+
+  TracerContext context_;
+  GoStacks stacks_;
+  RecordedProfiles profiles_;
+  std::map<ProcessSlot, Process> processes_;
+  bool ending_ = false;
+};
+
+// Pure: how long to wait for the next look. Often at first, less so as the recording ages, and never for more
+// than a hundredth of the time.
+std::uint64_t go_look_pause_ns(std::uint64_t age_ns, std::uint64_t look_ns);
+
+}  // namespace dwell

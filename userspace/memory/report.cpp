@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/memory/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <memory>
+#include <tuple>
+#include <utility>
+
+#include "userspace/memory/sampling.h"
+#include "userspace/views/frames.h"
+#include "userspace/views/growth.h"
+#include "userspace/memory/notes.h"
+#include "userspace/memory/selection.h"
+#include "userspace/memory/series_figures.h"
+#include "userspace/memory/sites.h"
+
+namespace dwell {
+
+namespace {
+
+using Account = std::pair<ProcessSlot, MemoryKind>;
+
+MemoryFigures figures_from(const Recording& recording, const SeriesFigures& sums) {
+  auto blocks = [&](const Sum& sum) { return blocks_of(recording, sum.block_units); };
+  MemoryFigures figures;
+  figures.retained_bytes = sums.retained.bytes();
+  figures.retained_blocks = blocks(sums.retained);
+  figures.retained_error = standard_error(sums.retained.variance, recording.info.sample_period_bytes);
+  figures.allocated_bytes = sums.allocated.bytes();
+  figures.allocations = blocks(sums.allocated);
+  figures.freed_bytes = sums.freed.bytes();
+  figures.frees = blocks(sums.freed);
+  figures.temporary_bytes = sums.temporary.bytes();
+  figures.temporary_blocks = blocks(sums.temporary);
+  figures.peak_bytes = sums.peak.bytes();
+  figures.peak_blocks = blocks(sums.peak);
+  figures.inherited_bytes = sums.inherited.bytes();
+  figures.inherited_blocks = blocks(sums.inherited);
+  figures.dropped_bytes = sums.dropped.bytes();
+  figures.dropped_blocks = blocks(sums.dropped);
+  return figures;
+}
+
+bool anything(const SeriesFigures& sums) {
+  for (const Sum* sum : {&sums.before, &sums.retained, &sums.allocated, &sums.freed, &sums.peak, &sums.inherited, &sums.dropped})
+    if (sum->block_units != 0 || sum->byte_units != 0) return true;
+  return false;
+}
+
+// What adds up to one row of the report: sums, live bytes at each moment, and the ages of what is retained.
+struct Row {
+  SeriesFigures sums;
+  std::vector<double> live_at;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> births;  // time, weight
+
+  void add(const RangeFigures& figures, std::size_t series) {
+    sums.add(figures.by_series[series]);
+    live_at.resize(figures.live_at.size());
+    for (std::size_t moment = 0; moment < live_at.size(); ++moment) live_at[moment] += figures.live_at[moment][series];
+  }
+};
+
+double figure_of(SortKey key, const SiteReport& site) {
+  const MemoryFigures& figures = site.figures;
+  switch (key) {
+    case SortKey::kRetained: return figures.retained_bytes;
+    case SortKey::kBlocks: return figures.retained_blocks;
+    case SortKey::kGrowth: return figures.growth_per_minute.value_or(-HUGE_VAL);
+    case SortKey::kAllocated: return figures.allocated_bytes;
+    case SortKey::kAllocations: return figures.allocations;
+    case SortKey::kTemporary: return figures.temporary_blocks;
+    case SortKey::kPeak: return figures.peak_bytes;
+    case SortKey::kAge: return static_cast<double>(site.oldest_age_ns.value_or(0));
+  }
+  return 0;
+}
+
+// What min_bytes is compared with: the figure that is sorted by, where it is one of bytes.
+double bytes_of(SortKey key, const SiteReport& site) {
+  switch (key) {
+    case SortKey::kGrowth: return std::abs(site.figures.growth_per_minute.value_or(0));
+    case SortKey::kAllocated: case SortKey::kAllocations: return site.figures.allocated_bytes;
+    case SortKey::kTemporary: return site.figures.temporary_bytes;
+    case SortKey::kPeak: return site.figures.peak_bytes;
+    default: return site.figures.retained_bytes;
+  }
+}
+
+// Ties are broken by what is read, so that the order depends on nothing else.
+bool before(SortKey key, const SiteReport& a, const SiteReport& b) {
+  double figure_a = figure_of(key, a), figure_b = figure_of(key, b);
+  if (figure_a != figure_b) return figure_a > figure_b;
+  if (a.figures.retained_bytes != b.figures.retained_bytes) return a.figures.retained_bytes > b.figures.retained_bytes;
+  if (a.figures.allocated_bytes != b.figures.allocated_bytes) return a.figures.allocated_bytes > b.figures.allocated_bytes;
+  bool less = a.stack < b.stack;
+  if (less || b.stack < a.stack) return less;
+  return std::tie(a.process, a.kind, a.incomplete) < std::tie(b.process, b.kind, b.incomplete);
+}
+
+class ReportBuilder {
+ public:
+  ReportBuilder(const RecordingRef& recording, const MemoryFilter& filter, SortKey sort, GroupBy group,
+                std::shared_ptr<const FrameTexts> texts)
+      : recording_(*recording), filter_(filter), sort_(sort), texts_(*texts), sites_(recording, std::move(texts), group) {}
+
+  Result<MemoryReport> build() {
+    Result<TickRange> range = tick_range(recording_, filter_);
+    if (!range) return range.error();
+    figures_ = range_figures(recording_, *range, filter_.temporary_ns, !filter_.thread);
+    if (filter_.thread) {
+      Result<std::vector<SeriesFigures>> of_thread = figures_of_thread(recording_, *range, *filter_.thread);
+      if (!of_thread) return of_thread.error();
+      figures_.by_series = std::move(*of_thread);
+    }
+    Result<Selection> selection = select_series(recording_, texts_, filter_);
+    if (!selection) return selection.error();
+
+    report_sites(*selection);
+    report_totals();
+    report_recording(*range);
+    report_stacks(*selection);
+    return std::move(report_);
+  }
+
+ private:
+  // One call site after the other, so that what leads to its figures is kept for one only.
+  void report_sites(const Selection& selection) {
+    bool with_ages = live_set_fits(recording_, figures_.range);
+    if (with_ages) sort_blocks(selection);
+    report_.sites.reserve(filter_.min_bytes ? 0 : sites_.size());
+    for (std::size_t site = 0; site < sites_.size(); ++site) {
+      Row row = add_up(site, selection);
+      if (!anything(row.sums)) continue;
+      if (with_ages) add_ages(site, row);
+      report_site(site, row);
+    }
+    std::ranges::sort(report_.sites, [this](const SiteReport& a, const SiteReport& b) { return before(sort_, a, b); });
+  }
+
+  Row add_up(std::size_t site, const Selection& selection) {
+    Row row;
+    bool left_out = false;
+    for (std::uint32_t i : sites_.series_of(site)) {
+      if (!selection.in_scope[i] || !anything(figures_.by_series[i])) continue;
+      totals_[account_of(i)].add(figures_, i);
+      if (selection.chosen[i]) {
+        row.add(figures_, i);
+      } else {
+        left_out_[account_of(i)].add(figures_, i);
+        left_out = true;
+      }
+    }
+    report_.sites_left_out += left_out ? 1 : 0;
+    return row;
+  }
+
+  Account account_of(std::uint32_t series) const {
+    return {recording_.series[series].process, recording_.series[series].kind};
+  }
+
+  // Which live blocks each site has.
+  void sort_blocks(const Selection& selection) {
+    auto counts = [&](const LiveBlock& block) {
+      return selection.chosen[block.series] && !block.part && (!filter_.thread || block.tid == *filter_.thread);
+    };
+    block_begins_.assign(sites_.size() + 1, 0);
+    for (const LiveBlock& block : recording_.live.blocks)
+      if (counts(block)) ++block_begins_[sites_.site_of(block.series) + 1];
+    for (std::size_t site = 0; site < sites_.size(); ++site) block_begins_[site + 1] += block_begins_[site];
+    blocks_by_site_.resize(block_begins_.back());
+    std::vector<std::uint32_t> next(block_begins_.begin(), block_begins_.end() - 1);
+    for (std::uint32_t i = 0; i < recording_.live.blocks.size(); ++i) {
+      const LiveBlock& block = recording_.live.blocks[i];
+      if (counts(block)) blocks_by_site_[next[sites_.site_of(block.series)]++] = i;
+    }
+  }
+
+  void add_ages(std::size_t site, Row& row) const {
+    for (std::uint32_t at = block_begins_[site]; at < block_begins_[site + 1]; ++at) {
+      const LiveBlock& block = recording_.live.blocks[blocks_by_site_[at]];
+      row.births.emplace_back(block.birth_ns, sum_of_block(recording_, block).block_units);
+    }
+  }
+
+  std::uint64_t age(std::uint64_t birth_ns) const {
+    return figures_.range.end_ns > birth_ns ? figures_.range.end_ns - birth_ns : 0;
+  }
+
+  void set_ages(SiteReport& site, Row& row) const {
+    if (row.births.empty()) return;
+    std::ranges::sort(row.births);
+    site.oldest_age_ns = age(row.births.front().first);
+    double half = 0;
+    for (const auto& [birth, weight] : row.births) half += static_cast<double>(weight) / 2;
+    for (const auto& [birth, weight] : row.births) {
+      half -= static_cast<double>(weight);
+      site.median_age_ns = age(birth);
+      if (half <= 0) break;
+    }
+  }
+
+  std::optional<double> growth(const Row& row) const {
+    if (row.live_at.empty()) return std::nullopt;
+    return slope_per_minute(figures_.moments_ns, row.live_at);
+  }
+
+  void report_site(std::size_t site, Row& row) {
+    SiteReport report;
+    std::tie(report.process, report.kind) = account_of(sites_.series_of(site).front());
+    report.figures = figures_from(recording_, row.sums);
+    report.figures.growth_per_minute = growth(row);
+    if (bytes_of(sort_, report) < static_cast<double>(filter_.min_bytes)) {
+      Row& others = left_out_[Account(report.process, report.kind)];
+      others.sums.add(row.sums);
+      add_moments(others.live_at, row.live_at);
+      ++report_.sites_left_out;
+      return;
+    }
+    set_ages(report, row);
+    report.stack = sites_.stack(site);
+    report.incomplete = sites_.incomplete(site);
+    report.stacks = static_cast<std::uint32_t>(sites_.series_of(site).size());
+    report_.sites.push_back(std::move(report));
+  }
+
+  static void add_moments(std::vector<double>& to, const std::vector<double>& from) {
+    to.resize(from.size());
+    for (std::size_t i = 0; i < from.size(); ++i) to[i] += from[i];
+  }
+
+  // From the moment that the range begins, so that its first fifth counts too.
+  GrowthPattern pattern(const Row& row) const {
+    if (row.live_at.empty()) return {};
+    std::vector<std::uint64_t> times_ns{figures_.range.start_ns};
+    std::vector<double> live{row.sums.before.bytes()};
+    times_ns.insert(times_ns.end(), figures_.moments_ns.begin(), figures_.moments_ns.end());
+    live.insert(live.end(), row.live_at.begin(), row.live_at.end());
+    return growth_pattern(times_ns, live);
+  }
+
+  KindReport kind_report(Account account, const Row& row) const {
+    KindReport report;
+    report.process = account.first;
+    report.kind = account.second;
+    report.figures = figures_from(recording_, row.sums);
+    report.figures.growth_per_minute = growth(row);
+    report.growth = pattern(row);
+    return report;
+  }
+
+  void report_totals() {
+    for (const auto& [account, row] : totals_) {
+      KindReport report = kind_report(account, row);
+      for (const AccountPeak& peak : figures_.peaks) {
+        if (peak.process == account.first && peak.kind == account.second)
+          report.peak_time_ns = peak.time_ns > recording_.start_ns() ? peak.time_ns - recording_.start_ns() : 0;
+      }
+      report_.totals.push_back(std::move(report));
+    }
+    for (const auto& [account, row] : left_out_) report_.left_out.push_back(kind_report(account, row));
+  }
+
+  void report_recording(const TickRange& range) {
+    auto since_start = [&](std::uint64_t time) { return time > recording_.start_ns() ? time - recording_.start_ns() : 0; };
+    report_.info = recording_.info;
+    report_.processes = recording_.processes;
+    report_.from_ns = since_start(range.start_ns);
+    report_.to_ns = since_start(range.end_ns);
+    report_.duration_ns = since_start(recording_.end_ns());
+    report_.notes = notes_of(recording_, range);
+    if (filter_.thread) report_.notes.push_back("of a single thread only what is retained is known");
+    report_.ended = recording_.ended;
+    report_.end_reason = recording_.end.reason;
+    for (std::size_t i = range.first; i < range.last; ++i) report_.events += static_cast<double>(recording_.ticks[i].events);
+    report_.surprises = surprises_in(recording_, range);
+    report_.losses = losses_of(recording_, range, mean_freed_size());
+    if (recording_.children) report_.children = children_of(*recording_.children);
+    report_.sort = sort_;
+    if (!recording_.costs.empty()) report_cost(recording_.costs.back());
+  }
+
+  double mean_freed_size() const {
+    double bytes = 0, blocks = 0;
+    for (const auto& [account, row] : totals_) {
+      bytes += row.sums.freed.bytes();
+      blocks += blocks_of(recording_, row.sums.freed.block_units);
+    }
+    return blocks > 0 ? bytes / blocks : 0;
+  }
+
+  void report_cost(const CostSample& cost) {
+    CostReport report;
+    report.probe_hits = cost.probe_hits;
+    report.trap_ns = cost.trap_ns;
+    report.bpf_ns = known_time(cost.bpf_ns);
+    report.target_cpu_ns = cost.target_cpu_ns;
+    report.dwell_cpu_ns = cost.dwell_cpu_ns;
+    double ours = static_cast<double>(cost.trap_ns) + static_cast<double>(report.bpf_ns.value_or(0));
+    if (cost.target_cpu_ns > 0) report.target_cpu_percent = 100 * ours / static_cast<double>(cost.target_cpu_ns);
+    report_.cost = report;
+  }
+
+  void report_stacks(const Selection& selection) {
+    double all = 0, complete = 0;
+    std::map<std::string, double> incomplete;
+    std::vector<bool> used(recording_.locations.size());
+    for (std::size_t i = 0; i < recording_.series.size(); ++i) {
+      double allocations = blocks_of(recording_, figures_.by_series[i].allocated.block_units);
+      if (!selection.in_scope[i] || allocations <= 0) continue;
+      const CallStack& stack = recording_.stacks[static_cast<std::size_t>(recording_.series[i].stack)];
+      std::string because = stack.locations.empty() ? "no stack" : incomplete_because(stack.end);
+      all += allocations;
+      (because.empty() ? complete : incomplete[because]) += allocations;
+      for (std::uint32_t location : stack.locations) used[location] = true;
+    }
+    StackQuality& quality = report_.stacks;
+    quality.complete_share = all > 0 ? complete / all : 1;
+    quality.incomplete.assign(incomplete.begin(), incomplete.end());
+    quality.unnamed_share = unnamed_share(used);
+  }
+
+  double unnamed_share(const std::vector<bool>& used) const {
+    double all = 0, without_name = 0;
+    for (std::uint32_t i = 0; i < used.size(); ++i) {
+      if (!used[i]) continue;
+      ++all;
+      without_name += texts_.frames(i).front().named ? 0 : 1;
+    }
+    return all > 0 ? without_name / all : 0;
+  }
+
+  const Recording& recording_;
+  const MemoryFilter& filter_;
+  SortKey sort_;
+  const FrameTexts& texts_;
+  SiteTable sites_;
+  RangeFigures figures_;
+  std::map<Account, Row> totals_, left_out_;
+  std::vector<std::uint32_t> blocks_by_site_, block_begins_;
+  MemoryReport report_;
+};
+
+}  // namespace
+
+Result<MemoryReport> memory_report(RecordingRef recording, const MemoryFilter& filter, SortKey sort, GroupBy group) {
+  return ReportBuilder(recording, filter, sort, group, std::make_shared<FrameTexts>(recording)).build();
+}
+
+}  // namespace dwell

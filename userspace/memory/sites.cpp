@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/memory/sites.h"
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/hash/hash.h>
+
+#include <algorithm>
+#include <tuple>
+
+namespace dwell {
+
+namespace {
+
+ReportFrame unknown_frame() {
+  ReportFrame frame;
+  frame.function = "[unknown]";
+  return frame;
+}
+
+// Series in a hash table, compared by process, kind, and how their stacks read.
+struct SameStack {
+  const Recording& recording;
+  const FrameTexts& texts;
+
+  const CallStack& stack_of(std::uint32_t series) const {
+    return recording.stacks[static_cast<std::size_t>(recording.series[series].stack)];
+  }
+  std::size_t operator()(std::uint32_t series) const {
+    const CallStack& stack = stack_of(series);
+    std::size_t hash = absl::HashOf(recording.series[series].process, recording.series[series].kind, stack.end);
+    for (std::uint32_t location : stack.locations) hash = absl::HashOf(hash, texts.reading(location));
+    return hash;
+  }
+  bool operator()(std::uint32_t a, std::uint32_t b) const {
+    const Series &x = recording.series[a], &y = recording.series[b];
+    if (x.process != y.process || x.kind != y.kind || stack_of(a).end != stack_of(b).end) return false;
+    auto reading = [this](std::uint32_t location) { return texts.reading(location); };
+    return std::ranges::equal(stack_of(a).locations, stack_of(b).locations, {}, reading, reading);
+  }
+};
+
+// The one frame by which a group is called.
+ReportFrame group_frame(const ReportFrame& caller, GroupBy group) {
+  ReportFrame result;
+  result.module = caller.module;
+  if (group == GroupBy::kFunction) {
+    result.function = caller.function;
+    result.file = caller.file;
+    result.named = caller.named;
+  } else {
+    result.function = caller.module.empty() ? "[unknown]" : std::string(base_name(caller.module));
+  }
+  return result;
+}
+
+// The group of each stack: that of the first frame that is no allocator, or else of the last frame.
+class CallerGroups {
+ public:
+  CallerGroups(const Recording& recording, const FrameTexts& texts, GroupBy group)
+      : texts_(texts), group_(group), known_(recording.locations.size()) {}
+
+  std::uint32_t of(const CallStack& stack) {
+    for (std::uint32_t location : stack.locations)
+      if (look_up(location).caller >= 0) return static_cast<std::uint32_t>(known_[location].caller);
+    if (!stack.locations.empty()) return static_cast<std::uint32_t>(known_[stack.locations.back()].last);
+    return number(unknown_frame());
+  }
+  const std::vector<ReportFrame>& frames() const { return frames_; }
+
+ private:
+  struct Groups {
+    bool known = false;
+    std::int32_t caller = -1;  // -1: all of its frames are allocators
+    std::int32_t last = -1;
+  };
+
+  const Groups& look_up(std::uint32_t location) {
+    Groups& groups = known_[location];
+    if (groups.known) return groups;
+    std::vector<ReportFrame> frames = texts_.frames(location);
+    auto caller = std::ranges::find_if(frames, [](const ReportFrame& frame) { return !is_allocator(frame.function); });
+    if (caller != frames.end()) groups.caller = static_cast<std::int32_t>(number(*caller));
+    groups.last = static_cast<std::int32_t>(number(frames.back()));
+    groups.known = true;
+    return groups;
+  }
+
+  std::uint32_t number(const ReportFrame& caller) {
+    ReportFrame frame = group_frame(caller, group_);
+    auto [it, added] = numbers_.try_emplace(std::tuple(frame.function, frame.file, frame.module),
+                                            static_cast<std::uint32_t>(frames_.size()));
+    if (added) frames_.push_back(std::move(frame));
+    return it->second;
+  }
+
+  const FrameTexts& texts_;
+  GroupBy group_;
+  std::vector<Groups> known_;  // by location
+  absl::flat_hash_map<std::tuple<std::string, std::string, std::string>, std::uint32_t> numbers_;
+  std::vector<ReportFrame> frames_;
+};
+
+}  // namespace
+
+SiteTable::SiteTable(RecordingRef recording, std::shared_ptr<const FrameTexts> texts, GroupBy group)
+    : recording_(std::move(recording)), texts_(std::move(texts)), group_(group) {
+  site_of_.reserve(recording_->series.size());
+  group_ == GroupBy::kStack ? group_by_stack() : group_by_caller();
+}
+
+void SiteTable::group_by_stack() {
+  SameStack same{*recording_, *texts_};
+  absl::flat_hash_map<std::uint32_t, std::uint32_t, SameStack, SameStack> sites(recording_->series.size(), same, same);
+  for (std::uint32_t series = 0; series < recording_->series.size(); ++series)
+    site_of_.push_back(sites.try_emplace(series, static_cast<std::uint32_t>(sites.size())).first->second);
+  sort_series(sites.size());
+}
+
+void SiteTable::group_by_caller() {
+  CallerGroups groups(*recording_, *texts_, group_);
+  absl::flat_hash_map<std::tuple<ProcessSlot, MemoryKind, std::uint32_t>, std::uint32_t> sites;
+  for (std::uint32_t i = 0; i < recording_->series.size(); ++i) {
+    const Series& series = recording_->series[i];
+    std::uint32_t group = groups.of(stack_of(i));
+    auto [it, added] = sites.try_emplace(std::tuple(series.process, series.kind, group),
+                                         static_cast<std::uint32_t>(sites.size()));
+    if (added) group_stacks_.emplace_back(std::vector<ReportFrame>{groups.frames()[group]});
+    site_of_.push_back(it->second);
+  }
+  sort_series(sites.size());
+}
+
+void SiteTable::sort_series(std::size_t sites) {
+  site_begins_.assign(sites + 1, 0);
+  for (std::uint32_t site : site_of_) ++site_begins_[site + 1];
+  for (std::size_t site = 0; site < sites; ++site) site_begins_[site + 1] += site_begins_[site];
+  std::vector<std::uint32_t> next(site_begins_.begin(), site_begins_.end() - 1);
+  series_by_site_.resize(site_of_.size());
+  for (std::uint32_t series = 0; series < site_of_.size(); ++series) series_by_site_[next[site_of_[series]]++] = series;
+}
+
+const CallStack& SiteTable::stack_of(std::uint32_t series) const {
+  return recording_->stacks[static_cast<std::size_t>(recording_->series[series].stack)];
+}
+
+ReportStack SiteTable::stack(std::size_t site) const {
+  if (group_ != GroupBy::kStack) return group_stacks_[site];
+  std::uint32_t first = series_of(site).front();
+  if (stack_of(first).locations.empty()) return std::vector<ReportFrame>{unknown_frame()};
+  return {texts_, recording_->series[first].stack};
+}
+
+std::string SiteTable::incomplete(std::size_t site) const {
+  return group_ == GroupBy::kStack ? incomplete_because(stack_of(series_of(site).front()).end) : "";
+}
+
+}  // namespace dwell

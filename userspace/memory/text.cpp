@@ -1,0 +1,457 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/memory/text.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "ui/call_site.h"
+#include "ui/escape.h"
+#include "userspace/memory/words.h"
+#include "ui/text_table.h"
+#include "ui/text_width.h"
+#include "ui/values.h"
+#include "userspace/base/text.h"
+
+namespace dwell {
+namespace {
+
+// The sites of one process and kind: the unit within which figures may be added up.
+struct Section {
+  const KindReport* total = nullptr;
+  const KindReport* left_out = nullptr;
+  std::vector<const SiteReport*> sites;
+  std::size_t first_number = 1;  // of its first site, counted through the whole report
+  std::size_t shown = 0;         // sites with a row of their own
+};
+
+bool has_activity(const MemoryFigures& figures) {
+  return figures.retained_blocks != 0 || figures.allocations != 0 || figures.frees != 0 ||
+         figures.inherited_blocks != 0 || figures.retained_bytes != 0;
+}
+
+// A row has something to show if the figure that the rows are sorted by is not zero.
+bool worth_a_row(const SiteReport& site, SortKey sort) {
+  const MemoryFigures& figures = site.figures;
+  switch (sort) {
+    case SortKey::kRetained:
+    case SortKey::kBlocks:
+    case SortKey::kAge:
+      return figures.retained_bytes != 0 || figures.retained_blocks != 0;
+    case SortKey::kGrowth:
+      return figures.growth_per_minute.value_or(0) != 0;
+    case SortKey::kAllocated:
+    case SortKey::kAllocations:
+      return figures.allocations != 0;
+    case SortKey::kTemporary:
+      return figures.temporary_blocks != 0;
+    case SortKey::kPeak:
+      return figures.peak_bytes != 0;
+  }
+  return true;
+}
+
+class MemoryTextWriter {
+ public:
+  MemoryTextWriter(const MemoryReport& report, const MemoryTextOptions& options)
+      : report_(report), options_(options), style_(options.style) {
+    split_into_sections();
+  }
+
+  std::string write() {
+    write_header();
+    if (!options_.first.empty()) out_ += options_.first + "\n";
+    write_verdicts();
+    write_notes();
+    write_totals();
+    for (const Section& section : sections_) write_sites(section);
+    if (options_.stacks) {
+      for (const Section& section : sections_) write_stacks(section);
+    }
+    out_ += options_.sections;
+    write_losses();
+    write_children();
+    if (!sections_.empty() || options_.first.empty()) write_stack_quality();
+    write_cost();
+    return std::move(out_);
+  }
+
+ private:
+  void line(Paint paint, const std::string& text) { out_ += style_.paragraph(paint, text); }
+  void heading(const std::string& text) { out_ += "\n" + style_.paragraph(Paint::kStrong, text); }
+  std::string fitted(const std::string& text) const {
+    return style_.columns ? cut_middle(text, style_.columns) : text;
+  }
+  std::uint64_t range_ns() const { return report_.to_ns - report_.from_ns; }
+  bool sampled() const { return report_.info.sample_period_bytes != 0; }
+
+  void split_into_sections() {
+    for (const KindReport& total : report_.totals) {
+      if (!has_activity(total.figures)) continue;
+      Section section;
+      section.total = &total;
+      auto same = [&](const auto& other) {
+        return other.kind == total.kind && other.process == total.process;
+      };
+      auto left_out = std::find_if(report_.left_out.begin(), report_.left_out.end(), same);
+      if (left_out != report_.left_out.end()) section.left_out = &*left_out;
+      for (const SiteReport& site : report_.sites) {
+        if (same(site)) section.sites.push_back(&site);
+      }
+      auto worth = std::count_if(section.sites.begin(), section.sites.end(),
+                                 [&](const SiteReport* site) { return worth_a_row(*site, report_.sort); });
+      section.shown = std::min(static_cast<std::size_t>(worth), options_.sites);
+      sections_.push_back(std::move(section));
+    }
+    std::size_t number = 1;
+    for (Section& section : sections_) {
+      section.first_number = number;
+      number += section.shown;
+    }
+  }
+
+  std::string section_name(const Section& section) const {
+    std::string name = kind_title(section.total->kind);
+    if (report_.processes.size() > 1 && section.total->process < report_.processes.size()) {
+      name += " of " + process_text(report_.processes[section.total->process]);
+    }
+    return name;
+  }
+
+  void write_header() {
+    const RecordingInfo& info = report_.info;
+    if (!report_.processes.empty()) {
+      const ProcessInfo& first = report_.processes.front();
+      std::string text = process_text(first);
+      std::size_t more = report_.processes.size() - 1;
+      if (more) text += fmt::format(" and {} more process{}", more, more == 1 ? "" : "es");
+      line(Paint::kStrong, fitted(text));
+      if (!first.command_line.empty()) line(Paint::kDim, fitted("  " + printable(first.command_line)));
+    }
+    std::string where =
+        fmt::format("  {}, Linux {} {}", printable(info.host), printable(info.kernel), printable(info.arch));
+    if (!info.container.empty()) where += ", container " + printable(info.container);
+    line(Paint::kDim, where);
+    std::string when =
+        fmt::format("  {}, recorded for {}", utc_time(static_cast<std::int64_t>(info.start_unix_ns)),
+                    human_duration(report_.duration_ns));
+    if (range_ns() != report_.duration_ns) {
+      when += fmt::format("; this report: from {} to {}", human_duration(report_.from_ns),
+                          human_duration(report_.to_ns));
+    }
+    if (report_.ended && !report_.end_reason.empty()) when += "; ended: " + printable(report_.end_reason);
+    line(Paint::kDim, when);
+    if (sampled()) {
+      line(Paint::kDim,
+           fmt::format("  sampled: one in every {} allocated, scaled back; ± is one standard error",
+                       human_bytes(static_cast<double>(info.sample_period_bytes))));
+    }
+    out_ += '\n';
+  }
+
+  // The first sentence a reader should see: how much it grew, how surely, and who is behind it.
+  void write_verdicts() {
+    for (const Section& section : sections_) {
+      // Files and reservations take address space, not memory: the totals show them, and that is enough.
+      bool is_memory =
+          section.total->kind == MemoryKind::kHeap || section.total->kind == MemoryKind::kMapping;
+      if (!is_memory && sections_.size() > 1) continue;
+      double net = net_bytes(section.total->figures);
+      Paint paint = net > 0 ? Paint::kGrew : Paint::kShrank;
+      line(net == 0 ? Paint::kPlain : paint, verdict(section));
+    }
+    if (sections_.empty() && options_.first.empty()) line(Paint::kPlain, "No memory was allocated or freed.");
+  }
+
+  std::string verdict(const Section& section) const {
+    double net = net_bytes(section.total->figures);
+    std::string name = section_name(section);
+    if (net == 0) return fmt::format("{} neither grew nor shrank in {}.", name, human_duration(range_ns()));
+    std::string text = fmt::format("{} {} {} in {}", name, net > 0 ? "grew" : "shrank",
+                                   human_bytes(std::abs(net)), human_duration(range_ns()));
+    text += trend(section);
+    if (net > 0) text += sources(section, net);
+    return text + ".";
+  }
+
+  // A rate only where the growth was steady, and then the one that the rest of the sentence gives.
+  std::string trend(const Section& section) const {
+    const GrowthPattern& growth = section.total->growth;
+    switch (growth.shape) {
+      case GrowthShape::kSteady: {
+        double minutes = static_cast<double>(range_ns()) / 6e10;
+        return fmt::format(", steadily by {} a minute", human_bytes(net_bytes(section.total->figures) / minutes));
+      }
+      case GrowthShape::kLevelled:
+        return fmt::format(", and has been level for the last {}", human_duration(growth.level_ns));
+      case GrowthShape::kUneven:
+        return ", in bursts";
+      case GrowthShape::kUnknown:
+      case GrowthShape::kLevel:
+      case GrowthShape::kFell:
+        return "";
+    }
+    return "";
+  }
+
+  std::string sources(const Section& section, double net) const {
+    constexpr std::size_t kFew = 5;
+    constexpr double kMost = 0.9;
+    std::vector<double> growths;
+    for (const SiteReport* site : section.sites) growths.push_back(net_bytes(site->figures));
+    std::sort(growths.begin(), growths.end(), std::greater<>());
+    double sum = 0;
+    std::size_t count = 0;
+    while (count < growths.size() && count < kFew && growths[count] > 0 && sum < kMost * net)
+      sum += growths[count++];
+    if (count == 0) return "";
+    std::string share = sum >= 0.9995 * net ? "all" : percent(sum, net);
+    return fmt::format(", {} of it from {}", share, counted(count, "call site"));
+  }
+
+  void write_notes() {
+    if (!report_.ended) {
+      line(Paint::kWarning, "Note: the recording was cut off; it is shown as far as it can be read.");
+    }
+    for (const std::string& note : report_.notes) {
+      line(Paint::kWarning, "Note: " + printable(note));
+    }
+  }
+
+  void write_totals() {
+    if (sections_.empty()) return;
+    TextTable table({{"retained"},
+                     {"blocks"},
+                     {"growth/min", 2},
+                     {"allocated", 1},
+                     {"allocations", 5},
+                     {"freed", 1},
+                     {"temporary", 4},
+                     {"peak", 3},
+                     {"inherited", 6},
+                     {"dropped", 7},
+                     {""}});
+    for (const Section& section : sections_) {
+      const MemoryFigures& f = section.total->figures;
+      table.add({{bytes_text(f.retained_bytes, f.retained_error), Paint::kStrong},
+                 {count_text(f.retained_blocks)},
+                 growth_cell(f),
+                 {bytes_text(f.allocated_bytes)},
+                 {count_text(f.allocations)},
+                 {bytes_text(f.freed_bytes)},
+                 {percent(f.temporary_blocks, f.allocations)},
+                 {bytes_text(f.peak_bytes)},
+                 {f.inherited_bytes != 0 ? bytes_text(f.inherited_bytes) : "-"},
+                 {f.dropped_bytes != 0 ? bytes_text(f.dropped_bytes) : "-"},
+                 {section_name(section)}});
+    }
+    heading("Totals");
+    out_ += table.write(style_);
+  }
+
+  static TextCell growth_cell(const MemoryFigures& figures) {
+    Paint paint = Paint::kPlain;
+    if (figures.growth_per_minute && *figures.growth_per_minute > 0) paint = Paint::kGrew;
+    if (figures.growth_per_minute && *figures.growth_per_minute < 0) paint = Paint::kShrank;
+    return {rate_text(figures.growth_per_minute), paint};
+  }
+
+  static std::string sort_words(SortKey sort) {
+    switch (sort) {
+      case SortKey::kRetained:
+        return "retained bytes";
+      case SortKey::kBlocks:
+        return "retained blocks";
+      case SortKey::kGrowth:
+        return "growth";
+      case SortKey::kAllocated:
+        return "allocated bytes";
+      case SortKey::kAllocations:
+        return "allocations";
+      case SortKey::kTemporary:
+        return "temporary blocks";
+      case SortKey::kPeak:
+        return "bytes at the peak";
+      case SortKey::kAge:
+        return "age";
+    }
+    return "retained bytes";
+  }
+
+  std::vector<TextColumn> site_columns() const {
+    auto rank = [&](SortKey key, int usual) { return report_.sort == key ? 0 : usual; };
+    return {{"#"},
+            {"retained"},
+            {"share", 4},
+            {"blocks", rank(SortKey::kBlocks, 3)},
+            {"growth/min", rank(SortKey::kGrowth, 2)},
+            {"oldest", rank(SortKey::kAge, 6)},
+            {"median age", 9},
+            {"allocated", rank(SortKey::kAllocated, 5)},
+            {"freed", 8},
+            {"allocations", rank(SortKey::kAllocations, 10)},
+            {"temporary", rank(SortKey::kTemporary, 7)},
+            {"peak", rank(SortKey::kPeak, 11)},
+            {"call site"}};
+  }
+
+  std::vector<TextCell> site_cells(const std::string& number, const MemoryFigures& f, const Section& section,
+                                   const std::string& name) const {
+    return {{number, Paint::kDim},
+            {bytes_text(f.retained_bytes, f.retained_error), Paint::kStrong},
+            {percent(f.retained_bytes, section.total->figures.retained_bytes)},
+            {count_text(f.retained_blocks)},
+            growth_cell(f),
+            {"-"},
+            {"-"},
+            {bytes_text(f.allocated_bytes)},
+            {bytes_text(f.freed_bytes)},
+            {count_text(f.allocations)},
+            {percent(f.temporary_blocks, f.allocations)},
+            {bytes_text(f.peak_bytes)},
+            {name}};
+  }
+
+  // The rows, what is not shown, and what the filters took away add up to the total.
+  void write_sites(const Section& section) {
+    heading(fmt::format("{}: call sites by {}", section_name(section), sort_words(report_.sort)));
+    if (section.shown == 0 && options_.sites > 0) {
+      line(Paint::kPlain, nothing_to_show(section));
+      return;
+    }
+    std::size_t shown = section.shown;
+    CallSiteNames names;
+    for (std::size_t i = 0; i < shown; ++i) names.add(section.sites[i]->stack);
+    auto fill = [&](std::size_t columns) {
+      TextTable table(site_columns());
+      for (std::size_t i = 0; i < shown; ++i) {
+        const SiteReport& site = *section.sites[i];
+        std::vector<TextCell> cells = site_cells(fmt::format("{}", section.first_number + i), site.figures,
+                                                 section, site_name(names, site, columns));
+        cells[5].text = age_text(site.oldest_age_ns);
+        cells[6].text = age_text(site.median_age_ns);
+        table.add(std::move(cells));
+      }
+      if (shown < section.sites.size()) {
+        MemoryFigures rest;
+        for (std::size_t i = shown; i < section.sites.size(); ++i) rest = rest + section.sites[i]->figures;
+        table.add(
+            site_cells("", rest, section,
+                       fmt::format("{} not shown", counted(section.sites.size() - shown, "call site"))));
+      }
+      if (section.left_out && has_activity(section.left_out->figures)) {
+        table.add(site_cells("", section.left_out->figures, section, "left out by the filter"));
+      }
+      table.add(site_cells("", section.total->figures, section, "total"));
+      return table;
+    };
+    // The names fill the room that the figures leave, so the figures are laid out first.
+    std::size_t columns = fill(0).last_column_width(style_);
+    out_ += fill(columns).write(style_);
+  }
+
+  std::string nothing_to_show(const Section& section) const {
+    const MemoryFigures& f = section.total->figures;
+    if (report_.sort != SortKey::kRetained && report_.sort != SortKey::kBlocks && report_.sort != SortKey::kAge)
+      return "None has any.";
+    return fmt::format("Nothing that was allocated in this time is still in use: {} in {} allocations, peak {}. Where it "
+                       "allocates most: dwell report FILE --sort allocated",
+                       bytes_text(f.allocated_bytes), count_text(f.allocations), bytes_text(f.peak_bytes));
+  }
+
+  static std::string site_name(const CallSiteNames& names, const SiteReport& site, std::size_t columns) {
+    std::string more = site.stacks > 1 ? fmt::format(" ({} stacks)", grouped(site.stacks)) : "";
+    std::size_t room = columns > more.size() + 1 ? columns - more.size() : columns;
+    return names.line(site.stack, room) + more;
+  }
+
+  void write_stacks(const Section& section) {
+    std::size_t shown = std::min(options_.stacks, section.shown);
+    for (std::size_t i = 0; i < shown; ++i) {
+      const SiteReport& site = *section.sites[i];
+      const MemoryFigures& f = site.figures;
+      std::string text = fmt::format("#{}  ", section.first_number + i);
+      if (sections_.size() > 1) text += section_name(section) + ": ";
+      text += fmt::format("{} in {}", bytes_text(f.retained_bytes, f.retained_error),
+                          f.retained_blocks == 1 ? "1 block" : count_text(f.retained_blocks) + " blocks");
+      if (f.growth_per_minute.value_or(0) != 0)
+        text += fmt::format(", {} a minute", rate_text(f.growth_per_minute));
+      if (site.oldest_age_ns) text += fmt::format(", oldest {}", age_text(site.oldest_age_ns));
+      if (site.median_age_ns) text += fmt::format(", half older than {}", age_text(site.median_age_ns));
+      heading(text);
+      out_ += stack_lines(site.stack, site.incomplete, options_.frames, style_);
+    }
+  }
+
+  void write_losses() {
+    const Surprises& odd = report_.surprises;
+    bool surprised = odd.unknown_frees || odd.implied_frees || odd.orphan_reallocs || odd.refused_blocks;
+    if (report_.losses.empty() && !surprised) {
+      heading("No event was lost.");
+      return;
+    }
+    heading(report_.losses.empty() ? "No event was lost. Also seen:" : "Losses");
+    for (const LossReport& loss : report_.losses) {
+      line(Paint::kWarning,
+           fmt::format("  {} {}, from {} to {}: {}", grouped(static_cast<std::int64_t>(loss.count)),
+                       printable(loss.name), human_duration(loss.first_ns), human_duration(loss.last_ns),
+                       printable(loss.consequence)));
+    }
+    surprise(odd.unknown_frees, "frees of blocks that were there before the recording began");
+    surprise(odd.implied_frees, "addresses given out again although no free of them was seen");
+    surprise(odd.orphan_reallocs, "halves of a realloc whose other half was not seen");
+    surprise(odd.refused_blocks, "blocks not followed, because the table of blocks was full");
+  }
+  void write_children() {
+    if (!report_.children || report_.children->words.empty()) return;
+    out_ += "\n";
+    for (const std::string& words : report_.children->words) line(Paint::kPlain, printable(words));
+  }
+  void surprise(std::uint64_t count, const std::string& what) {
+    if (count) line(Paint::kPlain, fmt::format("  {} {}", grouped(static_cast<std::int64_t>(count)), what));
+  }
+
+  void write_stack_quality() {
+    const StackQuality& quality = report_.stacks;
+    std::string text =
+        fmt::format("Stacks: {} of allocations have a complete one", share(quality.complete_share));
+    for (const auto& [reason, count] : quality.incomplete)
+      text += fmt::format("; {}: {}", printable(reason), count_text(count));
+    text += quality.unnamed_share > 0
+                ? fmt::format(". {} of the code addresses have no name.", share(quality.unnamed_share))
+                : ". Every code address has a name.";
+    line(Paint::kPlain, text);
+  }
+  // 99.96 % must not read as 100 %: "all" is a promise.
+  static std::string share(double part) {
+    if (part >= 1) return "100 %";
+    if (part <= 0) return "none";
+    return part > 0.999 ? fmt::format("{:.3f} %", std::min(100 * part, 99.999))
+                        : fmt::format("{:.1f} %", 100 * part);
+  }
+
+  void write_cost() {
+    if (!report_.cost) return;
+    const CostReport& cost = *report_.cost;
+    line(Paint::kPlain,
+         fmt::format("Cost: {}{:.1f} % of the target's CPU time: {} probe hits, {} in traps, {}; dwell itself "
+                     "used {}.",
+                     cost.bpf_ns ? "" : "at least ", cost.target_cpu_percent,
+                     grouped(static_cast<std::int64_t>(cost.probe_hits)), human_duration(cost.trap_ns),
+                     time_in_bpf(cost.bpf_ns), human_duration(cost.dwell_cpu_ns)));
+  }
+
+  const MemoryReport& report_;
+  const MemoryTextOptions& options_;
+  const TextStyle& style_;
+  std::vector<Section> sections_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string memory_text(const MemoryReport& report, const MemoryTextOptions& options) {
+  return MemoryTextWriter(report, options).write();
+}
+
+}  // namespace dwell

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory report as text: what it means in a sentence, totals that add up, the call sites, their stacks,
+// and what makes the figures uncertain.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "ui/text_style.h"
+#include "userspace/memory/report.h"
+
+namespace dwell {
+
+struct MemoryTextOptions {
+  TextStyle style;
+  std::size_t sites = 20;   // rows of each table
+  std::size_t stacks = 10;  // rows whose whole stack is printed, of each table; 0 for a summary
+  std::size_t frames = 64;  // of a stack
+  std::string sections = {};  // what other tracers tell, before what all of them missed and cost
+  std::string first = {};     // what is said before memory, of a program that is asked about other things first
+};
+
+std::string memory_text(const MemoryReport& report, const MemoryTextOptions& options);
+
+std::string memory_diff_text(const MemoryDiff& diff, const MemoryTextOptions& options);
+
+}  // namespace dwell

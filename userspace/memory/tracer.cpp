@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/memory/tracer.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <array>
+#include <cerrno>
+
+#include "alloc.skel.h"
+#include "alloc_session_context.skel.h"
+#include "alloc_session_plain.skel.h"
+#include "userspace/collect/free_with.h"
+#include "userspace/probes/session_form.h"
+
+namespace dwell {
+namespace {
+
+constexpr std::uint32_t kSampledBlocks = 8u << 20;
+constexpr const char* kWhat = "allocations";
+
+}  // namespace
+
+struct MemoryTracer::Impl {
+  std::unique_ptr<::alloc, FreeWith<alloc__destroy>> alloc;
+};
+
+MemoryTracer::MemoryTracer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+MemoryTracer::MemoryTracer(MemoryTracer&&) noexcept = default;
+MemoryTracer::~MemoryTracer() = default;
+
+Result<MemoryTracer> MemoryTracer::load(const TraceCore& core, const MemoryTracerSettings& settings) {
+  auto impl = std::make_unique<Impl>();
+  impl->alloc.reset(DWELL_OPEN_IN_SESSION_FORM(alloc, session_form_for(settings.method)));
+  if (!impl->alloc) return load_error(kWhat, errno);
+  ::alloc& alloc = *impl->alloc;
+  if (Result<void> adopted = core.adopt(alloc.obj); !adopted) return adopted.error();
+  alloc.rodata->sample_bytes = settings.sample_bytes;
+  alloc.rodata->ring_limit_bytes = core.ring_bytes() / 4 * 3;
+  if (settings.sample_bytes) bpf_map__set_max_entries(alloc.maps.sampled_blocks, kSampledBlocks);
+  struct {
+    bpf_program* program;
+    ProbeRole role;
+  } roles[] = {{alloc.progs.on_call, ProbeRole::kSession},
+               {alloc.progs.on_entry, ProbeRole::kEntry},
+               {alloc.progs.on_exit, ProbeRole::kEntry},
+               {alloc.progs.on_return, ProbeRole::kReturn}};
+  for (auto& [program, role] : roles) {
+    bpf_program__set_autoload(program, role_needed(role, settings.method));
+    set_probe_role(program, role, settings.method);
+  }
+  if (int err = alloc__load(&alloc)) return load_error(kWhat, -err);
+  return MemoryTracer(std::move(impl));
+}
+
+ProbePrograms MemoryTracer::programs() const {
+  auto fd = [](bpf_program* program) {
+    return bpf_program__autoload(program) ? bpf_program__fd(program) : -1;
+  };
+  const auto& progs = impl_->alloc->progs;
+  return {fd(progs.on_entry), fd(progs.on_call), fd(progs.on_return), fd(progs.on_exit)};
+}
+
+std::vector<dwell_hits> MemoryTracer::hits(std::size_t probes) const {
+  return read_hits(bpf_map__fd(impl_->alloc->maps.hits), probes);
+}
+
+std::uint64_t MemoryTracer::skipped_runs() const { return skipped_runs_of(impl_->alloc->obj); }
+
+RunTime MemoryTracer::run_time() const {
+  ProbePrograms all = programs();
+  return run_time_of(std::array{all.entry, all.session, all.returns, all.exits});
+}
+
+}  // namespace dwell

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// MemoryTracing: memory in a recording. Finds and probes the allocators of the processes, and keeps the
+// ledger.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "userspace/memory/ledger.h"
+#include "userspace/memory/tracer.h"
+#include "userspace/probes/background_close.h"
+#include "userspace/probes/plan.h"
+#include "userspace/record/cost.h"
+#include "userspace/record/tracer.h"
+
+namespace dwell {
+
+class MemoryTracing : public Tracer {
+ public:
+  static Result<std::unique_ptr<Tracer>> load(const TracerContext& context);
+
+  Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
+  Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
+  void forget_probes(ProcessSlot process) override;
+  std::uint64_t late_probes() const override { return late_probes_; }
+  Result<void> expect_something(const ProcessFacts& facts) override;
+  void happened(const ProcessNews& news) override;
+  void forked(std::uint64_t time_ns, ProcessSlot parent, ProcessSlot child) override;
+  bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) override;
+  Result<void> write_tick(std::uint64_t now_ns) override;
+  Result<void> write_live(std::uint64_t now_ns) override;
+  std::uint64_t skipped_runs() const override { return tracer_.skipped_runs(); }
+  bool counts_in_kernel() const override { return context_.options.sample_bytes != 0; }
+  std::uint64_t live_count() const override { return ledger_.block_count(); }
+  TracerCost cost() override;
+  void tell(RecordProgress& progress) const override;
+  void detach() override;
+
+ private:
+  using FileKey = std::pair<std::uint64_t, std::uint64_t>;  // device and inode
+  struct Wanted {
+    PlannedProbe* probe;
+    std::string path;  // that opens its file from here
+  };
+  struct Process {
+    pid_t pid;
+    PlanOptions how;
+    std::unique_ptr<ProbeLinks> links;
+    std::set<FileKey> inspected;
+    std::vector<Wanted> throws = {};  // probes of what throws, until one is needed
+    bool any_exits = false;
+  };
+
+  MemoryTracing(const TracerContext& context, MemoryTracer tracer);
+  Result<AllocModule> module_in(pid_t pid, const Mapping& mapping);
+  std::vector<PlannedProbe*> plan(const AllocModule& module, PlanOptions how);
+  static std::vector<Wanted> needed(Process& process, std::vector<Wanted> wanted);
+  Result<void> attach(Process& process, const std::vector<Wanted>& wanted);
+
+  TracerContext context_;
+  MemoryTracer tracer_;
+  MemoryLedger ledger_;
+  CostMeter cost_;
+  std::vector<std::unique_ptr<PlannedProbe>> probes_;
+  std::map<FileKey, std::vector<PlannedProbe*>>
+      plans_;  // a file that several processes have mapped is planned once
+  std::map<FileKey, AllocModule> modules_;
+  std::map<ProcessSlot, Process> processes_;
+  BackgroundClose closing_;
+  std::uint64_t late_probes_ = 0;
+};
+
+}  // namespace dwell

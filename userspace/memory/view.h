@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Views of the memory in a recording, as profiles that every exporter takes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "userspace/views/profile.h"
+#include "userspace/base/result.h"
+#include "userspace/recording/model.h"
+
+namespace dwell {
+
+enum class MemoryView {
+  kRetained,   // there at the end of the range: inuse_objects, inuse_space
+  kGrowing,    // there at the end of the range, less what was there at its start (may be negative)
+  kAllocated,  // allocated within the range: alloc_objects, alloc_space
+  kTemporary,  // freed within the range, and younger than MemoryFilter::temporary_ns then
+  kPeak,       // there when the memory of that process and kind was highest within the range
+  kAll,        // alloc_objects alloc_space inuse_objects inuse_space
+};
+std::optional<MemoryView> memory_view_named(std::string_view name);  // "retained", "growing", ... "all"
+std::string_view name_of(MemoryView view);
+std::string_view name_of(MemoryKind kind);  // "heap", "mapping", "file", "reserved"
+std::optional<MemoryKind> memory_kind_named(std::string_view name);
+
+struct MemoryFilter {
+  // Nanoseconds since the start of the recording. Ranges begin and end at ticks: the nearest one inside.
+  std::optional<std::uint64_t> from_ns, to_ns;
+  std::string site;    // regular expression (POSIX extended): any function, file or module of the stack matches
+  std::string module;  // part of the path of any module of the stack
+  std::optional<MemoryKind> kind;
+  std::optional<ProcessSlot> process;
+  std::optional<Tid> thread;    // retained blocks of that thread only: needs the live blocks, so no time range
+  std::uint64_t min_bytes = 0;  // sites with less in the figure that is sorted by are summed up as one row
+  std::uint64_t temporary_ns = std::uint64_t{1} << 20;  // about 1 ms; rounded down to a power of two
+};
+
+// Exit::kUsage for a regular expression that is none, or a filter that this view cannot answer.
+// Kinds are never added up: unless the filter names one, samples carry the label "kind".
+Result<Profile> memory_profile(const Recording& recording, MemoryView view, const MemoryFilter& filter);
+
+// What grew from one recording to the other, stack by symbolized stack. Negative values: it shrank.
+Result<Profile> memory_diff_profile(const Recording& before, const Recording& after, MemoryView view,
+                                    const MemoryFilter& filter);
+
+}  // namespace dwell

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// The model of `dwell threads`: the threads of one look, those that stand at the same place as one group.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "userspace/views/profile.h"
+#include "userspace/base/result.h"
+#include "userspace/recording/model.h"
+#include "userspace/threads/lock_blocks.h"
+#include "userspace/memory/report.h"
+#include "userspace/threads/verdicts.h"
+
+namespace dwell {
+
+std::string_view name_of(ThreadState state);  // "running", "ready", "sleeping", ...
+std::string_view name_of(WaitKind kind);      // "mutex", "poll", ...
+
+struct ThreadStack {
+  ReportStack frames;      // leaf first
+  std::string incomplete;  // why it could not be followed to its root, "" if it could
+};
+
+struct ThreadRow {
+  ThreadFacts facts;
+  std::optional<std::uint64_t> waiting_ns;  // how long it has not run; none: not known
+  std::size_t group = 0;
+};
+
+// Threads with the same stack, in the same state, that wait for the same kind of thing.
+struct ThreadGroup {
+  std::vector<std::size_t> threads;  // indices into ThreadReport::threads, the longest wait first
+  ThreadStack stack, kernel_stack;
+};
+
+struct ThreadReport {
+  RecordingInfo info;
+  ProcessInfo process;
+  std::uint64_t time_ns = 0;      // since the start of the recording
+  std::uint64_t duration_ns = 0;  // of the look
+  std::vector<std::string> notes;
+  std::vector<ThreadRow> threads;  // by tid
+  std::vector<Verdict> verdicts;   // the worst first
+  std::vector<LockFacts> locks;
+  std::vector<std::optional<LockBlock>> lock_blocks;  // by lock; shorter: nothing is known of their memory
+  std::vector<ThreadGroup> groups;  // what is stuck for good first, then what runs, then the longest wait
+
+  bool stuck_for_good() const;
+  const LockBlock* block_of(std::int32_t lock) const;  // null: not known
+};
+
+// Of the last look in the recording. Exit::kUsage if it has none.
+Result<ThreadReport> thread_report(RecordingRef recording, const VerdictOptions& options = {});
+
+// Sample types: threads, and for how long they have been blocked by then. Labels: state, wait, thread.
+Result<Profile> thread_profile(const Recording& recording);
+
+}  // namespace dwell

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// ThreadTracing: threads in a recording. Who creates them, what becomes of them, and looks at all of them now
+// and then.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "userspace/threads/blocked_sites.h"
+#include "userspace/threads/ledger.h"
+#include "userspace/collect/address_space.h"
+#include "userspace/probes/attach.h"
+#include "userspace/probes/background_close.h"
+#include "userspace/record/tracer.h"
+#include "userspace/threads/blocked_time.h"
+#include "userspace/threads/observer.h"
+
+namespace dwell {
+
+class ThreadTracing : public Tracer {
+ public:
+  static Result<std::unique_ptr<Tracer>> load(const TracerContext& context);
+  // Whether the kernel takes the program: loaded and attached, and gone again.
+  static Result<void> try_program(const TraceCore& core, AttachMethod method);
+  ~ThreadTracing() override;
+
+  Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
+  Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
+  void forget_probes(ProcessSlot process) override;
+  std::uint64_t late_probes() const override { return late_probes_; }
+  Result<void> expect_something(const ProcessFacts&) override { return {}; }
+  void happened(const ProcessNews& news) override;
+  void forked(std::uint64_t, ProcessSlot, ProcessSlot) override {
+  }  // a child begins with one thread, its first
+  std::uint64_t skipped_runs() const override;
+  bool counts_in_kernel() const override { return blocked_.has_value(); }
+  bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) override;
+  Result<void> poll(std::uint64_t now_ns) override;
+  Result<void> write_tick(std::uint64_t now_ns) override;
+  Result<void> write_live(std::uint64_t now_ns) override;
+  std::uint64_t live_count() const override { return ledger_.live_count(); }
+  TracerCost cost() override;
+  void tell(RecordProgress&) const override {}
+  void detach() override;
+
+ private:
+  using FileKey = std::pair<std::uint64_t, std::uint64_t>;  // device and inode
+  struct Program;                                           // the BPF object
+  struct Process {
+    pid_t pid;
+    std::unique_ptr<ProbeLinks> links;
+    std::set<FileKey> inspected;
+    AddressSpace code = {};
+  };
+
+  static Result<std::unique_ptr<Program>> load_program(const TraceCore& core, AttachMethod method);
+  ThreadTracing(const TracerContext& context, std::unique_ptr<Program> program);
+  std::uint32_t routine_of(ProcessSlot process, std::uint64_t address) const;
+  Result<void> look();
+  Result<ThreadObserver*> observer();
+  StackId stack_of(std::uint64_t identity) const;
+  Waker waker_of(const BlockedSum& sum) const;
+  BlockedSites blocked_sites(std::uint64_t now_ns) const;
+  void assume_waiting();
+  Result<void> write_blocked(std::uint64_t now_ns);
+
+  TracerContext context_;
+  std::unique_ptr<Program> program_;
+  ThreadLedger ledger_;
+  std::map<ProcessSlot, Process> processes_;
+  std::uint64_t late_probes_ = 0;
+  BackgroundClose closing_;
+  std::optional<ThreadObserver> observer_;  // of the first process; made anew when its code has changed
+  std::uint64_t look_due_ns_ = 0;
+  std::optional<BlockedTime> blocked_;
+  bool blocks_ = false;  // it is followed
+};
+
+}  // namespace dwell
