@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ui/text_style.h"
-#include "userspace/memory/report.h"
+#include "userspace/views/report_stack.h"
 
 namespace dwell {
 

@@ -6,8 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "userspace/base/known_time.h"
 #include "userspace/recording/model.h"
-#include "userspace/memory/report.h"
+#include "userspace/views/report_stack.h"
 
 namespace dwell {
 

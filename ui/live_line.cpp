@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "ui/escape.h"
-#include "userspace/memory/words.h"
+#include "ui/words.h"
 #include "ui/text_width.h"
 #include "ui/values.h"
 #include "userspace/base/text.h"

@@ -14,6 +14,7 @@
 #include "userspace/collect/decoder.h"
 #include "userspace/memory/decoder.h"
 #include "userspace/recording/writer.h"
+#include "userspace/memory/codec.h"
 
 namespace dwell {
 namespace {
@@ -132,7 +133,7 @@ void BM_Collector(benchmark::State& state) {
     std::uint64_t before = decoder.events();
     state.ResumeTiming();
     ring.drain(take);
-    Result<void> written = writer->write_tick(ledger.take_tick(stream.now_ns()), ledger.series());
+    Result<void> written = write_memory_tick(*writer, ledger.take_tick(stream.now_ns()), ledger.series());
     state.PauseTiming();
     if (!written) return state.SkipWithError(written.error().what.c_str());
     taken += decoder.events() - before;

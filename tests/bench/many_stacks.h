@@ -10,6 +10,7 @@
 #include "userspace/memory/ledger.h"
 #include "userspace/recording/codec.h"
 #include "userspace/recording/writer.h"
+#include "userspace/memory/codec.h"
 
 namespace dwell {
 
@@ -36,11 +37,11 @@ inline Result<void> write_many_stacks(const std::string& path, std::uint32_t sta
     std::uint64_t now = 1 + i * (kTicks * kSecond / stacks), address = 0x10000 + i * 64;
     ledger.apply(Alloc{now, address, 16 + i % 3 * 8, writer->add_stack(stack, 0), 4242, 0});
     if (i % 2) ledger.apply(Free{now, address, 4242, 0, false});
-    if ((i + 1) % (stacks / kTicks + 1) == 0 && written) written = writer->write_tick(ledger.take_tick(now + 1), ledger.series());
+    if ((i + 1) % (stacks / kTicks + 1) == 0 && written) written = write_memory_tick(*writer, ledger.take_tick(now + 1), ledger.series());
   }
   std::uint64_t end = (kTicks + 1) * kSecond;
-  if (written) written = writer->write_tick(ledger.take_tick(end), ledger.series());
-  if (written) written = writer->write_live({end, ledger.live_blocks()}, ledger.series());
+  if (written) written = write_memory_tick(*writer, ledger.take_tick(end), ledger.series());
+  if (written) written = write_live_blocks(*writer, {end, ledger.live_blocks()}, ledger.series());
   std::vector<LocationSymbol> symbols = {{{{"malloc", "", "malloc.c", 10}}}, {{{"main", "", "many_stacks.c", 12}}}};
   for (const char* name : {"parse_list", "parse_item"})
     for (std::uint32_t line : {20u, 24u}) symbols.push_back({{{name, "", "/src/parser/many_stacks.c", line}}});

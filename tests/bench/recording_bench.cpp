@@ -12,10 +12,12 @@
 
 #include "event_stream.h"
 #include "userspace/memory/ledger.h"
-#include "userspace/recording/reader.h"
+#include "userspace/subjects/chunks.h"
 #include "userspace/recording/schedule.h"
 #include "userspace/recording/writer.h"
 #include "userspace/memory/report.h"
+#include "userspace/memory/part.h"
+#include "userspace/memory/codec.h"
 
 namespace dwell {
 namespace {
@@ -63,16 +65,16 @@ Result<std::uint64_t> record(const std::string& path, std::uint64_t seconds, std
     std::uint64_t events = kEventsPerStack * stacks;
     stream.set_now(previous);
     stream.run(events, (now - previous) / events, [&](const auto& event) { ledger.apply(event); });
-    written = writer->write_tick(ledger.take_tick(now), ledger.series());
-    schedule.ticked(now, writer->last_tick_bytes());
+    written = write_memory_tick(*writer, ledger.take_tick(now), ledger.series());
+    schedule.ticked(now, writer->appended_bytes());
     if (written && schedule.checkpoint_due(now, ledger.block_count(), writer->bytes_written())) {
-      written = writer->write_live({now, ledger.live_blocks()}, ledger.series());
+      written = write_live_blocks(*writer, {now, ledger.live_blocks()}, ledger.series());
       schedule.checkpointed(now);
     }
     previous = now;
   }
   fmt::print("  {} ticks, {:.2f} MB without the last live blocks\n", ticks, static_cast<double>(writer->bytes_written()) / 1e6);
-  if (written) written = writer->write_live({previous, ledger.live_blocks()}, ledger.series());
+  if (written) written = write_live_blocks(*writer, {previous, ledger.live_blocks()}, ledger.series());
   if (written) written = writer->finish({previous, "done"});
   if (!written) return written.error();
   return writer->bytes_written();
@@ -98,7 +100,7 @@ int run(std::uint64_t seconds, std::uint32_t stacks, std::uint32_t live, const s
   rusage usage;
   ::getrusage(RUSAGE_SELF, &usage);
   std::size_t rows = 0;
-  for (const MemoryTick& tick : recording->ticks) rows += tick.rows.size();
+  for (const MemoryTick& tick : memory_of(*recording).ticks) rows += tick.rows.size();
   fmt::print("  {:.2f} MB, opened in {:.3f} s of CPU, reported in {:.3f} s ({} sites, {} rows in ticks), at most {} MB resident\n",
              static_cast<double>(*bytes) / 1e6, opened, reported, report ? report->sites.size() : 0, rows, usage.ru_maxrss / 1024);
   return 0;

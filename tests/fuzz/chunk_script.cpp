@@ -6,15 +6,31 @@
 #include "userspace/base/cursor.h"
 #include "userspace/recording/chunks.h"
 #include "userspace/recording/codec.h"
+#include "userspace/subjects/chunks.h"
 
 namespace dwell {
+namespace {
+
+// What a recorder writes first, then what subjects write, then the rest.
+const std::vector<std::uint32_t>& chunk_types() {
+  static const std::vector<std::uint32_t> all = [] {
+    std::vector<std::uint32_t> types = {kChunkInfo, kChunkProcess, kChunkModules, kChunkLocations, kChunkStacks};
+    for (const ChunkReader& reader : all_chunks()) types.push_back(reader.type);
+    for (std::uint32_t type : {kChunkLosses, kChunkChildren, kChunkCost, kChunkNote, kChunkSymbols, kChunkEnd})
+      types.push_back(type);
+    return types;
+  }();
+  return all;
+}
+
+}  // namespace
 
 namespace {
 
 // One more than there are: a type that no reader knows.
 std::uint32_t type_of(std::uint8_t index) {
-  index %= kChunkTypes.size() + 1;
-  return index < kChunkTypes.size() ? kChunkTypes[index] : chunk_type("NEW ");
+  index %= chunk_types().size() + 1;
+  return index < chunk_types().size() ? chunk_types()[index] : chunk_type("NEW ");
 }
 
 }  // namespace
@@ -41,9 +57,9 @@ std::string script_from_file(std::span<const std::byte> file) {
     Result<bool> more = walker->next(chunk);
     if (!more || !*more) return script;
     Result<std::span<const std::byte>> content = walker->content(chunk, scratch);
-    auto type = std::ranges::find(kChunkTypes, chunk.type);
-    if (!content || content->size() > 0xffff || type == kChunkTypes.end()) continue;
-    script += static_cast<char>(type - kChunkTypes.begin());
+    auto type = std::ranges::find(chunk_types(), chunk.type);
+    if (!content || content->size() > 0xffff || type == chunk_types().end()) continue;
+    script += static_cast<char>(type - chunk_types().begin());
     script += static_cast<char>(content->size() & 0xff);
     script += static_cast<char>(content->size() >> 8);
     script.append(reinterpret_cast<const char*>(content->data()), content->size());

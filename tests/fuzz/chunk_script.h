@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A recording as a fuzzer can change it: chunks without checksums, so that a changed byte reaches the decoders.
 //
-// {type: index into kChunkTypes, 1 byte} {length: 2 bytes, little-endian} {content}, repeated.
+// {type: index into the types that there are, 1 byte} {length: 2 bytes, little-endian} {content}, repeated.
 #pragma once
 
 #include <cstddef>

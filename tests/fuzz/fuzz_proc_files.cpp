@@ -7,7 +7,7 @@
 #include "userspace/clocks/probes.h"
 #include "userspace/go/waits/waits.h"
 #include "userspace/process/process.h"
-#include "userspace/threads/descriptors.h"
+#include "userspace/process/descriptors.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   dwell::testing::MemoryBound bound(size, 64 << 10, 200);

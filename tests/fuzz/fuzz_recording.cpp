@@ -13,7 +13,7 @@
 #include "userspace/go/record/profiles.h"
 #include "userspace/go/record/report.h"
 #include "userspace/go/record/look_report.h"
-#include "userspace/recording/reader.h"
+#include "userspace/subjects/chunks.h"
 #include "userspace/threads/blocked.h"
 #include "userspace/go/heap/allocs_report.h"
 #include "userspace/go/contexts/made_report.h"
@@ -21,6 +21,8 @@
 #include "userspace/memory/report.h"
 #include "userspace/threads/report.h"
 #include "userspace/threads/sites.h"
+#include "userspace/threads/part.h"
+#include "userspace/go/part.h"
 
 namespace dwell {
 namespace {
@@ -42,13 +44,13 @@ void look_at(const Recording& recording) {
 
 void look_at_threads(const Recording& recording) {
   if (thread_report(recording) && !thread_profile(recording)) std::abort();
-  if (!recording.thread_ticks.empty()) {
+  if (!threads_of(recording).ticks.empty()) {
     ThreadSitesReport sites = thread_sites(recording);
     if (thread_sites_profile(recording).samples.size() > sites.sites.size()) std::abort();
   }
   blocked_report(recording);
   blocked_profile(recording);
-  if (look_summaries(recording).size() > recording.looks.size()) std::abort();
+  if (look_summaries(recording).size() > threads_of(recording).looks.size()) std::abort();
 }
 
 void look_at_clocks(const Recording& recording) {
@@ -59,14 +61,14 @@ void look_at_clocks(const Recording& recording) {
 void look_at_go(const Recording& recording) {
   go_reports(recording);
   go_diff(recording, recording);
-  if (!recording.go_looks.empty()) report_of(recording, recording.go_looks.back());
+  if (!go_of(recording).looks.empty()) report_of(recording, go_of(recording).looks.back());
   (void)goroutine_profile(recording);
   (void)go_heap_profile(recording);
   for (GoProfileKind kind : {GoProfileKind::kMutex, GoProfileKind::kBlock})
     (void)go_contention_profile(recording, kind);
-  if (recording.go_allocs) go_allocs_report(recording), go_allocs_profile(recording);
-  if (recording.go_parks) go_parks_report(recording), go_parks_profile(recording);
-  if (recording.go_contexts) go_contexts_report(recording), go_contexts_profile(recording);
+  if (go_of(recording).allocs) go_allocs_report(recording), go_allocs_profile(recording);
+  if (go_of(recording).parks) go_parks_report(recording), go_parks_profile(recording);
+  if (go_of(recording).contexts) go_contexts_report(recording), go_contexts_profile(recording);
 }
 
 void read_and_look(std::span<const std::byte> file) {

@@ -11,6 +11,7 @@
 #include "userspace/memory/ledger.h"
 #include "userspace/collect/decoder.h"
 #include "userspace/memory/decoder.h"
+#include "userspace/memory/codec.h"
 
 namespace {
 
@@ -71,6 +72,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   if (decoder.events() + decoder.undecodable() > records || news > records) std::abort();
   dwell::MemoryTick tick = ledger.take_tick(1);
-  if (!writer->write_tick(tick, ledger.series())) std::abort();
+  if (!write_memory_tick(*writer, tick, ledger.series())) std::abort();
   return 0;
 }

@@ -8,6 +8,10 @@
 #include "userspace/memory/ledger.h"
 #include "userspace/base/files.h"
 #include "userspace/recording/writer.h"
+#include "userspace/clocks/codec.h"
+#include "userspace/threads/codec.h"
+#include "userspace/memory/codec.h"
+#include "userspace/go/codec.h"
 
 namespace dwell {
 namespace {
@@ -17,9 +21,9 @@ constexpr std::int64_t kMinute = 60'000'000'000;
 
 // Two threads of a site, one of them ended; a look that finds them in a deadlock; where they waited.
 Result<void> write_threads(RecordingWriter& writer, StackId stack) {
-  Result<void> ok = writer.write_thread_tick({0, kSecond, {{{0, stack}, 2, 1, 1}}});
-  if (ok) ok = writer.write_live_threads({kSecond, {{{0, stack}, 8, 5}}});
-  if (ok) ok = writer.write_blocked({kSecond,
+  Result<void> ok = write_thread_tick(writer, {0, kSecond, {{{0, stack}, 2, 1, 1}}});
+  if (ok) ok = write_live_threads(writer, {kSecond, {{{0, stack}, 8, 5}}});
+  if (ok) ok = write_blocked_sites(writer, {kSecond,
                                      {{{0, stack}, 300, 4}},
                                      {{0, {WakerKind::kThread, {0, stack}, 0, ""}, 100, 1},
                                       {0, {WakerKind::kOutside, {}, 9, "client"}, 150, 2}}});
@@ -31,7 +35,7 @@ Result<void> write_threads(RecordingWriter& writer, StackId stack) {
     look.locks.push_back(
         {0x1000ull * tid, WaitKind::kMutex, "mutex a", false, OwnerState::kThread, 15 - tid, "worker"});
   }
-  return ok ? writer.write_look(look) : ok;
+  return ok ? write_thread_look(writer, look) : ok;
 }
 
 Result<void> write_clocks(RecordingWriter& writer, StackId first, StackId second) {
@@ -45,7 +49,7 @@ Result<void> write_clocks(RecordingWriter& writer, StackId first, StackId second
   look.steps = {{ClockStepKind::kStep, 77, -kMinute, 0, "clock_settime(CLOCK_REALTIME)", 9, 0, "date", "", first}};
   look.kernel = {true, true, 5, 1.5, 100, 37, "", "tsc"};
   look.notes = {"note"};
-  return writer.write_clocks(look);
+  return write_clock_look(writer, look);
 }
 
 // A short story that makes chunks of every type.
@@ -73,13 +77,13 @@ Result<void> record(const std::string& path, std::uint64_t sample_period) {
     ledger.apply(Map{now - 6, 4096 * second, 8192, 0, 0, MemoryKind::kMapping, StackId::kUnknown, 7, 0});
     if (second == 5) ledger.apply(Fork{now - 5, 0, 1});
     if (second == 7) ledger.apply(ProcessExit{now - 4, 1});
-    ok = writer->write_tick(ledger.take_tick(now), ledger.series());
+    ok = write_memory_tick(*writer, ledger.take_tick(now), ledger.series());
   }
   std::vector<Loss> losses = {{kSecond, LossKind::kFree, 3}};
   if (ok) ok = writer->write_losses(losses);
   if (ok) ok = writer->write_cost({kSecond, 10, 20, 30, 40, 50});
   if (ok) ok = writer->write_note({kSecond, "note"});
-  if (ok) ok = writer->write_live({8 * kSecond, ledger.live_blocks()}, ledger.series());
+  if (ok) ok = write_live_blocks(*writer, {8 * kSecond, ledger.live_blocks()}, ledger.series());
   if (ok) ok = write_threads(*writer, main_stack);
   if (ok) ok = write_clocks(*writer, main_stack, jit_stack);
   std::vector<LocationSymbol> symbols = {{{{"malloc", "", "", 0}}},
@@ -98,9 +102,9 @@ Result<void> write_go_probes(RecordingWriter& writer, StackId stack) {
                  {stack, 0, true, 0, 5, 10, 2, 0, 0, 0, 0, 0, 0, 0}};
   GoContexts contexts{kSecond, kSecond, 10, 20, 30, 1, 2, {"deadline", "cancel < background"}, {}, {"note"}};
   contexts.sites = {{stack, 0, 0, 1, 9, 4, 1, 4, 700, 80, 30}};
-  Result<void> ok = writer.write_go_allocs(allocs);
-  if (ok) ok = writer.write_go_parks(parks);
-  return ok ? writer.write_go_contexts(contexts) : ok;
+  Result<void> ok = write_go_allocs(writer, allocs);
+  if (ok) ok = write_go_parks(writer, parks);
+  return ok ? write_go_contexts(writer, contexts) : ok;
 }
 
 // The same of a Go program.
@@ -116,8 +120,8 @@ Result<void> record_go(const std::string& path) {
   Result<void> ok;
   for (std::int64_t second = 1; second <= 8 && ok; ++second) {
     std::uint64_t now = static_cast<std::uint64_t>(second) * kSecond;
-    ok = writer->write_go_profile({now, 0, GoProfileKind::kHeap, 4096, 0, {{0, {second, 64 * second, 9 * second, 576 * second}}}}, buckets);
-    if (ok) ok = writer->write_go_profile({now, 0, GoProfileKind::kMutex, 1, 1000, {{1, {second, 7 * second, 0, 0}}}}, buckets);
+    ok = write_go_profile(*writer, {now, 0, GoProfileKind::kHeap, 4096, 0, {{0, {second, 64 * second, 9 * second, 576 * second}}}}, buckets);
+    if (ok) ok = write_go_profile(*writer, {now, 0, GoProfileKind::kMutex, 1, 1000, {{1, {second, 7 * second, 0, 0}}}}, buckets);
     GoLook look;
     look.time_ns = now;
     look.version = "go1.24.4";
@@ -133,7 +137,7 @@ Result<void> record_go(const std::string& path) {
     group.creator = {stack.stack, {false}};
     group.labels = {{{{"k", "v"}}, 1}};
     group.examples.emplace_back().wait.channels.emplace_back();
-    if (ok) ok = writer->write_go_look(look);
+    if (ok) ok = write_go_look(*writer, look);
   }
   if (ok) ok = write_go_probes(*writer, stack.stack);
   if (ok) ok = writer->write_symbols(0, std::vector<LocationSymbol>(2, {{{"main.f", "", "f.go", 9}}}));

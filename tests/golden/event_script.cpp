@@ -10,6 +10,7 @@
 #include "userspace/memory/ledger.h"
 #include "userspace/base/text.h"
 #include "userspace/recording/writer.h"
+#include "userspace/memory/codec.h"
 
 namespace dwell {
 
@@ -78,7 +79,7 @@ class Recorder {
 
   Result<void> tick_until(std::uint64_t now) {
     for (; next_tick_ <= now; next_tick_ += kSecond) {
-      Result<void> written = writer_.write_tick(ledger_.take_tick(next_tick_), ledger_.series());
+      Result<void> written = write_memory_tick(writer_, ledger_.take_tick(next_tick_), ledger_.series());
       if (!written) return written;
     }
     return {};
@@ -112,7 +113,7 @@ class Recorder {
   }
 
   Result<void> finish(std::uint64_t now, bool with_symbols) {
-    Result<void> ok = writer_.write_live({now, ledger_.live_blocks()}, ledger_.series());
+    Result<void> ok = write_live_blocks(writer_, {now, ledger_.live_blocks()}, ledger_.series());
     if (ok && with_symbols) ok = writer_.write_symbols(0, result.symbols);
     return ok ? writer_.finish({now, "interrupted"}) : ok;
   }

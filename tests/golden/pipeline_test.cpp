@@ -11,7 +11,7 @@
 #include "userspace/memory/json.h"
 #include "userspace/memory/text.h"
 #include "userspace/base/files.h"
-#include "userspace/recording/reader.h"
+#include "userspace/subjects/chunks.h"
 #include "userspace/recording/writer.h"
 
 namespace dwell {

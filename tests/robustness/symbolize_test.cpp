@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "tests/end_to_end/harness.h"
-#include "userspace/recording/reader.h"
+#include "userspace/subjects/chunks.h"
 #include "userspace/recording/writer.h"
 
 namespace dwell::testing {

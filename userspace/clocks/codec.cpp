@@ -6,12 +6,12 @@
 
 #include "userspace/recording/bytes.h"
 #include "userspace/recording/codec.h"
+#include "userspace/clocks/part.h"
+#include "userspace/clocks/codec.h"
 
 namespace dwell {
 
 namespace {
-
-constexpr const char* kTooShort = "it ends in the middle of a field";
 
 // The same list of fields writes and reads: no field can be in one and not in the other.
 class FieldWriter {
@@ -155,7 +155,7 @@ std::string decode_clocks(Cursor& in, Recording& out) {
   if (!wrong.empty()) return wrong;
   look.notes = get_texts(in);
   if (!in.ok()) return kTooShort;
-  out.clocks = std::move(look);
+  clocks_of(out).look = std::move(look);
   return "";
 }
 

@@ -8,6 +8,7 @@
 #include "userspace/clocks/names.h"
 #include "userspace/clocks/verdicts.h"
 #include "userspace/views/frames.h"
+#include "userspace/clocks/part.h"
 
 namespace dwell {
 namespace {
@@ -116,11 +117,11 @@ ClocksReport clocks_report(const ClockLook& look, const StackNamer& name) {
 }
 
 Result<ClocksReport> clocks_report(const Recording& recording) {
-  if (!recording.clocks)
+  if (!clocks_of(recording).look)
     return Error{"report clocks: this recording holds nothing of them",
                  "record with --clocks, or look: dwell clocks -p PID", Exit::kUsage};
   FrameTexts texts(recording);
-  ClocksReport report = clocks_report(*recording.clocks, [&](StackId id) {
+  ClocksReport report = clocks_report(*clocks_of(recording).look, [&](StackId id) {
     NamedStack stack;
     const CallStack& from = recording.stacks[static_cast<std::size_t>(id)];
     for (std::uint32_t location : from.locations)

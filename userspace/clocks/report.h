@@ -9,6 +9,7 @@
 #include "userspace/base/result.h"
 #include "userspace/clocks/report_model.h"
 #include "userspace/recording/model.h"
+#include "userspace/clocks/look.h"
 
 namespace dwell {
 

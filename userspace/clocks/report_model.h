@@ -11,7 +11,7 @@
 
 #include "userspace/base/known_time.h"
 #include "userspace/clocks/look.h"
-#include "userspace/memory/report.h"
+#include "userspace/views/report_stack.h"
 
 namespace dwell {
 

@@ -16,7 +16,7 @@
 #include "symbolizer/proc_maps.h"
 #include "symbolizer/symbolizer.h"
 #include "userspace/clocks/report.h"
-#include "userspace/memory/event.h"
+#include "userspace/recording/ids.h"
 
 namespace dwell {
 

@@ -14,7 +14,7 @@
 #include "bpf/clocks.h"
 #include "bpf/tracer.h"
 #include "userspace/base/result.h"
-#include "userspace/memory/event.h"
+#include "userspace/recording/ids.h"
 #include "userspace/collect/trace_core.h"
 #include "userspace/probes/attach.h"
 

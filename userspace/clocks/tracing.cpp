@@ -7,6 +7,7 @@
 
 #include "userspace/clocks/state.h"
 #include "userspace/clocks/gather.h"
+#include "userspace/clocks/codec.h"
 
 namespace dwell {
 namespace {
@@ -160,7 +161,7 @@ ClockLook ClockTracing::look(std::uint64_t now_ns) {
 Result<void> ClockTracing::write_live(std::uint64_t now_ns) {
   if (pending_) judge_sample(*pending_);
   pending_.reset();
-  return context_.writer.write_clocks(look(now_ns));
+  return write_clock_look(context_.writer, look(now_ns));
 }
 
 TracerCost ClockTracing::cost() {

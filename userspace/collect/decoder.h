@@ -10,7 +10,7 @@
 
 #include "bpf/events.h"
 #include "userspace/collect/address_space.h"
-#include "userspace/memory/event.h"
+#include "userspace/recording/ids.h"
 #include "userspace/collect/stack_table.h"
 
 namespace dwell {

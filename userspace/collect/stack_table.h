@@ -15,7 +15,7 @@
 #include <span>
 #include <vector>
 
-#include "userspace/memory/event.h"
+#include "userspace/recording/ids.h"
 #include "userspace/recording/codec.h"
 #include "userspace/recording/model.h"
 #include "userspace/recording/writer.h"

@@ -22,7 +22,7 @@
 #include "bpf/tracer.h"
 #include "userspace/base/known_time.h"
 #include "userspace/base/result.h"
-#include "userspace/memory/event.h"
+#include "userspace/recording/ids.h"
 #include "userspace/kernel/load_error.h"
 #include "userspace/unwind/table_memory.h"
 

@@ -8,7 +8,7 @@
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/commands/sandbox.h"
-#include "userspace/recording/reader.h"
+#include "userspace/subjects/chunks.h"
 
 namespace dwell {
 namespace {

@@ -7,13 +7,17 @@
 #include "userspace/commands/output.h"
 #include "userspace/commands/sandbox.h"
 #include "userspace/go/record/profiles.h"
-#include "userspace/recording/reader.h"
+#include "userspace/subjects/chunks.h"
+#include "userspace/subjects/kinds.h"
 #include "userspace/threads/blocked.h"
 #include "userspace/go/contexts/made_report.h"
 #include "userspace/go/heap/allocs_report.h"
 #include "userspace/go/waits/parks_report.h"
 #include "userspace/threads/report.h"
 #include "userspace/threads/sites.h"
+#include "userspace/go/part.h"
+#include "userspace/threads/part.h"
+#include "userspace/memory/part.h"
 
 namespace dwell {
 namespace {
@@ -25,11 +29,11 @@ Result<Profile> clocks_profile_of(const Recording& recording) {
 }
 
 // What manages its memory itself has nothing to show of allocators.
-bool of_go_alone(const Recording& recording) { return !recording.go_looks.empty() && recording.series.empty(); }
+bool of_go_alone(const Recording& recording) { return !go_of(recording).looks.empty() && memory_of(recording).series.empty(); }
 
 // What was asked for by --go-heap, else the runtime's own.
 Result<Profile> heap_of_go(const Recording& recording) {
-  return recording.go_allocs ? go_allocs_profile(recording) : go_heap_profile(recording);
+  return go_of(recording).allocs ? go_allocs_profile(recording) : go_heap_profile(recording);
 }
 
 Result<Profile> go_profile_of(const std::string& view, const Recording& recording) {
@@ -42,25 +46,25 @@ Result<Profile> go_profile_of(const std::string& view, const Recording& recordin
 Result<Profile> profile_of(const ExportCommand& command, const Recording& recording) {
   if (!command.go.empty()) return go_profile_of(command.go, recording);
   if (command.thread_sites) {
-    if (!recording.thread_ticks.empty()) return thread_sites_profile(recording);
+    if (!threads_of(recording).ticks.empty()) return thread_sites_profile(recording);
     return Error{"export: this recording did not follow threads", "record with --threads", Exit::kUsage};
   }
   if (command.clocks) return clocks_profile_of(recording);
   if (command.contexts) {
-    if (recording.go_contexts) return go_contexts_profile(recording);
+    if (go_of(recording).contexts) return go_contexts_profile(recording);
     return Error{"export: this recording did not follow contexts", "record with --contexts", Exit::kUsage};
   }
   if (command.blocked) {
-    if (!recording.blocked.sites.empty()) return blocked_profile(recording);
+    if (!threads_of(recording).blocked.sites.empty()) return blocked_profile(recording);
     return Error{"export: this recording has no blocked time", "record with --blocked", Exit::kUsage};
   }
   if (command.go_blocked) {
-    if (recording.go_parks) return go_parks_profile(recording);
+    if (go_of(recording).parks) return go_parks_profile(recording);
     return Error{"export: this recording did not follow goroutines that park", "record with --go-blocked", Exit::kUsage};
   }
-  if (command.threads || recording.only_looks()) return thread_profile(recording);
+  if (command.threads || one_look_at_threads(recording)) return thread_profile(recording);
   if (of_go_alone(recording))
-    return recording.go_profiles.empty() && !recording.go_allocs ? goroutine_profile(recording) : heap_of_go(recording);
+    return go_of(recording).profiles.empty() && !go_of(recording).allocs ? goroutine_profile(recording) : heap_of_go(recording);
   return memory_profile(recording, command.view, command.filter);
 }
 
@@ -77,7 +81,7 @@ Result<Exit> run(const ExportCommand& command) {
   ExportOptions how;
   how.sample_type = command.sample_type;
   how.root_at_bottom = command.root_at_bottom;
-  bool has_memory = !of_go_alone(*recording) && !recording->only_looks();
+  bool has_memory = !of_go_alone(*recording) && !one_look_at_threads(*recording);
   how.difference = has_memory && command.view == MemoryView::kGrowing;
   Result<std::string> content = export_profile(*profile, *format, how);
   if (!content) return content.error();

@@ -132,13 +132,13 @@ void add_record(CLI::App& app, RecordCommand& command) {
       ->type_name("SIZE");
   app.add_flag("--follow-forks", options.follow_forks, "record the processes that it forks too");
   app.add_flag("--threads", command.threads, "who creates threads, and what becomes of them, too");
-  app.add_flag("--blocked", options.blocked, "for how long its threads are blocked, where, and who wakes them up; implies --threads");
+  app.add_flag("--blocked", command.blocked, "for how long its threads are blocked, where, and who wakes them up; implies --threads");
   app.add_flag("--go-heap", command.go_heap,
                "what a Go program allocates and keeps, by samples: for those without a heap profile of their own");
   app.add_flag("--go-blocked", command.go_blocked,
                "for how long the goroutines of a Go program are parked, where and why, and who contends for its locks");
   app.add_option_function<std::string>(
-         "--look-every", value_of(options.look_every_ns, parse_duration, "a time like 10, 1.5s, 1m"),
+         "--look-every", value_of(command.look_every_ns, parse_duration, "a time like 10, 1.5s, 1m"),
          "look at all its threads each time that this has passed, as dwell threads does, and at goroutines; implies --threads")
       ->type_name("TIME");
   const char* kGo = "Go programs";
@@ -146,10 +146,10 @@ void add_record(CLI::App& app, RecordCommand& command) {
                                       "leave out its goroutines, heap profile and collector (default: looked at each second, "
                                       "later each minute)")
                     ->group(kGo);
-  app.add_flag("--prove", options.go_prove, "at the end, which goroutines can never wake: copies what of the heap may hold pointers")
+  app.add_flag("--prove", command.prove, "at the end, which goroutines can never wake: copies what of the heap may hold pointers")
       ->excludes(no_go)
       ->group(kGo);
-  app.add_flag_callback("--no-mappings", [&options] { options.mappings = false; },
+  app.add_flag_callback("--no-mappings", [&command] { command.memory.mappings = false; },
                         "leave out mmap and brk, record the heap only");
   app.add_flag_callback("--no-return-probes", [&options] { options.return_probes = false; },
                         "never change a return address, and probe return instructions instead, which is dearer: for programs "

@@ -12,6 +12,7 @@
 #include "userspace/record/record.h"
 #include "userspace/threads/snapshot.h"
 #include "userspace/memory/report.h"
+#include "userspace/memory/tracing.h"
 #include "userspace/memory/view.h"
 #include "userspace/threads/verdicts.h"
 
@@ -20,7 +21,11 @@ namespace dwell {
 struct RecordCommand {
   std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
   RecordOptions options;
+  MemoryTracingOptions memory;
   bool threads = false;
+  bool blocked = false;   // and for how long they are blocked
+  std::optional<std::uint64_t> look_every_ns;  // at all threads, and at goroutines
+  bool prove = false;     // which goroutines can never wake, at the end
   bool contexts = false;  // and who makes contexts in Go programs
   bool clocks = false;  // and who reads, waits by and moves them
   bool go = true;       // goroutines, heap profile and collector, where it is a Go program

@@ -20,7 +20,9 @@
 #include "userspace/go/record/tracing.h"
 #include "userspace/go/heap/alloc_tracing.h"
 #include "userspace/go/waits/park_tracing.h"
-#include "userspace/recording/reader.h"
+#include "userspace/subjects/chunks.h"
+#include "userspace/memory/tracing.h"
+#include "userspace/subjects/runtimes.h"
 #include "userspace/threads/tracing.h"
 #include "userspace/worker/parser.h"
 
@@ -94,12 +96,14 @@ Result<Exit> run(const RecordCommand& command) {
     callbacks.progress = [&](const RecordProgress& progress) { line.show(figures_of(progress)); };
   }
   RecordOptions options = command.options;
+  options.tracers.push_back(MemoryTracing::loader(command.memory));
   if (command.contexts) options.tracers.push_back(ContextTracing::load);
   if (command.clocks) options.tracers.push_back(ClockTracing::load);
   if (command.go_heap) options.tracers.push_back(AllocTracing::load);
   if (command.go_blocked) options.tracers.push_back(ParkTracing::load);
-  if (command.threads || options.blocked || options.look_every_ns) options.tracers.push_back(ThreadTracing::load);
-  if (command.go) options.tracers.push_back(GoTracing::load);
+  if (command.threads || command.blocked || command.look_every_ns)
+    options.tracers.push_back(ThreadTracing::loader({command.blocked, command.look_every_ns, runtime_stacks()}));
+  if (command.go) options.tracers.push_back(GoTracing::loader({command.look_every_ns, command.prove}));
   Result<RecordOutcome> outcome = record(options, callbacks);
   line.clear();
   if (!outcome) return outcome.error();

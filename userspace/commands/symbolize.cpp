@@ -7,7 +7,7 @@
 #include "userspace/commands/output.h"
 #include "userspace/commands/sandbox.h"
 #include "userspace/record/symbols.h"
-#include "userspace/recording/reader.h"
+#include "userspace/subjects/chunks.h"
 #include "userspace/recording/writer.h"
 
 namespace dwell {

@@ -7,7 +7,9 @@
 #include "userspace/commands/goroutines.h"
 #include "userspace/commands/output.h"
 #include "userspace/kernel/bpf_log.h"
-#include "userspace/recording/reader.h"
+#include "userspace/memory/block_sites.h"
+#include "userspace/subjects/chunks.h"
+#include "userspace/subjects/runtimes.h"
 #include "userspace/threads/snapshot.h"
 #include "userspace/threads/lock_blocks.h"
 #include "userspace/worker/parser.h"
@@ -18,8 +20,8 @@ namespace {
 Result<void> tell_lock_blocks(const std::string& path, ThreadReport& report) {
   Result<Recording> memory = read_recording(path);
   if (!memory) return memory.error();
-  if (Result<void> can = can_tell_lock_blocks(*memory, report); !can) return can;
-  find_lock_blocks(*memory, report);
+  if (Result<void> can = can_tell_lock_blocks(*memory, recorded_block_sites(), report); !can) return can;
+  find_lock_blocks(*memory, recorded_block_sites(), report);
   return {};
 }
 
@@ -30,7 +32,9 @@ Result<Exit> run(const ThreadsCommand& command) {
   if (Result<void> started = start_parser(); !started) return started.error();
   if (command.goroutines) return show_goroutines(command);
   ReplacedFile replaced(command.options.output);
-  Result<Recording> recording = take_snapshot(command.options);
+  SnapshotOptions options = command.options;
+  options.runtimes = runtime_stacks();
+  Result<Recording> recording = take_snapshot(options);
   if (!recording) return recording.error();
   replaced.tell();
   Result<ThreadReport> report = thread_report(*recording, command.verdicts);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Codec of memory ticks and live blocks: columns of varints.
+// Series, ticks and live blocks as columns of varints.
 //
 // A call site mostly asks for one size, so bytes are told as what is left when blocks x mean size is taken
 // away: mostly 0, which compresses to nothing.
@@ -8,14 +8,15 @@
 #include <utility>
 #include <vector>
 
+#include "userspace/memory/codec.h"
+#include "userspace/memory/part.h"
 #include "userspace/recording/bytes.h"
-#include "userspace/recording/codec.h"
+#include "userspace/memory/codec.h"
 
 namespace dwell {
 
 namespace {
 
-constexpr const char* kTooShort = "it ends in the middle of a field";
 constexpr const char* kNoSuchSeries = "it names a series that was not told before";
 constexpr std::uint64_t kMicrosecond = 1000;
 
@@ -186,6 +187,46 @@ int common_shift(std::span<const LiveBlock> blocks) {
 
 }  // namespace
 
+std::string encode_series(std::size_t first, std::span<const Series> series) {
+  std::string out;
+  put_uleb(out, first);
+  put_uleb(out, series.size());
+  std::uint64_t previous = 0;
+  for (const Series& one : series) {
+    put_difference(out, static_cast<std::uint64_t>(one.stack) - previous);
+    previous = static_cast<std::uint64_t>(one.stack);
+  }
+  for (const Series& one : series) put_uleb(out, static_cast<std::uint64_t>(one.kind));
+  for (const Series& one : series) put_uleb(out, one.process);
+  return out;
+}
+
+std::string decode_series(Cursor& in, Recording& out) {
+  std::vector<Series>& all = memory_of(out).series;
+  std::string wrong = begins_elsewhere(in.uleb(), all.size());
+  if (!wrong.empty()) return wrong;
+  std::size_t count = get_count<Series>(in), base = all.size();
+  all.resize(base + count);
+  std::span<Series> series = std::span(all).subspan(base);
+  std::uint64_t stack = 0;
+  for (Series& one : series) {
+    stack += get_difference(in);
+    if (stack >= out.stacks.size()) return "it names a stack that was not told before";
+    one.stack = static_cast<StackId>(stack);
+  }
+  for (Series& one : series) {
+    std::uint64_t kind = in.uleb();
+    if (kind >= kMemoryKinds) return "it names no known kind of memory";
+    one.kind = static_cast<MemoryKind>(kind);
+  }
+  for (Series& one : series) {
+    std::uint64_t process = in.uleb();
+    if (process >= out.processes.size()) return "it names a process that was not told before";
+    one.process = static_cast<ProcessSlot>(process);
+  }
+  return in.ok() ? "" : kTooShort;
+}
+
 std::string encode_tick(const MemoryTick& tick) {
   std::string out;
   put_uleb(out, tick.start_ns);
@@ -204,24 +245,26 @@ std::string encode_tick(const MemoryTick& tick) {
 }
 
 std::string decode_tick(Cursor& in, Recording& out) {
+  MemoryPart& memory = memory_of(out);
   MemoryTick tick;
   tick.start_ns = in.uleb();
   std::uint64_t duration = in.uleb();
   if (duration > ~std::uint64_t{0} - tick.start_ns) return "it ends before it starts";
   tick.end_ns = tick.start_ns + duration;
-  if (!out.ticks.empty() && tick.start_ns < out.ticks.back().end_ns) return "it starts before the last tick ended";
+  if (!memory.ticks.empty() && tick.start_ns < memory.ticks.back().end_ns) return "it starts before the last tick ended";
   tick.events = in.uleb();
   tick.surprises = {in.uleb(), in.uleb(), in.uleb(), in.uleb()};
-  std::string wrong = get_rows(in, tick.rows, out.series.size());
+  std::string wrong = get_rows(in, tick.rows, memory.series.size());
   if (!wrong.empty()) return wrong;
   get_scaled(in, tick.scaled, tick.rows.size());
-  wrong = get_lifetimes(in, tick, out.series.size());
-  if (wrong.empty()) wrong = get_moved(in, tick.moved, out.series.size());
+  wrong = get_lifetimes(in, tick, memory.series.size());
+  if (wrong.empty()) wrong = get_moved(in, tick.moved, memory.series.size());
   if (wrong.empty()) wrong = get_peaks(in, tick, out.processes.size());
   if (!wrong.empty()) return wrong;
   if (!in.ok()) return kTooShort;
   if (out.sampled() && tick.scaled.size() != tick.rows.size()) return "it is of a sampled recording and not scaled";
-  out.ticks.push_back(std::move(tick));
+  out.told_until_ns = std::max(out.told_until_ns, tick.end_ns);
+  memory.ticks.push_back(std::move(tick));
   return "";
 }
 
@@ -250,7 +293,9 @@ std::string encode_live(std::uint64_t time_ns, std::size_t total, std::size_t fi
   return out;
 }
 
-std::string decode_live(Cursor& in, LiveSet& unfinished, Recording& out) {
+std::string decode_live(Cursor& in, Recording& out) {
+  MemoryPart& memory = memory_of(out);
+  LiveSet& unfinished = memory.unfinished;
   std::uint64_t time_ns = in.uleb();
   std::uint64_t total = in.uleb(), first = in.uleb();
   std::size_t count = get_count<LiveBlock>(in);
@@ -270,7 +315,7 @@ std::string decode_live(Cursor& in, LiveSet& unfinished, Recording& out) {
   };
   bool known = true;
   column([&](LiveBlock& block, std::uint64_t value) {
-    known = known && value < out.series.size();
+    known = known && value < memory.series.size();
     block.series = static_cast<std::uint32_t>(value);
   });
   column([](LiveBlock& block, std::uint64_t value) { block.birth_ns = value * kMicrosecond; });
@@ -282,8 +327,43 @@ std::string decode_live(Cursor& in, LiveSet& unfinished, Recording& out) {
   });
   if (!known) return kNoSuchSeries;
   if (!in.ok()) return kTooShort;
-  if (first + count == total) out.live = std::exchange(unfinished, {});
+  if (first + count == total) memory.live = std::exchange(unfinished, {});
   return "";
+}
+
+namespace {
+
+struct SeriesWritten {  // into this recording so far
+  std::size_t count = 0;
+};
+
+// What ticks and blocks refer to is in the file before them.
+Result<void> write_series(RecordingWriter& writer, std::span<const Series> series) {
+  std::size_t& written = writer.state().get<SeriesWritten>().count;
+  if (written >= series.size()) return {};
+  std::span<const Series> fresh = series.subspan(written);
+  for (const Series& one : fresh) writer.know_process(one.process);
+  if (Result<void> appended = writer.append(kChunkSeries, encode_series(written, fresh)); !appended) return appended;
+  written = series.size();
+  return {};
+}
+
+}  // namespace
+
+Result<void> write_memory_tick(RecordingWriter& writer, const MemoryTick& tick, std::span<const Series> series) {
+  if (Result<void> written = write_series(writer, series); !written) return written;
+  return writer.append(kChunkTick, encode_tick(tick));
+}
+
+Result<void> write_live_blocks(RecordingWriter& writer, const LiveSet& live, std::span<const Series> series) {
+  if (Result<void> written = write_series(writer, series); !written) return written;
+  std::span<const LiveBlock> blocks = live.blocks;
+  for (std::size_t first = 0; first == 0 || first < blocks.size(); first += kLiveBlocksPerChunk) {
+    std::span<const LiveBlock> part = blocks.subspan(first, std::min(kLiveBlocksPerChunk, blocks.size() - first));
+    Result<void> appended = writer.append(kChunkLive, encode_live(live.time_ns, blocks.size(), first, part));
+    if (!appended) return appended;
+  }
+  return {};
 }
 
 }  // namespace dwell

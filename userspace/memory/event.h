@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What happened in the target, as the ledgers see it: typed, decoded, with the stack already interned.
+// What happened to the target's memory, as the ledger sees it: typed, decoded, with the stack already interned.
 //
 // Times are CLOCK_MONOTONIC nanoseconds. An address is the target's, and means something only together
 // with its process.
@@ -8,12 +8,9 @@
 #include <cstdint>
 #include <variant>
 
-namespace dwell {
+#include "userspace/recording/ids.h"
 
-enum class StackId : std::uint32_t { kUnknown = 0 };  // index into the recording's stack table
-using ProcessSlot = std::uint16_t;                    // index into the recording's process table
-using TargetSlot = std::uint8_t;  // dwell_header.process: names a process while it lives, then another one
-using Tid = std::uint32_t;
+namespace dwell {
 
 // What kind of memory a block is. Kinds are never added up into one another.
 enum class MemoryKind : std::uint8_t {

@@ -9,6 +9,7 @@
 #include "userspace/base/text.h"
 #include "userspace/recording/late_probes.h"
 #include "userspace/views/growth.h"
+#include "userspace/memory/part.h"
 
 namespace dwell {
 
@@ -74,7 +75,7 @@ std::uint64_t since_start(const Recording& recording, std::uint64_t time_ns) {
 Surprises surprises_in(const Recording& recording, const TickRange& range) {
   Surprises sum;
   for (std::size_t i = range.first; i < range.last; ++i) {
-    const Surprises& tick = recording.ticks[i].surprises;
+    const Surprises& tick = memory_of(recording).ticks[i].surprises;
     sum.unknown_frees += tick.unknown_frees;
     sum.implied_frees += tick.implied_frees;
     sum.orphan_reallocs += tick.orphan_reallocs;
@@ -87,7 +88,7 @@ std::vector<LossReport> losses_of(const Recording& recording, const TickRange& r
   std::map<LossKind, LossReport> by_kind;
   for (const Loss& loss : recording.losses) {
     // What was lost before the range may still be missing in it.
-    if (loss.count == 0 || (loss.time_ns > range.end_ns && range.last != recording.ticks.size())) continue;
+    if (loss.count == 0 || (loss.time_ns > range.end_ns && range.last != memory_of(recording).ticks.size())) continue;
     auto [it, first] = by_kind.try_emplace(loss.kind);
     LossReport& report = it->second;
     std::uint64_t last_ns = since_start(recording, loss.time_ns);

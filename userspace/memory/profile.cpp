@@ -10,6 +10,7 @@
 #include "userspace/views/profile_builder.h"
 #include "userspace/memory/selection.h"
 #include "userspace/memory/series_figures.h"
+#include "userspace/memory/part.h"
 
 namespace dwell {
 
@@ -95,13 +96,13 @@ Result<Profile> memory_profile(const Recording& recording, MemoryView view, cons
   }
   profile.comments = notes_of(recording, *range);
   if (!recording.ended) profile.comments.insert(profile.comments.begin(), "the recording was cut off");
-  for (std::size_t i = 0; i < recording.series.size(); ++i) {
+  for (std::size_t i = 0; i < memory_of(recording).series.size(); ++i) {
     if (!selection->chosen[i]) continue;
     std::vector<std::int64_t> values = values_of(view, recording, (*figures)[i]);
     if (std::ranges::all_of(values, [](std::int64_t value) { return value == 0; })) continue;
     std::uint64_t size = static_cast<std::uint64_t>(std::abs(static_cast<double>(values.back())));
     if (size < filter.min_bytes) continue;
-    const Series& series = recording.series[i];
+    const Series& series = memory_of(recording).series[i];
     ProfileSample sample{builder.stack(series.stack), std::move(values), {}};
     if (!filter.kind) sample.labels.push_back({"kind", std::string(name_of(series.kind)), 0, ""});
     if (recording.processes.size() > 1 && !filter.process)

@@ -15,6 +15,7 @@
 #include "userspace/memory/selection.h"
 #include "userspace/memory/series_figures.h"
 #include "userspace/memory/sites.h"
+#include "userspace/memory/part.h"
 
 namespace dwell {
 
@@ -157,7 +158,7 @@ class ReportBuilder {
   }
 
   Account account_of(std::uint32_t series) const {
-    return {recording_.series[series].process, recording_.series[series].kind};
+    return {memory_of(recording_).series[series].process, memory_of(recording_).series[series].kind};
   }
 
   // Which live blocks each site has.
@@ -166,20 +167,20 @@ class ReportBuilder {
       return selection.chosen[block.series] && !block.part && (!filter_.thread || block.tid == *filter_.thread);
     };
     block_begins_.assign(sites_.size() + 1, 0);
-    for (const LiveBlock& block : recording_.live.blocks)
+    for (const LiveBlock& block : memory_of(recording_).live.blocks)
       if (counts(block)) ++block_begins_[sites_.site_of(block.series) + 1];
     for (std::size_t site = 0; site < sites_.size(); ++site) block_begins_[site + 1] += block_begins_[site];
     blocks_by_site_.resize(block_begins_.back());
     std::vector<std::uint32_t> next(block_begins_.begin(), block_begins_.end() - 1);
-    for (std::uint32_t i = 0; i < recording_.live.blocks.size(); ++i) {
-      const LiveBlock& block = recording_.live.blocks[i];
+    for (std::uint32_t i = 0; i < memory_of(recording_).live.blocks.size(); ++i) {
+      const LiveBlock& block = memory_of(recording_).live.blocks[i];
       if (counts(block)) blocks_by_site_[next[sites_.site_of(block.series)]++] = i;
     }
   }
 
   void add_ages(std::size_t site, Row& row) const {
     for (std::uint32_t at = block_begins_[site]; at < block_begins_[site + 1]; ++at) {
-      const LiveBlock& block = recording_.live.blocks[blocks_by_site_[at]];
+      const LiveBlock& block = memory_of(recording_).live.blocks[blocks_by_site_[at]];
       row.births.emplace_back(block.birth_ns, sum_of_block(recording_, block).block_units);
     }
   }
@@ -273,7 +274,7 @@ class ReportBuilder {
     if (filter_.thread) report_.notes.push_back("of a single thread only what is retained is known");
     report_.ended = recording_.ended;
     report_.end_reason = recording_.end.reason;
-    for (std::size_t i = range.first; i < range.last; ++i) report_.events += static_cast<double>(recording_.ticks[i].events);
+    for (std::size_t i = range.first; i < range.last; ++i) report_.events += static_cast<double>(memory_of(recording_).ticks[i].events);
     report_.surprises = surprises_in(recording_, range);
     report_.losses = losses_of(recording_, range, mean_freed_size());
     if (recording_.children) report_.children = children_of(*recording_.children);
@@ -306,10 +307,10 @@ class ReportBuilder {
     double all = 0, complete = 0;
     std::map<std::string, double> incomplete;
     std::vector<bool> used(recording_.locations.size());
-    for (std::size_t i = 0; i < recording_.series.size(); ++i) {
+    for (std::size_t i = 0; i < memory_of(recording_).series.size(); ++i) {
       double allocations = blocks_of(recording_, figures_.by_series[i].allocated.block_units);
       if (!selection.in_scope[i] || allocations <= 0) continue;
-      const CallStack& stack = recording_.stacks[static_cast<std::size_t>(recording_.series[i].stack)];
+      const CallStack& stack = recording_.stacks[static_cast<std::size_t>(memory_of(recording_).series[i].stack)];
       std::string because = stack.locations.empty() ? "no stack" : incomplete_because(stack.end);
       all += allocations;
       (because.empty() ? complete : incomplete[because]) += allocations;

@@ -15,6 +15,7 @@
 #include "userspace/views/growth.h"
 #include "userspace/memory/view.h"
 #include "userspace/views/report_stack.h"
+#include "userspace/memory/tick.h"
 
 namespace dwell {
 

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "userspace/memory/sampling.h"
+#include "userspace/memory/part.h"
 
 namespace dwell {
 
@@ -80,7 +81,7 @@ Result<Selection> select_series(const Recording& recording, const FrameTexts& te
     });
   }
   Selection selection;
-  for (const Series& series : recording.series) {
+  for (const Series& series : memory_of(recording).series) {
     bool in_scope = (!filter.kind || series.kind == *filter.kind) && (!filter.process || series.process == *filter.process);
     auto stack = static_cast<std::size_t>(series.stack);
     selection.in_scope.push_back(in_scope);
@@ -92,7 +93,7 @@ Result<Selection> select_series(const Recording& recording, const FrameTexts& te
 Sum sum_of_block(const Recording& recording, const LiveBlock& block) {
   std::uint64_t blocks = block.part ? 0 : 1;
   if (!recording.sampled()) return {blocks, block.size, 0};
-  if (recording.series[block.series].kind != MemoryKind::kHeap) return {blocks * kScaledBlock, block.size, 0};
+  if (memory_of(recording).series[block.series].kind != MemoryKind::kHeap) return {blocks * kScaledBlock, block.size, 0};
   Scaled scaled = scaled_block(block.size, recording.info.sample_period_bytes);
   return {scaled.blocks, scaled.bytes, scaled.variance};
 }
@@ -102,8 +103,8 @@ Result<std::vector<SeriesFigures>> figures_of_thread(const Recording& recording,
     return Error{"the recording has no list of live blocks for the end of this range, and only that names threads",
                  "leave out --to, or record again and end the recording with Ctrl-C", Exit::kUsage};
   }
-  std::vector<SeriesFigures> figures(recording.series.size());
-  for (const LiveBlock& block : recording.live.blocks)
+  std::vector<SeriesFigures> figures(memory_of(recording).series.size());
+  for (const LiveBlock& block : memory_of(recording).live.blocks)
     if (block.tid == thread) figures[block.series].retained.add(sum_of_block(recording, block));
   return figures;
 }

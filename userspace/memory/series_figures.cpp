@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/memory/series_figures.h"
+#include "userspace/memory/part.h"
 
 #include <algorithm>
 #include <bit>
@@ -43,7 +44,7 @@ struct Peak {
 std::map<Account, Peak> find_peaks(const Recording& recording, const TickRange& range) {
   std::map<Account, Peak> peaks;
   for (std::size_t i = range.first; i < range.last; ++i) {
-    for (const PeakRow& row : recording.ticks[i].peaks) {
+    for (const PeakRow& row : memory_of(recording).ticks[i].peaks) {
       auto [it, first] = peaks.try_emplace(Account(row.process, row.kind), Peak{i, row.bytes, row.time_ns});
       if (!first && row.bytes > it->second.bytes) it->second = {i, row.bytes, row.time_ns};
     }
@@ -57,18 +58,18 @@ class Accumulator {
       : recording_(recording), peaks_(find_peaks(recording, range)),
         temporary_log2_(temporary_ns ? std::bit_width(temporary_ns) - 1 : 0) {
     figures_.range = range;
-    figures_.by_series.resize(recording.series.size());
+    figures_.by_series.resize(memory_of(recording).series.size());
     if (with_moments) choose_moments();
   }
 
   RangeFigures run() {
     const TickRange& range = figures_.range;
-    for (std::size_t i = 0; i < range.first; ++i) follow_live(recording_.ticks[i]);
+    for (std::size_t i = 0; i < range.first; ++i) follow_live(memory_of(recording_).ticks[i]);
     for (SeriesFigures& figures : figures_.by_series) figures.before = figures.peak = figures.retained;
     std::size_t next_moment = 0;
     for (std::size_t i = range.first; i < range.last; ++i) {
-      count(recording_.ticks[i]);
-      follow_live(recording_.ticks[i]);
+      count(memory_of(recording_).ticks[i]);
+      follow_live(memory_of(recording_).ticks[i]);
       keep_peaks(i);
       if (next_moment < moment_ticks_.size() && moment_ticks_[next_moment] == i) {
         keep_moment(i);
@@ -84,11 +85,11 @@ class Accumulator {
   // Ticks whose ends are spread evenly in time.
   void choose_moments() {
     const TickRange& range = figures_.range;
-    std::size_t series = std::max<std::size_t>(recording_.series.size(), 1);
+    std::size_t series = std::max<std::size_t>(memory_of(recording_).series.size(), 1);
     std::size_t most = std::clamp(kMostPoints / series, kFewestMoments, kMostMoments);
     double span = static_cast<double>(range.end_ns - range.start_ns);
     for (std::size_t i = range.first, taken = 0; i < range.last; ++i) {
-      double passed = static_cast<double>(recording_.ticks[i].end_ns - range.start_ns);
+      double passed = static_cast<double>(memory_of(recording_).ticks[i].end_ns - range.start_ns);
       if (passed < span * static_cast<double>(taken + 1) / static_cast<double>(most) && range.last - range.first > most)
         continue;
       moment_ticks_.push_back(i);
@@ -128,12 +129,12 @@ class Accumulator {
   void keep_peaks(std::size_t tick_index) {
     for (const auto& [account, peak] : peaks_) {
       if (peak.tick != tick_index) continue;
-      for (std::size_t i = 0; i < recording_.series.size(); ++i) {
-        const Series& series = recording_.series[i];
+      for (std::size_t i = 0; i < memory_of(recording_).series.size(); ++i) {
+        const Series& series = memory_of(recording_).series[i];
         if (Account(series.process, series.kind) == account) figures_.by_series[i].peak = figures_.by_series[i].retained;
       }
-      for (const TickRow& row : recording_.ticks[tick_index].rows) {
-        const Series& series = recording_.series[row.series];
+      for (const TickRow& row : memory_of(recording_).ticks[tick_index].rows) {
+        const Series& series = memory_of(recording_).series[row.series];
         if (Account(series.process, series.kind) != account) continue;
         Sum& at_peak = figures_.by_series[row.series].peak;
         at_peak.block_units += static_cast<std::uint64_t>(row.peak_blocks);
@@ -143,7 +144,7 @@ class Accumulator {
   }
 
   void keep_moment(std::size_t tick_index) {
-    figures_.moments_ns.push_back(recording_.ticks[tick_index].end_ns);
+    figures_.moments_ns.push_back(memory_of(recording_).ticks[tick_index].end_ns);
     std::vector<double>& live = figures_.live_at.emplace_back();
     live.reserve(figures_.by_series.size());
     for (const SeriesFigures& figures : figures_.by_series) live.push_back(figures.retained.bytes());
@@ -175,15 +176,15 @@ Result<TickRange> tick_range(const Recording& recording, const MemoryFilter& fil
   if (from > to) return Error{"the time range ends before it begins", "give --from a smaller value than --to", Exit::kUsage};
   auto since_start = [&](std::uint64_t time) { return time > start ? time - start : 0; };
   TickRange range;
-  while (range.first < recording.ticks.size() && since_start(recording.ticks[range.first].start_ns) < from) ++range.first;
+  while (range.first < memory_of(recording).ticks.size() && since_start(memory_of(recording).ticks[range.first].start_ns) < from) ++range.first;
   range.last = range.first;
-  while (range.last < recording.ticks.size() && since_start(recording.ticks[range.last].end_ns) <= to) ++range.last;
-  if (range.first < recording.ticks.size()) {
-    range.start_ns = recording.ticks[range.first].start_ns;
+  while (range.last < memory_of(recording).ticks.size() && since_start(memory_of(recording).ticks[range.last].end_ns) <= to) ++range.last;
+  if (range.first < memory_of(recording).ticks.size()) {
+    range.start_ns = memory_of(recording).ticks[range.first].start_ns;
   } else {
-    range.start_ns = recording.ticks.empty() ? start : recording.ticks.back().end_ns;
+    range.start_ns = memory_of(recording).ticks.empty() ? start : memory_of(recording).ticks.back().end_ns;
   }
-  range.end_ns = range.last > range.first ? recording.ticks[range.last - 1].end_ns : range.start_ns;
+  range.end_ns = range.last > range.first ? memory_of(recording).ticks[range.last - 1].end_ns : range.start_ns;
   return range;
 }
 
@@ -198,9 +199,9 @@ double blocks_of(const Recording& recording, std::uint64_t units) {
 }
 
 bool live_set_fits(const Recording& recording, const TickRange& range) {
-  if (recording.live.time_ns == 0) return false;
-  if (recording.live.time_ns == range.end_ns) return true;
-  return range.last == recording.ticks.size() && recording.live.time_ns >= range.end_ns;
+  if (memory_of(recording).live.time_ns == 0) return false;
+  if (memory_of(recording).live.time_ns == range.end_ns) return true;
+  return range.last == memory_of(recording).ticks.size() && memory_of(recording).live.time_ns >= range.end_ns;
 }
 
 }  // namespace dwell

@@ -9,6 +9,7 @@
 #include "userspace/base/result.h"
 #include "userspace/recording/model.h"
 #include "userspace/memory/view.h"
+#include "userspace/memory/part.h"
 
 namespace dwell {
 
@@ -69,7 +70,7 @@ RangeFigures range_figures(const Recording& recording, const TickRange& range, s
 // Blocks, where `units` are what a Sum counts.
 double blocks_of(const Recording& recording, std::uint64_t units);
 
-// Whether recording.live shows what was there where the range ends.
+// Whether memory_of(recording).live shows what was there where the range ends.
 bool live_set_fits(const Recording& recording, const TickRange& range);
 
 }  // namespace dwell

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/memory/sites.h"
+#include "userspace/memory/part.h"
 
 #include <absl/container/flat_hash_map.h>
 #include <absl/hash/hash.h>
@@ -23,16 +24,16 @@ struct SameStack {
   const FrameTexts& texts;
 
   const CallStack& stack_of(std::uint32_t series) const {
-    return recording.stacks[static_cast<std::size_t>(recording.series[series].stack)];
+    return recording.stacks[static_cast<std::size_t>(memory_of(recording).series[series].stack)];
   }
   std::size_t operator()(std::uint32_t series) const {
     const CallStack& stack = stack_of(series);
-    std::size_t hash = absl::HashOf(recording.series[series].process, recording.series[series].kind, stack.end);
+    std::size_t hash = absl::HashOf(memory_of(recording).series[series].process, memory_of(recording).series[series].kind, stack.end);
     for (std::uint32_t location : stack.locations) hash = absl::HashOf(hash, texts.reading(location));
     return hash;
   }
   bool operator()(std::uint32_t a, std::uint32_t b) const {
-    const Series &x = recording.series[a], &y = recording.series[b];
+    const Series &x = memory_of(recording).series[a], &y = memory_of(recording).series[b];
     if (x.process != y.process || x.kind != y.kind || stack_of(a).end != stack_of(b).end) return false;
     auto reading = [this](std::uint32_t location) { return texts.reading(location); };
     return std::ranges::equal(stack_of(a).locations, stack_of(b).locations, {}, reading, reading);
@@ -104,14 +105,14 @@ class CallerGroups {
 
 SiteTable::SiteTable(RecordingRef recording, std::shared_ptr<const FrameTexts> texts, GroupBy group)
     : recording_(std::move(recording)), texts_(std::move(texts)), group_(group) {
-  site_of_.reserve(recording_->series.size());
+  site_of_.reserve(memory_of(*recording_).series.size());
   group_ == GroupBy::kStack ? group_by_stack() : group_by_caller();
 }
 
 void SiteTable::group_by_stack() {
   SameStack same{*recording_, *texts_};
-  absl::flat_hash_map<std::uint32_t, std::uint32_t, SameStack, SameStack> sites(recording_->series.size(), same, same);
-  for (std::uint32_t series = 0; series < recording_->series.size(); ++series)
+  absl::flat_hash_map<std::uint32_t, std::uint32_t, SameStack, SameStack> sites(memory_of(*recording_).series.size(), same, same);
+  for (std::uint32_t series = 0; series < memory_of(*recording_).series.size(); ++series)
     site_of_.push_back(sites.try_emplace(series, static_cast<std::uint32_t>(sites.size())).first->second);
   sort_series(sites.size());
 }
@@ -119,8 +120,8 @@ void SiteTable::group_by_stack() {
 void SiteTable::group_by_caller() {
   CallerGroups groups(*recording_, *texts_, group_);
   absl::flat_hash_map<std::tuple<ProcessSlot, MemoryKind, std::uint32_t>, std::uint32_t> sites;
-  for (std::uint32_t i = 0; i < recording_->series.size(); ++i) {
-    const Series& series = recording_->series[i];
+  for (std::uint32_t i = 0; i < memory_of(*recording_).series.size(); ++i) {
+    const Series& series = memory_of(*recording_).series[i];
     std::uint32_t group = groups.of(stack_of(i));
     auto [it, added] = sites.try_emplace(std::tuple(series.process, series.kind, group),
                                          static_cast<std::uint32_t>(sites.size()));
@@ -140,14 +141,14 @@ void SiteTable::sort_series(std::size_t sites) {
 }
 
 const CallStack& SiteTable::stack_of(std::uint32_t series) const {
-  return recording_->stacks[static_cast<std::size_t>(recording_->series[series].stack)];
+  return recording_->stacks[static_cast<std::size_t>(memory_of(*recording_).series[series].stack)];
 }
 
 ReportStack SiteTable::stack(std::size_t site) const {
   if (group_ != GroupBy::kStack) return group_stacks_[site];
   std::uint32_t first = series_of(site).front();
   if (stack_of(first).locations.empty()) return std::vector<ReportFrame>{unknown_frame()};
-  return {texts_, recording_->series[first].stack};
+  return {texts_, memory_of(*recording_).series[first].stack};
 }
 
 std::string SiteTable::incomplete(std::size_t site) const {

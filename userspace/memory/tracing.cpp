@@ -7,6 +7,7 @@
 
 #include "userspace/memory/decoder.h"
 #include "userspace/probes/doctor.h"
+#include "userspace/memory/codec.h"
 
 namespace dwell {
 namespace {
@@ -20,15 +21,18 @@ int attach_step(const PlannedProbe& probe) {
 
 }  // namespace
 
-Result<std::unique_ptr<Tracer>> MemoryTracing::load(const TracerContext& context) {
-  MemoryTracerSettings settings{context.options.sample_bytes, *context.calibration.abilities.best};
-  Result<MemoryTracer> tracer = MemoryTracer::load(context.core, settings);
-  if (!tracer) return tracer.error();
-  return std::unique_ptr<Tracer>(new MemoryTracing(context, std::move(*tracer)));
+TracerLoader MemoryTracing::loader(const MemoryTracingOptions& options) {
+  return [options](const TracerContext& context) -> Result<std::unique_ptr<Tracer>> {
+    MemoryTracerSettings settings{context.options.sample_bytes, *context.calibration.abilities.best};
+    Result<MemoryTracer> tracer = MemoryTracer::load(context.core, settings);
+    if (!tracer) return tracer.error();
+    return std::unique_ptr<Tracer>(new MemoryTracing(context, options, std::move(*tracer)));
+  };
 }
 
-MemoryTracing::MemoryTracing(const TracerContext& context, MemoryTracer tracer)
+MemoryTracing::MemoryTracing(const TracerContext& context, const MemoryTracingOptions& options, MemoryTracer tracer)
     : context_(context),
+      options_(options),
       tracer_(std::move(tracer)),
       ledger_(context.start_ns, context.options.sample_bytes),
       cost_(context.calibration.prices) {}
@@ -37,7 +41,7 @@ MemoryTracing::MemoryTracing(const TracerContext& context, MemoryTracer tracer)
 
 Result<void> MemoryTracing::added(ProcessSlot process, const ProcessFacts& facts) {
   PlanOptions how = plan_options_for(facts.pid, context_.calibration);
-  how.mappings = context_.options.mappings;
+  how.mappings = options_.mappings;
   how.returns_allowed &= context_.options.return_probes;
   processes_.insert_or_assign(
       process, Process{facts.pid,
@@ -208,11 +212,13 @@ bool MemoryTracing::decode(const dwell_header& header, ProcessSlot process, std:
 // ---- the recording ----
 
 Result<void> MemoryTracing::write_tick(std::uint64_t now_ns) {
-  return context_.writer.write_tick(ledger_.take_tick(now_ns), ledger_.series());
+  Result<void> written = write_memory_tick(context_.writer, ledger_.take_tick(now_ns), ledger_.series());
+  tick_bytes_ = context_.writer.appended_bytes();
+  return written;
 }
 
 Result<void> MemoryTracing::write_live(std::uint64_t now_ns) {
-  return context_.writer.write_live({now_ns, ledger_.live_blocks()}, ledger_.series());
+  return write_live_blocks(context_.writer, {now_ns, ledger_.live_blocks()}, ledger_.series());
 }
 
 TracerCost MemoryTracing::cost() {

@@ -19,9 +19,13 @@
 
 namespace dwell {
 
+struct MemoryTracingOptions {
+  bool mappings = true;  // mmap and its relatives, besides the heap
+};
+
 class MemoryTracing : public Tracer {
  public:
-  static Result<std::unique_ptr<Tracer>> load(const TracerContext& context);
+  static TracerLoader loader(const MemoryTracingOptions& options);
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
   Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
@@ -33,6 +37,7 @@ class MemoryTracing : public Tracer {
   bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) override;
   Result<void> write_tick(std::uint64_t now_ns) override;
   Result<void> write_live(std::uint64_t now_ns) override;
+  std::uint64_t tick_bytes() const override { return tick_bytes_; }
   std::uint64_t skipped_runs() const override { return tracer_.skipped_runs(); }
   bool counts_in_kernel() const override { return context_.options.sample_bytes != 0; }
   std::uint64_t live_count() const override { return ledger_.block_count(); }
@@ -55,13 +60,14 @@ class MemoryTracing : public Tracer {
     bool any_exits = false;
   };
 
-  MemoryTracing(const TracerContext& context, MemoryTracer tracer);
+  MemoryTracing(const TracerContext& context, const MemoryTracingOptions& options, MemoryTracer tracer);
   Result<AllocModule> module_in(pid_t pid, const Mapping& mapping);
   std::vector<PlannedProbe*> plan(const AllocModule& module, PlanOptions how);
   static std::vector<Wanted> needed(Process& process, std::vector<Wanted> wanted);
   Result<void> attach(Process& process, const std::vector<Wanted>& wanted);
 
   TracerContext context_;
+  MemoryTracingOptions options_;
   MemoryTracer tracer_;
   MemoryLedger ledger_;
   CostMeter cost_;
@@ -72,6 +78,7 @@ class MemoryTracing : public Tracer {
   std::map<ProcessSlot, Process> processes_;
   BackgroundClose closing_;
   std::uint64_t late_probes_ = 0;
+  std::uint64_t tick_bytes_ = 0;
 };
 
 }  // namespace dwell

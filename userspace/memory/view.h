@@ -11,6 +11,7 @@
 #include "userspace/views/profile.h"
 #include "userspace/base/result.h"
 #include "userspace/recording/model.h"
+#include "userspace/memory/event.h"
 
 namespace dwell {
 

@@ -1,36 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/memory/words.h"
 
-#include <fmt/core.h>
-
 #include <cmath>
 
-#include "ui/escape.h"
-#include "ui/values.h"
-#include "userspace/base/text.h"
-
 namespace dwell {
-
-std::string bytes_text(double bytes, double standard_error) {
-  std::string text = human_bytes(bytes);
-  if (standard_error > 0 && bytes != 0)
-    text += fmt::format(" ±{:.0f} %", std::ceil(100 * standard_error / std::abs(bytes)));
-  return text;
-}
-
-std::string signed_bytes(double bytes) { return (bytes > 0 ? "+" : "") + human_bytes(bytes); }
-
-std::string count_text(double count) { return grouped(std::llround(count)); }
-
-std::string signed_count(double count) { return (count > 0 ? "+" : "") + count_text(count); }
-
-std::string rate_text(const std::optional<double>& bytes_per_minute) {
-  return bytes_per_minute ? signed_bytes(*bytes_per_minute) : "-";
-}
-
-std::string age_text(const std::optional<std::uint64_t>& age_ns) {
-  return age_ns ? human_duration(*age_ns) : "-";
-}
 
 std::string kind_title(MemoryKind kind) {
   switch (kind) {
@@ -44,10 +17,6 @@ std::string kind_title(MemoryKind kind) {
       return "Reserved address space";
   }
   return "Memory";
-}
-
-std::string counted(std::size_t count, const std::string& noun) {
-  return grouped(static_cast<std::int64_t>(count)) + " " + noun + (count == 1 ? "" : "s");
 }
 
 double net_bytes(const MemoryFigures& figures) {
@@ -72,10 +41,6 @@ MemoryFigures operator+(const MemoryFigures& a, const MemoryFigures& b) {
   sum.dropped_bytes = a.dropped_bytes + b.dropped_bytes;
   sum.dropped_blocks = a.dropped_blocks + b.dropped_blocks;
   return sum;
-}
-
-std::string process_text(const ProcessInfo& process) {
-  return fmt::format("{} ({})", process.name.empty() ? "process" : printable(process.name), process.pid);
 }
 
 }  // namespace dwell

@@ -1,29 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Figures of a memory report as words: what the reports of one recording and of two have in common.
+// Figures of memory as words: what the reports of one recording and of two have in common.
 #pragma once
 
-#include <cstdint>
-#include <optional>
 #include <string>
 
+#include "ui/words.h"
 #include "userspace/memory/report.h"
 
 namespace dwell {
 
-std::string bytes_text(double bytes, double standard_error = 0);  // "12.3 MB", "12.3 MB ±2 %"
-std::string signed_bytes(double bytes);                           // "+12.3 MB"
-std::string count_text(double count);                             // "1,234"
-std::string signed_count(double count);
-std::string rate_text(const std::optional<double>& bytes_per_minute);  // "+1.2 MB", "-" where there is none
-std::string age_text(const std::optional<std::uint64_t>& age_ns);
 std::string kind_title(MemoryKind kind);                          // "Heap", "Mapped memory", ...
-std::string counted(std::size_t count, const std::string& noun);  // "1 call site", "3 call sites"
 
 // What the range added: allocated and inherited, less freed and dropped.
 double net_bytes(const MemoryFigures& figures);
 MemoryFigures operator+(const MemoryFigures& a, const MemoryFigures& b);
-
-// "redis-server (1234)"
-std::string process_text(const ProcessInfo& process);
 
 }  // namespace dwell

@@ -29,13 +29,9 @@ struct RecordOptions {
   std::uint64_t sample_bytes = 0;    // mean bytes between samples, 0: every allocation
   std::uint64_t ring_bytes = 64ull << 20;
   bool symbols = true;
-  bool mappings = true;              // mmap and its relatives, besides the heap
   bool return_probes = true;         // false: returns are seen at the return instructions, which is dearer
   bool follow_forks = false;
-  std::vector<TracerLoader> tracers; // besides that of memory
-  bool blocked = false;              // blocked time by stack, too; for the tracer of threads
-  std::optional<std::uint64_t> look_every_ns;  // at all threads, and at goroutines
-  bool go_prove = false;             // which goroutines can never wake, at the end; for the tracer of Go programs
+  std::vector<TracerLoader> tracers; // what is followed; what this kernel lacks costs a tracer, not the recording
   std::optional<AttachMethod> attach_method;  // only this one, instead of the best that works
   double detach_above_percent = 90;  // of the target's CPU time: probes that take more are taken away; 0: never
   std::string command_line;          // of dwell itself, for the recording

@@ -21,7 +21,6 @@
 #include "userspace/base/text.h"
 #include "userspace/record/look_budget.h"
 #include "userspace/record/machine.h"
-#include "userspace/memory/tracing.h"
 #include "userspace/record/symbols.h"
 #include "userspace/recording/late_probes.h"
 #include "userspace/worker/parser.h"
@@ -152,9 +151,8 @@ Result<void> Recorder::load_tracers() {
   TracerContext context{options_, calibration_, start_ns_,
                         core_,    writer_,      stacks_,
                         modules_, next_probe_,  refused_probes_, [this](const std::string& text) { note(text); }};
-  std::vector<TracerLoader> loaders = options_.tracers;
-  loaders.insert(loaders.begin(), MemoryTracing::load);
-  for (const TracerLoader& load : loaders) {
+  std::optional<Error> first_error;
+  for (const TracerLoader& load : options_.tracers) {
     Result<std::unique_ptr<Tracer>> tracer = load(context);
     if (tracer) {
       if ((*tracer)->counts_in_kernel()) slots_.never_reuse();
@@ -162,9 +160,11 @@ Result<void> Recorder::load_tracers() {
       continue;
     }
     // What this kernel lacks costs what needs it, not the recording.
-    if (tracers_.empty() || tracer.error().exit != Exit::kUnsupported) return tracer.error();
+    if (tracer.error().exit != Exit::kUnsupported) return tracer.error();
+    if (!first_error) first_error = tracer.error();
     note("missing in this recording: " + tracer.error().what + "; hint: " + tracer.error().hint);
   }
+  if (tracers_.empty() && first_error) return *first_error;
   return {};
 }
 
@@ -248,7 +248,8 @@ Result<void> Recorder::sync(Process& process) {
   if (ended) unwind.problems.clear();  // that is why
   for (const UnwindProblem& problem : unwind.problems)
     note_once(fmt::format("no unwind tables for {}: {}", problem.path, problem.reason));
-  if (options_.blocked) expect_waits(process.target, *mappings);
+  if (std::ranges::any_of(tracers_, [](const auto& tracer) { return tracer->begins_behind_system_calls(); }))
+    expect_waits(process.target, *mappings);
   process.synced_ns = monotonic_ns();
   process.sync_took_ns = process.synced_ns - began_ns;
   bool late_probes = false;
@@ -592,14 +593,17 @@ bool Recorder::all_ended() const {
 // ---- ticks ----
 
 Result<void> Recorder::tick(std::uint64_t now_ns) {
-  for (auto& tracer : tracers_)
+  std::uint64_t tick_bytes = 0;
+  for (auto& tracer : tracers_) {
     if (Result<void> written = tracer->write_tick(now_ns); !written) return written;
+    tick_bytes += tracer->tick_bytes();
+  }
   if (Result<void> written = write_losses(now_ns); !written) return written;
   if (Result<void> written = write_children(now_ns); !written) return written;
   if (Result<void> written = write_cost(now_ns); !written) return written;
   for (const Note& one : std::exchange(notes_, {}))
     if (Result<void> written = writer_.write_note(one); !written) return written;
-  schedule_.ticked(now_ns, writer_.last_tick_bytes());
+  schedule_.ticked(now_ns, tick_bytes);
   std::uint64_t live = 0;
   for (const auto& tracer : tracers_) live += tracer->live_count();
   if (!schedule_.checkpoint_due(now_ns, live, writer_.bytes_written())) return {};

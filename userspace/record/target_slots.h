@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "userspace/collect/decoder.h"
-#include "userspace/memory/event.h"
+#include "userspace/recording/ids.h"
 
 namespace dwell {
 

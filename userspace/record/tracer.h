@@ -62,6 +62,8 @@ class Tracer {
   virtual std::uint64_t late_probes() const { return 0; }
   // After all of that: is there anything to see in this process at all?
   virtual Result<void> expect_something(const ProcessFacts& facts) = 0;
+  // Its stacks begin behind system calls: the C library's unwind tables are needed whole.
+  virtual bool begins_behind_system_calls() const { return false; }
   // It is there in case: where it finds nothing, that is no news.
   virtual bool in_case() const { return false; }
   virtual void happened(const ProcessNews& news) = 0;
@@ -77,6 +79,8 @@ class Tracer {
   // Many times a second, between ticks.
   virtual Result<void> poll(std::uint64_t) { return {}; }
   virtual Result<void> write_tick(std::uint64_t now_ns) = 0;
+  // What the last tick took in the file: the more it is, the longer is the next one.
+  virtual std::uint64_t tick_bytes() const { return 0; }
   // What is there now: at checkpoints, and at the end.
   virtual Result<void> write_live(std::uint64_t now_ns) = 0;
   virtual std::uint64_t live_count() const = 0;

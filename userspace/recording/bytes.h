@@ -12,6 +12,8 @@
 
 namespace dwell {
 
+inline constexpr const char* kTooShort = "it ends in the middle of a field";
+
 inline void put_uleb(std::string& out, std::uint64_t value) {
   while (value >= 0x80) {
     out += static_cast<char>(value | 0x80);
@@ -53,6 +55,12 @@ inline std::vector<std::string> get_texts(Cursor& in) {
   std::vector<std::string> texts;
   for (std::size_t left = get_count<std::string>(in); left > 0 && in.ok(); --left) texts.emplace_back(get_text(in));
   return texts;
+}
+
+// Tables are written piece by piece, each where the one before ended. "" if this one does.
+inline std::string begins_elsewhere(std::uint64_t first, std::size_t expected) {
+  if (first == expected) return "";
+  return "it begins at index " + std::to_string(first) + " where " + std::to_string(expected) + " should follow";
 }
 
 }  // namespace dwell

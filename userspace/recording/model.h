@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // A recording in memory: facts, not judgements. docs/recording-format.md says how they lie in a file.
 //
-// Everything is named by its index: a tick names series, a series a stack, a stack its locations, a location
-// its module. Times are CLOCK_MONOTONIC nanoseconds of the recorded machine.
+// Here are the tables that all subjects share. What a subject records hangs on `parts`, by a type of its own, and names
+// these tables' entries by their index: a stack its locations, a location its module. Times are CLOCK_MONOTONIC nanoseconds of the recorded machine.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "userspace/threads/blocked_sites.h"
-#include "userspace/memory/tick.h"
-#include "userspace/threads/tick.h"
-#include "userspace/memory/event.h"
-#include "userspace/clocks/look.h"
-#include "userspace/go/contexts/made.h"
-#include "userspace/go/heap/allocs.h"
-#include "userspace/go/record/look.h"
-#include "userspace/go/waits/parks.h"
-#include "userspace/threads/look.h"
+#include "userspace/recording/ids.h"
+#include "userspace/recording/parts.h"
 
 namespace dwell {
 
@@ -153,12 +146,6 @@ struct Note {  // something a reader of the recording should be told
   bool operator==(const Note&) const = default;
 };
 
-struct LiveSet {
-  std::uint64_t time_ns = 0;
-  std::vector<LiveBlock> blocks;
-  bool operator==(const LiveSet&) const = default;
-};
-
 struct RecordingEnd {
   std::uint64_t time_ns = 0;
   std::string reason;  // "interrupted", "the target ended", "the time was over"
@@ -172,35 +159,22 @@ struct Recording {
   std::vector<Location> locations;
   std::vector<CallStack> stacks;       // by StackId; stack 0 is the unknown one and has no locations
   std::vector<LocationSymbol> symbols; // by location; shorter than locations: the rest was never looked for
-  std::vector<Series> series;
-  std::vector<MemoryTick> ticks;
-  LiveSet live;                        // the last one that was written: the end, or a checkpoint
-  std::vector<ThreadTick> thread_ticks;  // what became of threads, if they were followed
-  LiveThreads live_threads;            // the last that were written
-  BlockedSites blocked;                // the last that were written; sums
-  std::vector<ThreadLook> looks;       // at threads, in the order of time
-  std::optional<ClockLook> clocks;     // the last one that was written
-  std::vector<GoLook> go_looks;        // at goroutines, in the order of time
-  std::vector<GoBucket> go_buckets;    // of the profiles that Go programs keep
-  std::vector<GoProfileLook> go_profiles;  // in the order of time
-  std::optional<GoParks> go_parks;     // the same
-  std::optional<GoAllocs> go_allocs;   // the same
-  std::optional<GoContexts> go_contexts;  // made while it was recorded
   std::vector<Loss> losses;
   std::optional<ChildCounts> children;  // the last that were written; none in recordings older than that
   std::vector<CostSample> costs;
   std::vector<Note> notes;
   RecordingEnd end;
   bool ended = false;                  // the recording was ended, not cut off
+  Parts parts;                         // what each subject recorded
+  std::uint64_t told_until_ns = 0;     // the end of the last tick of any subject
   std::uint64_t skipped_chunks = 0;    // of types that this dwell does not know
   std::uint64_t file_bytes = 0;
   std::uint64_t readable_bytes = 0;    // up to the last whole chunk
 
   std::uint64_t start_ns() const { return info.start_monotonic_ns; }
-  std::uint64_t end_ns() const;        // the end, or the end of the last tick
-  // What `dwell threads -o` writes, and nothing else.
-  bool only_looks() const { return !looks.empty() && ticks.empty(); }
-  bool only_go_look() const { return !go_looks.empty() && ticks.empty(); }
+  std::uint64_t end_ns() const {  // the end, or of what was told before it was cut off
+    return std::max({end.time_ns, told_until_ns, start_ns()});
+  }
   bool sampled() const { return info.sample_period_bytes != 0; }
 };
 

@@ -18,8 +18,8 @@ namespace {
 
 // Decoding that spans chunks: what is begun and not yet part of the recording.
 struct Decoder {
+  std::span<const ChunkReader> subjects;
   Recording recording;
-  LiveSet unfinished;
   std::uint64_t symbol_text = 0;
 
   std::string decode(std::uint32_t type, Cursor& in) {
@@ -29,48 +29,32 @@ struct Decoder {
       case kChunkModules: return decode_modules(in, recording);
       case kChunkLocations: return decode_locations(in, recording);
       case kChunkStacks: return decode_stacks(in, recording);
-      case kChunkSeries: return decode_series(in, recording);
-      case kChunkTick: return decode_tick(in, recording);
-      case kChunkLive: return decode_live(in, unfinished, recording);
-      case kChunkLook: return decode_look(in, recording);
-      case kChunkThreadTick: return decode_thread_tick(in, recording);
-      case kChunkLiveThreads: return decode_live_threads(in, recording);
-      case kChunkBlocked: return decode_blocked(in, recording);
-      case kChunkClocks: return decode_clocks(in, recording);
-      case kChunkGoLook: return decode_go_look(in, recording);
-      case kChunkGoBuckets: return decode_go_buckets(in, recording);
-      case kChunkGoProfile: return decode_go_profile(in, recording);
-      case kChunkGoAllocs: return decode_go_allocs(in, recording);
-      case kChunkGoParks: return decode_go_parks(in, recording);
-      case kChunkGoContexts: return decode_go_contexts(in, recording);
       case kChunkLosses: return decode_losses(in, recording);
       case kChunkChildren: return decode_children(in, recording);
       case kChunkCost: return decode_cost(in, recording);
       case kChunkNote: return decode_note(in, recording);
       case kChunkSymbols: return decode_symbols(in, symbol_text, recording);
       case kChunkEnd: return decode_end(in, recording);
-      default: ++recording.skipped_chunks; return "";
+      default: return decode_of_subject(type, in);
     }
   }
+
+  std::string decode_of_subject(std::uint32_t type, Cursor& in) {
+    for (const ChunkReader& reader : subjects)
+      if (reader.type == type) return reader.decode(in, recording);
+    ++recording.skipped_chunks;
+    return "";
+  }
 };
-
-}  // namespace
-
-std::uint64_t Recording::end_ns() const {
-  std::uint64_t end_of_ticks = ticks.empty() ? info.start_monotonic_ns : ticks.back().end_ns;
-  return std::max({end.time_ns, end_of_ticks, info.start_monotonic_ns});
-}
-
-namespace {
 
 Error too_large(const std::string& name) {
   return {fmt::format("read {}: it takes more memory than a recording of this size should, or than dwell may use", name),
           "if you trust it, give --max-memory a larger size", Exit::kBadInput};
 }
 
-Result<Recording> decode_all(ChunkWalker& walker, const std::string& name) {
+Result<Recording> decode_all(ChunkWalker& walker, const std::string& name, std::span<const ChunkReader> subjects) {
   DecodeBudget budget(decode_budget(walker.file_bytes(), memory_limit() / 4 * 3));
-  Decoder decoder;
+  Decoder decoder{subjects, {}};
   decoder.recording.stacks.emplace_back();  // StackId::kUnknown
   std::string scratch;
   Chunk chunk;
@@ -97,16 +81,17 @@ Result<Recording> decode_all(ChunkWalker& walker, const std::string& name) {
 
 }  // namespace
 
-Result<Recording> parse_recording(std::span<const std::byte> bytes, const std::string& name) {
+Result<Recording> parse_recording(std::span<const std::byte> bytes, const std::string& name,
+                                  std::span<const ChunkReader> subjects) {
   Result<ChunkWalker> walker = ChunkWalker::open(bytes, name);
-  return walker ? decode_all(*walker, name) : walker.error();
+  return walker ? decode_all(*walker, name, subjects) : walker.error();
 }
 
-Result<Recording> read_recording(const std::string& path) {
+Result<Recording> read_recording(const std::string& path, std::span<const ChunkReader> subjects) {
   Result<ByteSource> file = ByteSource::open(path);
   if (!file) return file.error();
   Result<ChunkWalker> walker = ChunkWalker::open(std::move(*file), path);
-  return walker ? decode_all(*walker, path) : walker.error();
+  return walker ? decode_all(*walker, path, subjects) : walker.error();
 }
 
 }  // namespace dwell

@@ -10,13 +10,16 @@
 #include <string>
 
 #include "userspace/base/result.h"
+#include "userspace/recording/codec.h"
 #include "userspace/recording/model.h"
 
 namespace dwell {
 
-Result<Recording> read_recording(const std::string& path);
+// `subjects`: the chunks that belong to no table; those that nobody reads are counted as skipped.
+Result<Recording> read_recording(const std::string& path, std::span<const ChunkReader> subjects);
 
 // The same from bytes; `name` is for messages.
-Result<Recording> parse_recording(std::span<const std::byte> bytes, const std::string& name);
+Result<Recording> parse_recording(std::span<const std::byte> bytes, const std::string& name,
+                                  std::span<const ChunkReader> subjects);
 
 }  // namespace dwell

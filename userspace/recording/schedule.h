@@ -16,7 +16,7 @@ class TickSchedule {
 
   bool tick_due(std::uint64_t now_ns) const { return now_ns >= tick_due_ns_; }
   std::uint64_t next_tick_ns() const { return tick_due_ns_; }
-  // After a tick that took `bytes` in the file (RecordingWriter::last_tick_bytes()).
+  // After a tick that took `bytes` in the file.
   void ticked(std::uint64_t now_ns, std::uint64_t bytes);
 
   // At 1, 2, 4, 8 ... minutes, unless the live blocks would take more than half of what the file has already, or

@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::size_t kMaxStackLocations = std::size_t{128} << 20;  // of all stacks together
 
-constexpr const char* kTooShort = "it ends in the middle of a field";
-
 // Fields of INFO: a number, a length, and a value that one who does not know the number passes over.
 enum InfoField : std::uint64_t {
   kDwellVersion = 1, kKernel, kHost, kArch, kCommandLine, kContainer, kStartUnix, kStartMonotonic,
@@ -53,12 +51,6 @@ void set_field(RecordingInfo& info, std::uint64_t field, std::string_view value)
     }
     default: break;
   }
-}
-
-// Tables are written piece by piece, each where the one before ended.
-std::string begins_elsewhere(std::uint64_t first, std::size_t expected) {
-  if (first == expected) return "";
-  return fmt::format("it begins at index {} where {} should follow", first, expected);
 }
 
 }  // namespace
@@ -261,45 +253,6 @@ std::string decode_stacks(Cursor& in, Recording& out) {
       *it = static_cast<std::uint32_t>(location);
     }
     previous = stack;
-  }
-  return in.ok() ? "" : kTooShort;
-}
-
-std::string encode_series(std::size_t first, std::span<const Series> series) {
-  std::string out;
-  put_uleb(out, first);
-  put_uleb(out, series.size());
-  std::uint64_t previous = 0;
-  for (const Series& one : series) {
-    put_difference(out, static_cast<std::uint64_t>(one.stack) - previous);
-    previous = static_cast<std::uint64_t>(one.stack);
-  }
-  for (const Series& one : series) put_uleb(out, static_cast<std::uint64_t>(one.kind));
-  for (const Series& one : series) put_uleb(out, one.process);
-  return out;
-}
-
-std::string decode_series(Cursor& in, Recording& out) {
-  std::string wrong = begins_elsewhere(in.uleb(), out.series.size());
-  if (!wrong.empty()) return wrong;
-  std::size_t count = get_count<Series>(in), base = out.series.size();
-  out.series.resize(base + count);
-  std::span<Series> series = std::span(out.series).subspan(base);
-  std::uint64_t stack = 0;
-  for (Series& one : series) {
-    stack += get_difference(in);
-    if (stack >= out.stacks.size()) return "it names a stack that was not told before";
-    one.stack = static_cast<StackId>(stack);
-  }
-  for (Series& one : series) {
-    std::uint64_t kind = in.uleb();
-    if (kind >= kMemoryKinds) return "it names no known kind of memory";
-    one.kind = static_cast<MemoryKind>(kind);
-  }
-  for (Series& one : series) {
-    std::uint64_t process = in.uleb();
-    if (process >= out.processes.size()) return "it names a process that was not told before";
-    one.process = static_cast<ProcessSlot>(process);
   }
   return in.ok() ? "" : kTooShort;
 }

@@ -20,19 +20,20 @@ struct RecordingWriter::Impl {
   explicit Impl(OutputFile output) : file(std::move(output)) {}
 
   OutputFile file;
-  std::uint64_t last_tick_bytes = 0;
+  std::uint64_t appended_bytes = 0;
   std::uint32_t sequence = 0;
   Error failure;
   bool failed = false;
 
   std::map<ProcessSlot, ProcessInfo> changed_processes;
-  std::size_t processes_known = 0;  // all below this slot can be named by series
+  std::size_t processes_known = 0;  // all below this slot can be named
   std::vector<Module> modules;
   std::vector<Location> locations;
   std::vector<std::uint32_t> stack_locations;  // of all stacks, one after the other
   std::vector<std::size_t> stack_begins{0, 0}; // stack i is [begins[i], begins[i + 1]); stack 0 is the unknown one
   std::vector<std::uint8_t> stack_ends{0};
-  std::size_t modules_written = 0, locations_written = 0, stacks_written = 1, series_written = 0, go_buckets_written = 0;
+  std::size_t modules_written = 0, locations_written = 0, stacks_written = 1;
+  Parts state;
 
   absl::flat_hash_map<std::string, std::uint32_t> module_index;
   absl::flat_hash_map<std::tuple<std::int32_t, std::uint64_t, bool>, std::uint32_t> location_index;
@@ -51,9 +52,8 @@ struct RecordingWriter::Impl {
   }
   Result<void> write_all(std::string_view content);
   Result<void> write_chunk(std::uint32_t type, std::string_view payload);
-  Result<void> write_tables(std::span<const Series> series);
+  Result<void> write_tables();
   Result<void> write_new_stacks();
-  void know_processes(std::span<const Series> fresh);
 };
 
 // After a write that fails half way the file ends with a whole chunk.
@@ -88,19 +88,8 @@ Result<void> RecordingWriter::Impl::write_new_stacks() {
   return {};
 }
 
-// Series may name a process that the caller has not told about yet, and a reader refuses names that it does not
-// know.
-void RecordingWriter::Impl::know_processes(std::span<const Series> fresh) {
-  for (const Series& series : fresh) {
-    if (series.process < processes_known) continue;
-    changed_processes.try_emplace(series.process);
-    processes_known = series.process + std::size_t{1};
-  }
-}
-
-// What a tick refers to is in the file before the tick.
-Result<void> RecordingWriter::Impl::write_tables(std::span<const Series> series) {
-  if (series_written < series.size()) know_processes(series.subspan(series_written));
+// What a chunk refers to is in the file before it.
+Result<void> RecordingWriter::Impl::write_tables() {
   for (const auto& [slot, process] : std::exchange(changed_processes, {})) {
     Result<void> written = write_chunk(kChunkProcess, encode_process(slot, process));
     if (!written) return written;
@@ -117,14 +106,7 @@ Result<void> RecordingWriter::Impl::write_tables(std::span<const Series> series)
     if (!written) return written;
     locations_written = locations.size();
   }
-  Result<void> written = write_new_stacks();
-  if (!written) return written;
-  if (series_written < series.size()) {
-    written = write_chunk(kChunkSeries, encode_series(series_written, series.subspan(series_written)));
-    if (!written) return written;
-    series_written = series.size();
-  }
-  return {};
+  return write_new_stacks();
 }
 
 RecordingWriter::RecordingWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -184,78 +166,23 @@ StackId RecordingWriter::add_stack(std::span<const std::uint32_t> locations, std
   return id;
 }
 
-Result<void> RecordingWriter::write_tick(const MemoryTick& tick, std::span<const Series> series) {
-  Result<void> written = impl_->write_tables(series);
+Result<void> RecordingWriter::append(std::uint32_t type, std::string_view payload) {
+  Result<void> written = impl_->write_tables();
   std::uint64_t before = impl_->file.bytes();
-  if (written) written = impl_->write_chunk(kChunkTick, encode_tick(tick));
-  impl_->last_tick_bytes = impl_->file.bytes() - before;
+  if (written) written = impl_->write_chunk(type, payload);
+  impl_->appended_bytes = impl_->file.bytes() - before;
   return written;
 }
 
-Result<void> RecordingWriter::write_live(const LiveSet& live, std::span<const Series> series) {
-  Result<void> written = impl_->write_tables(series);
-  std::span<const LiveBlock> blocks = live.blocks;
-  for (std::size_t first = 0; written && (first == 0 || first < blocks.size()); first += kLiveBlocksPerChunk) {
-    std::span<const LiveBlock> part = blocks.subspan(first, std::min(kLiveBlocksPerChunk, blocks.size() - first));
-    written = impl_->write_chunk(kChunkLive, encode_live(live.time_ns, blocks.size(), first, part));
-  }
-  return written;
+std::uint64_t RecordingWriter::appended_bytes() const { return impl_->appended_bytes; }
+
+void RecordingWriter::know_process(ProcessSlot slot) {
+  if (slot < impl_->processes_known) return;
+  impl_->changed_processes.try_emplace(slot);
+  impl_->processes_known = slot + std::size_t{1};
 }
 
-Result<void> RecordingWriter::write_thread_tick(const ThreadTick& tick) {
-  Result<void> written = impl_->write_tables({});
-  return written ? impl_->write_chunk(kChunkThreadTick, encode_thread_tick(tick)) : written;
-}
-
-Result<void> RecordingWriter::write_live_threads(const LiveThreads& live) {
-  Result<void> written = impl_->write_tables({});
-  return written ? impl_->write_chunk(kChunkLiveThreads, encode_live_threads(live)) : written;
-}
-
-Result<void> RecordingWriter::write_blocked(const BlockedSites& blocked) {
-  Result<void> written = impl_->write_tables({});
-  return written ? impl_->write_chunk(kChunkBlocked, encode_blocked(blocked)) : written;
-}
-
-Result<void> RecordingWriter::write_look(const ThreadLook& look) {
-  Result<void> written = impl_->write_tables({});
-  return written ? impl_->write_chunk(kChunkLook, encode_look(look)) : written;
-}
-
-Result<void> RecordingWriter::write_clocks(const ClockLook& look) {
-  Result<void> written = impl_->write_tables({});
-  return written ? impl_->write_chunk(kChunkClocks, encode_clocks(look)) : written;
-}
-
-Result<void> RecordingWriter::write_go_look(const GoLook& look) {
-  Result<void> written = impl_->write_tables({});
-  return written ? impl_->write_chunk(kChunkGoLook, encode_go_look(look)) : written;
-}
-
-Result<void> RecordingWriter::write_go_profile(const GoProfileLook& look, std::span<const GoBucket> buckets) {
-  Result<void> written = impl_->write_tables({});
-  if (written && impl_->go_buckets_written < buckets.size()) {
-    std::span<const GoBucket> fresh = buckets.subspan(impl_->go_buckets_written);
-    written = impl_->write_chunk(kChunkGoBuckets, encode_go_buckets(impl_->go_buckets_written, fresh));
-    if (written) impl_->go_buckets_written = buckets.size();
-  }
-  return written ? impl_->write_chunk(kChunkGoProfile, encode_go_profile(look)) : written;
-}
-
-Result<void> RecordingWriter::write_go_allocs(const GoAllocs& allocs) {
-  Result<void> written = impl_->write_tables({});
-  return written ? impl_->write_chunk(kChunkGoAllocs, encode_go_allocs(allocs)) : written;
-}
-
-Result<void> RecordingWriter::write_go_parks(const GoParks& parks) {
-  Result<void> written = impl_->write_tables({});
-  return written ? impl_->write_chunk(kChunkGoParks, encode_go_parks(parks)) : written;
-}
-
-Result<void> RecordingWriter::write_go_contexts(const GoContexts& contexts) {
-  Result<void> written = impl_->write_tables({});
-  return written ? impl_->write_chunk(kChunkGoContexts, encode_go_contexts(contexts)) : written;
-}
+Parts& RecordingWriter::state() { return impl_->state; }
 
 Result<void> RecordingWriter::write_losses(std::span<const Loss> losses) {
   return losses.empty() ? Result<void>() : impl_->write_chunk(kChunkLosses, encode_losses(losses));
@@ -272,7 +199,7 @@ Result<void> RecordingWriter::write_cost(const CostSample& cost) {
 Result<void> RecordingWriter::write_note(const Note& note) { return impl_->write_chunk(kChunkNote, encode_note(note)); }
 
 Result<void> RecordingWriter::write_symbols(std::uint32_t first_location, std::span<const LocationSymbol> symbols) {
-  Result<void> written = impl_->write_tables({});
+  Result<void> written = impl_->write_tables();
   for (std::size_t i = 0; written && i < symbols.size(); i += kSymbolsPerChunk) {
     std::span<const LocationSymbol> part = symbols.subspan(i, std::min(kSymbolsPerChunk, symbols.size() - i));
     written = impl_->write_chunk(kChunkSymbols, encode_symbols(first_location + i, part));
@@ -281,7 +208,7 @@ Result<void> RecordingWriter::write_symbols(std::uint32_t first_location, std::s
 }
 
 Result<void> RecordingWriter::finish(const RecordingEnd& end) {
-  Result<void> written = impl_->write_tables({});
+  Result<void> written = impl_->write_tables();
   if (written) written = impl_->write_chunk(kChunkEnd, encode_end(end));
   if (written) written = impl_->file.commit();
   return written ? written : impl_->fail(written.error());
@@ -294,7 +221,6 @@ std::span<const std::uint32_t> RecordingWriter::locations_of(StackId stack) cons
   return impl_->stack(static_cast<std::size_t>(stack)).locations;
 }
 std::uint64_t RecordingWriter::bytes_written() const { return impl_->file.bytes(); }
-std::uint64_t RecordingWriter::last_tick_bytes() const { return impl_->last_tick_bytes; }
 
 std::size_t RecordingWriter::memory_bytes() const {
   const Impl& w = *impl_;

@@ -5,7 +5,7 @@
 //   Result<RecordingWriter> writer = RecordingWriter::create("app.dwell", info);
 //   writer->set_process(0, process);
 //   StackId stack = writer->add_stack(locations, end);   // locations from add_location(), modules from add_module()
-//   writer->write_tick(ledger.take_tick(now), ledger.series());
+//   write_memory_tick(*writer, ledger.take_tick(now), ledger.series());   // a subject's own: writer->append(...)
 //   writer->finish({...});
 //
 // add_*() give the same index for the same thing and only keep it in memory; every write_*() first writes
@@ -17,6 +17,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "userspace/base/output_file.h"
 #include "userspace/base/result.h"
@@ -40,27 +41,20 @@ class RecordingWriter {
   // kUnknown when the table is full; the caller counts that as LossKind::kStackTableFull.
   StackId add_stack(std::span<const std::uint32_t> locations, std::uint8_t end);
 
-  // `series` are all that the ledger knows; those that are new are written first.
-  Result<void> write_tick(const MemoryTick& tick, std::span<const Series> series);
-  Result<void> write_live(const LiveSet& live, std::span<const Series> series);
-  Result<void> write_thread_tick(const ThreadTick& tick);
-  Result<void> write_live_threads(const LiveThreads& live);
-  Result<void> write_blocked(const BlockedSites& blocked);
-  Result<void> write_look(const ThreadLook& look);
-  Result<void> write_clocks(const ClockLook& look);
-  Result<void> write_go_look(const GoLook& look);
-  // `buckets` are all that are known; those that are new are written first.
-  Result<void> write_go_profile(const GoProfileLook& look, std::span<const GoBucket> buckets);
-  Result<void> write_go_allocs(const GoAllocs& allocs);
-  Result<void> write_go_parks(const GoParks& parks);
-  Result<void> write_go_contexts(const GoContexts& contexts);
+  // A chunk of a subject. What it names of the tables is written first.
+  Result<void> append(std::uint32_t type, std::string_view payload);
+  // This process may be named from now on, whether or not anything is known of it yet.
+  void know_process(ProcessSlot slot);
+  // What subjects remember between the chunks that they append.
+  Parts& state();
+  std::uint64_t appended_bytes() const;  // that the last append() took in the file, without the tables
   Result<void> write_losses(std::span<const Loss> losses);
   Result<void> write_children(const ChildCounts& children);
   Result<void> write_cost(const CostSample& cost);
   Result<void> write_note(const Note& note);
   // Symbols of the locations first_location, first_location + 1, ...; a later one replaces an earlier one.
   Result<void> write_symbols(std::uint32_t first_location, std::span<const LocationSymbol> symbols);
-  // Marks the recording as ended, and syncs it to the disk. Call write_live() and write_symbols() before.
+  // Marks the recording as ended, and syncs it to the disk. Call write_symbols() before.
   Result<void> finish(const RecordingEnd& end);
 
   std::span<const Module> modules() const;
@@ -68,8 +62,6 @@ class RecordingWriter {
   std::size_t stack_count() const;
   std::span<const std::uint32_t> locations_of(StackId stack) const;  // good until the next add_stack()
   std::uint64_t bytes_written() const;
-  // Of the last tick alone: what TickSchedule is told. Tables are written once, and say nothing about the next tick.
-  std::uint64_t last_tick_bytes() const;
   std::size_t memory_bytes() const;  // what the tables take
 
  private:

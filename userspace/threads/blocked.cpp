@@ -10,6 +10,7 @@
 
 #include "userspace/views/frames.h"
 #include "userspace/views/profile_builder.h"
+#include "userspace/threads/part.h"
 
 namespace dwell {
 namespace {
@@ -31,7 +32,7 @@ class BlockedView {
   std::vector<BlockedReport> report() const {
     std::map<Place, Site> sites;
     std::vector<Site*> site_of;
-    for (const BlockedSite& from : recording_.blocked.sites) {
+    for (const BlockedSite& from : threads_of(recording_).blocked.sites) {
       auto [at, fresh] = sites.try_emplace(place_of(from.site));
       BlockedReport& report = at->second.report;
       if (fresh) describe(from.site.stack, report.stack, report.incomplete);
@@ -39,7 +40,7 @@ class BlockedView {
       report.times += from.times;
       site_of.push_back(&at->second);
     }
-    for (const Wake& wake : recording_.blocked.wakes) add(wake, *site_of[wake.blocked]);
+    for (const Wake& wake : threads_of(recording_).blocked.wakes) add(wake, *site_of[wake.blocked]);
     std::vector<BlockedReport> reports;
     for (auto& [place, site] : sites) {
       for (auto& [key, waker] : site.wakers) site.report.wakers.push_back(std::move(waker));
@@ -58,7 +59,7 @@ class BlockedView {
     profile.default_sample_type = 1;
     profile.time_unix_ns = static_cast<std::int64_t>(recording_.info.start_unix_ns);
     profile.duration_ns = static_cast<std::int64_t>(recording_.end_ns() - recording_.start_ns());
-    const BlockedSites& blocked = recording_.blocked;
+    const BlockedSites& blocked = threads_of(recording_).blocked;
     std::vector<BlockedSite> waiting = blocked.sites;
     auto add = [&](std::size_t site, std::uint64_t times, std::uint64_t ns, std::string waker) {
       profile.samples.push_back({builder.stack(blocked.sites[site].site.stack),

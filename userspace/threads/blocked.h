@@ -8,7 +8,8 @@
 
 #include "userspace/views/profile.h"
 #include "userspace/recording/model.h"
-#include "userspace/memory/report.h"
+#include "userspace/views/report_stack.h"
+#include "userspace/threads/blocked_sites.h"
 
 namespace dwell {
 

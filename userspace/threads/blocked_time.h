@@ -10,8 +10,9 @@
 
 #include "bpf/blocked.h"
 #include "userspace/base/result.h"
-#include "userspace/memory/event.h"
+#include "userspace/recording/ids.h"
 #include "userspace/collect/trace_core.h"
+#include "userspace/threads/blocked_sites.h"
 
 namespace dwell {
 

@@ -64,16 +64,16 @@ std::string_view name_of(OwnerState state) {
   }
 }
 
-Json block_json(const LockBlock& block) {
+Json block_json(const BlockSite& block) {
   return {{"address", block.address},
           {"size", block.size},
-          {"kind", name_of(block.kind)},
+          {"kind", block.kind},
           {"age_ns", block.age_ns},
           {"incomplete", or_null(block.incomplete)},
           {"stack", stack_json(block.stack)}};
 }
 
-Json lock_json(const LockFacts& lock, const LockBlock* block) {
+Json lock_json(const LockFacts& lock, const BlockSite* block) {
   return {{"address", lock.address},
           {"kind", name_of(lock.kind)},
           {"words", printable(lock.words)},

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "userspace/threads/tick.h"
-#include "userspace/memory/event.h"
+#include "userspace/recording/ids.h"
 
 namespace dwell {
 

@@ -4,9 +4,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <map>
+#include <utility>
+#include <vector>
 
-#include "userspace/views/frames.h"
 #include "userspace/threads/report.h"
 
 namespace dwell {
@@ -39,38 +39,30 @@ std::optional<ProcessSlot> find_process(const Recording& memory, const ThreadRep
 
 }  // namespace
 
-Result<void> can_tell_lock_blocks(const Recording& memory, const ThreadReport& report) {
+Result<void> can_tell_lock_blocks(const Recording& memory, const BlockSites& sites, const ThreadReport& report) {
   if (!find_process(memory, report))
     return Error{fmt::format("look up locks: that recording is not of process {} ({})", report.process.pid,
                              report.process.name),
                  fmt::format("make one: dwell record -p {}", report.process.pid), Exit::kUsage};
-  if (memory.live.blocks.empty())
+  if (!sites.has_blocks(memory))
     return Error{"look up locks: that recording holds no live blocks",
                  "they are written when a recording ends: end it first", Exit::kUsage};
   return {};
 }
 
-void find_lock_blocks(const Recording& memory, ThreadReport& report) {
+void find_lock_blocks(const Recording& memory, const BlockSites& sites, ThreadReport& report) {
   report.lock_blocks.assign(report.locks.size(), std::nullopt);
   std::optional<ProcessSlot> process = find_process(memory, report);
-  if (!process || report.locks.empty() || memory.live.blocks.empty()) return;
-  std::multimap<std::uint64_t, std::size_t> locks;
-  for (std::size_t i = 0; i < report.locks.size(); ++i)
-    if (report.locks[i].kind != WaitKind::kJoin) locks.emplace(report.locks[i].address, i);
-  FrameTexts texts(memory);
-  for (const LiveBlock& block : memory.live.blocks) {
-    const Series& series = memory.series[block.series];
-    if (series.process != *process || block.birth_ns > look_ns(report)) continue;
-    for (auto lock = locks.lower_bound(block.address);
-         lock != locks.end() && lock->first - block.address < block.size; ++lock) {
-      std::optional<LockBlock>& found = report.lock_blocks[lock->second];
-      if (found && found->size <= block.size) continue;  // a heap's block lies in a mapping
-      const CallStack& stack = memory.stacks[static_cast<std::size_t>(series.stack)];
-      found = {block.address,          block.size, series.kind, look_ns(report) - block.birth_ns,
-               texts.frames_of(stack), ""};
-      if (!found->stack.empty()) found->incomplete = incomplete_because(stack.end);
-    }
+  if (!process || report.locks.empty() || !sites.has_blocks(memory)) return;
+  std::vector<std::size_t> locks;
+  std::vector<std::uint64_t> addresses;
+  for (std::size_t i = 0; i < report.locks.size(); ++i) {
+    if (report.locks[i].kind == WaitKind::kJoin) continue;
+    locks.push_back(i);
+    addresses.push_back(report.locks[i].address);
   }
+  std::vector<std::optional<BlockSite>> found = sites.find(memory, *process, look_ns(report), addresses);
+  for (std::size_t i = 0; i < locks.size(); ++i) report.lock_blocks[locks[i]] = std::move(found[i]);
 }
 
 }  // namespace dwell

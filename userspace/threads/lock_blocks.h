@@ -2,32 +2,19 @@
 // The memory that locks lie in: a lock without a name is known by the call site that allocated it.
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string>
-#include <vector>
-
 #include "userspace/base/result.h"
 #include "userspace/recording/model.h"
-#include "userspace/memory/report.h"
+#include "userspace/views/block_sites.h"
 
 namespace dwell {
 
 struct ThreadReport;
 
-struct LockBlock {
-  std::uint64_t address = 0, size = 0;
-  MemoryKind kind = MemoryKind::kHeap;
-  std::uint64_t age_ns = 0;  // at the look
-  std::vector<ReportFrame> stack;
-  std::string incomplete;
-};
-
 // Fills in ThreadReport::lock_blocks from what `memory` holds of the same process. A block that was there at
 // the end of it, and was allocated before the look.
-void find_lock_blocks(const Recording& memory, ThreadReport& report);
+void find_lock_blocks(const Recording& memory, const BlockSites& sites, ThreadReport& report);
 
 // Whether `memory` is of the same process at all, and has blocks.
-Result<void> can_tell_lock_blocks(const Recording& memory, const ThreadReport& report);
+Result<void> can_tell_lock_blocks(const Recording& memory, const BlockSites& sites, const ThreadReport& report);
 
 }  // namespace dwell

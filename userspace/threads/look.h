@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "userspace/memory/event.h"
+#include "userspace/recording/ids.h"
 
 namespace dwell {
 

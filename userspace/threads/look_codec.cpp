@@ -5,12 +5,13 @@
 
 #include "userspace/recording/bytes.h"
 #include "userspace/recording/codec.h"
+#include "userspace/threads/part.h"
+#include "userspace/threads/codec.h"
 
 namespace dwell {
 
 namespace {
 
-constexpr const char* kTooShort = "it ends in the middle of a field";
 constexpr std::uint64_t kTimed = 1, kMoved = 2;
 
 std::string encode_thread(const ThreadFacts& thread) {
@@ -125,7 +126,7 @@ std::string decode_look(Cursor& in, Recording& out) {
     if (!wrong.empty()) return wrong;
   }
   if (!in.ok()) return kTooShort;
-  out.looks.push_back(std::move(look));
+  threads_of(out).looks.push_back(std::move(look));
   return "";
 }
 

@@ -14,7 +14,7 @@
 #include "userspace/process/process_memory.h"
 #include "userspace/threads/cpu_sampler.h"
 #include "userspace/threads/data_symbols.h"
-#include "userspace/threads/descriptors.h"
+#include "userspace/process/descriptors.h"
 #include "userspace/threads/lock_kinds.h"
 #include "userspace/threads/lock_table.h"
 #include "userspace/threads/own_ids.h"
@@ -95,12 +95,13 @@ LockFamily family_in(const StackCollector& stacks, StackId stack, bool relative)
 
 class ThreadObserver::Impl {
  public:
-  Impl(pid_t pid, const std::vector<Mapping>& mappings, RecordingWriter& writer, ThreadLooker looker)
+  Impl(pid_t pid, const std::vector<Mapping>& mappings, RecordingWriter& writer,
+       std::span<const RuntimeStacksFinder> runtimes, ThreadLooker looker)
       : pid_(pid),
         looker_(std::move(looker)),
         memory_(pid),
         data_(pid, mappings),
-        stacks_(pid, mappings, writer) {
+        stacks_(pid, mappings, writer, runtimes) {
     call_target_.descriptor = [this](int fd) { return descriptors_->describe(fd); };
     call_target_.watched_by = [this](int fd) { return descriptors_->watched_by(fd); };
     call_target_.child = [this](int id) { return describe_child(id); };
@@ -262,12 +263,13 @@ ThreadObserver::ThreadObserver(ThreadObserver&&) noexcept = default;
 ThreadObserver& ThreadObserver::operator=(ThreadObserver&&) noexcept = default;
 ThreadObserver::~ThreadObserver() = default;
 
-Result<ThreadObserver> ThreadObserver::open(pid_t pid, RecordingWriter& writer, const LookOptions& options) {
+Result<ThreadObserver> ThreadObserver::open(pid_t pid, RecordingWriter& writer,
+                                            std::span<const RuntimeStacksFinder> runtimes, const LookOptions& options) {
   Result<ThreadLooker> looker = ThreadLooker::open(pid, options);
   if (!looker) return looker.error();
   Result<std::vector<Mapping>> mappings = read_maps(pid);
   if (!mappings) return mappings.error();
-  return ThreadObserver(std::make_unique<Impl>(pid, *mappings, writer, std::move(*looker)));
+  return ThreadObserver(std::make_unique<Impl>(pid, *mappings, writer, runtimes, std::move(*looker)));
 }
 
 Result<ThreadLook> ThreadObserver::look() { return impl_->look(); }

@@ -11,6 +11,7 @@
 
 #include "userspace/views/frames.h"
 #include "userspace/views/profile_builder.h"
+#include "userspace/threads/part.h"
 
 namespace dwell {
 namespace {
@@ -24,7 +25,7 @@ constexpr std::array<std::string_view, static_cast<std::size_t>(WaitKind::kKinds
     "signal", "message", "io ring", "page fault", "kernel",    "other"};
 
 Result<const ThreadLook*> last_look(const Recording& recording) {
-  if (!recording.looks.empty()) return &recording.looks.back();
+  if (!threads_of(recording).looks.empty()) return &threads_of(recording).looks.back();
   return Error{"report threads: this recording holds no look at them",
                "make one: dwell threads -p PID -o FILE.dwell", Exit::kUsage};
 }
@@ -107,7 +108,7 @@ std::string_view name_of(WaitKind kind) { return kWaitNames[static_cast<std::siz
 
 bool ThreadReport::stuck_for_good() const { return std::ranges::any_of(verdicts, &Verdict::stuck_for_good); }
 
-const LockBlock* ThreadReport::block_of(std::int32_t lock) const {
+const BlockSite* ThreadReport::block_of(std::int32_t lock) const {
   std::size_t index = static_cast<std::size_t>(lock);
   return lock >= 0 && index < lock_blocks.size() && lock_blocks[index] ? &*lock_blocks[index] : nullptr;
 }
@@ -125,7 +126,7 @@ std::vector<Verdict> find_verdicts(const ThreadLook& look, const VerdictOptions&
   return find_verdicts(report, options);
 }
 
-Result<ThreadReport> thread_report(RecordingRef from, const VerdictOptions& options) {
+Result<ThreadReport> thread_report(RecordingRef from, const VerdictOptions& options, const BlockSites* sites) {
   const Recording& recording = *from;
   Result<const ThreadLook*> found = last_look(recording);
   if (!found) return found.error();
@@ -139,7 +140,7 @@ Result<ThreadReport> thread_report(RecordingRef from, const VerdictOptions& opti
   for (const Note& note : recording.notes) report.notes.push_back(note.text);
   for (const ThreadFacts& facts : look.threads) report.threads.push_back({facts, waiting_ns(look, facts)});
   report.locks = look.locks;
-  find_lock_blocks(recording, report);
+  if (sites) find_lock_blocks(recording, *sites, report);
   group_threads(recording, texts, report);
   sort_within_groups(report);
   number_groups(report);

@@ -12,8 +12,9 @@
 #include "userspace/base/result.h"
 #include "userspace/recording/model.h"
 #include "userspace/threads/lock_blocks.h"
-#include "userspace/memory/report.h"
+#include "userspace/views/report_stack.h"
 #include "userspace/threads/verdicts.h"
+#include "userspace/threads/look.h"
 
 namespace dwell {
 
@@ -46,15 +47,16 @@ struct ThreadReport {
   std::vector<ThreadRow> threads;  // by tid
   std::vector<Verdict> verdicts;   // the worst first
   std::vector<LockFacts> locks;
-  std::vector<std::optional<LockBlock>> lock_blocks;  // by lock; shorter: nothing is known of their memory
+  std::vector<std::optional<BlockSite>> lock_blocks;  // by lock; shorter: nothing is known of their memory
   std::vector<ThreadGroup> groups;  // what is stuck for good first, then what runs, then the longest wait
 
   bool stuck_for_good() const;
-  const LockBlock* block_of(std::int32_t lock) const;  // null: not known
+  const BlockSite* block_of(std::int32_t lock) const;  // null: not known
 };
 
 // Of the last look in the recording. Exit::kUsage if it has none.
-Result<ThreadReport> thread_report(RecordingRef recording, const VerdictOptions& options = {});
+Result<ThreadReport> thread_report(RecordingRef from, const VerdictOptions& options = {},
+                                   const BlockSites* sites = nullptr);
 
 // Sample types: threads, and for how long they have been blocked by then. Labels: state, wait, thread.
 Result<Profile> thread_profile(const Recording& recording);

@@ -13,6 +13,7 @@
 #include "userspace/views/growth.h"
 #include "userspace/views/profile_builder.h"
 #include "userspace/threads/verdicts.h"
+#include "userspace/threads/part.h"
 
 namespace dwell {
 namespace {
@@ -45,7 +46,7 @@ void add(ThreadCounts& counts, const ThreadSiteChange& change) {
 
 std::map<SiteKey, Site> sites_of(const Recording& recording, const FrameTexts& texts) {
   std::map<SiteKey, Site> sites;
-  for (const ThreadTick& tick : recording.thread_ticks) {
+  for (const ThreadTick& tick : threads_of(recording).ticks) {
     for (const ThreadSiteChange& change : tick.changes) {
       Site& site = sites[key_of(recording, texts, change.site)];
       site.example = change.site;
@@ -55,7 +56,7 @@ std::map<SiteKey, Site> sites_of(const Recording& recording, const FrameTexts& t
       site.changes.emplace_back(tick.end_ns, stays);
     }
   }
-  for (const LiveThread& thread : recording.live_threads.threads) {
+  for (const LiveThread& thread : threads_of(recording).live.threads) {
     auto site = sites.find(key_of(recording, texts, thread.site));
     if (site == sites.end()) continue;
     std::optional<std::uint64_t>& oldest = site->second.oldest_birth_ns;
@@ -69,7 +70,7 @@ std::optional<double> growth_of(const Recording& recording, const Site& site) {
   std::vector<double> staying;
   std::int64_t stays = 0;
   std::size_t next = 0;
-  for (const ThreadTick& tick : recording.thread_ticks) {
+  for (const ThreadTick& tick : threads_of(recording).ticks) {
     for (; next < site.changes.size() && site.changes[next].first <= tick.end_ns; ++next)
       stays += site.changes[next].second;
     times.push_back(tick.end_ns);
@@ -95,7 +96,7 @@ ThreadSitesReport thread_sites(RecordingRef from) {
     row.growth_per_minute = growth_of(recording, site);
     if (site.oldest_birth_ns)
       row.oldest_age_ns =
-          recording.live_threads.time_ns - std::min(recording.live_threads.time_ns, *site.oldest_birth_ns);
+          threads_of(recording).live.time_ns - std::min(threads_of(recording).live.time_ns, *site.oldest_birth_ns);
     report.total.created += row.counts.created;
     report.total.ended += row.counts.ended;
     report.total.unjoined += row.counts.unjoined;
@@ -110,7 +111,7 @@ ThreadSitesReport thread_sites(RecordingRef from) {
 
 std::vector<LookSummary> look_summaries(const Recording& recording) {
   std::vector<LookSummary> summaries;
-  for (const ThreadLook& look : recording.looks) {
+  for (const ThreadLook& look : threads_of(recording).looks) {
     LookSummary summary{look.time_ns - std::min(look.time_ns, recording.start_ns()), look.threads.size(), 0};
     for (const Verdict& verdict : find_verdicts(look, {}))
       if (verdict.stuck_for_good()) summary.stuck += verdict.threads.size();

@@ -10,7 +10,8 @@
 
 #include "userspace/views/profile.h"
 #include "userspace/recording/model.h"
-#include "userspace/memory/report.h"
+#include "userspace/views/report_stack.h"
+#include "userspace/threads/part.h"
 
 namespace dwell {
 

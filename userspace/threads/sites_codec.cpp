@@ -4,12 +4,12 @@
 
 #include "userspace/recording/bytes.h"
 #include "userspace/recording/codec.h"
+#include "userspace/threads/part.h"
+#include "userspace/threads/codec.h"
 
 namespace dwell {
 
 namespace {
-
-constexpr const char* kTooShort = "it ends in the middle of a field";
 
 void put_site(std::string& out, const ThreadSite& site) {
   put_uleb(out, site.process);
@@ -71,7 +71,7 @@ std::string decode_thread_tick(Cursor& in, Recording& out) {
     tick.changes.push_back(change);
   }
   if (std::string wrong = get_routines(in, out, tick.changes); !wrong.empty()) return wrong;
-  out.thread_ticks.push_back(std::move(tick));
+  threads_of(out).ticks.push_back(std::move(tick));
   return "";
 }
 
@@ -99,7 +99,7 @@ std::string decode_live_threads(Cursor& in, Recording& out) {
     live.threads.push_back(thread);
   }
   if (std::string wrong = get_routines(in, out, live.threads); !wrong.empty()) return wrong;
-  out.live_threads = std::move(live);
+  threads_of(out).live = std::move(live);
   return "";
 }
 
@@ -161,7 +161,7 @@ std::string decode_blocked(Cursor& in, Recording& out) {
     blocked.wakes.push_back(std::move(wake));
   }
   if (!in.ok()) return kTooShort;
-  out.blocked = std::move(blocked);
+  threads_of(out).blocked = std::move(blocked);
   return "";
 }
 

@@ -7,9 +7,11 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "userspace/base/result.h"
 #include "userspace/recording/model.h"
+#include "userspace/unwind/runtime_stacks.h"
 
 namespace dwell {
 
@@ -18,6 +20,7 @@ struct SnapshotOptions {
   std::string output;          // "": nowhere but in memory
   bool kernel_stacks = false;  // of all threads
   std::string command_line;    // of dwell itself
+  std::vector<RuntimeStacksFinder> runtimes = {};  // whose stacks are walked their own way
 };
 
 // The look, written to `options.output` too where that is given.

@@ -10,7 +10,7 @@
 
 #include "ui/call_site.h"
 #include "ui/escape.h"
-#include "userspace/memory/words.h"
+#include "ui/words.h"
 #include "ui/text_table.h"
 #include "ui/text_width.h"
 #include "ui/values.h"
@@ -170,9 +170,9 @@ class ThreadsTextWriter {
   }
 
   void write_lock_block(std::int32_t lock) {
-    const LockBlock* block = report_.block_of(lock);
+    const BlockSite* block = report_.block_of(lock);
     if (!block) return;
-    std::string what = block->kind == MemoryKind::kHeap ? "a block" : "a mapping";
+    std::string what = block->kind == "heap" ? "a block" : "a mapping";
     line(Paint::kPlain, fmt::format("    the lock lies in {} of {}, allocated {} before by {}", what,
                                     human_bytes(block->size), human_duration(block->age_ns),
                                     call_site_line(own_part(block->stack), 0)));

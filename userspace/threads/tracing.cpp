@@ -15,6 +15,7 @@
 #include "symbolizer/elf_file.h"
 #include "thread_life.skel.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/threads/codec.h"
 
 namespace dwell {
 namespace {
@@ -88,11 +89,15 @@ Result<void> ThreadTracing::try_program(const TraceCore& core, AttachMethod meth
   return program ? Result<void>() : program.error();
 }
 
-Result<std::unique_ptr<Tracer>> ThreadTracing::load(const TracerContext& context) {
+TracerLoader ThreadTracing::loader(const ThreadTracingOptions& options) {
+  return [options](const TracerContext& context) { return load(context, options); };
+}
+
+Result<std::unique_ptr<Tracer>> ThreadTracing::load(const TracerContext& context, const ThreadTracingOptions& options) {
   Result<std::unique_ptr<Program>> program = load_program(context.core, *context.calibration.abilities.best);
   if (!program) return program.error();
-  std::unique_ptr<ThreadTracing> tracing(new ThreadTracing(context, std::move(*program)));
-  if (context.options.blocked) {
+  std::unique_ptr<ThreadTracing> tracing(new ThreadTracing(context, options, std::move(*program)));
+  if (options.blocked) {
     Result<BlockedTime> blocked = BlockedTime::load(context.core);
     if (!blocked && blocked.error().exit != Exit::kUnsupported) return blocked.error();
     if (blocked)
@@ -103,8 +108,9 @@ Result<std::unique_ptr<Tracer>> ThreadTracing::load(const TracerContext& context
   return std::unique_ptr<Tracer>(std::move(tracing));
 }
 
-ThreadTracing::ThreadTracing(const TracerContext& context, std::unique_ptr<Program> program)
-    : context_(context), program_(std::move(program)), ledger_(context.start_ns) {}
+ThreadTracing::ThreadTracing(const TracerContext& context, const ThreadTracingOptions& options,
+                             std::unique_ptr<Program> program)
+    : context_(context), options_(options), program_(std::move(program)), ledger_(context.start_ns) {}
 ThreadTracing::~ThreadTracing() = default;
 
 // ---- processes and their probes ----
@@ -219,14 +225,14 @@ bool ThreadTracing::decode(const dwell_header& header, ProcessSlot process, std:
 // ---- looks ----
 
 Result<void> ThreadTracing::poll(std::uint64_t now_ns) {
-  if (!context_.options.look_every_ns || now_ns < look_due_ns_) return {};
-  look_due_ns_ = now_ns + *context_.options.look_every_ns;
+  if (!options_.look_every_ns || now_ns < look_due_ns_) return {};
+  look_due_ns_ = now_ns + *options_.look_every_ns;
   return look();
 }
 
 Result<ThreadObserver*> ThreadTracing::observer() {
   if (!observer_) {
-    Result<ThreadObserver> observer = ThreadObserver::open(processes_.at(0).pid, context_.writer);
+    Result<ThreadObserver> observer = ThreadObserver::open(processes_.at(0).pid, context_.writer, options_.runtimes);
     if (!observer) return observer.error();
     observer_.emplace(std::move(*observer));
   }
@@ -241,7 +247,7 @@ Result<void> ThreadTracing::look() {
   }
   // It may be ending; whoever records it will tell.
   Result<ThreadLook> seen = (*eyes)->look();
-  return seen ? context_.writer.write_look(*seen) : Result<void>();
+  return seen ? write_thread_look(context_.writer, *seen) : Result<void>();
 }
 
 BlockedSites ThreadTracing::blocked_sites(std::uint64_t now_ns) const {
@@ -311,20 +317,20 @@ Result<void> ThreadTracing::write_blocked(std::uint64_t now_ns) {
   if (std::uint64_t lost = blocked_->lost())
     context_.note(
         fmt::format("{} waits are in no sum of blocked time: too many threads or stacks at once", lost));
-  return context_.writer.write_blocked(blocked_sites(now_ns));
+  return write_blocked_sites(context_.writer, blocked_sites(now_ns));
 }
 
 // ---- the recording ----
 
 Result<void> ThreadTracing::write_tick(std::uint64_t now_ns) {
   ThreadTick tick = ledger_.take_tick(now_ns);
-  return context_.writer.write_thread_tick(tick);
+  return write_thread_tick(context_.writer, tick);
 }
 
 Result<void> ThreadTracing::write_live(std::uint64_t now_ns) {
   if (blocked_)
     if (Result<void> written = write_blocked(now_ns); !written) return written;
-  return context_.writer.write_live_threads({now_ns, ledger_.live_threads()});
+  return write_live_threads(context_.writer, {now_ns, ledger_.live_threads()});
 }
 
 TracerCost ThreadTracing::cost() {

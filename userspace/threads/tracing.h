@@ -21,9 +21,15 @@
 
 namespace dwell {
 
+struct ThreadTracingOptions {
+  bool blocked = false;                        // blocked time by stack, too
+  std::optional<std::uint64_t> look_every_ns;  // at all threads of the first process
+  std::vector<RuntimeStacksFinder> runtimes;   // whose stacks are walked their own way
+};
+
 class ThreadTracing : public Tracer {
  public:
-  static Result<std::unique_ptr<Tracer>> load(const TracerContext& context);
+  static TracerLoader loader(const ThreadTracingOptions& options);
   // Whether the kernel takes the program: loaded and attached, and gone again.
   static Result<void> try_program(const TraceCore& core, AttachMethod method);
   ~ThreadTracing() override;
@@ -38,6 +44,7 @@ class ThreadTracing : public Tracer {
   }  // a child begins with one thread, its first
   std::uint64_t skipped_runs() const override;
   bool counts_in_kernel() const override { return blocked_.has_value(); }
+  bool begins_behind_system_calls() const override { return options_.blocked; }
   bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) override;
   Result<void> poll(std::uint64_t now_ns) override;
   Result<void> write_tick(std::uint64_t now_ns) override;
@@ -58,7 +65,8 @@ class ThreadTracing : public Tracer {
   };
 
   static Result<std::unique_ptr<Program>> load_program(const TraceCore& core, AttachMethod method);
-  ThreadTracing(const TracerContext& context, std::unique_ptr<Program> program);
+  ThreadTracing(const TracerContext& context, const ThreadTracingOptions& options, std::unique_ptr<Program> program);
+  static Result<std::unique_ptr<Tracer>> load(const TracerContext& context, const ThreadTracingOptions& options);
   std::uint32_t routine_of(ProcessSlot process, std::uint64_t address) const;
   Result<void> look();
   Result<ThreadObserver*> observer();
@@ -69,6 +77,7 @@ class ThreadTracing : public Tracer {
   Result<void> write_blocked(std::uint64_t now_ns);
 
   TracerContext context_;
+  ThreadTracingOptions options_;
   std::unique_ptr<Program> program_;
   ThreadLedger ledger_;
   std::map<ProcessSlot, Process> processes_;

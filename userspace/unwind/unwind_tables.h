@@ -22,7 +22,7 @@
 
 #include "symbolizer/proc_maps.h"
 #include "userspace/base/result.h"
-#include "userspace/memory/event.h"
+#include "userspace/recording/ids.h"
 #include "userspace/unwind/table_cache.h"
 #include "userspace/unwind/table_memory.h"
 #include "userspace/unwind/unwind_table.h"

@@ -7,7 +7,8 @@
 
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/files.h"
-#include "userspace/recording/reader.h"
+#include "userspace/subjects/chunks.h"
+#include "userspace/go/part.h"
 
 namespace dwell::testing {
 namespace {
@@ -42,7 +43,7 @@ TEST(GoRecording, IsReadableWithNamesAfterSigkill) {
   ASSERT_TRUE(recorder.attached());
   auto looks = [&] {
     Result<Recording> recording = read_recording(folder.file("go.dwell"));
-    return recording ? recording->go_looks.size() : 0;
+    return recording ? go_of(*recording).looks.size() : 0;
   };
   ASSERT_TRUE(eventually([&] { return looks() >= 3; }));
   recorder.program().signal(SIGKILL);
@@ -50,13 +51,13 @@ TEST(GoRecording, IsReadableWithNamesAfterSigkill) {
   Result<Recording> recording = read_recording(folder.file("go.dwell"));
   ASSERT_TRUE(recording) << recording.error().what;
   EXPECT_FALSE(recording->ended);
-  for (const GoLook& look : recording->go_looks) {
+  for (const GoLook& look : go_of(*recording).looks) {
     EXPECT_EQ(count_in(*recording, look, "main.leak.func1"), 40u);
     EXPECT_EQ(look.version.substr(0, 4), "go1.");
     EXPECT_EQ(look.figures.broken, 0u);
   }
-  ASSERT_FALSE(recording->go_profiles.empty());
-  EXPECT_EQ(recording->go_profiles[0].rate, 512u << 10);
+  ASSERT_FALSE(go_of(*recording).profiles.empty());
+  EXPECT_EQ(go_of(*recording).profiles[0].rate, 512u << 10);
   EXPECT_TRUE(target.running());
 }
 
@@ -69,8 +70,8 @@ TEST(GoRecording, BeginsWithTheProgramThatItStarts) {
   dwell.write_line("leak 30");
   auto seen = [&] {
     Result<Recording> recording = read_recording(folder.file("go.dwell"));
-    return recording && !recording->go_looks.empty() &&
-           count_in(*recording, recording->go_looks.back(), "main.leak.func1") == 30;
+    return recording && !go_of(*recording).looks.empty() &&
+           count_in(*recording, go_of(*recording).looks.back(), "main.leak.func1") == 30;
   };
   EXPECT_TRUE(eventually(seen)) << dwell.errors();
   dwell.signal(SIGINT);
@@ -96,7 +97,7 @@ TEST(GoRecording, NothingIsSaidOfGoInOtherPrograms) {
   EXPECT_EQ((done.output + done.errors).find("Go"), std::string::npos) << done.errors << done.output;
   Result<Recording> recording = read_recording(folder.file("c.dwell"));
   ASSERT_TRUE(recording) << recording.error().what;
-  EXPECT_TRUE(recording->go_looks.empty());
+  EXPECT_TRUE(go_of(*recording).looks.empty());
 }
 
 // Goroutines and heap that grow at known lines and rates, seen for some seconds.

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "userspace/recording/codec.h"
+#include "userspace/clocks/part.h"
+#include "userspace/clocks/codec.h"
 
 namespace dwell {
 namespace {
@@ -50,8 +52,8 @@ TEST(ClocksCodec, ComesBackAsItWas) {
   std::string bytes = encode_clocks(sample_look());
   Cursor in(bytes);
   ASSERT_EQ(decode_clocks(in, recording), "");
-  ASSERT_TRUE(recording.clocks);
-  EXPECT_EQ(*recording.clocks, sample_look());
+  ASSERT_TRUE(clocks_of(recording).look);
+  EXPECT_EQ(*clocks_of(recording).look, sample_look());
 }
 
 TEST(ClocksCodec, RefusesStacksThatAreNotThere) {
@@ -59,7 +61,7 @@ TEST(ClocksCodec, RefusesStacksThatAreNotThere) {
   std::string bytes = encode_clocks(sample_look());
   Cursor in(bytes);
   EXPECT_EQ(decode_clocks(in, recording), "it names a stack that is not there");
-  EXPECT_FALSE(recording.clocks);
+  EXPECT_FALSE(clocks_of(recording).look);
 }
 
 TEST(ClocksCodec, RefusesWhatIsCutOffAnywhere) {

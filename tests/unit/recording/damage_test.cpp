@@ -6,6 +6,8 @@
 #include "userspace/recording/bytes.h"
 #include "userspace/recording/chunks.h"
 #include "userspace/recording/codec.h"
+#include "userspace/memory/part.h"
+#include "userspace/memory/codec.h"
 
 namespace dwell {
 namespace {
@@ -25,9 +27,9 @@ TEST(Damage, AFileCutOffAtAnyByteIsReadUpToTheLastWholeChunk) {
     EXPECT_FALSE(read->ended);
     EXPECT_EQ(read->info, whole.info);
     EXPECT_LE(read->readable_bytes, size);
-    ASSERT_GE(read->ticks.size(), most_ticks);
-    most_ticks = read->ticks.size();
-    for (std::size_t i = 0; i < most_ticks; ++i) EXPECT_EQ(read->ticks[i], whole.ticks[i]);
+    ASSERT_GE(memory_of(*read).ticks.size(), most_ticks);
+    most_ticks = memory_of(*read).ticks.size();
+    for (std::size_t i = 0; i < most_ticks; ++i) EXPECT_EQ(memory_of(*read).ticks[i], memory_of(whole).ticks[i]);
   }
   EXPECT_EQ(most_ticks, 2u);
   EXPECT_LT(unreadable, bytes.size() / 2);
@@ -149,8 +151,8 @@ TEST(Damage, AHalfWrittenSetOfLiveBlocksLeavesTheOneBefore) {
   bytes += make_chunk(kChunkLive, 6, encode_live(2000, 5, 0, two));
   Result<Recording> read = parse_recording(bytes_of(bytes), "r.dwell");
   ASSERT_TRUE(read) << read.error().what;
-  EXPECT_EQ(read->live.time_ns, 1000u);
-  EXPECT_EQ(read->live.blocks, two);
+  EXPECT_EQ(memory_of(*read).live.time_ns, 1000u);
+  EXPECT_EQ(memory_of(*read).live.blocks, two);
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include "userspace/memory/ledger.h"
 #include "userspace/recording/chunks.h"
 #include "userspace/recording/codec.h"
+#include "userspace/memory/part.h"
+#include "userspace/memory/codec.h"
 
 namespace dwell {
 namespace {
@@ -26,7 +28,7 @@ TEST(Format, EveryNumberSurvives) {
   std::mt19937_64 random(5);
   auto any = [&] { return random() >> (random() % 64); };
   Recording recording = sample_recording(1);
-  MemoryTick& tick = recording.ticks[1];
+  MemoryTick& tick = memory_of(recording).ticks[1];
   tick.rows.clear();
   tick.scaled.clear();
   tick.lifetimes.clear();
@@ -36,8 +38,8 @@ TEST(Format, EveryNumberSurvives) {
     for (std::uint8_t log2 = 0; log2 <= kLongestLifetime; ++log2) tick.lifetimes.push_back({series, log2, any(), any()});
   }
   std::uint64_t most = ~std::uint64_t{0};
-  recording.live.blocks.push_back({most, most, 0, 2, ~std::uint32_t{0}, true});
-  recording.live.blocks.push_back({0, 0, most / 1000 * 1000, 0, 0, false});
+  memory_of(recording).live.blocks.push_back({most, most, 0, 2, ~std::uint32_t{0}, true});
+  memory_of(recording).live.blocks.push_back({0, 0, most / 1000 * 1000, 0, 0, false});
   Result<Recording> read = parse_recording(bytes_of(recording_bytes(recording)), "r.dwell");
   ASSERT_TRUE(read) << read.error().what;
   expect_same(*read, recording);
@@ -89,9 +91,9 @@ TEST(Format, ARecordingOfTheFirstVersionIsStillRead) {
 
 TEST(Format, ManyLiveBlocksSpanSeveralChunks) {
   Recording recording = sample_recording();
-  recording.live.blocks.clear();
+  memory_of(recording).live.blocks.clear();
   for (std::uint64_t i = 0; i < 3 * kLiveBlocksPerChunk + 5; ++i)
-    recording.live.blocks.push_back({0x1000 + 32 * i, i % 100, i * 1000, static_cast<std::uint32_t>(i % 3), 1, false});
+    memory_of(recording).live.blocks.push_back({0x1000 + 32 * i, i % 100, i * 1000, static_cast<std::uint32_t>(i % 3), 1, false});
   Result<Recording> read = parse_recording(bytes_of(recording_bytes(recording)), "r.dwell");
   ASSERT_TRUE(read) << read.error().what;
   expect_same(*read, recording);
@@ -133,10 +135,10 @@ TEST(Format, TheSameEventsMakeTheSameBytes) {
       if (now == 10'000) ledger.apply(Fork{now, 0, 1});
       if (now == 15'000) ledger.apply(ProcessExit{now, 1});
       if (now % 1000 == 0) {
-        EXPECT_TRUE(writer->write_tick(ledger.take_tick(now), ledger.series()));
+        EXPECT_TRUE(write_memory_tick(*writer, ledger.take_tick(now), ledger.series()));
       }
     }
-    EXPECT_TRUE(writer->write_live({20'000, ledger.live_blocks()}, ledger.series()));
+    EXPECT_TRUE(write_live_blocks(*writer, {20'000, ledger.live_blocks()}, ledger.series()));
     EXPECT_TRUE(writer->finish({20'000, "done"}));
     return *read_file(folder.file(name));
   };

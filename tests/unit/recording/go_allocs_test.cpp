@@ -3,6 +3,8 @@
 #include "sample_recording.h"
 #include "userspace/recording/bytes.h"
 #include "userspace/recording/codec.h"
+#include "userspace/go/part.h"
+#include "userspace/go/codec.h"
 
 namespace dwell {
 namespace {
@@ -34,12 +36,12 @@ TEST(GoAllocsInARecording, AreReadBackAsTheyWereWritten) {
   TemporaryFolder folder;
   Result<RecordingWriter> writer = begin_recording(folder.file("r.dwell"), sample_recording());
   ASSERT_TRUE(writer);
-  ASSERT_TRUE(writer->write_go_allocs({}));
-  ASSERT_TRUE(writer->write_go_allocs(sample_allocs()));
+  ASSERT_TRUE(write_go_allocs(*writer, {}));
+  ASSERT_TRUE(write_go_allocs(*writer, sample_allocs()));
   ASSERT_TRUE(writer->finish({}));
   Result<Recording> read = read_recording(folder.file("r.dwell"));
   ASSERT_TRUE(read) << read.error().what;
-  EXPECT_EQ(read->go_allocs, sample_allocs()) << "the last one counts";
+  EXPECT_EQ(go_of(*read).allocs, sample_allocs()) << "the last one counts";
 }
 
 TEST(GoAllocsInARecording, ThatEndEarlyAreRefused) {
@@ -47,7 +49,7 @@ TEST(GoAllocsInARecording, ThatEndEarlyAreRefused) {
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     Recording recording = sample_recording();
     EXPECT_NE(decode(bytes.substr(0, size), recording), "") << size;
-    EXPECT_FALSE(recording.go_allocs);
+    EXPECT_FALSE(go_of(recording).allocs);
   }
 }
 

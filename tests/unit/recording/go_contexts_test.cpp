@@ -3,6 +3,8 @@
 #include "sample_recording.h"
 #include "userspace/recording/chunks.h"
 #include "userspace/recording/codec.h"
+#include "userspace/go/part.h"
+#include "userspace/go/codec.h"
 
 namespace dwell {
 namespace {
@@ -32,8 +34,8 @@ Result<Recording> read_back(const GoContexts& contexts) {
 TEST(GoContextChunks, WhatIsWrittenIsReadBack) {
   Result<Recording> read = read_back(sample());
   ASSERT_TRUE(read) << read.error().what;
-  ASSERT_TRUE(read->go_contexts);
-  EXPECT_EQ(*read->go_contexts, sample());
+  ASSERT_TRUE(go_of(*read).contexts);
+  EXPECT_EQ(*go_of(*read).contexts, sample());
 }
 
 TEST(GoContextChunks, IndicesOfWhatWasNeverToldAreRefused) {

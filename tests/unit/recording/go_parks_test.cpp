@@ -3,6 +3,8 @@
 #include "sample_recording.h"
 #include "userspace/recording/bytes.h"
 #include "userspace/recording/codec.h"
+#include "userspace/go/part.h"
+#include "userspace/go/codec.h"
 
 namespace dwell {
 namespace {
@@ -34,27 +36,27 @@ std::string decode(const std::string& bytes, Recording& recording) {
 TEST(GoParksInARecording, AreReadBackAsTheyWereWritten) {
   Recording recording = sample_recording();
   EXPECT_EQ(decode(encode_go_parks(sample_parks()), recording), "");
-  ASSERT_TRUE(recording.go_parks);
-  EXPECT_EQ(*recording.go_parks, sample_parks());
+  ASSERT_TRUE(go_of(recording).parks);
+  EXPECT_EQ(*go_of(recording).parks, sample_parks());
 }
 
 TEST(GoParksInARecording, AreNamedByChunkInTheFile) {
   TemporaryFolder folder;
   Result<RecordingWriter> writer = begin_recording(folder.file("r.dwell"), sample_recording());
   ASSERT_TRUE(writer);
-  ASSERT_TRUE(writer->write_go_parks({}));
-  ASSERT_TRUE(writer->write_go_parks(sample_parks()));
+  ASSERT_TRUE(write_go_parks(*writer, {}));
+  ASSERT_TRUE(write_go_parks(*writer, sample_parks()));
   ASSERT_TRUE(writer->finish({}));
   Result<Recording> read = read_recording(folder.file("r.dwell"));
   ASSERT_TRUE(read) << read.error().what;
-  EXPECT_EQ(read->go_parks, sample_parks()) << "the last one counts";
+  EXPECT_EQ(go_of(*read).parks, sample_parks()) << "the last one counts";
 }
 
 TEST(GoParksInARecording, MaySayMoreThanThisVersionKnows) {
   std::string bytes = encode_go_parks(sample_parks()) + "more";
   Recording recording = sample_recording();
   EXPECT_EQ(decode(bytes, recording), "");
-  EXPECT_EQ(*recording.go_parks, sample_parks());
+  EXPECT_EQ(*go_of(recording).parks, sample_parks());
 }
 
 TEST(GoParksInARecording, ThatEndEarlyAreRefused) {
@@ -62,7 +64,7 @@ TEST(GoParksInARecording, ThatEndEarlyAreRefused) {
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     Recording recording = sample_recording();
     EXPECT_NE(decode(bytes.substr(0, size), recording), "") << size;
-    EXPECT_FALSE(recording.go_parks);
+    EXPECT_FALSE(go_of(recording).parks);
   }
 }
 

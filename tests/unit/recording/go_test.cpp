@@ -4,13 +4,15 @@
 #include "userspace/recording/bytes.h"
 #include "userspace/recording/chunks.h"
 #include "userspace/recording/codec.h"
+#include "userspace/go/part.h"
+#include "userspace/go/codec.h"
 
 namespace dwell {
 namespace {
 
 TEST(GoChunks, WhatIsWrittenIsReadBack) {
   Recording recording = sample_go_recording();
-  recording.go_profiles[0].rows[1].pending = {7, 336};
+  go_of(recording).profiles[0].rows[1].pending = {7, 336};
   Result<Recording> read = parse_recording(bytes_of(go_recording_bytes(recording)), "go.dwell");
   ASSERT_TRUE(read) << read.error().what;
   expect_same_go(*read, recording);
@@ -30,9 +32,9 @@ TEST(GoChunks, AFileCutOffAtAnyByteKeepsItsWholeLooks) {
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     Result<Recording> read = parse_recording(bytes_of(bytes).first(size), "go.dwell");
     if (!read) continue;
-    ASSERT_GE(read->go_looks.size(), most);
-    most = read->go_looks.size();
-    for (std::size_t i = 0; i < most; ++i) EXPECT_EQ(read->go_looks[i], whole.go_looks[i]);
+    ASSERT_GE(go_of(*read).looks.size(), most);
+    most = go_of(*read).looks.size();
+    for (std::size_t i = 0; i < most; ++i) EXPECT_EQ(go_of(*read).looks[i], go_of(whole).looks[i]);
   }
   EXPECT_EQ(most, 2u);
 }
@@ -63,7 +65,7 @@ TEST(GoChunks, IndicesOfWhatWasNeverToldAreRefused) {
   look.groups[0].stack.stack = StackId::kUnknown;
   look.groups[0].creator.stack = StackId{7};
   expect_refused(kChunkGoLook, encode_go_look(look), "stack 7 of 1");
-  expect_refused(kChunkGoBuckets, encode_go_buckets(5, {}), "begins at 5, not at 1");
+  expect_refused(kChunkGoBuckets, encode_go_buckets(5, {}), "begins at index 5 where 1");
   expect_refused(kChunkGoBuckets,
                  encode_go_buckets(1, std::vector<GoBucket>{{3, GoProfileKind::kHeap, 0, {}}}),
                  "process 3 of 1");
@@ -75,7 +77,7 @@ TEST(GoChunks, IndicesOfWhatWasNeverToldAreRefused) {
 
 TEST(GoChunks, AnyChunkThatEndsTooEarlyIsRefused) {
   Recording whole = sample_go_recording();
-  GoLook look = whole.go_looks[0];
+  GoLook look = go_of(whole).looks[0];
   look.process = 0;
   for (GoGroup& group : look.groups) group.stack.stack = group.creator.stack = StackId::kUnknown;
   GoBucket bucket{0, GoProfileKind::kHeap, 9, {StackId::kUnknown, {true, false, true}}};

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "sample_recording.h"
+#include "userspace/go/part.h"
+#include "userspace/go/codec.h"
 
 namespace dwell {
 
@@ -52,11 +54,11 @@ inline GoLook sample_go_look(std::uint64_t time_ns) {
 
 inline Recording sample_go_recording() {
   Recording r = sample_recording();
-  r.go_looks = {sample_go_look(6'000'000'000), sample_go_look(7'000'000'000)};
-  r.go_buckets = {{1, GoProfileKind::kHeap, 512, {StackId{2}, {false, false}}},
+  go_of(r).looks = {sample_go_look(6'000'000'000), sample_go_look(7'000'000'000)};
+  go_of(r).buckets = {{1, GoProfileKind::kHeap, 512, {StackId{2}, {false, false}}},
                   {1, GoProfileKind::kMutex, 0, {StackId{1}, {false, true, false}}},
                   {1, GoProfileKind::kHeap, 48, {}}};
-  r.go_profiles = {
+  go_of(r).profiles = {
       {6'000'000'000, 1, GoProfileKind::kHeap, 524'288, 0, {{0, {10, 5120, 12, 6144}}, {2, {0, 0, 1, 48}}}},
       {6'000'000'000, 1, GoProfileKind::kMutex, 5, 2'100'000'000, {{1, {3, -9'000'000, 0, 0}}}},
       {7'000'000'000, 1, GoProfileKind::kHeap, 524'288, 0, {{0, {11, 5632, 20, 10'240}}}}};
@@ -68,10 +70,10 @@ inline Result<void> write_go_recording(const std::string& path, const Recording&
   Result<RecordingWriter> writer = begin_recording(path, r);
   if (!writer) return writer.error();
   Result<void> ok;
-  for (const GoProfileLook& look : r.go_profiles)
-    if (ok) ok = writer->write_go_profile(look, r.go_buckets);
-  for (const GoLook& look : r.go_looks)
-    if (ok) ok = writer->write_go_look(look);
+  for (const GoProfileLook& look : go_of(r).profiles)
+    if (ok) ok = write_go_profile(*writer, look, go_of(r).buckets);
+  for (const GoLook& look : go_of(r).looks)
+    if (ok) ok = write_go_look(*writer, look);
   if (ok) ok = writer->write_symbols(0, r.symbols);
   return ok ? writer->finish(r.end) : ok;
 }
@@ -83,9 +85,9 @@ inline std::string go_recording_bytes(const Recording& recording) {
 }
 
 inline void expect_same_go(const Recording& a, const Recording& b) {
-  EXPECT_EQ(a.go_looks, b.go_looks);
-  EXPECT_EQ(a.go_buckets, b.go_buckets);
-  EXPECT_EQ(a.go_profiles, b.go_profiles);
+  EXPECT_EQ(go_of(a).looks, go_of(b).looks);
+  EXPECT_EQ(go_of(a).buckets, go_of(b).buckets);
+  EXPECT_EQ(go_of(a).profiles, go_of(b).profiles);
   EXPECT_EQ(a.symbols, b.symbols);
 }
 

@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "userspace/base/files.h"
-#include "userspace/recording/reader.h"
+#include "userspace/subjects/chunks.h"
 #include "userspace/recording/writer.h"
+#include "userspace/memory/part.h"
+#include "userspace/memory/codec.h"
 
 namespace dwell {
 
@@ -38,7 +40,7 @@ inline Recording sample_recording(std::uint64_t sample_period = 0) {
   r.locations = {{0, 0x1234, true}, {0, 0x2000, true}, {1, 0x10, false}, {-1, 0xffff800000001000, true}, {0, 0x99, true}};
   r.stacks = {{}, {{0, 1}, 0}, {{4, 1}, 0}, {{2, 3, 0, 1}, 1}, {{}, 4}, {{0}, 0}};
   r.symbols = {{{{"zmalloc", "", "zmalloc.c", 131}, {"sdsnew", "", "sds.c", 12}}}, {}, {{{"a<int>::b()", "_ZN1aIiE1bEv", "", 0}}}};
-  r.series = {{StackId{1}, MemoryKind::kHeap, 0}, {StackId{3}, MemoryKind::kMapping, 0}, {StackId{1}, MemoryKind::kHeap, 1}};
+  memory_of(r).series = {{StackId{1}, MemoryKind::kHeap, 0}, {StackId{3}, MemoryKind::kMapping, 0}, {StackId{1}, MemoryKind::kHeap, 1}};
   MemoryTick first;
   first.start_ns = 5'000'000'000;
   first.end_ns = 6'000'000'000;
@@ -58,8 +60,8 @@ inline Recording sample_recording(std::uint64_t sample_period = 0) {
     second.scaled = {{{9, 8, 7}, {100, 200, 300}}, {}};
     second.moved[0] = {2, 10, 640, 10 * 4096, 640 * 4, 2};
   }
-  r.ticks = {first, second};
-  r.live = {8'000'000'000, {{0x55550010, 64, 5'100'000'000, 0, 4711, false}, {0x7fff0000, 4096, 5'200'000'000, 1, 4713, false},
+  memory_of(r).ticks = {first, second};
+  memory_of(r).live = {8'000'000'000, {{0x55550010, 64, 5'100'000'000, 0, 4711, false}, {0x7fff0000, 4096, 5'200'000'000, 1, 4713, false},
             {0x7fff8000, 8192, 5'200'000'000, 1, 4713, true}}};
   r.losses = {{7'000'000'000, LossKind::kFree, 12}, {7'000'000'000, LossKind::kStackTableFull, 1}};
   r.costs = {{6'000'000'000, 1000, 2000, 3000, 4000, 5000}};
@@ -87,14 +89,14 @@ inline Result<void> write_recording(const std::string& path, const Recording& r,
   Result<RecordingWriter> writer = begin_recording(path, r);
   if (!writer) return writer.error();
   Result<void> ok;
-  for (const MemoryTick& tick : r.ticks)
-    if (ok) ok = writer->write_tick(tick, r.series);
+  for (const MemoryTick& tick : memory_of(r).ticks)
+    if (ok) ok = write_memory_tick(*writer, tick, memory_of(r).series);
   if (ok) ok = writer->write_losses(r.losses);
   for (const CostSample& cost : r.costs)
     if (ok) ok = writer->write_cost(cost);
   for (const Note& note : r.notes)
     if (ok) ok = writer->write_note(note);
-  if (ok) ok = writer->write_live(r.live, r.series);
+  if (ok) ok = write_live_blocks(*writer, memory_of(r).live, memory_of(r).series);
   if (ok && with_symbols) ok = writer->write_symbols(0, r.symbols);
   if (ok && r.ended) ok = writer->finish(r.end);
   return ok;
@@ -113,9 +115,9 @@ inline void expect_same(const Recording& a, const Recording& b) {
   EXPECT_EQ(a.locations, b.locations);
   EXPECT_EQ(a.stacks, b.stacks);
   EXPECT_EQ(a.symbols, b.symbols);
-  EXPECT_EQ(a.series, b.series);
-  EXPECT_EQ(a.ticks, b.ticks);
-  EXPECT_EQ(a.live, b.live);
+  EXPECT_EQ(memory_of(a).series, memory_of(b).series);
+  EXPECT_EQ(memory_of(a).ticks, memory_of(b).ticks);
+  EXPECT_EQ(memory_of(a).live, memory_of(b).live);
   EXPECT_EQ(a.losses, b.losses);
   EXPECT_EQ(a.costs, b.costs);
   EXPECT_EQ(a.notes, b.notes);

@@ -7,6 +7,8 @@
 #include "sample_recording.h"
 #include "userspace/recording/chunks.h"
 #include "userspace/recording/codec.h"
+#include "userspace/memory/part.h"
+#include "userspace/memory/codec.h"
 
 namespace dwell {
 namespace {
@@ -41,15 +43,15 @@ TEST(Writer, WhatATickRefersToIsWrittenBeforeIt) {
     tick.start_ns = tick.end_ns = i;
     tick.rows.push_back({i, 1, 10, 0, 0, 0, 0});
     std::uint64_t before = writer->bytes_written();
-    ASSERT_TRUE(writer->write_tick(tick, series));
-    EXPECT_LT(writer->last_tick_bytes(), writer->bytes_written() - before) << "there were tables too";
-    EXPECT_GT(writer->last_tick_bytes(), kChunkHeaderBytes);
+    ASSERT_TRUE(write_memory_tick(*writer, tick, series));
+    EXPECT_LT(writer->appended_bytes(), writer->bytes_written() - before) << "there were tables too";
+    EXPECT_GT(writer->appended_bytes(), kChunkHeaderBytes);
     // Another process may read while we write.
     Result<Recording> read = read_recording(folder.file("r.dwell"));
     ASSERT_TRUE(read) << read.error().what;
-    EXPECT_EQ(read->ticks.size(), i + 1);
+    EXPECT_EQ(memory_of(*read).ticks.size(), i + 1);
     EXPECT_EQ(read->modules.size(), i + 1);
-    EXPECT_EQ(read->series, series);
+    EXPECT_EQ(memory_of(*read).series, series);
     EXPECT_EQ(read->processes.size(), 4u) << "a process that is named is told";
     EXPECT_FALSE(read->ended);
     EXPECT_EQ(read->readable_bytes, writer->bytes_written());
@@ -159,7 +161,7 @@ TEST(Rewrite, ReplacesSymbolsInPlaceAndKeepsWhatItDoesNotKnow) {
   Result<Recording> read = read_recording(path);
   ASSERT_TRUE(read) << read.error().what;
   EXPECT_EQ(read->symbols, better);
-  EXPECT_EQ(read->ticks, recording.ticks);
+  EXPECT_EQ(memory_of(*read).ticks, memory_of(recording).ticks);
   EXPECT_EQ(read->skipped_chunks, 1u);
   EXPECT_TRUE(read->ended);
   struct stat status;

@@ -8,6 +8,8 @@
 #include "userspace/threads/blocked_text.h"
 #include "userspace/base/cursor.h"
 #include "userspace/recording/codec.h"
+#include "userspace/threads/part.h"
+#include "userspace/threads/codec.h"
 
 namespace dwell {
 namespace {
@@ -30,7 +32,7 @@ std::string decode(std::string_view bytes, Recording& recording) {
 TEST(Blocked, IsReadBackAsWritten) {
   Recording recording = sample_look_recording();
   EXPECT_EQ(decode(encode_blocked(sample()), recording), "");
-  EXPECT_EQ(recording.blocked, sample());
+  EXPECT_EQ(threads_of(recording).blocked, sample());
 }
 
 TEST(Blocked, WithoutWakersItIsOfAnEarlierVersion) {
@@ -40,7 +42,7 @@ TEST(Blocked, WithoutWakersItIsOfAnEarlierVersion) {
   std::string bytes = encode_blocked(blocked);
   bytes.pop_back();  // their number
   EXPECT_EQ(decode(bytes, recording), "");
-  EXPECT_EQ(recording.blocked, blocked);
+  EXPECT_EQ(threads_of(recording).blocked, blocked);
 }
 
 TEST(Blocked, DamagedBytesAreRefused) {
@@ -64,12 +66,12 @@ TEST(Blocked, AWakerOfALaterVersionIsOneThatIsNotKnown) {
   BlockedSites later = sample();
   later.wakes[0].waker.kind = static_cast<WakerKind>(77);
   EXPECT_EQ(decode(encode_blocked(later), recording), "");
-  EXPECT_EQ(recording.blocked.wakes[0].waker.kind, WakerKind::kUnknown);
+  EXPECT_EQ(threads_of(recording).blocked.wakes[0].waker.kind, WakerKind::kUnknown);
 }
 
 TEST(Blocked, EachSiteTellsWhoWokeItAndWhoWasNeverWoken) {
   Recording recording = sample_look_recording();
-  recording.blocked = sample();
+  threads_of(recording).blocked = sample();
   std::vector<BlockedReport> report = blocked_report(recording);
   ASSERT_EQ(report.size(), 2u);
   ASSERT_EQ(report[0].wakers.size(), 3u);
@@ -85,7 +87,7 @@ TEST(Blocked, EachSiteTellsWhoWokeItAndWhoWasNeverWoken) {
 
 TEST(Blocked, TheProfileAddsUpToTheSitesWithAWakerEach) {
   Recording recording = sample_look_recording();
-  recording.blocked = sample();
+  threads_of(recording).blocked = sample();
   Profile profile = blocked_profile(recording);
   ASSERT_EQ(profile.samples.size(), 5u);
   std::int64_t waits = 0, ns = 0;

@@ -5,6 +5,8 @@
 #include "sample_look.h"
 #include "userspace/base/cursor.h"
 #include "userspace/recording/codec.h"
+#include "userspace/threads/part.h"
+#include "userspace/threads/codec.h"
 
 namespace dwell {
 namespace {
@@ -16,44 +18,44 @@ std::string decode(std::string_view bytes, Recording& recording) {
 
 TEST(LookCodec, ReadsBackWhatWasWritten) {
   Recording recording = sample_look_recording();
-  ThreadLook look = recording.looks[0];
-  recording.looks.clear();
+  ThreadLook look = threads_of(recording).looks[0];
+  threads_of(recording).looks.clear();
   EXPECT_EQ(decode(encode_look(look), recording), "");
-  ASSERT_EQ(recording.looks.size(), 1u);
-  EXPECT_EQ(recording.looks[0], look);
+  ASSERT_EQ(threads_of(recording).looks.size(), 1u);
+  EXPECT_EQ(threads_of(recording).looks[0], look);
 }
 
 TEST(LookCodec, CutOffAnywhereItIsRefused) {
   Recording recording = sample_look_recording();
-  std::string bytes = encode_look(recording.looks[0]);
-  recording.looks.clear();
+  std::string bytes = encode_look(threads_of(recording).looks[0]);
+  threads_of(recording).looks.clear();
   for (std::size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_NE(decode(std::string_view(bytes).substr(0, size), recording), "") << size;
-    EXPECT_TRUE(recording.looks.empty());
+    EXPECT_TRUE(threads_of(recording).looks.empty());
   }
 }
 
 TEST(LookCodec, NamesOnlyWhatIsThere) {
   Recording recording = sample_look_recording();
-  ThreadLook look = recording.looks[0];
+  ThreadLook look = threads_of(recording).looks[0];
   look.threads[0].stack = StackId{99};
   EXPECT_EQ(decode(encode_look(look), recording), "thread 10 has stack 99 of 3");
-  look = recording.looks[0];
+  look = threads_of(recording).looks[0];
   look.threads[1].lock = 1;
   EXPECT_EQ(decode(encode_look(look), recording), "thread 11 waits for lock 2 of 1");
-  look = recording.looks[0];
+  look = threads_of(recording).looks[0];
   look.process = 3;
   EXPECT_EQ(decode(encode_look(look), recording), "process 3 of 1");
 }
 
 TEST(LookCodec, WhatALaterVersionHasAddedIsPassedOver) {
   Recording recording = sample_look_recording();
-  ThreadLook look = recording.looks[0];
+  ThreadLook look = threads_of(recording).looks[0];
   look.threads[0].wait = static_cast<WaitKind>(77);
   look.threads[0].state = static_cast<ThreadState>(77);
   ASSERT_EQ(decode(encode_look(look) + "more", recording), "");
-  EXPECT_EQ(recording.looks.back().threads[0].wait, WaitKind::kOther);
-  EXPECT_EQ(recording.looks.back().threads[0].state, ThreadState::kSleeping);
+  EXPECT_EQ(threads_of(recording).looks.back().threads[0].wait, WaitKind::kOther);
+  EXPECT_EQ(threads_of(recording).looks.back().threads[0].state, ThreadState::kSleeping);
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
 // The kernel's answer, and the scheduler's clock.
 #include <gtest/gtest.h>
 
-#include "userspace/threads/descriptors.h"
+#include "userspace/process/descriptors.h"
 #include "userspace/threads/looker.h"
 
 namespace dwell {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "userspace/recording/model.h"
+#include "userspace/threads/part.h"
 
 namespace dwell {
 
@@ -41,7 +42,7 @@ inline Recording sample_look_recording() {
   later.tid = later.own_tid = 12;
   later.since_ns = 31'000'001'000;
   look.threads = {serving, waiting, later};
-  recording.looks = {look};
+  threads_of(recording).looks = {look};
   return recording;
 }
 

@@ -8,6 +8,8 @@
 #include "userspace/base/cursor.h"
 #include "userspace/recording/codec.h"
 #include "userspace/threads/sites.h"
+#include "userspace/threads/part.h"
+#include "userspace/threads/codec.h"
 
 namespace dwell {
 namespace {
@@ -104,8 +106,8 @@ TEST(ThreadSites, AddUpOverTicksAndAreReadBackAsWritten) {
   std::string bytes = encode_live_threads(live);
   Cursor in{std::string_view(bytes)};
   EXPECT_EQ(decode_live_threads(in, recording), "");
-  EXPECT_EQ(recording.thread_ticks, (std::vector<ThreadTick>{first, second}));
-  EXPECT_EQ(recording.live_threads, live);
+  EXPECT_EQ(threads_of(recording).ticks, (std::vector<ThreadTick>{first, second}));
+  EXPECT_EQ(threads_of(recording).live, live);
   ThreadSitesReport report = thread_sites(recording);
   ASSERT_EQ(report.sites.size(), 2u);
   EXPECT_EQ(report.total.created, 7u);
@@ -132,7 +134,7 @@ TEST(ThreadSites, DamagedBytesAreRefused) {
   foreign = encode_thread_tick({0, 1000, {{{0, StackId{1}, 4}, 5, 2, 1}}});
   Cursor routine{std::string_view(foreign)};
   EXPECT_EQ(decode_thread_tick(routine, recording), "location 3 of 3");
-  EXPECT_TRUE(recording.thread_ticks.empty());
+  EXPECT_TRUE(threads_of(recording).ticks.empty());
 }
 
 }  // namespace

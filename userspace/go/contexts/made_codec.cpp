@@ -4,11 +4,11 @@
 
 #include "userspace/recording/bytes.h"
 #include "userspace/recording/codec.h"
+#include "userspace/go/part.h"
+#include "userspace/go/codec.h"
 
 namespace dwell {
 namespace {
-
-constexpr const char* kTooShort = "it ends in the middle of a field";
 
 // The same lists of fields write and read: no field can be in one and not in the other.
 template <typename Contexts, typename Visit>
@@ -73,7 +73,7 @@ std::string decode_go_contexts(Cursor& in, Recording& out) {
   }
   contexts.notes = get_texts(in);
   if (!in.ok()) return kTooShort;
-  out.go_contexts = std::move(contexts);
+  go_of(out).contexts = std::move(contexts);
   return "";
 }
 

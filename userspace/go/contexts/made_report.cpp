@@ -8,6 +8,7 @@
 
 #include "userspace/views/frames.h"
 #include "userspace/views/profile_builder.h"
+#include "userspace/go/part.h"
 
 namespace dwell {
 namespace {
@@ -25,7 +26,7 @@ bool GoContextRow::kept_by_parent() const {
 
 GoContextsReport go_contexts_report(RecordingRef from) {
   const Recording& recording = *from;
-  const GoContexts& contexts = *recording.go_contexts;
+  const GoContexts& contexts = *go_of(recording).contexts;
   GoContextsReport report;
   report.duration_ns = contexts.duration_ns;
   report.probe_hits = contexts.probe_hits;
@@ -67,7 +68,7 @@ GoContextsReport go_contexts_report(RecordingRef from) {
 }
 
 Profile go_contexts_profile(const Recording& recording) {
-  const GoContexts& contexts = *recording.go_contexts;
+  const GoContexts& contexts = *go_of(recording).contexts;
   FrameTexts texts(recording);
   ProfileBuilder builder(recording, texts);
   Profile& profile = builder.profile;

@@ -9,7 +9,7 @@
 #include "userspace/base/known_time.h"
 #include "userspace/views/profile.h"
 #include "userspace/recording/model.h"
-#include "userspace/memory/report.h"
+#include "userspace/views/report_stack.h"
 
 namespace dwell {
 

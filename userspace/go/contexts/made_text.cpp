@@ -7,7 +7,7 @@
 
 #include "ui/call_site.h"
 #include "ui/escape.h"
-#include "userspace/memory/words.h"
+#include "ui/words.h"
 #include "ui/text_table.h"
 #include "ui/values.h"
 #include "userspace/base/text.h"

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "userspace/base/clock.h"
+#include "userspace/go/codec.h"
 
 namespace dwell {
 namespace {
@@ -195,7 +196,7 @@ Result<void> ContextTracing::write_live(std::uint64_t now_ns) {
   all.probe_hits = spent.probe_hits;
   all.trap_ns = spent.trap_ns;
   all.bpf_ns = stored_time(spent.bpf_ns);
-  return context_.writer.write_go_contexts(all);
+  return write_go_contexts(context_.writer, all);
 }
 
 }  // namespace dwell

@@ -14,6 +14,7 @@
 #include "userspace/go/record/late_runtime.h"
 #include "userspace/go/contexts/tracer.h"
 #include "userspace/record/tracer.h"
+#include "userspace/go/contexts/made.h"
 
 namespace dwell {
 

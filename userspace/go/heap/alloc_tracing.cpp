@@ -16,6 +16,7 @@
 #include "go_allocs.skel.h"
 #include "userspace/base/clock.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/go/codec.h"
 
 namespace dwell {
 namespace {
@@ -278,7 +279,7 @@ Result<void> AllocTracing::write_live(std::uint64_t now_ns) {
   if (!windows_) return {};
   for (auto& [slot, process] : processes_)
     if (process.fates && !process.ended) process.fates->look(samples_);
-  return context_.writer.write_go_allocs(allocs(now_ns));
+  return write_go_allocs(context_.writer, allocs(now_ns));
 }
 
 }  // namespace dwell

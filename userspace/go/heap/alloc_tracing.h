@@ -15,6 +15,7 @@
 #include "userspace/go/heap/sample_fates.h"
 #include "userspace/probes/probe_windows.h"
 #include "userspace/record/tracer.h"
+#include "userspace/go/heap/allocs.h"
 
 namespace dwell {
 

@@ -4,11 +4,11 @@
 
 #include "userspace/recording/bytes.h"
 #include "userspace/recording/codec.h"
+#include "userspace/go/part.h"
+#include "userspace/go/codec.h"
 
 namespace dwell {
 namespace {
-
-constexpr const char* kTooShort = "it ends in the middle of a field";
 
 // The same lists of fields write and read: no field can be in one and not in the other.
 template <typename Allocs, typename Visit>
@@ -61,7 +61,7 @@ std::string decode_go_allocs(Cursor& in, Recording& out) {
   }
   allocs.notes = get_texts(in);
   if (!in.ok()) return kTooShort;
-  out.go_allocs = std::move(allocs);
+  go_of(out).allocs = std::move(allocs);
   return "";
 }
 

@@ -8,6 +8,7 @@
 
 #include "userspace/views/frames.h"
 #include "userspace/views/profile_builder.h"
+#include "userspace/go/part.h"
 
 namespace dwell {
 namespace {
@@ -34,7 +35,7 @@ void add(GoAllocRow& to, const GoAllocFacts& facts) {
 
 GoAllocsReport go_allocs_report(RecordingRef from) {
   const Recording& recording = *from;
-  const GoAllocs& allocs = *recording.go_allocs;
+  const GoAllocs& allocs = *go_of(recording).allocs;
   GoAllocsReport report;
   report.duration_ns = allocs.duration_ns;
   report.watched_ns = allocs.watched_ns;
@@ -72,7 +73,7 @@ GoAllocsReport go_allocs_report(RecordingRef from) {
 }
 
 Profile go_allocs_profile(const Recording& recording) {
-  const GoAllocs& allocs = *recording.go_allocs;
+  const GoAllocs& allocs = *go_of(recording).allocs;
   FrameTexts texts(recording);
   ProfileBuilder builder(recording, texts);
   Profile& profile = builder.profile;

@@ -8,7 +8,7 @@
 
 #include "userspace/views/profile.h"
 #include "userspace/recording/model.h"
-#include "userspace/memory/report.h"
+#include "userspace/views/report_stack.h"
 
 namespace dwell {
 

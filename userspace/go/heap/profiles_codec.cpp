@@ -2,12 +2,12 @@
 // Codec of the profiles that Go's runtime keeps: what it counts, and its counters as of one look.
 #include "userspace/recording/codec.h"
 #include "userspace/go/record/fields.h"
+#include "userspace/go/part.h"
+#include "userspace/go/codec.h"
 
 namespace dwell {
 
 namespace {
-
-constexpr const char* kTooShort = "it ends in the middle of a field";
 
 std::string get_kind(Cursor& in, GoProfileKind& kind) {
   std::uint64_t value = in.uleb();
@@ -51,9 +51,8 @@ std::string encode_go_buckets(std::size_t first, std::span<const GoBucket> bucke
 }
 
 std::string decode_go_buckets(Cursor& in, Recording& out) {
-  std::uint64_t first = in.uleb();
-  if (first != out.go_buckets.size())
-    return fmt::format("it begins at {}, not at {}", first, out.go_buckets.size());
+  std::vector<GoBucket>& buckets = go_of(out).buckets;
+  if (std::string wrong = begins_elsewhere(in.uleb(), buckets.size()); !wrong.empty()) return wrong;
   for (std::size_t left = get_count<GoBucket>(in); left > 0; --left) {
     GoBucket bucket;
     std::string wrong = get_process(in, out, bucket.process);
@@ -61,7 +60,7 @@ std::string decode_go_buckets(Cursor& in, Recording& out) {
     bucket.object_bytes = in.uleb();
     if (wrong.empty()) wrong = get_go_stack(in, out, bucket.stack);
     if (!wrong.empty()) return in.ok() ? wrong : kTooShort;
-    out.go_buckets.push_back(std::move(bucket));
+    buckets.push_back(std::move(bucket));
   }
   return in.ok() ? "" : kTooShort;
 }
@@ -96,9 +95,9 @@ std::string decode_go_profile(Cursor& in, Recording& out) {
     std::uint64_t bucket = in.uleb();
     if (!get_counters(in, row.values)) return kTooMuch;
     if (!in.ok()) return kTooShort;
-    if (bucket >= out.go_buckets.size() || out.go_buckets[bucket].kind != look.kind ||
-        out.go_buckets[bucket].process != look.process)
-      return fmt::format("bucket {} of {} is none of this profile", bucket, out.go_buckets.size());
+    if (bucket >= go_of(out).buckets.size() || go_of(out).buckets[bucket].kind != look.kind ||
+        go_of(out).buckets[bucket].process != look.process)
+      return fmt::format("bucket {} of {} is none of this profile", bucket, go_of(out).buckets.size());
     row.bucket = static_cast<std::uint32_t>(bucket);
     look.rows.push_back(row);
   }
@@ -107,8 +106,24 @@ std::string decode_go_profile(Cursor& in, Recording& out) {
     for (GoBucketRow& row : look.rows)
       if (!get_counters(in, row.pending)) return kTooMuch;
   if (!in.ok()) return kTooShort;
-  out.go_profiles.push_back(std::move(look));
+  go_of(out).profiles.push_back(std::move(look));
   return "";
+}
+
+namespace {
+struct BucketsWritten {  // into this recording so far
+  std::size_t count = 0;
+};
+}  // namespace
+
+Result<void> write_go_profile(RecordingWriter& writer, const GoProfileLook& look, std::span<const GoBucket> buckets) {
+  std::size_t& written = writer.state().get<BucketsWritten>().count;
+  if (written < buckets.size()) {
+    Result<void> appended = writer.append(kChunkGoBuckets, encode_go_buckets(written, buckets.subspan(written)));
+    if (!appended) return appended;
+    written = buckets.size();
+  }
+  return writer.append(kChunkGoProfile, encode_go_profile(look));
 }
 
 }  // namespace dwell

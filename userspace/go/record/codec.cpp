@@ -4,12 +4,13 @@
 
 #include "userspace/recording/codec.h"
 #include "userspace/go/record/fields.h"
+#include "userspace/go/part.h"
+#include "userspace/go/codec.h"
 
 namespace dwell {
 
 namespace {
 
-constexpr const char* kTooShort = "it ends in the middle of a field";
 constexpr std::uint64_t kWaits = 1, kStuck = 2, kOfRuntime = 4;
 constexpr std::uint64_t kSends = 1, kClosed = 2;
 
@@ -280,7 +281,7 @@ std::string decode_go_look(Cursor& in, Recording& out) {
     if (!wrong.empty()) return wrong;
   }
   if (!in.ok()) return kTooShort;
-  out.go_looks.push_back(std::move(look));
+  go_of(out).looks.push_back(std::move(look));
   return "";
 }
 

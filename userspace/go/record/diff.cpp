@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/go/record/diff.h"
+#include "userspace/go/part.h"
 
 #include <algorithm>
 #include <cmath>
@@ -62,7 +63,7 @@ std::vector<GoDiffSite> sites_of(const GoReport& before, const GoReport& after) 
 }  // namespace
 
 std::optional<GoDiff> go_diff(const Recording& before, const Recording& after) {
-  if (before.go_looks.empty() || after.go_looks.empty()) return std::nullopt;
+  if (go_of(before).looks.empty() || go_of(after).looks.empty()) return std::nullopt;
   GoReport first = std::move(go_reports(before).front()), second = std::move(go_reports(after).front());
   GoDiff diff;
   diff.before = first.goroutines.last;

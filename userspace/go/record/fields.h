@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "userspace/go/record/look.h"
 #include "userspace/recording/bytes.h"
 #include "userspace/recording/model.h"
 

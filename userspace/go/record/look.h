@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "userspace/memory/event.h"
+#include "userspace/recording/ids.h"
 
 namespace dwell {
 

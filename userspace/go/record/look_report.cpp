@@ -2,6 +2,7 @@
 #include "userspace/go/record/look_report.h"
 
 #include "userspace/go/record/report.h"
+#include "userspace/go/part.h"
 
 namespace dwell {
 namespace {
@@ -43,7 +44,7 @@ std::optional<HeapProfile> heap_of(const Recording& recording, const GoLook& loo
   HeapProfile profile;
   profile.rate = counters.last->rate;
   for (const auto& [index, row] : counters.rows) {
-    const GoBucket& bucket = recording.go_buckets[index];
+    const GoBucket& bucket = go_of(recording).buckets[index];
     HeapSite site;
     site.object_bytes = bucket.object_bytes;
     site.sampled = {row.values[0], row.values[1], row.values[2], row.values[3]};
@@ -67,7 +68,7 @@ std::vector<ContentionProfile> contention_of(const Recording& recording, const G
       ContentionSite& site = profile.sites.emplace_back();
       site.contentions = row.values[0];
       site.ticks = row.values[1];
-      site.calls = recorded_calls(recording, recording.go_buckets[index].stack);
+      site.calls = recorded_calls(recording, go_of(recording).buckets[index].stack);
     }
     sort_contention(profile);
   }

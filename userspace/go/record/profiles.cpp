@@ -10,6 +10,7 @@
 #include "userspace/go/heap/profile.h"
 #include "userspace/go/record/report.h"
 #include "userspace/views/profile_builder.h"
+#include "userspace/go/part.h"
 
 namespace dwell {
 namespace {
@@ -28,7 +29,7 @@ void describe(const Recording& recording, const std::string& what, ProcessSlot s
 
 // Of the process that was looked at last, as of the last look.
 GoCounters counters_of(const Recording& recording, GoProfileKind kind) {
-  ProcessSlot process = recording.go_looks.empty() ? 0 : recording.go_looks.back().process;
+  ProcessSlot process = go_of(recording).looks.empty() ? 0 : go_of(recording).looks.back().process;
   return counters_at(recording, kind, process, ~std::uint64_t{0});
 }
 
@@ -54,9 +55,9 @@ std::vector<std::uint32_t> stack_of(ProfileBuilder& builder, const GoStack& from
 }  // namespace
 
 Result<Profile> goroutine_profile(const Recording& recording) {
-  if (recording.go_looks.empty())
+  if (go_of(recording).looks.empty())
     return missing("goroutines", "record a Go program, or keep one look: dwell threads --goroutines -o FILE");
-  const GoLook& look = recording.go_looks.back();
+  const GoLook& look = go_of(recording).looks.back();
   FrameTexts texts(recording);
   ProfileBuilder builder(recording, texts);
   Profile& profile = builder.profile;
@@ -104,7 +105,7 @@ Result<Profile> go_heap_profile(const Recording& recording) {
     if (scaled.allocated_objects == 0) continue;
     std::int64_t size = row.values[2] > 0 ? row.values[3] / row.values[2] : 0;
     profile.samples.push_back(
-        {stack_of(builder, recording.go_buckets[bucket].stack),
+        {stack_of(builder, go_of(recording).buckets[bucket].stack),
          {scaled.allocated_objects, scaled.allocated_bytes, scaled.in_use_objects, scaled.in_use_bytes},
          {{"bytes", "", size, "bytes"}}});
   }
@@ -130,7 +131,7 @@ Result<Profile> go_contention_profile(const Recording& recording, GoProfileKind 
   for (const auto& [bucket, row] : counters.rows) {
     if (row.values[0] == 0 && row.values[1] == 0) continue;
     profile.samples.push_back(
-        {stack_of(builder, recording.go_buckets[bucket].stack), contention_values(*counters.last, row), {}});
+        {stack_of(builder, go_of(recording).buckets[bucket].stack), contention_values(*counters.last, row), {}});
   }
   return std::move(builder.profile);
 }

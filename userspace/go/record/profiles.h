@@ -6,6 +6,7 @@
 #include "userspace/views/profile.h"
 #include "userspace/base/result.h"
 #include "userspace/recording/model.h"
+#include "userspace/go/record/look.h"
 
 namespace dwell {
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/go/record/recorded_look.h"
+#include "userspace/go/codec.h"
 
 #include <algorithm>
 #include <map>
@@ -117,12 +118,12 @@ Result<void> write_go_report(const GoroutineReport& report, ProcessSlot process,
   Result<void> written;
   // What is counted is told before its counters, and known when they have been gathered.
   auto write = [&](const GoProfileLook& profile) {
-    if (written) written = writer.write_go_profile(profile, profiles.buckets());
+    if (written) written = write_go_profile(writer, profile, profiles.buckets());
   };
   if (report.heap) write(profiles.heap(*report.heap, look.time_ns, process, frames, stacks));
   for (const ContentionProfile& profile : report.contention)
     write(profiles.contention(profile, look.time_ns, process, frames, stacks));
-  if (written) written = writer.write_go_look(look);
+  if (written) written = write_go_look(writer, look);
   return written ? stacks.write_names() : written;
 }
 

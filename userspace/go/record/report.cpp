@@ -8,6 +8,7 @@
 
 #include "userspace/go/heap/profile.h"
 #include "userspace/views/growth.h"
+#include "userspace/go/part.h"
 
 namespace dwell {
 namespace {
@@ -241,7 +242,7 @@ class HeapHistory {
   std::uint32_t site_of(std::uint32_t bucket) {
     auto [known, fresh] = site_of_.try_emplace(bucket);
     if (!fresh) return known->second;
-    std::vector<GoCall> calls = recorded_calls(recording_, recording_.go_buckets[bucket].stack);
+    std::vector<GoCall> calls = recorded_calls(recording_, go_of(recording_).buckets[bucket].stack);
     auto [site, is_new] = by_key_.try_emplace(go_site_key(calls), static_cast<std::uint32_t>(sites_.size()));
     if (is_new) sites_.emplace_back().calls = std::move(calls);
     return known->second = site->second;
@@ -259,7 +260,7 @@ class HeapHistory {
 
 std::optional<GoHeapReport> heap_of(const Recording& recording, ProcessSlot process) {
   HeapHistory history(recording);
-  for (const GoProfileLook& look : recording.go_profiles)
+  for (const GoProfileLook& look : go_of(recording).profiles)
     if (look.kind == GoProfileKind::kHeap && look.process == process) history.add(look);
   return history.report();
 }
@@ -276,7 +277,7 @@ std::optional<GoContentionReport> contention_of(const Recording& recording, GoPr
   double ns =
       last.last->ticks_per_second ? scale * 1e9 / static_cast<double>(last.last->ticks_per_second) : 0;
   for (const auto& [bucket, row] : last.rows) {
-    std::vector<GoCall> calls = recorded_calls(recording, recording.go_buckets[bucket].stack);
+    std::vector<GoCall> calls = recorded_calls(recording, go_of(recording).buckets[bucket].stack);
     GoContentionSite& site = sites[go_site_key(calls)];
     site.calls = std::move(calls);
     auto before = first.rows.find(bucket);
@@ -355,7 +356,7 @@ GoReport report_of_process(const Recording& recording, ProcessSlot process,
 
 std::vector<GoReport> go_reports(const Recording& recording) {
   std::map<ProcessSlot, std::vector<const GoLook*>> looks;
-  for (const GoLook& look : recording.go_looks) looks[look.process].push_back(&look);
+  for (const GoLook& look : go_of(recording).looks) looks[look.process].push_back(&look);
   std::vector<GoReport> reports;
   for (const auto& [process, of_process] : looks)
     reports.push_back(report_of_process(recording, process, of_process));
@@ -365,7 +366,7 @@ std::vector<GoReport> go_reports(const Recording& recording) {
 GoCounters counters_at(const Recording& recording, GoProfileKind kind, ProcessSlot process,
                        std::uint64_t time_ns) {
   GoCounters counters;
-  for (const GoProfileLook& look : recording.go_profiles) {
+  for (const GoProfileLook& look : go_of(recording).profiles) {
     if (look.kind != kind || look.process != process || look.time_ns > time_ns) continue;
     counters.last = &look;
     for (const GoBucketRow& row : look.rows) counters.rows[row.bucket] = row;

@@ -11,6 +11,7 @@
 
 #include "userspace/go/runtime/frames.h"
 #include "userspace/recording/model.h"
+#include "userspace/go/record/look.h"
 
 namespace dwell {
 

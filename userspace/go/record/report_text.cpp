@@ -9,7 +9,7 @@
 #include "ui/escape.h"
 #include "userspace/go/heap/text.h"
 #include "userspace/go/goroutines/text.h"
-#include "userspace/memory/words.h"
+#include "ui/words.h"
 #include "ui/text_table.h"
 #include "ui/text_width.h"
 #include "ui/values.h"

@@ -7,7 +7,7 @@
 #include "userspace/process/process.h"
 #include "userspace/record/look_file.h"
 #include "userspace/record/modules.h"
-#include "userspace/threads/descriptors.h"
+#include "userspace/process/descriptors.h"
 
 namespace dwell {
 namespace {

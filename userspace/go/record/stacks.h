@@ -13,6 +13,7 @@
 #include "userspace/collect/address_space.h"
 #include "userspace/go/runtime/frames.h"
 #include "userspace/recording/writer.h"
+#include "userspace/go/record/look.h"
 
 namespace dwell {
 

@@ -26,8 +26,10 @@ std::uint64_t go_look_pause_ns(std::uint64_t age_ns, std::uint64_t look_ns) {
   return std::max(std::clamp(age_ns / kAgeShare, kSecond, 60 * kSecond), look_ns * cost_share);
 }
 
-Result<std::unique_ptr<Tracer>> GoTracing::load(const TracerContext& context) {
-  return std::unique_ptr<Tracer>(new GoTracing(context));
+TracerLoader GoTracing::loader(const GoTracingOptions& options) {
+  return [options](const TracerContext& context) -> Result<std::unique_ptr<Tracer>> {
+    return std::unique_ptr<Tracer>(new GoTracing(context, options));
+  };
 }
 
 // ---- processes ----
@@ -72,7 +74,7 @@ Result<void> GoTracing::recognize(Process& process, std::uint64_t now_ns) {
   process.try_again_ns = now_ns + std::max(50 * kMillisecond, (now_ns - process.searched_ns) / 4);
   if (starts) return {};
   // One that can't be read is told of; one that is not Go's is no news, unless it was asked about.
-  bool is_news = module || !module.error().hint.empty() || context_.options.go_prove;
+  bool is_news = module || !module.error().hint.empty() || options_.prove;
   if (is_there(process.pid) && is_news) context_.note(runtime.error().what);
   return runtime.error();
 }
@@ -107,7 +109,7 @@ Result<void> GoTracing::poll(std::uint64_t now_ns) {
     if (!process.began_ns) process.began_ns = now_ns;
     if (Result<void> looked = look(slot, process); !looked) return looked;
     std::uint64_t end_ns = monotonic_ns();
-    process.look_due_ns = now_ns + context_.options.look_every_ns.value_or(
+    process.look_due_ns = now_ns + options_.look_every_ns.value_or(
                                        go_look_pause_ns(now_ns - process.began_ns, end_ns - now_ns));
   }
   return {};
@@ -125,7 +127,7 @@ Result<void> GoTracing::write_live(std::uint64_t) {
 
 Result<void> GoTracing::look(ProcessSlot slot, Process& process) {
   std::optional<StuckFinding> stuck;
-  if (ending_ && context_.options.go_prove) {
+  if (ending_ && options_.prove) {
     Result<StuckFinding> found = find_stuck(*process.runtime);
     if (found) stuck = std::move(*found);
     if (!found) context_.note(found.error().what);

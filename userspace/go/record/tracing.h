@@ -16,9 +16,14 @@
 
 namespace dwell {
 
+struct GoTracingOptions {
+  std::optional<std::uint64_t> look_every_ns;  // none: each second at first, each minute later
+  bool prove = false;  // which goroutines can never wake, at the end
+};
+
 class GoTracing : public Tracer {
  public:
-  static Result<std::unique_ptr<Tracer>> load(const TracerContext& context);
+  static TracerLoader loader(const GoTracingOptions& options);
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
   Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
@@ -50,12 +55,14 @@ class GoTracing : public Tracer {
     std::uint64_t began_ns = 0, look_due_ns = 0;  // the first look, and the next
   };
 
-  explicit GoTracing(const TracerContext& context) : context_(context), stacks_(context.writer) {}
+  GoTracing(const TracerContext& context, const GoTracingOptions& options)
+      : context_(context), options_(options), stacks_(context.writer) {}
   // Whether the program has a Go runtime, maybe one that has not begun yet.
   Result<void> recognize(Process& process, std::uint64_t now_ns);
   Result<void> look(ProcessSlot slot, Process& process);
 
   TracerContext context_;
+  GoTracingOptions options_;
   GoStacks stacks_;
   RecordedProfiles profiles_;
   std::map<ProcessSlot, Process> processes_;

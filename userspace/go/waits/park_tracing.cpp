@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "userspace/base/clock.h"
+#include "userspace/go/codec.h"
 
 namespace dwell {
 namespace {
@@ -306,7 +307,7 @@ GoParks ParkTracing::parks(std::uint64_t now_ns) {
 // At the end the last window has been closed a moment ago, and that moment is no gap.
 Result<void> ParkTracing::write_live(std::uint64_t now_ns) {
   if (!windows_) return {};
-  return context_.writer.write_go_parks(parks(now_ns));
+  return write_go_parks(context_.writer, parks(now_ns));
 }
 
 }  // namespace dwell

@@ -19,6 +19,7 @@
 #include "userspace/go/waits/seen_parked.h"
 #include "userspace/probes/probe_windows.h"
 #include "userspace/record/tracer.h"
+#include "userspace/go/waits/parks.h"
 
 namespace dwell {
 

@@ -11,6 +11,7 @@
 
 #include "userspace/views/frames.h"
 #include "userspace/views/profile_builder.h"
+#include "userspace/go/part.h"
 
 namespace dwell {
 namespace {
@@ -56,7 +57,7 @@ class Rows {
       contended_[{facts.process, readings}] += static_cast<double>(facts.count);
       return;
     }
-    const std::string& reason = recording_.go_parks->reasons[facts.reason];
+    const std::string& reason = go_of(recording_).parks->reasons[facts.reason];
     auto [at, fresh] = rows_.try_emplace({reason, facts.process, readings});
     GoParkRow& row = at->second;
     if (fresh) describe(row, reason, facts);
@@ -138,7 +139,7 @@ double GoParksReport::probe_share() const {
 
 GoParksReport go_parks_report(RecordingRef from) {
   const Recording& recording = *from;
-  const GoParks& parks = *recording.go_parks;
+  const GoParks& parks = *go_of(recording).parks;
   GoParksReport report;
   report.duration_ns = parks.duration_ns;
   report.watched_ns = parks.watched_ns;
@@ -156,7 +157,7 @@ GoParksReport go_parks_report(RecordingRef from) {
 }
 
 Profile go_parks_profile(const Recording& recording) {
-  const GoParks& parks = *recording.go_parks;
+  const GoParks& parks = *go_of(recording).parks;
   FrameTexts texts(recording);
   ProfileBuilder builder(recording, texts);
   Profile& profile = builder.profile;

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a recording holds of memory.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "userspace/memory/tick.h"
+#include "userspace/recording/model.h"
+
+namespace dwell {
+
+struct LiveSet {
+  std::uint64_t time_ns = 0;
+  std::vector<LiveBlock> blocks;
+  bool operator==(const LiveSet&) const = default;
+};
+
+struct MemoryPart {
+  std::vector<Series> series;
+  std::vector<MemoryTick> ticks;
+  LiveSet live;        // the last one that was written: the end, or a checkpoint
+  LiveSet unfinished;  // while it is read: one whose last chunk has not come yet
+};
+
+inline MemoryPart& memory_of(Recording& recording) { return recording.parts.get<MemoryPart>(); }
+inline const MemoryPart& memory_of(const Recording& recording) { return recording.parts.get<MemoryPart>(); }
+
+}  // namespace dwell
