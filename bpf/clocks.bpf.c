@@ -461,42 +461,60 @@ static __always_inline __u8 call_of(__u64 number) {
   return number < DWELL_MAX_SYSCALLS ? calls[number & (DWELL_MAX_SYSCALLS - 1)] : DWELL_CALL_NONE;
 }
 
-SEC("tp_btf/sys_enter")
-int BPF_PROG(on_syscall, struct pt_regs *regs, long number) {
+/* Kernels whose tracepoints of system calls can be preempted skip a program on a CPU on which it is preempted: it is kept from
+ * that. Not earlier than Linux 7.0, for before 6.16 what holds the CPU may call no global function. */
+const volatile bool hold_cpu = false;
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+
+static __always_inline void enter(void *ctx, struct pt_regs *regs, long number) {
   __u8 call = call_of(number);
-  if (!call) return 0;
+  if (!call) return;
   if (call >= DWELL_CALL_SETTIMEOFDAY) {
     begin_set(ctx, regs, call);
-    return 0;
+    return;
   }
   struct dwell_target *target = find_target();
-  if (!target) return 0;
+  if (!target) return;
   if (call < DWELL_CALL_VDSO)
     read_by_syscall(target, regs, call);
   else if (call == DWELL_CALL_RESTART)
     go_on_waiting();
   else
     begin_wait(target, regs, call);
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_syscall, struct pt_regs *regs, long number) {
+  if (hold_cpu) bpf_preempt_disable();
+  enter(ctx, regs, number);
+  if (hold_cpu) bpf_preempt_enable();
   return 0;
+}
+
+static __always_inline void leave(struct pt_regs *regs, long result) {
+  __u8 call = call_of(regs->orig_ax);
+  if (call >= DWELL_CALL_SETTIMEOFDAY) {
+    end_set(result);
+    return;
+  }
+  if (call <= DWELL_CALL_VDSO || !find_target()) return;
+  __u32 tid = dwell_current_tid();
+  struct dwell_open_wait *wait = bpf_map_lookup_elem(&open_waits, &tid);
+  if (!wait) return;
+  /* The kernel's own answers to a signal: the call is made once more, or restart_syscall in its place. */
+  if (result <= -512 && result >= -516) {
+    wait->stopped = 1;
+    return;
+  }
+  end_wait(wait, result, tid);
+  bpf_map_delete_elem(&open_waits, &tid);
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_syscall_end, struct pt_regs *regs, long result) {
-  __u8 call = call_of(regs->orig_ax);
-  if (call >= DWELL_CALL_SETTIMEOFDAY) {
-    end_set(result);
-    return 0;
-  }
-  if (call <= DWELL_CALL_VDSO || !find_target()) return 0;
-  __u32 tid = dwell_current_tid();
-  struct dwell_open_wait *wait = bpf_map_lookup_elem(&open_waits, &tid);
-  if (!wait) return 0;
-  /* The kernel's own answers to a signal: the call is made once more, or restart_syscall in its place. */
-  if (result <= -512 && result >= -516) {
-    wait->stopped = 1;
-    return 0;
-  }
-  end_wait(wait, result, tid);
-  bpf_map_delete_elem(&open_waits, &tid);
+  if (hold_cpu) bpf_preempt_disable();
+  leave(regs, result);
+  if (hold_cpu) bpf_preempt_enable();
   return 0;
 }

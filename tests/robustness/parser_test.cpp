@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/end_to_end/harness.h"
+#include "tests/robustness/residue.h"
 #include "userspace/base/files.h"
 
 namespace dwell::testing {
@@ -83,6 +84,24 @@ TEST_F(ParserOfARecording, WhoRecordsKeepsWhatItNeedsAndWhoReadsKeepsNothing) {
   EXPECT_THAT(field(parser, "Uid"), HasSubstr("65534"));
   EXPECT_EQ(recording.stop(), 0);
   EXPECT_TRUE(eventually([&] { return ::kill(parser, 0) != 0; })) << "it ends with dwell";
+}
+
+// It ended by itself, and is kept from finishing for a while: Ctrl-C comes too late to ask for anything.
+TEST_F(ParserOfARecording, ASignalWhileItIsFinishedEndsNothing) {
+  DWELL_NEEDS_BPF();
+  Program service({target_binary("leaking_service"), "120"});
+  std::string path = folder_.file("a.dwell");
+  Recording recording(service.pid(), path, {"-d", "1s"});
+  ASSERT_TRUE(recording.attached());
+  pid_t parser = -1;
+  ASSERT_TRUE(eventually([&] { return (parser = below(recording.program().pid(), "dwell-parser")) > 0; }));
+  ASSERT_TRUE(eventually([&] { return !changed_code(service.pid()).empty(); }));
+  ::kill(parser, SIGSTOP);
+  ASSERT_TRUE(eventually([&] { return changed_code(service.pid()).empty(); })) << "detached: now names are looked for";
+  ASSERT_TRUE(recording.program().running());
+  recording.program().signal(SIGINT);
+  EXPECT_EQ(recording.program().wait(), 0) << recording.program().describe();
+  EXPECT_EQ(report(path)["end_reason"], "the time was over");
 }
 
 TEST_F(ParserOfARecording, AProgramThatIsStartedKeepsWhatItHas) {

@@ -97,6 +97,25 @@ TEST_F(WithoutRoot, WithTheListEveryCommandWorks) {
   expect_nothing_lost(recorded);
 }
 
+// Newer kernels open perf uprobes for CAP_SYS_ADMIN alone: that is named, and no security module is blamed.
+TEST_F(WithoutRoot, PerfUprobesWorkOrNameWhatTheyNeed) {
+  DWELL_NEEDS_BPF();
+  Program service({target_binary("leaking_service"), "120"});
+  std::vector<std::string> arguments{"record", "-p", pid(service), "-d", "200ms", "-q", "--attach-method", "perf", "-o"};
+  auto with = [&](const std::string& file) {
+    std::vector<std::string> all = arguments;
+    all.push_back(file);
+    return all;
+  };
+  Finished listed = as_nobody(all_but(), with(out("a.dwell")));
+  if (listed.exit != 0) {
+    EXPECT_THAT(listed.errors, HasSubstr("grant CAP_SYS_ADMIN"));
+    EXPECT_THAT(listed.errors, Not(HasSubstr("security module")));
+  }
+  Finished granted = as_nobody(all_but() + ",+sys_admin", with(out("b.dwell")));
+  EXPECT_EQ(granted.exit, 0) << granted.errors;
+}
+
 // What only CAP_SYS_ADMIN may have counted is not known, which is not 0.
 TEST_F(WithoutRoot, TheTimeInBpfIsNotKnownAndNotZero) {
   DWELL_NEEDS_BPF();

@@ -22,6 +22,14 @@ constexpr Privilege kPrivileges[] = {
      "descriptors of other users' processes, and programs that only their owner may read", false},
     {Capability::kSyslog, "CAP_SYSLOG", "names of kernel functions: threads --kernel-stacks", false},
 };
+constexpr Privilege kForPerfUprobes = {Capability::kSysAdmin, "CAP_SYS_ADMIN",
+                                       "perf uprobes, the only probes of Linux before 6.6: record and clocks", true};
+
+std::vector<Privilege> listed_for(bool perf_uprobes) {
+  std::vector<Privilege> all(std::begin(kPrivileges), std::end(kPrivileges));
+  if (perf_uprobes) all.push_back(kForPerfUprobes);
+  return all;
+}
 
 std::uint64_t hexadecimal_behind(std::string_view text, std::string_view label) {
   std::size_t at = text.find(label);
@@ -60,6 +68,7 @@ bool is_granted(std::uint64_t set, const Privilege& privilege) {
 }  // namespace
 
 std::span<const Privilege> privileges() { return kPrivileges; }
+const Privilege& perf_uprobe_privilege() { return kForPerfUprobes; }
 
 bool CapabilitySets::holds(Capability capability) const {
   for (const Privilege& privilege : kPrivileges)
@@ -77,9 +86,9 @@ CapabilitySets own_capabilities() {
   return status ? parse_capability_sets(*status, map ? *map : std::string()) : CapabilitySets{};
 }
 
-std::vector<Privilege> missing_privileges(const CapabilitySets& sets) {
+std::vector<Privilege> missing_privileges(const CapabilitySets& sets, bool for_perf_uprobes) {
   std::vector<Privilege> missing;
-  for (const Privilege& privilege : kPrivileges)
+  for (const Privilege& privilege : listed_for(for_perf_uprobes))
     if (!is_granted(sets.effective, privilege)) missing.push_back(privilege);
   return missing;
 }
@@ -88,9 +97,9 @@ bool can_be_granted(const CapabilitySets& sets, const Privilege& privilege) {
   return is_granted(sets.bounding, privilege);
 }
 
-std::string setcap_advice() {
+std::string setcap_advice(bool for_perf_uprobes) {
   std::string names;
-  for (const Privilege& privilege : kPrivileges) {
+  for (const Privilege& privilege : listed_for(for_perf_uprobes)) {
     if (!names.empty()) names += ',';
     for (const char* c = privilege.name; *c; ++c) names += static_cast<char>(std::tolower(*c));
   }
@@ -103,8 +112,9 @@ std::string setcap_advice() {
 std::string privilege_hint(std::initializer_list<Capability> needed, const CapabilitySets& sets) {
   std::vector<std::string> missing, all;
   bool out_of_reach = false;
+  const std::vector<Privilege> known = listed_for(true);
   for (Capability capability : needed) {
-    const Privilege* privilege = std::ranges::find(kPrivileges, capability, &Privilege::capability);
+    auto privilege = std::ranges::find(known, capability, &Privilege::capability);
     all.emplace_back(privilege->name);
     if (sets.holds(capability)) continue;
     missing.emplace_back(privilege->name);

@@ -38,6 +38,9 @@ struct Privilege {
   bool implied_by_admin;    // the kernel takes CAP_SYS_ADMIN for it
 };
 std::span<const Privilege> privileges();
+// Beside them, where there are perf uprobes only (Linux before 6.6): since 2025 these are opened for no less, in older
+// series too.
+const Privilege& perf_uprobe_privilege();
 
 // The sets of a process, one bit a capability.
 struct CapabilitySets {
@@ -49,12 +52,12 @@ CapabilitySets parse_capability_sets(std::string_view status, std::string_view u
 // Of this process now; all empty if /proc cannot be read.
 CapabilitySets own_capabilities();
 
-std::vector<Privilege> missing_privileges(const CapabilitySets& sets);
+std::vector<Privilege> missing_privileges(const CapabilitySets& sets, bool for_perf_uprobes = false);
 // False if the process could not get it by file capabilities or by being root: a container's limit.
 bool can_be_granted(const CapabilitySets& sets, const Privilege& privilege);
 
 // How a group of people is given all of them, without giving them to every local user.
-std::string setcap_advice();
+std::string setcap_advice(bool for_perf_uprobes = false);
 
 // What to do when the kernel refused something that these allow. Names those that are missing; where none is, says
 // what else may refuse.

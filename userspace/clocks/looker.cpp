@@ -159,6 +159,7 @@ Result<void> Look::watch() {
     cpu_at_end_ns_ = process_cpu_ns(facts_.pid).value_or(cpu_at_end_ns_);
     if (waited[1].revents || signals->arrived()) break;
   }
+  signals->end_at_second();
   reads_->stop();
   tracer_->detach();
   return sample();

@@ -15,6 +15,8 @@
 #include "userspace/base/unique_fd.h"
 #include "userspace/clocks/names.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/kernel/kernel_types.h"
+#include "userspace/kernel/kernel_version.h"
 
 namespace dwell {
 namespace {
@@ -55,6 +57,17 @@ const char* clock_loss_name(std::size_t kind) {
   return kNames[kind];
 }
 
+namespace {
+
+constexpr KernelVersion kPreemptedTracepoints{7, 0};
+
+bool tracepoints_are_preempted() {
+  std::optional<KernelVersion> kernel = parse_kernel_version(kernel_release());
+  return kernel && *kernel >= kPreemptedTracepoints && kernel_has_function("bpf_preempt_disable");
+}
+
+}  // namespace
+
 struct ClockTracer::Impl {
   std::unique_ptr<::clocks, FreeWith<clocks__destroy>> clocks;
   std::vector<std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>>> links;
@@ -78,6 +91,7 @@ Result<ClockTracer> ClockTracer::load(const TraceCore& core, const ClockTracerSe
   impl->sample_period_ns = settings.sample_period_ns;
   if (Result<void> adopted = core.adopt(clocks.obj); !adopted) return adopted.error();
   clocks.rodata->trap_ns = settings.trap_ns;
+  clocks.rodata->hold_cpu = tracepoints_are_preempted();
   for (unsigned number = 0; number < DWELL_MAX_SYSCALLS; ++number)
     clocks.rodata->calls[number] = clock_call_of_syscall(number);
   set_probe_role(clocks.progs.on_read, ProbeRole::kEntry, settings.method);

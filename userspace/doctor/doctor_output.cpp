@@ -162,7 +162,7 @@ void add_privileges(const DoctorReport& report, std::string& out) {
       if (!missing.can_be_granted) out += fmt::format("--cap-add {} ", missing.privilege.name + std::strlen("CAP_"));
     out += "(Kubernetes: securityContext.capabilities.add)\n";
   } else if (!report.missing.empty()) {
-    out += fmt::format("hint: sudo dwell ..., or once, for a group of people: {}\n", setcap_advice());
+    out += fmt::format("hint: sudo dwell ..., or once, for a group of people: {}\n", setcap_advice(report.only_perf_uprobes));
   }
 }
 

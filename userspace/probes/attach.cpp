@@ -238,7 +238,9 @@ Result<std::vector<AttachedSite>> ProbeLinks::attach(const std::vector<ProbeSite
 
   if (attempt.privilege_missing()) {
     Error error = attempt.privilege_missing()->because_of("attach probes");
-    error.hint = privilege_hint({Capability::kBpf, Capability::kPerfmon});
+    error.hint = method_ == AttachMethod::kPerf
+                     ? privilege_hint({Capability::kBpf, Capability::kPerfmon, Capability::kSysAdmin})
+                     : privilege_hint({Capability::kBpf, Capability::kPerfmon});
     return error;
   }
   bool any = std::any_of(answers.begin(), answers.end(), [](const AttachedSite& site) { return site.candidate >= 0; });

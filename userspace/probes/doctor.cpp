@@ -24,9 +24,9 @@ namespace dwell {
 
 namespace {
 
-std::vector<MissingPrivilege> missing_of(const CapabilitySets& sets) {
+std::vector<MissingPrivilege> missing_of(const CapabilitySets& sets, bool for_perf_uprobes) {
   std::vector<MissingPrivilege> missing;
-  for (const Privilege& privilege : missing_privileges(sets)) missing.push_back({privilege, can_be_granted(sets, privilege)});
+  for (const Privilege& privilege : missing_privileges(sets, for_perf_uprobes)) missing.push_back({privilege, can_be_granted(sets, privilege)});
   return missing;
 }
 
@@ -181,10 +181,12 @@ DoctorReport examine(std::optional<pid_t> pid) {
   DoctorReport report;
   report.kernel = kernel_name();
   CapabilitySets sets = own_capabilities();
-  report.missing = missing_of(sets);
   report.own_user_namespace = !sets.initial_namespace;
   report.surroundings = surroundings();
   report.calibration = try_methods(report.methods);
+  report.only_perf_uprobes = kernel_types() && !kernel_has_function("bpf_uprobe_multi_link_attach");
+  // Not all kernels ask for it.
+  report.missing = missing_of(sets, report.only_perf_uprobes && !report.calibration.abilities.best);
   report.features = kernel_features(report.calibration);
   if (!can_try(sets)) leave_open(report.features);
   if (pid) report.target = examine_target(*pid, report.calibration);

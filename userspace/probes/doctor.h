@@ -59,6 +59,7 @@ struct DoctorReport {
   std::string kernel;
   std::vector<KernelFeature> features;
   std::vector<MissingPrivilege> missing;
+  bool only_perf_uprobes = false;  // the kernel has no links of many uprobes
   bool own_user_namespace = false;  // where capabilities do not count for BPF
   std::vector<Surrounding> surroundings;
   Calibration calibration;

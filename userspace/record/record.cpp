@@ -99,8 +99,8 @@ Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks
   }
   if (Result<void> watched = (*recorder)->watch(*signals); !watched) return watched.error();
 
-  // A second signal now ends us at once; the file is whole up to its last chunk.
-  signals->let_go();
+  // A second signal ends us at once; the file is whole up to its last chunk.
+  signals->end_at_second();
   if (Result<void> finished = (*recorder)->finish(); !finished) return finished.error();
   RecordOutcome outcome{(*recorder)->path(), (*recorder)->end_reason(), (*recorder)->gave_way(), std::nullopt};
   if (int status = 0; launched && launched->ended(&status)) outcome.child_status = status;

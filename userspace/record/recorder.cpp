@@ -322,6 +322,7 @@ Result<void> Recorder::watch_events(StopSignals& signals) {
   Pace pace;
   std::uint64_t gather_until_ns = 0;
   std::uint64_t last_progress_ns = 0;
+  const std::uint64_t watching_since_ns = monotonic_ns();  // to attach can take as long as a short recording
   watching_ = true;
   while (end_.reason.empty()) {
     epoll_event ready[4];
@@ -352,7 +353,7 @@ Result<void> Recorder::watch_events(StopSignals& signals) {
     }
     if (!end_.reason.empty()) break;
     if (signals.arrived()) end_.reason = "interrupted";
-    if (options_.duration_ns && now_ns - start_ns_ >= *options_.duration_ns)
+    if (options_.duration_ns && now_ns - watching_since_ns >= *options_.duration_ns)
       end_.reason = "the time was over";
     if (all_ended()) end_.reason = "the target ended";
   }

@@ -7,6 +7,13 @@
 #include <cerrno>
 
 namespace dwell {
+namespace {
+
+void restore_both(int) {
+  for (int number : {SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
+}
+
+}  // namespace
 
 Result<StopSignals> StopSignals::catch_them() {
   sigset_t wanted, before;
@@ -25,11 +32,22 @@ Result<StopSignals> StopSignals::catch_them() {
 bool StopSignals::arrived() {
   signalfd_siginfo info;
   bool any = false;
-  while (fd_.valid() && ::read(fd_.get(), &info, sizeof info) == sizeof info) any = true;
+  while (fd_.valid() && ::read(fd_.get(), &info, sizeof info) == sizeof info) any = came_ = true;
   return any;
 }
 
-void StopSignals::let_go() {
+void StopSignals::end_at_second() {
+  (void)arrived();
+  if (!came_) {
+    struct sigaction first {};
+    first.sa_handler = restore_both;
+    first.sa_flags = SA_RESTART;
+    for (int number : {SIGINT, SIGTERM}) ::sigaction(number, &first, nullptr);
+  }
+  unblock();
+}
+
+void StopSignals::unblock() {
   if (!fd_.valid()) return;
   fd_.reset();
   sigprocmask(SIG_SETMASK, &before_, nullptr);

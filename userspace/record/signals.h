@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// StopSignals: SIGINT and SIGTERM as something to poll, for as long as the object lives.
+// StopSignals: SIGINT and SIGTERM as something to poll, until what they end is being finished.
 #pragma once
 
 #include <signal.h>
@@ -13,17 +13,21 @@ class StopSignals {
  public:
   static Result<StopSignals> catch_them();
   StopSignals(StopSignals&&) noexcept = default;
-  ~StopSignals() { let_go(); }
+  ~StopSignals() { unblock(); }
 
   int fd() const { return fd_.get(); }
   bool arrived();  // takes what has arrived
-  // From now on a signal ends us at once, as it would have without us.
-  void let_go();
+  // What was asked for is being finished. The signal that asked for it, or else the first that comes now, changes nothing;
+  // the next one ends us at once.
+  void end_at_second();
 
  private:
   StopSignals(UniqueFd fd, sigset_t before) : fd_(std::move(fd)), before_(before) {}
+  void unblock();
+
   UniqueFd fd_;
   sigset_t before_;
+  bool came_ = false;
 };
 
 }  // namespace dwell

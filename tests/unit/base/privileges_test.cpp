@@ -51,6 +51,19 @@ TEST(Privileges, ARefusalIsNotExplainedByWhatIsThere) {
   EXPECT_THAT(hint, HasSubstr("security module"));
 }
 
+// Kernels that have nothing else open perf uprobes for the administrator's capability alone.
+TEST(Privileges, PerfUprobesNeedOneMore) {
+  CapabilitySets listed = with("000001c000080000");
+  std::string hint = privilege_hint({Capability::kBpf, Capability::kPerfmon, Capability::kSysAdmin}, listed);
+  EXPECT_THAT(hint, HasSubstr("grant CAP_SYS_ADMIN;"));
+  EXPECT_THAT(hint, Not(HasSubstr("security module")));
+  std::vector<Privilege> missing = missing_privileges(with("000001c400080004"), true);
+  ASSERT_EQ(missing.size(), 1u);
+  EXPECT_EQ(missing[0].capability, Capability::kSysAdmin);
+  EXPECT_THAT(setcap_advice(true), HasSubstr(",cap_syslog,cap_sys_admin=ep"));
+  EXPECT_THAT(setcap_advice(), Not(HasSubstr("cap_sys_admin")));
+}
+
 TEST(Privileges, WhatAContainerExcludesCannotBeGrantedInIt) {
   CapabilitySets container = with("00000000a80425fb", "00000000a80425fb");
   for (const Privilege& privilege : missing_privileges(container)) EXPECT_FALSE(can_be_granted(container, privilege));
@@ -76,6 +89,7 @@ TEST(Privileges, TheDocumentationHasTheSameList) {
     Result<std::string> text = read_file(std::string(DWELL_SOURCE_DIR) + page);
     ASSERT_TRUE(text) << page;
     for (const Privilege& privilege : privileges()) EXPECT_THAT(*text, HasSubstr(privilege.name)) << page;
+    EXPECT_THAT(*text, HasSubstr(perf_uprobe_privilege().name)) << page;
     EXPECT_THAT(*text, HasSubstr("chmod 0750")) << page;
   }
 }
