@@ -461,12 +461,6 @@ static __always_inline __u8 call_of(__u64 number) {
   return number < DWELL_MAX_SYSCALLS ? calls[number & (DWELL_MAX_SYSCALLS - 1)] : DWELL_CALL_NONE;
 }
 
-/* Kernels whose tracepoints of system calls can be preempted skip a program on a CPU on which it is preempted: it is kept from
- * that. Not earlier than Linux 7.0, for before 6.16 what holds the CPU may call no global function. */
-const volatile bool hold_cpu = false;
-extern void bpf_preempt_disable(void) __ksym __weak;
-extern void bpf_preempt_enable(void) __ksym __weak;
-
 static __always_inline void enter(void *ctx, struct pt_regs *regs, long number) {
   __u8 call = call_of(number);
   if (!call) return;
@@ -486,9 +480,7 @@ static __always_inline void enter(void *ctx, struct pt_regs *regs, long number) 
 
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_syscall, struct pt_regs *regs, long number) {
-  if (hold_cpu) bpf_preempt_disable();
   enter(ctx, regs, number);
-  if (hold_cpu) bpf_preempt_enable();
   return 0;
 }
 
@@ -513,8 +505,26 @@ static __always_inline void leave(struct pt_regs *regs, long result) {
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_syscall_end, struct pt_regs *regs, long result) {
-  if (hold_cpu) bpf_preempt_disable();
   leave(regs, result);
-  if (hold_cpu) bpf_preempt_enable();
+  return 0;
+}
+
+/* The same by perf's tracepoints, for kernels (from 7.0 on) that can preempt the two above: a CPU skips a program that is preempted
+ * on it, for whoever runs there meanwhile. Perf's are never preempted, and cost a little more. */
+static __always_inline struct pt_regs *user_registers(void) {
+  return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+}
+
+SEC("tp/raw_syscalls/sys_enter")
+int on_perf_syscall(void *ctx) {
+  struct pt_regs *regs = user_registers();
+  enter(ctx, regs, regs->orig_ax);
+  return 0;
+}
+
+SEC("tp/raw_syscalls/sys_exit")
+int on_perf_syscall_end(void *ctx) {
+  struct pt_regs *regs = user_registers();
+  leave(regs, regs->ax);
   return 0;
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "userspace/base/files.h"
+#include "userspace/base/living_thread.h"
 #include "userspace/base/text.h"
 #include "userspace/base/unique_fd.h"
 
@@ -71,7 +72,7 @@ struct PerfMapPlace {
 // ("Uid: real effective ..."). When the process has ended, what it left here, if it ran in no container.
 PerfMapPlace place_of_perf_map(pid_t pid, uid_t owner) {
   if (owner == kSameAsOurs) owner = ::geteuid();
-  std::string root = fmt::format("/proc/{}/root", pid);
+  std::string root = fmt::format("/proc/{}/root", living_thread(pid));
   Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid));
   if (!status || ::access(root.c_str(), F_OK) != 0) return {fmt::format("/tmp/perf-{}.map", pid), owner};
   pid_t inner = number_in<pid_t>(*status, "NSpid:", true).value_or(pid);

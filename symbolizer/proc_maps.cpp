@@ -14,6 +14,7 @@
 #include <optional>
 
 #include "userspace/base/files.h"
+#include "userspace/base/living_thread.h"
 #include "userspace/base/open_regular.h"
 #include "userspace/base/privileges.h"
 #include "userspace/base/text.h"
@@ -108,7 +109,7 @@ std::vector<Mapping> parse_maps(std::string_view text, std::size_t* skipped) {
 }
 
 Result<std::vector<Mapping>> read_maps(pid_t pid, std::size_t* skipped) {
-  std::string path = fmt::format("/proc/{}/maps", pid);
+  std::string path = fmt::format("/proc/{}/maps", living_thread(pid));
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd.valid()) return no_process(pid, "read " + path, errno);
   Result<std::string> text = read_file(path);
@@ -125,11 +126,11 @@ Result<std::string> path_to_open(pid_t pid, const Mapping& mapping) {
     return Error{fmt::format("open the mapping at {:#x} of PID {}: it is not a file", mapping.start, pid), "",
                  Exit::kBadInput};
   }
-  std::string by_address = fmt::format("/proc/{}/map_files/{:x}-{:x}", pid, mapping.start, mapping.end);
+  std::string by_address = fmt::format("/proc/{}/map_files/{:x}-{:x}", living_thread(pid), mapping.start, mapping.end);
   Result<FilePointer> direct = point_at_regular(by_address);
   if (direct) return by_address;
 
-  std::string by_path = fmt::format("/proc/{}/root{}", pid, mapping.path);
+  std::string by_path = fmt::format("/proc/{}/root{}", living_thread(pid), mapping.path);
   Result<FilePointer> found = point_at_regular(by_path);
   if (found && is_file_of(mapping, found->status) && leads_there_from_here(by_path, mapping)) return by_path;
   std::string why = found ? by_path + ": replaced by another file since it was mapped" : found.error().what;
@@ -147,7 +148,7 @@ Result<std::string> read_vdso(pid_t pid, const Mapping& vdso) {
   std::string bytes(size, '\0');
   // Not by /proc/PID/mem, which only its owner may open.
   iovec local{bytes.data(), size}, remote{reinterpret_cast<void*>(vdso.start), size};
-  ssize_t n = ::process_vm_readv(pid, &local, 1, &remote, 1, 0);
+  ssize_t n = ::process_vm_readv(living_thread(pid), &local, 1, &remote, 1, 0);
   if (n < 0) return no_process(pid, doing, errno);
   if (static_cast<std::uint64_t>(n) != size)
     return Error{fmt::format("{}: {} of {} bytes", doing, n, size), "", Exit::kFailed};

@@ -14,6 +14,8 @@
 #include <set>
 #include <string_view>
 
+#include "userspace/base/living_thread.h"
+
 namespace dwell {
 namespace {
 
@@ -124,6 +126,7 @@ Result<FilePointer> point_at_regular(const std::string& path, const std::string&
 }
 
 bool has_our_root(pid_t pid) {
+  pid = living_thread(pid);
   struct stat ours {}, theirs {}, our_mounts {}, their_mounts {};
   return ::stat("/", &ours) == 0 && ::stat(fmt::format("/proc/{}/root/.", pid).c_str(), &theirs) == 0 &&
          ::stat("/proc/self/ns/mnt", &our_mounts) == 0 &&

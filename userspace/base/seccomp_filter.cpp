@@ -25,7 +25,8 @@ constexpr int kComputing[] = {
     SYS_exit,          SYS_exit_group,    SYS_gettid,         SYS_getpid,          SYS_set_robust_list, SYS_rseq,
     SYS_getrandom,     SYS_sched_getaffinity, SYS_restart_syscall, SYS_set_tid_address, SYS_getrusage};
 constexpr int kOpening[] = {SYS_open, SYS_openat, SYS_openat2, SYS_newfstatat, SYS_stat, SYS_lstat, SYS_statx,
-                            SYS_readlink, SYS_readlinkat, SYS_access, SYS_faccessat, SYS_faccessat2, SYS_geteuid};
+                            SYS_readlink, SYS_readlinkat, SYS_access, SYS_faccessat, SYS_faccessat2, SYS_geteuid,
+                            SYS_getdents64};
 
 constexpr std::uint32_t kNumber = offsetof(seccomp_data, nr), kArchitecture = offsetof(seccomp_data, arch);
 constexpr std::uint32_t argument(int index) {  // its lower half

@@ -92,7 +92,7 @@ Result<void> Look::prepare() {
   pidfd_ = std::move(*pidfd);
   own_cpu_at_start_ns_ = own_cpu_ns();
 
-  Result<Calibration> calibration = calibrate();
+  Result<Calibration> calibration = calibrate(method_for(facts_, std::nullopt));
   if (!calibration) return calibration.error();
   calibration_ = *calibration;
   if (!calibration_.abilities.best) return calibration_.why_no_probes();

@@ -13,6 +13,7 @@
 
 #include "bpf/probe_shapes.h"
 #include "userspace/base/files.h"
+#include "userspace/base/living_thread.h"
 #include "userspace/base/text.h"
 #include "userspace/clocks/functions.h"
 #include "userspace/clocks/names.h"
@@ -143,7 +144,7 @@ std::vector<TimerClock> timers_of(pid_t pid) {
   std::vector<TimerClock> timers;
   std::error_code ignored;
   for (const auto& entry :
-       std::filesystem::directory_iterator(fmt::format("/proc/{}/fdinfo", pid), ignored)) {
+       std::filesystem::directory_iterator(fmt::format("/proc/{}/fdinfo", living_thread(pid)), ignored)) {
     Result<std::string> text = read_file(entry.path());
     std::optional<long> clock = text ? field_of(*text, "clockid:") : std::nullopt;
     if (!clock) continue;

@@ -15,7 +15,6 @@
 #include "userspace/base/unique_fd.h"
 #include "userspace/clocks/names.h"
 #include "userspace/collect/free_with.h"
-#include "userspace/kernel/kernel_types.h"
 #include "userspace/kernel/kernel_version.h"
 
 namespace dwell {
@@ -61,9 +60,11 @@ namespace {
 
 constexpr KernelVersion kPreemptedTracepoints{7, 0};
 
-bool tracepoints_are_preempted() {
+// Perf's tracepoints, whose numbers only tracefs tells; without it the others are better than none.
+bool wants_perf_tracepoints() {
   std::optional<KernelVersion> kernel = parse_kernel_version(kernel_release());
-  return kernel && *kernel >= kPreemptedTracepoints && kernel_has_function("bpf_preempt_disable");
+  return kernel && *kernel >= kPreemptedTracepoints &&
+         ::access("/sys/kernel/tracing/events/raw_syscalls/sys_exit/id", R_OK) == 0;
 }
 
 }  // namespace
@@ -73,6 +74,7 @@ struct ClockTracer::Impl {
   std::vector<std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>>> links;
   std::vector<UniqueFd> samplers, sampler_links;
   std::string why_no_samples;
+  std::array<bpf_program*, 2> syscalls = {};  // at their start and end
   std::uint64_t sample_period_ns = 0;
   std::uint64_t windows = 0;
 
@@ -91,9 +93,13 @@ Result<ClockTracer> ClockTracer::load(const TraceCore& core, const ClockTracerSe
   impl->sample_period_ns = settings.sample_period_ns;
   if (Result<void> adopted = core.adopt(clocks.obj); !adopted) return adopted.error();
   clocks.rodata->trap_ns = settings.trap_ns;
-  clocks.rodata->hold_cpu = tracepoints_are_preempted();
   for (unsigned number = 0; number < DWELL_MAX_SYSCALLS; ++number)
     clocks.rodata->calls[number] = clock_call_of_syscall(number);
+  std::array<bpf_program*, 2> raw{clocks.progs.on_syscall, clocks.progs.on_syscall_end};
+  std::array<bpf_program*, 2> perf{clocks.progs.on_perf_syscall, clocks.progs.on_perf_syscall_end};
+  bool by_perf = wants_perf_tracepoints();
+  for (bpf_program* unused : by_perf ? raw : perf) bpf_program__set_autoload(unused, false);
+  impl->syscalls = by_perf ? perf : raw;
   set_probe_role(clocks.progs.on_read, ProbeRole::kEntry, settings.method);
   if (int err = clocks__load(&clocks)) return load_error(kWhat, -err);
   return ClockTracer(std::move(impl));
@@ -141,7 +147,7 @@ void ClockTracer::Impl::sample() {
 }
 
 Result<void> ClockTracer::attach() {
-  for (bpf_program* program : {impl_->clocks->progs.on_syscall, impl_->clocks->progs.on_syscall_end}) {
+  for (bpf_program* program : impl_->syscalls) {
     bpf_link* link = bpf_program__attach(program);
     if (!link) return load_error(bpf_program__name(program), errno);
     impl_->links.emplace_back(link);

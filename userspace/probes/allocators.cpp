@@ -12,6 +12,7 @@
 
 #include "symbolizer/decompress.h"
 #include "userspace/base/cursor.h"
+#include "userspace/base/living_thread.h"
 #include "userspace/base/privileges.h"
 #include "userspace/probes/forwarders.h"
 #include "userspace/process/process_memory.h"
@@ -367,7 +368,7 @@ Result<AllocModule> find_allocator(pid_t pid, const Mapping& mapping) {
 }
 
 Result<AllocatorSet> find_allocators(pid_t pid, const std::vector<Mapping>& mappings) {
-  Result<ElfFile> program = ElfFile::open(fmt::format("/proc/{}/exe", pid));
+  Result<ElfFile> program = ElfFile::open(fmt::format("/proc/{}/exe", living_thread(pid)));
   if (!program) {
     Error error = program.error().because_of(fmt::format("read the program of PID {}", pid));
     if (error.exit == Exit::kUnsupported) error.hint = "only 64-bit x86 programs can be traced";

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "userspace/base/files.h"
+#include "userspace/base/living_thread.h"
 #include "userspace/base/privileges.h"
 
 namespace dwell {
@@ -85,7 +86,7 @@ Result<PerfProbe> create_perf_probe(int program, const std::string& path, const 
   attributes.config = at_return ? uprobe->return_bit : 0;
   attributes.uprobe_path = reinterpret_cast<std::uint64_t>(path.c_str());
   attributes.probe_offset = place.file_offset;
-  int event = static_cast<int>(syscall(SYS_perf_event_open, &attributes, pid, -1, -1, PERF_FLAG_FD_CLOEXEC));
+  int event = static_cast<int>(syscall(SYS_perf_event_open, &attributes, living_thread(pid), -1, -1, PERF_FLAG_FD_CLOEXEC));
   if (event < 0) return system_error("open a perf uprobe", errno);
   PerfProbe probe{UniqueFd(event), {}};
   LIBBPF_OPTS(bpf_link_create_opts, options, .perf_event = {.bpf_cookie = place.cookie});
@@ -109,6 +110,10 @@ const char* attach_method_name(AttachMethod method) {
       return "perf uprobe";
   }
   return "?";
+}
+
+std::optional<AttachMethod> method_for(const ProcessFacts& target, std::optional<AttachMethod> wanted) {
+  return target.main_thread_ended ? AttachMethod::kPerf : wanted;
 }
 
 bool role_needed(ProbeRole role, AttachMethod method) {
@@ -302,7 +307,7 @@ void ProbeLinks::detach() {
 }
 
 Result<bool> has_seccomp_filter(pid_t pid) {
-  Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid));
+  Result<std::string> status = read_file(fmt::format("/proc/{}/status", living_thread(pid)));
   if (!status) return status.error();
   std::size_t at = status->find("\nSeccomp:");
   if (at == std::string::npos) return false;
@@ -318,7 +323,7 @@ bool shadow_stack_in(std::string_view status) {
 }
 
 bool has_shadow_stack(pid_t pid) {
-  Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid));
+  Result<std::string> status = read_file(fmt::format("/proc/{}/status", living_thread(pid)));
   return status && shadow_stack_in(*status);
 }
 

@@ -15,6 +15,7 @@
 
 #include "userspace/base/result.h"
 #include "userspace/base/unique_fd.h"
+#include "userspace/process/process.h"
 
 struct bpf_program;
 
@@ -26,6 +27,10 @@ enum class AttachMethod : std::uint8_t {
   kPerf,     // a perf event for each probe
 };
 const char* attach_method_name(AttachMethod method);  // "uprobe session", "uprobe_multi", "perf uprobe"
+
+// Links of many probes find a process's memory by its main thread: where that has ended, only perf uprobes can be tied to
+// another one. None: the best there is.
+std::optional<AttachMethod> method_for(const ProcessFacts& target, std::optional<AttachMethod> wanted);
 
 // What a BPF program is for. Before an object is loaded, each of its probe programs is given its role, so
 // that the kernel accepts it for the links of that method.

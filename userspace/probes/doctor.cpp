@@ -14,6 +14,7 @@
 #include <memory>
 
 #include "userspace/base/files.h"
+#include "userspace/base/living_thread.h"
 #include "userspace/process/code_signs.h"
 #include "userspace/base/privileges.h"
 #include "userspace/kernel/kernel_types.h"
@@ -86,7 +87,7 @@ std::string kernel_name() {
 
 std::string program_of(pid_t pid) {
   char path[4096];
-  ssize_t size = readlink(fmt::format("/proc/{}/exe", pid).c_str(), path, sizeof path);
+  ssize_t size = readlink(fmt::format("/proc/{}/exe", living_thread(pid)).c_str(), path, sizeof path);
   return size < 0 ? std::string("?") : std::string(path, static_cast<std::size_t>(size));
 }
 

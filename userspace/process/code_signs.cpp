@@ -9,6 +9,7 @@
 #include <charconv>
 
 #include "userspace/base/files.h"
+#include "userspace/base/living_thread.h"
 #include "userspace/base/unique_fd.h"
 
 namespace dwell {
@@ -38,7 +39,7 @@ std::string sign_of_difference(pid_t pid, const Mapping& mapping) {
   Result<std::string> path = path_to_open(pid, mapping);
   if (!path) return {};
   std::string file = read_range(*path, mapping.file_offset, size);
-  std::string memory = read_range(fmt::format("/proc/{}/mem", pid), mapping.start, size);
+  std::string memory = read_range(fmt::format("/proc/{}/mem", living_thread(pid)), mapping.start, size);
   if (file.empty() || memory.empty()) return {};
   CodeDifference difference = compare_code(file, memory);
   if (difference.bytes == 0) return {};
@@ -50,7 +51,7 @@ std::string sign_of_difference(pid_t pid, const Mapping& mapping) {
 }
 
 std::string tracer_sign(pid_t pid) {
-  Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid));
+  Result<std::string> status = read_file(fmt::format("/proc/{}/status", living_thread(pid)));
   std::size_t at = status ? status->find("\nTracerPid:") : std::string::npos;
   if (at == std::string::npos) return {};
   long tracer = std::strtol(status->c_str() + at + 11, nullptr, 10);
@@ -136,7 +137,7 @@ std::vector<std::string> code_signs(pid_t pid, const std::vector<Mapping>& mappi
                                     const std::vector<std::string>& expected) {
   std::vector<std::string> signs = signs_in(mappings);
   if (std::string tracer = tracer_sign(pid); !tracer.empty()) signs.push_back(std::move(tracer));
-  if (Result<std::string> environment = read_file(fmt::format("/proc/{}/environ", pid))) {
+  if (Result<std::string> environment = read_file(fmt::format("/proc/{}/environ", living_thread(pid)))) {
     for (const std::string& library : preloaded(*environment)) {
       // A name may be a link to the file that is mapped: "libx.so.2" for "libx.so.2.0.1".
       bool known = std::any_of(expected.begin(), expected.end(), [&](const std::string& path) {
@@ -145,7 +146,7 @@ std::vector<std::string> code_signs(pid_t pid, const std::vector<Mapping>& mappi
       if (!known) signs.push_back(fmt::format("{} is preloaded, and may replace functions", library));
     }
   }
-  Result<std::string> smaps = read_file(fmt::format("/proc/{}/smaps", pid));
+  Result<std::string> smaps = read_file(fmt::format("/proc/{}/smaps", living_thread(pid)));
   if (!smaps) return signs;
   std::vector<std::uint64_t> dirty = dirty_mappings(*smaps);
   for (const Mapping& mapping : mappings) {

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "userspace/base/files.h"
+#include "userspace/base/living_thread.h"
 #include "userspace/base/privileges.h"
 #include "userspace/base/text.h"
 
@@ -77,14 +78,14 @@ SocketLine parse_inet_socket(std::string_view line, std::string_view protocol) {
 void Descriptors::read_sockets() {
   sockets_read_ = true;
   for (const char* protocol : {"tcp", "tcp6", "udp", "udp6"}) {
-    Result<std::string> table = read_file(fmt::format("/proc/{}/net/{}", pid_, protocol));
+    Result<std::string> table = read_file(fmt::format("/proc/{}/net/{}", living_thread(pid_), protocol));
     if (!table) continue;
     for (std::string_view line : split(*table, '\n')) {
       SocketLine socket = parse_inet_socket(line, std::string_view(protocol).substr(0, 3));
       if (socket.inode) sockets_[socket.inode] = socket.words;
     }
   }
-  Result<std::string> table = read_file(fmt::format("/proc/{}/net/unix", pid_));
+  Result<std::string> table = read_file(fmt::format("/proc/{}/net/unix", living_thread(pid_)));
   if (!table) return;
   for (std::string_view line : split(*table, '\n')) {
     std::vector<std::string_view> fields = words_of(line);
@@ -107,7 +108,7 @@ std::string Descriptors::not_known() const {
 
 std::string Descriptors::describe_anew(int fd) {
   char buffer[4096];
-  ssize_t n = ::readlink(fmt::format("/proc/{}/fd/{}", pid_, fd).c_str(), buffer, sizeof buffer);
+  ssize_t n = ::readlink(fmt::format("/proc/{}/fd/{}", living_thread(pid_), fd).c_str(), buffer, sizeof buffer);
   if (n < 0 && errno != ENOENT && problem_.empty())
     problem_ = not_known();
   if (n < 0) return fmt::format("descriptor {}", fd);
@@ -132,7 +133,7 @@ std::string Descriptors::describe(int fd) {
 }
 
 std::vector<int> Descriptors::watched_by(int epoll_fd) const {
-  Result<std::string> info = read_file(fmt::format("/proc/{}/fdinfo/{}", pid_, epoll_fd));
+  Result<std::string> info = read_file(fmt::format("/proc/{}/fdinfo/{}", living_thread(pid_), epoll_fd));
   return info ? parse_watched(*info) : std::vector<int>();
 }
 

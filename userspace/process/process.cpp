@@ -14,6 +14,7 @@
 
 #include "userspace/base/clock.h"
 #include "userspace/base/files.h"
+#include "userspace/base/living_thread.h"
 #include "userspace/base/text.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/process/own_proc.h"
@@ -36,7 +37,7 @@ std::vector<pid_t> numbers(const std::string& text) {
 }
 
 std::string read_command_line(pid_t pid) {
-  Result<std::string> text = read_file(fmt::format("/proc/{}/cmdline", pid), 1 << 20);
+  Result<std::string> text = read_file(fmt::format("/proc/{}/cmdline", living_thread(pid)), 1 << 20);
   if (!text) return "";
   while (!text->empty() && text->back() == '\0') text->pop_back();
   std::replace(text->begin(), text->end(), '\0', ' ');
@@ -53,16 +54,8 @@ bool is_kernel_thread(pid_t pid, const std::string& status) {
   return in_initial_pid_namespace() && has_no_program(pid) && (pid == 2 || status_field(status, "PPid") == "2");
 }
 
-// Where its main thread has ended and others have not, /proc/PID is an empty shell. Asked anew: what was read
-// before may be of the time before that.
 Error ended(pid_t pid) {
-  Result<std::string> status = read_file(fmt::format("/proc/{}/status", pid), 1 << 20);
-  if (!status || numbers(status_field(*status, "Threads")) <= std::vector<pid_t>{1})
-    return {fmt::format("trace PID {}: it has ended and waits for its parent to notice", pid), "", Exit::kNoTarget};
-  return {fmt::format("trace PID {}: its main thread has ended while others go on, and with it /proc no longer shows the "
-                      "memory and files of the process",
-                      pid),
-          "", Exit::kUnsupported};
+  return {fmt::format("trace PID {}: it has ended and waits for its parent to notice", pid), "", Exit::kNoTarget};
 }
 
 }  // namespace
@@ -104,21 +97,20 @@ Result<ProcessFacts> read_process(pid_t pid) {
     return Error{fmt::format("trace PID {}: that is a thread of process {}", pid, tgid[0]),
                  fmt::format("trace the whole process: -p {}", tgid[0]), Exit::kUsage};
   }
-  if (status_field(*status, "State").substr(0, 1) == "Z") {
-    return ended(pid);
-  }
   if (is_kernel_thread(pid, *status)) {
     return Error{fmt::format("trace PID {}: that is a kernel thread, it has no memory of its own", pid), "",
                  Exit::kUnsupported};
   }
-  if (has_no_program(pid)) return ended(pid);
+  pid_t thread = living_thread(pid);
+  if (has_no_program(thread)) return ended(pid);
   ProcessFacts facts;
   facts.pid = pid;
+  facts.main_thread_ended = thread != pid;
   facts.name = status_field(*status, "Name");
   facts.command_line = read_command_line(pid);
   if (facts.command_line.empty()) facts.command_line = facts.name;
   facts.namespace_pids = numbers(status_field(*status, "NSpid"));
-  if (Result<std::string> cgroup = read_file(fmt::format("/proc/{}/cgroup", pid), 1 << 20))
+  if (Result<std::string> cgroup = read_file(fmt::format("/proc/{}/cgroup", living_thread(pid)), 1 << 20))
     facts.container = container_in_cgroup(*cgroup);
   return facts;
 }

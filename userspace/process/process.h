@@ -16,6 +16,7 @@ namespace dwell {
 
 struct ProcessFacts {
   pid_t pid = 0;         // of the whole process, in our PID namespace
+  bool main_thread_ended = false;  // while others go on
   std::string name;      // comm
   std::string command_line;
   std::string container; // id of its container, "" if it is in none

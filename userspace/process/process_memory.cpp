@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 
+#include "userspace/base/living_thread.h"
 #include "userspace/base/privileges.h"
 
 namespace dwell {
@@ -16,6 +17,14 @@ namespace {
 constexpr std::size_t kPiecesAtOnce = 512;
 
 }  // namespace
+
+// ESRCH: that thread has ended.
+ssize_t ProcessMemory::read_by_kernel(const iovec* local, const iovec* remote, std::size_t count) const {
+  ssize_t got = ::process_vm_readv(thread_, local, count, remote, count, 0);
+  if (got >= 0 || errno != ESRCH) return got;
+  thread_ = living_thread(pid_);
+  return ::process_vm_readv(thread_, local, count, remote, count, 0);
+}
 
 bool ProcessMemory::read(std::uint64_t address, void* to, std::size_t size) const {
   return read_some(address, to, size) == size;
@@ -27,7 +36,7 @@ std::size_t ProcessMemory::read_some(std::uint64_t address, void* to, std::size_
   while (done < size) {
     iovec local{static_cast<char*>(to) + done, size - done};
     iovec remote{reinterpret_cast<void*>(address + done), size - done};
-    ssize_t count = ::process_vm_readv(pid_, &local, 1, &remote, 1, 0);
+    ssize_t count = read_by_kernel(&local, &remote, 1);
     if (count <= 0) break;
     done += static_cast<std::size_t>(count);
   }
@@ -46,7 +55,7 @@ void ProcessMemory::read_pieces(std::span<MemoryPiece> pieces) const {
       local[i] = {pieces[i].to, pieces[i].size};
       remote[i] = {reinterpret_cast<void*>(pieces[i].address), pieces[i].size};
     }
-    ssize_t got = ::process_vm_readv(pid_, local.data(), count, remote.data(), count, 0);
+    ssize_t got = read_by_kernel(local.data(), remote.data(), count);
     std::size_t left = got > 0 ? static_cast<std::size_t>(got) : 0;
     std::size_t whole = 0;
     while (whole < count && left >= pieces[whole].size) {
@@ -68,7 +77,7 @@ Result<void> ProcessMemory::check(std::uint64_t address) const {
   char byte;
   if (reader_) return {};
   iovec local{&byte, 1}, remote{reinterpret_cast<void*>(address), 1};
-  if (::process_vm_readv(pid_, &local, 1, &remote, 1, 0) == 1) return {};
+  if (read_by_kernel(&local, &remote, 1) == 1) return {};
   int error = errno;
   return system_error(fmt::format("read the memory of PID {}", pid_), error,
                       error == EPERM ? privilege_hint({Capability::kSysPtrace}) : "");

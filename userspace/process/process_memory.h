@@ -16,6 +16,8 @@
 
 #include "userspace/base/result.h"
 
+struct iovec;
+
 namespace dwell {
 
 struct MemoryPiece {
@@ -52,7 +54,10 @@ class ProcessMemory {
   Result<void> check(std::uint64_t address) const;
 
  private:
+  ssize_t read_by_kernel(const iovec* local, const iovec* remote, std::size_t count) const;
+
   pid_t pid_;
+  mutable pid_t thread_ = pid_;  // by which the kernel finds the memory
   Reader reader_;  // empty: the kernel's
 };
 

@@ -20,7 +20,7 @@ namespace dwell {
 namespace {
 
 Result<Calibration> calibrate_for(const ProcessFacts& target, const RecordOptions& options) {
-  Result<Calibration> calibration = calibrate(options.attach_method);
+  Result<Calibration> calibration = calibrate(method_for(target, options.attach_method));
   if (!calibration) return calibration;
   const ProbeAbilities& able = calibration->abilities;
   if (!able.best) return calibration->why_no_probes();

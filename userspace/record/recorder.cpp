@@ -16,6 +16,7 @@
 #include <set>
 
 #include "userspace/base/clock.h"
+#include "userspace/base/living_thread.h"
 #include "userspace/base/memory_limit.h"
 #include "userspace/base/output_file.h"
 #include "userspace/base/text.h"
@@ -77,7 +78,8 @@ struct Recorder::Process {
   LookBudget budget;
   std::uint64_t news_since_ns = 0;   // it has mapped something that was not looked at yet; 0: nothing
   ProgramChange change;
-  bool blind = false;  // the kernel ties its probes to a thread that is gone: another one called execve()
+  pid_t tied_to = 0;   // the thread by which perf uprobes find its memory
+  bool blind = false;  // the kernel ties its probes to a thread that is gone
   bool ended = false;
 };
 
@@ -238,6 +240,7 @@ Result<void> Recorder::sync(Process& process) {
   std::uint64_t began_ns = monotonic_ns();
   std::uint64_t since_ns = std::exchange(process.news_since_ns, 0);
   std::size_t skipped_lines = 0;
+  process.tied_to = living_thread(static_cast<pid_t>(process.info.pid));
   Result<std::vector<Mapping>> mappings = read_maps(process.info.pid, &skipped_lines);
   if (!mappings) return mappings.error();
   lost_map_lines_ += skipped_lines;
@@ -381,6 +384,11 @@ void Recorder::handle(const ProcessNews& news) {
       ended(process, news.time_ns);
       break;
     case ProcessNews::Kind::kThreadExited:
+      // The kernel takes its probes away at their next hit.
+      if (news.tid != static_cast<std::uint32_t>(process.tied_to) || calibration_.abilities.best != AttachMethod::kPerf) break;
+      process.blind = true;
+      if (process.news_since_ns == 0) process.news_since_ns = news.time_ns;
+      if (Result<void> tied = tie_again(process); !tied) note_once(tied.error().what);
       break;
   }
 }
@@ -428,6 +436,17 @@ void Recorder::look_again() {
     }
     if (Result<void> synced = sync(*process); !synced) note_once(synced.error().what);
   }
+}
+
+Result<void> Recorder::tie_again(Process& process) {
+  std::uint64_t since_ns = process.news_since_ns;
+  process.blind = false;
+  for (auto& tracer : tracers_) tracer->forget_probes(process.slot);
+  if (Result<void> synced = sync(process); !synced) return synced;
+  note(fmt::format("the thread of process {} ended to which its probes were tied: calls may be missing in the {:.1f} ms until "
+                   "they were tied to another one",
+                   process.info.pid, static_cast<double>(monotonic_ns() - since_ns) / 1e6));
+  return {};
 }
 
 // The process runs on meanwhile: it is never stopped for us. Only what dwell itself has started is held, if it

@@ -78,6 +78,8 @@ class Recorder {
   void note_gap(Process& process, bool at_the_end = false);
   void write_late(std::uint64_t late_ns);
   void look_again();  // at the mappings of the processes that have news, as far as the budget goes
+  // Perf uprobes have lost the thread to which they were tied, and the process goes on.
+  Result<void> tie_again(Process& process);
   void spare_target(std::uint64_t now_ns);
   void cure(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc);
   void handle_of_nobody(const ProcessNews& news);

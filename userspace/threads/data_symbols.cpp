@@ -8,6 +8,7 @@
 
 #include "symbolizer/debug_files.h"
 #include "symbolizer/demangle.h"
+#include "userspace/base/living_thread.h"
 #include "userspace/base/open_regular.h"
 
 namespace dwell {
@@ -59,7 +60,7 @@ const DataSymbols::Module* DataSymbols::module_of(const Mapping& mapping) {
   module->bias = mapping.start - *vaddr;
   DebugSearch search;
   search.foreign_root = !has_our_root(pid_);
-  search.roots.insert(search.roots.begin(), fmt::format("/proc/{}/root", pid_));
+  search.roots.insert(search.roots.begin(), fmt::format("/proc/{}/root", living_thread(pid_)));
   module->debug = find_debug_file(module->elf.get(), module->elf->build_id(), mapping.path, search).elf;
   known->second = std::move(module);
   return known->second.get();

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "userspace/base/files.h"
+#include "userspace/base/living_thread.h"
 #include "userspace/base/text.h"
 
 namespace dwell {
@@ -34,7 +35,7 @@ std::vector<pid_t> numbered(const std::string& folder) {
 
 std::string pid_namespace_of(pid_t process) {
   std::error_code error;
-  return std::filesystem::read_symlink(fmt::format("/proc/{}/ns/pid", process), error).native();
+  return std::filesystem::read_symlink(fmt::format("/proc/{}/ns/pid", living_thread(process)), error).native();
 }
 
 }  // namespace

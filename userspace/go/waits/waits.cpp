@@ -11,6 +11,7 @@
 #include <memory>
 
 #include "userspace/base/files.h"
+#include "userspace/base/living_thread.h"
 #include "userspace/base/text.h"
 #include "userspace/go/waits/semaphores.h"
 
@@ -64,6 +65,7 @@ std::string link_of(const std::string& path) {
 
 std::vector<EpollEntry> epoll_entries(pid_t pid) {
   std::vector<EpollEntry> result;
+  pid = living_thread(pid);
   std::string folder = fmt::format("/proc/{}/fd", pid);
   std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(folder.c_str()), ::closedir);
   while (dirent* entry = open ? ::readdir(open.get()) : nullptr) {
