@@ -10,6 +10,8 @@
 
 #include <thread>
 
+#include "userspace/base/living_thread.h"
+
 namespace dwell {
 namespace {
 
@@ -46,7 +48,7 @@ TEST(Process, AThreadIsNotAProcess) {
 }
 
 // It is no kernel thread, though it has no program, nor has it ended.
-TEST(Process, OneWhoseMainThreadHasEndedIsRefusedByThatName) {
+TEST(Process, OneWhoseMainThreadHasEndedIsSeenThroughAnother) {
   pid_t child = ::fork();
   if (child == 0) {
     pthread_t other;
@@ -54,10 +56,12 @@ TEST(Process, OneWhoseMainThreadHasEndedIsRefusedByThatName) {
     ::syscall(SYS_exit, 0);
   }
   Result<ProcessFacts> facts = read_process(child);
-  while (facts) facts = read_process(child);
-  EXPECT_EQ(facts.error().exit, Exit::kUnsupported);
-  EXPECT_NE(facts.error().what.find("its main thread has ended while others go on"), std::string::npos)
-      << facts.error().what;
+  while (facts && !facts->main_thread_ended) facts = read_process(child);
+  ASSERT_TRUE(facts) << facts.error().what;
+  EXPECT_EQ(facts->pid, child);
+  EXPECT_FALSE(facts->command_line.empty());
+  EXPECT_NE(living_thread(child), child);
+  EXPECT_EQ(living_thread(::getpid()), ::getpid());
   ::kill(child, SIGKILL);
   ::waitpid(child, nullptr, 0);
 }
