@@ -64,7 +64,7 @@ TEST_F(Guardrails, AStormOfMappingsIsReadWithinABudget) {
   std::this_thread::sleep_for(std::chrono::milliseconds(500));  // what it may read in advance is read
   std::uint64_t before = bytes_read(dwell);
   Clock::time_point began = Clock::now();
-  std::this_thread::sleep_for(std::chrono::seconds(4));
+  std::this_thread::sleep_for(std::chrono::seconds(3));
   double seconds = std::chrono::duration<double>(Clock::now() - began).count();
   double reads = static_cast<double>(bytes_read(dwell) - before) / static_cast<double>(proc(target.pid(), "maps").size());
   Clock::time_point read_began = Clock::now();

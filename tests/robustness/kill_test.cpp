@@ -30,7 +30,7 @@ constexpr int kKillsOfATarget = 10;
 
 int kills_for_each_window() {
   const char* all = std::getenv("DWELL_KILLS");
-  return std::max(1, (all ? std::atoi(all) : 40) / kWindows);
+  return std::max(1, (all ? std::atoi(all) : 21) / kWindows);
 }
 
 struct Window {

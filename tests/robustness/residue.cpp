@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <fstream>
 
 #include "symbolizer/proc_maps.h"
 #include "userspace/base/unique_fd.h"
@@ -16,6 +19,23 @@ namespace dwell::testing {
 std::set<unsigned> bpf_program_ids() {
   std::set<unsigned> ids;
   for (unsigned id = 0; bpf_prog_get_next_id(id, &id) == 0;) ids.insert(id);
+  return ids;
+}
+
+std::set<unsigned> orphaned_bpf_program_ids() {
+  std::set<unsigned> ids = bpf_program_ids();
+  std::error_code gone;
+  for (const auto& process : std::filesystem::directory_iterator("/proc")) {
+    if (!std::isdigit(process.path().filename().string()[0])) continue;
+    for (std::filesystem::directory_iterator fd(process.path() / "fdinfo", gone), end; !gone && fd != end; fd.increment(gone)) {
+      std::error_code closed;
+      std::string kind = std::filesystem::read_symlink(process.path() / "fd" / fd->path().filename(), closed);
+      if (kind.find("bpf") == std::string::npos) continue;
+      std::ifstream info(fd->path());
+      for (std::string word; info >> word;)
+        if (unsigned id = 0; word == "prog_id:" && info >> id) ids.erase(id);
+    }
+  }
   return ids;
 }
 

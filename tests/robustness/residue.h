@@ -12,6 +12,8 @@ namespace dwell::testing {
 
 // Ids of all BPF programs that are loaded on the machine.
 std::set<unsigned> bpf_program_ids();
+// Of those that no process holds: left behind, or on their way out. Others record on the machine as well.
+std::set<unsigned> orphaned_bpf_program_ids();
 
 // Places where the code that a process has mapped differs from the file that it is mapped from: breakpoints.
 // "libc.so.6+0x98990", at most ten.

@@ -38,7 +38,7 @@ void check(const Attempt& run) {
 void check_all(const std::vector<Attempt>& runs) {
   std::atomic<std::size_t> next{0};
   std::vector<std::thread> workers;
-  for (int i = 0; i < setting("DWELL_SAFETY_WORKERS", 4); ++i)
+  for (int i = 0; i < setting("DWELL_SAFETY_WORKERS", 6); ++i)
     workers.emplace_back([&] {
       for (std::size_t at = next++; at < runs.size(); at = next++) check(runs[at]);
     });
