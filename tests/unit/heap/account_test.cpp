@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+
+#include "userspace/memory/account/account.h"
+
+namespace dwell::testing {
+namespace {
+
+using namespace memory;
+using heap::PageState;
+
+constexpr const char* kSmaps =
+    "555500000000-555500010000 r-xp 00000000 08:01 7                          /usr/bin/app\n"
+    "Rss:                  40 kB\nAnonymous:             0 kB\nVmFlags: rd ex\n"
+    "555500010000-555500012000 rw-p 00010000 08:01 7                          /usr/bin/app\n"
+    "Rss:                   8 kB\nAnonymous:             8 kB\n"
+    "555500012000-555500014000 rw-p 00000000 00:00 0 \n"
+    "Rss:                   4 kB\nAnonymous:             4 kB\n"
+    "555500100000-555500200000 rw-p 00000000 00:00 0                          [heap]\n"
+    "Rss:                 512 kB\nAnonymous:           512 kB\nSwap:                  16 kB\n"
+    "7f0000000000-7f0000100000 rw-p 00000000 00:00 0 \n"
+    "Rss:                 100 kB\nAnonymous:           100 kB\n"
+    "7f0000200000-7f0000300000 rw-s 00000000 00:01 9                          /memfd:x (deleted)\n"
+    "Rss:                 300 kB\nAnonymous:             0 kB\n"
+    "7ffd00000000-7ffd00021000 rw-p 00000000 00:00 0                          [stack]\n"
+    "Rss:                  12 kB\nAnonymous:            12 kB\n";
+
+TEST(Smaps, AreParsedMappingByMapping) {
+  std::vector<MappingUse> uses = parse_smaps(kSmaps);
+  ASSERT_EQ(uses.size(), 7u);
+  EXPECT_EQ(uses[3].resident, 512u << 10);
+  EXPECT_EQ(uses[3].swapped, 16u << 10);
+  EXPECT_EQ(uses[0].mapping.path, "/usr/bin/app");
+  EXPECT_TRUE(parse_smaps("Rss: 4 kB\nnonsense\n").empty());
+}
+
+TEST(Account, AddsUpToRss) {
+  heap::PageStates pages([](std::uint64_t) { return PageState::kPresent; });
+  heap::Inventory inventory;
+  inventory.by_state[0].add(300 << 10, 300 << 10);
+  inventory.by_state[2].add(200 << 10, 200 << 10);
+  inventory.headers = 4 << 10;
+  std::vector<AccountedHeap> heaps{{{{0x555500100000, 0x555500200000}}, &inventory}};
+  std::vector<ThreadStack> stacks{{{0x7ffd00000000, 0x7ffd00021000}, 1, 0}};
+  Account account = make_account(parse_smaps(kSmaps), heaps, stacks, pages);
+  EXPECT_EQ(account.resident, 976u << 10);
+  std::int64_t sum = 0;
+  for (const AccountPart& part : account.parts) sum += part.resident;
+  EXPECT_EQ(sum, static_cast<std::int64_t>(account.resident));
+  EXPECT_EQ(account.of(Part::kLive).resident, 300 << 10);
+  EXPECT_EQ(account.of(Part::kData).resident, 12 << 10);
+  EXPECT_EQ(account.of(Part::kFiles).resident, 40 << 10);
+  EXPECT_EQ(account.of(Part::kShared).resident, 300 << 10);
+  EXPECT_EQ(account.of(Part::kStacks).resident, 12 << 10);
+  EXPECT_EQ(account.of(Part::kUnexplained).resident, (100 + 8) << 10);  // a mapping, and pages of the heap without a block
+  EXPECT_EQ(account.of(Part::kLive).swapped, 16u << 10);
+  ASSERT_EQ(account.unexplained.size(), 1u);
+  EXPECT_EQ(account.unexplained[0].mapping.start, 0x7f0000000000u);
+}
+
+TEST(StackPointer, StandsBeforeTheLastWord) {
+  EXPECT_EQ(stack_pointer_in("202 0x1 0x0 0x0 0x0 0x0 0x0 0x7ffc12345678 0x7f0000000001\n"), 0x7ffc12345678u);
+  EXPECT_EQ(stack_pointer_in("-1 0x7ffc12345678 0x401000\n"), 0x7ffc12345678u);
+  EXPECT_EQ(stack_pointer_in("running\n"), 0u);
+  EXPECT_EQ(stack_pointer_in(""), 0u);
+}
+
+}  // namespace
+}  // namespace dwell::testing

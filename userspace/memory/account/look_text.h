@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+// A look at a process's memory as text, and as JSON: docs/memory-look.md is the contract of the latter.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "ui/json_parts.h"
+#include "ui/text_style.h"
+#include "userspace/memory/account/look.h"
+
+namespace dwell::memory {
+
+struct LookTextOptions {
+  TextStyle style;
+  std::size_t rows = 10;  // of arenas, of size classes, of pins
+};
+
+std::string look_text(const MemoryLook& look, const LookTextOptions& options);
+Json look_json(const MemoryLook& look);
+
+}  // namespace dwell::memory

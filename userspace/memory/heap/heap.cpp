@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/memory/heap/heap.h"
+
+namespace dwell::memory::heap {
+
+std::string_view name_of(BlockState state) {
+  switch (state) {
+    case BlockState::kLive:
+      return "live";
+    case BlockState::kMapped:
+      return "live, mapped";
+    case BlockState::kFree:
+      return "free";
+    case BlockState::kThreadCache:
+      return "thread cache";
+    case BlockState::kFastbin:
+      return "fastbin";
+    case BlockState::kTop:
+      return "top";
+    case BlockState::kMetadata:
+      return "metadata";
+    default:
+      return "unknown";
+  }
+}
+
+}  // namespace dwell::memory::heap

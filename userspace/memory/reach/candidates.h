@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Candidates: blocks that no look so far could reach, over several looks at a program that goes on.
+//
+// A pointer that is moved while the heap is read may be seen nowhere, and all that it holds looks unreachable. So a block
+// counts as reachable from the first look on that reached it, and as a root of all later ones: what was unreachable when the
+// first look began can be reached by no pointer that a reachable block holds later. A leak is never lost by that; what leaked
+// between the looks is.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "userspace/memory/reach/block_index.h"
+
+namespace dwell::memory::reach {
+
+class Candidates {
+ public:
+  static constexpr int kMostLooks = 8;
+
+  // Blocks of this look that were reached in a former one.
+  std::vector<std::uint32_t> known_roots(const BlockIndex& index) const;
+  // What this look reached, `known_roots` included.
+  void add_look(BlockIndex index, std::vector<bool> marked);
+
+  int looks() const { return looks_; }
+  // Two looks in a row reached nothing new of them, or there are none left.
+  bool settled() const { return candidates_.empty() || quiet_ >= 2; }
+  // Unreachable in all looks, and there in all of them; in address order.
+  const std::vector<LiveBlock>& unreachable() const { return candidates_; }
+
+ private:
+  int looks_ = 0, quiet_ = 0;
+  BlockIndex last_{{}};        // of the last look
+  std::vector<bool> reached_;  // in it
+  std::vector<LiveBlock> candidates_;
+};
+
+}  // namespace dwell::memory::reach
