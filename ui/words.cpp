@@ -13,9 +13,9 @@ namespace dwell {
 
 std::string bytes_text(double bytes, double standard_error) {
   std::string text = human_bytes(bytes);
-  if (standard_error > 0 && bytes != 0)
-    text += fmt::format(" ±{:.0f} %", std::ceil(100 * standard_error / std::abs(bytes)));
-  return text;
+  if (standard_error <= 0 || bytes == 0) return text;
+  double percent = std::ceil(100 * standard_error / std::abs(bytes));
+  return text + (percent > 100 ? " ±>100 %" : fmt::format(" ±{:.0f} %", percent));
 }
 
 std::string signed_bytes(double bytes) { return (bytes > 0 ? "+" : "") + human_bytes(bytes); }

@@ -221,7 +221,7 @@ TEST(ClockRecording, SaysTheSameAsALook) {
   ASSERT_EQ(recording.stop(), 0) << recording.program().errors();
   target.write_line("end");
   target.wait();
-  json clocks = report(file, {"--clocks"});
+  json clocks = report(file, {"--only", "clocks"});
 #define EXPECT_RECORDED_WAIT(function, call, clock, absolute)         \
   EXPECT_EQ(has_verdict(clocks, "deadline_on_wall_clock", #function), \
             absolute && !strcmp(clock, "CLOCK_REALTIME"))             \
@@ -231,7 +231,7 @@ TEST(ClockRecording, SaysTheSameAsALook) {
   EXPECT_TRUE(has_verdict(clocks, "interval_on_wall_clock", "interval_by_helper"));
   EXPECT_GT(reads_in(clocks, "interval_by_monotonic").reads, 0u);
   Finished folded =
-      run({dwell_binary(), "export", file, "--view", "clocks", "-f", "folded", "--sample-type", "waited"});
+      run({dwell_binary(), "export", file, "--view", "clocks:reads", "-f", "folded", "--sample-type", "waited"});
   EXPECT_EQ(folded.exit, 0) << folded.errors;
   EXPECT_NE(folded.output.find("wait_in_poll"), std::string::npos);
   EXPECT_NE(run({dwell_binary(), "report", file}).output.find("clock_verdicts"), std::string::npos)
@@ -243,7 +243,7 @@ TEST(ClockRecording, IsNotThereUnlessItWasAskedFor) {
   TemporaryFolder folder;
   std::string file = folder.file("memory.dwell");
   ASSERT_EQ(run({dwell_binary(), "record", "-q", "-o", file, "--", "/bin/true"}).exit, 0);
-  Finished asked = run({dwell_binary(), "report", "--clocks", file});
+  Finished asked = run({dwell_binary(), "report", "--only", "clocks", file});
   EXPECT_EQ(asked.exit, 2);
   EXPECT_NE(asked.errors.find("--clocks"), std::string::npos);
 }

@@ -14,6 +14,7 @@
 #include "userspace/go/record/report.h"
 #include "userspace/go/record/look_report.h"
 #include "userspace/subjects/chunks.h"
+#include "userspace/views/profile_diff.h"
 #include "userspace/threads/blocked.h"
 #include "userspace/go/heap/allocs_report.h"
 #include "userspace/go/contexts/made_report.h"
@@ -39,7 +40,8 @@ void look_at(const Recording& recording) {
                           MemoryView::kPeak, MemoryView::kAll})
     if (!memory_profile(recording, view, filter)) std::abort();
   if (!memory_diff(recording, recording, filter)) std::abort();
-  if (!memory_diff_profile(recording, recording, MemoryView::kAll, {})->samples.empty()) std::abort();
+  Result<Profile> all = memory_profile(recording, MemoryView::kAll, {});
+  if (!all || !profile_difference(*all, *all).samples.empty()) std::abort();
 }
 
 void look_at_threads(const Recording& recording) {

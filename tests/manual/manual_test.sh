@@ -48,6 +48,8 @@ expect_completion --sample-type "$dwell" export --s
 expect_completion speedscope "$dwell" export -f s
 expect_completion json "$dwell" diff -f j
 expect_completion growing "$dwell" export --view g
+expect_completion blocked "$dwell" report --view bl
+expect_completion clocks "$dwell" report --only c
 expect_completion allocations "$dwell" report --sort alloc
 expect_completion mapping "$dwell" report --kind m
 expect_completion $$ "$dwell" record -p $$
@@ -60,7 +62,7 @@ rm -f app.dwell app.txt
 rmdir "$PWD"
 
 # Each value that completion offers for an option is one that the program accepts.
-for pair in report:--sort report:--group report:--kind export:--view symbolize:--demangle record:--attach-method; do
+for pair in report:--sort report:--group report:--kind export:--view report:--only symbolize:--demangle record:--attach-method; do
   command=${pair%%:*} option=${pair##*:}
   COMP_WORDS=("$dwell" "$command" "$option" "") COMP_CWORD=3 COMPREPLY=()
   _dwell

@@ -142,15 +142,42 @@ TEST_F(Errors, AForeignFileIsNoRecording) {
 }
 
 TEST_F(Errors, AMistakeOnTheCommandLineSaysWhatWouldBeRight) {
-  Finished nobody = run({dwell_binary(), "record"});
-  EXPECT_EQ(nobody.exit, static_cast<int>(Exit::kUsage));
-  EXPECT_NE(nobody.errors.find("-p PID"), std::string::npos) << nobody.errors;
-  Finished size = run({dwell_binary(), "record", "-p", "1", "--sample-bytes", "many"});
-  EXPECT_EQ(size.exit, static_cast<int>(Exit::kUsage));
-  EXPECT_NE(size.errors.find("512K"), std::string::npos) << size.errors;
-  EXPECT_EQ(run({dwell_binary(), "conquer"}).exit, static_cast<int>(Exit::kUsage));
+  struct Mistake {
+    std::vector<std::string> arguments;
+    std::string answer;
+  };
+  for (const Mistake& mistake : {Mistake{{"record"}, "Give a PID"},
+                                 Mistake{{"record", "-p", "1", "--sample-bytes", "many"}, "512K"},
+                                 Mistake{{"recrod", "1"}, "did you mean record?"},
+                                 Mistake{{"record", "1", "--follow-fork=yes"}, "did you mean --follow-forks?"},
+                                 Mistake{{"report"}, "FILE is required"},
+                                 Mistake{{"report", "x.dwell", "--sites=-1"}, "'-1' is not a number"},
+                                 Mistake{{"report", "x.dwell", "--view", "retaned"}, "did you mean memory:retained?"},
+                                 Mistake{{"record", "1", "--", "true"}, "one of them"},
+                                 Mistake{{"report", "x.dwell", "--", "true"}, "only 'dwell record' starts a command"}}) {
+    std::vector<std::string> command = {dwell_binary()};
+    command.insert(command.end(), mistake.arguments.begin(), mistake.arguments.end());
+    Finished told = run(command);
+    EXPECT_EQ(told.exit, static_cast<int>(Exit::kUsage)) << told.errors;
+    EXPECT_TRUE(told.errors.starts_with("dwell: ")) << told.errors;
+    EXPECT_NE(told.errors.find(mistake.answer), std::string::npos) << told.errors;
+  }
   EXPECT_EQ(run({dwell_binary(), "--help"}).exit, 0);
   EXPECT_EQ(run({dwell_binary(), "--version"}).exit, 0);
+  EXPECT_EQ(run({dwell_binary(), "export", "--view"}).exit, 0) << "lists the views";
+}
+
+TEST_F(Errors, ANameThatNoProcessHasIsToldBeforeAnythingIsAttached) {
+  expect_error(run({dwell_binary(), "record", "no-such-name"}), Exit::kNoTarget, "'no-such-name'");
+  expect_error(run({dwell_binary(), "threads", "no-such-name"}), Exit::kNoTarget, "'no-such-name'");
+}
+
+TEST_F(Errors, StandardOutputIsThatOfTheProgramThatWasStarted) {
+  DWELL_NEEDS_BPF();
+  Finished told = run({dwell_binary(), "record", "-o", folder_.file("echo.dwell"), "--", "/bin/echo", "hello"});
+  EXPECT_EQ(told.exit, 0) << told.errors;
+  EXPECT_EQ(told.output, "hello\n");
+  EXPECT_NE(told.errors.find("echo.dwell written"), std::string::npos) << told.errors;
 }
 
 TEST_F(Errors, ACommandThatCantBeStartedEndsLikeAShell) {

@@ -169,7 +169,7 @@ TEST(Look, KeptAsARecordingItReadsTheSame) {
   Finished folded = run({dwell_binary(), "export", file, "-f", "folded", "--sample-type", "threads"});
   EXPECT_EQ(folded.exit, 0) << folded.errors;
   EXPECT_THAT(folded.output, ::testing::ContainsRegex(fmt::format("idle_worker;[^\n]* {}\n", IDLE_WORKERS)));
-  EXPECT_EQ(run({dwell_binary(), "export", file, "--view", "threads", "-o", folder.file("look.pb.gz")}).exit,
+  EXPECT_EQ(run({dwell_binary(), "export", file, "--view", "threads:look", "-o", folder.file("look.pb.gz")}).exit,
             0);
 }
 

@@ -76,9 +76,9 @@ TEST(Recorded, LooksNowAndThenTellSinceWhenSomethingIsStuck) {
     EXPECT_EQ(look["threads"], 3);
     EXPECT_EQ(look["stuck"], 2);
   }
-  Finished folded = run({dwell_binary(), "export", file, "--view", "threads", "-f", "folded"});
+  Finished folded = run({dwell_binary(), "export", file, "--view", "threads:look", "-f", "folded"});
   EXPECT_NE(folded.output.find("take_two"), std::string::npos) << folded.output;
-  EXPECT_EQ(run({dwell_binary(), "export", file, "--view", "thread-sites", "-f", "folded"}).exit, 0);
+  EXPECT_EQ(run({dwell_binary(), "export", file, "--view", "threads:created", "-f", "folded"}).exit, 0);
 }
 
 bool passes_through(const json& stack, const std::string& function) {
@@ -117,7 +117,7 @@ TEST(Recorded, ALockOnTheHeapIsKnownByWhoAllocatedIt) {
   }));
   ASSERT_EQ(recording.stop(), 0);
 
-  expect_accounts(report(file, {"--threads"}));
+  expect_accounts(report(file, {"--only", "threads"}));
   Finished text = run({dwell_binary(), "report", file});
   EXPECT_NE(text.output.find("Deadlock (certain)"), std::string::npos) << text.output;
   LookedAt now = look_at(target.pid(), {"--with", file});
@@ -167,7 +167,7 @@ TEST(Recorded, BlockedTimeByStack) {
   EXPECT_EQ(idle, IDLE_WORKERS);
   EXPECT_GT(idle_ns, 0.9 * IDLE_WORKERS * duration);
   EXPECT_LT(idle_ns, 1.02 * IDLE_WORKERS * duration);
-  EXPECT_EQ(run({dwell_binary(), "export", file, "--view", "blocked", "-f", "folded"}).exit, 0);
+  EXPECT_EQ(run({dwell_binary(), "export", file, "--view", "threads:blocked", "-f", "folded"}).exit, 0);
 }
 
 // It waited before anybody looked, and is woken up by this test.
@@ -229,7 +229,7 @@ TEST(Recorded, WhoWokeThemUp) {
 
   Finished text = run({dwell_binary(), "report", file});
   EXPECT_NE(text.output.find("woken up by"), std::string::npos) << text.output;
-  Finished pprof = run({dwell_binary(), "export", file, "--view", "blocked", "-f", "pprof", "-o",
+  Finished pprof = run({dwell_binary(), "export", file, "--view", "threads:blocked", "-f", "pprof", "-o",
                         folder.file("blocked.pb.gz")});
   EXPECT_EQ(pprof.exit, 0) << pprof.errors;
 }

@@ -5,6 +5,15 @@ _dwell_options() {
   "$1" ${2:+"$2"} --help 2>/dev/null | sed -nE 's/^  (-[a-zA-Z]),(--[a-z-]+).*/\1 \2/p; s/^  (--[a-z-]+).*/\1/p'
 }
 
+# Without the subject: bash breaks words at colons.
+_dwell_views() {
+  "$1" export --view 2>/dev/null | sed -nE 's/^[a-z]+:([a-z-]+) .*/\1/p'
+}
+
+_dwell_subjects() {
+  "$1" export --view 2>/dev/null | sed -nE 's/^([a-z]+):.*/\1/p' | sort -u
+}
+
 _dwell_processes() {
   local folder
   for folder in /proc/[0-9]*; do printf '%s\n' "${folder#/proc/}"; done
@@ -44,13 +53,8 @@ _dwell() {
         _dwell_complete -W "svg folded pprof speedscope"
       fi
       ;;
-    --view)
-      if [[ $command == export ]]; then
-        _dwell_complete -W "retained growing allocated temporary peak all threads thread-sites blocked go-blocked contexts clocks goroutines go-heap go-mutex go-block"
-      else
-        _dwell_complete -W "retained growing allocated temporary peak all"
-      fi
-      ;;
+    --view) _dwell_complete -W "$(_dwell_views "$program")" ;;
+    --only) _dwell_complete -W "$(_dwell_subjects "$program")" ;;
     --sort) _dwell_complete -W "retained blocks growth allocated allocations temporary peak age" ;;
     --group) _dwell_complete -W "stack function module" ;;
     --kind) _dwell_complete -W "heap mapping file reserved" ;;

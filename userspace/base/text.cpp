@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/base/text.h"
 
+#include <algorithm>
 #include <fmt/core.h>
 
 #include <cmath>
@@ -62,6 +63,42 @@ std::string hex(const void* data, std::size_t size) {
     result += kDigits[bytes[i] & 15];
   }
   return result;
+}
+
+namespace {
+
+// How many letters must be put in, left out or replaced.
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t corner = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      std::size_t replaced = corner + (a[i - 1] != b[j - 1]);
+      corner = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string nearest_of(std::string_view word, const std::vector<std::string>& words) {
+  constexpr std::size_t kLongest = 64;
+  if (word.empty() || word.size() > kLongest) return "";
+  std::string best;
+  std::size_t fewest = std::max<std::size_t>(word.size() / 3, 1) + 1;
+  for (const std::string& candidate : words) {
+    std::size_t distance = edit_distance(word, candidate);
+    bool begins = word.size() >= 3 && candidate.starts_with(word);
+    if (begins) distance = std::min<std::size_t>(distance, 1);
+    if (distance >= fewest) continue;
+    fewest = distance;
+    best = candidate;
+  }
+  return best;
 }
 
 }  // namespace dwell

@@ -13,6 +13,7 @@
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/kernel/bpf_log.h"
+#include "userspace/process/find_process.h"
 #include "userspace/worker/parser.h"
 
 namespace dwell {
@@ -38,7 +39,11 @@ Result<std::string> content_of(const ClocksCommand& command, const ClocksReport&
 Result<Exit> run(const ClocksCommand& command) {
   if (command.verbose) listen_to_libbpf(true);
   if (Result<void> started = start_parser(); !started) return started.error();
-  Result<ClocksReport> report = look_at_clocks(command.options, [](const std::string& message) {
+  Result<pid_t> pid = find_process(command.target);
+  if (!pid) return pid.error();
+  ClocksOptions options = command.options;
+  options.pid = *pid;
+  Result<ClocksReport> report = look_at_clocks(options, [](const std::string& message) {
     fmt::print(stderr, "{}; Ctrl-C ends it\n", printable(message));
   });
   if (!report) return report.error();

@@ -19,8 +19,4 @@ Result<Exit> run(const ClocksCommand& command);
 Result<Exit> run(const DoctorCommand& command);
 Result<Exit> run(const PrintAndExit& command);
 
-// What a recording tells of Go programs, to stand before what it tells of memory; "" if it met none.
-std::string go_programs_text(const Recording& recording, const TextStyle& style, std::size_t sites,
-                             std::size_t stacks);
-
 }  // namespace dwell

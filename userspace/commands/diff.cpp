@@ -4,17 +4,23 @@
 #include "userspace/go/record/report_text.h"
 #include "userspace/memory/json.h"
 #include "userspace/memory/text.h"
+#include "ui/profile_text.h"
 #include "ui/text_style.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/commands/sandbox.h"
+#include "userspace/memory/subject.h"
 #include "userspace/subjects/chunks.h"
+#include "userspace/subjects/subjects.h"
+#include "userspace/views/profile_diff.h"
 
 namespace dwell {
 namespace {
 
 Result<void> write_table(const DiffCommand& command, const Recording& before, const Recording& after) {
-  Result<MemoryDiff> diff = memory_diff(before, after, command.filter);
+  Result<MemoryFilter> filter = memory_filter(command.filter);
+  if (!filter) return filter.error();
+  Result<MemoryDiff> diff = memory_diff(before, after, *filter);
   if (!diff) return diff.error();
   std::optional<GoDiff> of_go = go_diff(before, after);
   if (command.format == "json") {
@@ -27,14 +33,30 @@ Result<void> write_table(const DiffCommand& command, const Recording& before, co
   return write_output(command.output, memory_diff_text(*diff, {.style = style, .sites = command.sites, .first = first}));
 }
 
-Result<void> write_profile(const DiffCommand& command, const Recording& before, const Recording& after) {
+Result<Profile> difference_of(const DiffCommand& command, const Recording& before, const Recording& after) {
+  Result<const View*> view = find_view(command.view.name.empty() ? "memory:retained" : command.view.name);
+  if (!view) return view.error();
+  ViewFilter filter = command.filter;
+  filter.min_bytes = 0;  // what is small in both may have grown all the same
+  Result<Profile> first = profile_of(**view, before, filter), second = profile_of(**view, after, filter);
+  if (!first) return first.error().because_of(command.before);
+  if (!second) return second.error().because_of(command.after);
+  return profile_difference(*first, *second, command.filter.min_bytes);
+}
+
+Result<void> write_difference(const DiffCommand& command, const Recording& before, const Recording& after) {
+  Result<Profile> difference = difference_of(command, before, after);
+  if (!difference) return difference.error();
+  if (command.format == "json") return write_output(command.output, profile_json(*difference));
+  if (command.format == "text") {
+    TextStyle style = command.output.empty() ? text_style_of(STDOUT_FILENO) : TextStyle{};
+    return write_output(command.output, profile_text(*difference, {style, command.sites, true}));
+  }
   Result<ExportFormat> format = choose_format(command.format, command.output);
   if (!format) return format.error();
-  Result<Profile> profile = memory_diff_profile(before, after, command.view, command.filter);
-  if (!profile) return profile.error();
   ExportOptions how;
   how.difference = true;
-  Result<std::string> content = export_profile(*profile, *format, how);
+  Result<std::string> content = export_profile(*difference, *format, how);
   return content ? write_output(command.output, *content) : content.error();
 }
 
@@ -46,10 +68,9 @@ Result<Exit> run(const DiffCommand& command) {
   if (!before) return before.error();
   Result<Recording> after = read_recording(command.after);
   if (!after) return after.error();
-  bool table = command.format == "text" || command.format == "json";
-  Result<void> written = table ? write_table(command, *before, *after) : write_profile(command, *before, *after);
-  if (!written) return written.error();
-  return Exit::kOk;
+  if (command.view.list) return printed(write_output("", list_views(&*after)));
+  bool whole = command.view.name.empty() && (command.format == "text" || command.format == "json");
+  return printed(whole ? write_table(command, *before, *after) : write_difference(command, *before, *after));
 }
 
 }  // namespace dwell

@@ -5,12 +5,19 @@
 #include "userspace/commands/output.h"
 #include "userspace/doctor/kernel_trials.h"
 #include "userspace/kernel/bpf_log.h"
+#include "userspace/process/find_process.h"
 
 namespace dwell {
 
 Result<Exit> run(const DoctorCommand& command) {
   if (command.verbose) listen_to_libbpf(true);
-  DoctorReport report = examine(command.pid);
+  std::optional<pid_t> pid;
+  if (!command.target.empty()) {
+    Result<pid_t> found = find_process(command.target);
+    if (!found) return found.error();
+    pid = *found;
+  }
+  DoctorReport report = examine(pid);
   report.trials = try_kernel(report.calibration, report.methods);
   if (Result<void> written = write_output("", command.json ? doctor_json(report) : doctor_text(report)); !written)
     return written.error();

@@ -10,10 +10,10 @@
 
 namespace dwell {
 
-Result<Exit> show_goroutines(const ThreadsCommand& command) {
+Result<Exit> show_goroutines(const ThreadsCommand& command, pid_t pid) {
   ReplacedFile replaced(command.options.output);
   Result<GoroutineReport> report =
-      take_go_snapshot({command.options.pid, command.prove, command.heap, command.timers, command.contexts,
+      take_go_snapshot({pid, command.prove, command.heap, command.timers, command.contexts,
                         command.options.output, command.options.command_line});
   if (!report) return report.error();
   replaced.tell();

@@ -11,7 +11,7 @@
 
 namespace dwell {
 
-Result<Exit> show_goroutines(const ThreadsCommand& command);
+Result<Exit> show_goroutines(const ThreadsCommand& command, pid_t pid);
 
 // In short, to stand behind the threads; "" if it is no Go program that can be read.
 std::string goroutines_of(pid_t pid);

@@ -2,16 +2,66 @@
 #include "userspace/commands/options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
 #include <sstream>
+
+#include "userspace/commands/arguments.h"
+#include "userspace/memory/report.h"
+#include "userspace/subjects/subjects.h"
 
 namespace dwell {
 namespace {
 
 constexpr const char* kExamples = R"(
 EXAMPLES
-  dwell record -p 1234 -d 60         watch PID 1234 for a minute, write NAME.dwell
+  dwell record 1234 -d 60            watch process 1234 for a minute
   dwell record -- ./server --port 0  start a program and see its every allocation
-  dwell report server.dwell          what stays, by call site
+  dwell report server.1234.dwell     what is retained, by call site
+  dwell threads 1234                 what every thread waits for, now
+)";
+constexpr const char* kRecordExamples = R"(
+EXAMPLES
+  dwell record 1234                  until Ctrl-C, into NAME.1234.dwell
+  dwell record redis-server -d 10m   the only process of that name, for ten minutes
+  dwell record 1234 --blocked        threads, and for how long they were blocked, too
+  dwell record -- ./server --port 0  from its first instruction
+)";
+constexpr const char* kReportExamples = R"(
+EXAMPLES
+  dwell report server.dwell                       what is retained, by call site
+  dwell report server.dwell --from 30 --sort growth
+  dwell report server.dwell --view threads:blocked
+  dwell report server.dwell --json | jq .sites[0]
+)";
+constexpr const char* kExportExamples = R"(
+EXAMPLES
+  dwell export server.dwell -o server.svg         a flame graph of what is retained
+  dwell export server.dwell -o server.pb.gz       for go tool pprof, and everything that reads its format
+  dwell export server.dwell --view                the views that this recording has
+  dwell export server.dwell --view memory:growing -o growth.svg
+)";
+constexpr const char* kDiffExamples = R"(
+EXAMPLES
+  dwell diff monday.dwell tuesday.dwell           what grew, by call site
+  dwell diff before.dwell after.dwell -f svg -o growth.svg
+  dwell diff before.dwell after.dwell --view go:heap
+)";
+constexpr const char* kThreadsExamples = R"(
+EXAMPLES
+  dwell threads 1234                              groups of threads, what they wait for, what is wrong
+  dwell threads nginx --stuck-after 10s
+  dwell threads 1234 --goroutines --prove         of a Go program: which goroutines can never wake
+)";
+constexpr const char* kClocksExamples = R"(
+EXAMPLES
+  dwell clocks 1234                               for five seconds
+  dwell clocks 1234 -d 1m --json
+)";
+constexpr const char* kDoctorExamples = R"(
+EXAMPLES
+  dwell doctor                                    what this kernel allows, command by command
+  dwell doctor 1234                               what can be seen of this process
 )";
 
 // Turns the text of an option into its value, or says what would be one.
@@ -35,7 +85,23 @@ void add_max_memory(CLI::App& app, std::optional<std::uint64_t>& bytes, const ch
       ->type_name("SIZE");
 }
 
-void add_filter(CLI::App& app, MemoryFilter& filter) {
+// How many of something: no sign, no fraction.
+void add_count(CLI::App& app, const std::string& names, std::size_t& count, const char* help) {
+  auto parse = [](const std::string& text) -> std::optional<std::size_t> {
+    std::size_t number = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size() ? std::optional(number) : std::nullopt;
+  };
+  app.add_option_function<std::string>(names, value_of(count, parse, "a number like 20"), help)->type_name("N");
+}
+
+// A process: its PID, or its name where only one is called so.
+CLI::Option* add_target(CLI::App& app, std::string& target) {
+  return app.add_option("-p,--pid,PROCESS", target, "its PID, or its name where only one process is called so");
+}
+
+// The filter takes effect only where something of it was given.
+void add_filter(CLI::App& app, ViewFilter& filter) {
   const char* kGroup = "Filters";
   app.add_option_function<std::string>("--from", value_of(filter.from_ns, parse_duration, "a time like 90, 1.5s, 10m"),
                                        "only from this time on, since the start of the recording")
@@ -51,10 +117,7 @@ void add_filter(CLI::App& app, MemoryFilter& filter) {
   app.add_option("--module", filter.module, "only stacks through a module whose path contains this")
       ->type_name("TEXT")
       ->group(kGroup);
-  app.add_option_function<std::string>(
-         "--kind", value_of(filter.kind, [](const std::string& s) { return memory_kind_named(s); },
-                            "heap, mapping, file or reserved"),
-         "only this kind of memory: heap, mapping, file, reserved")
+  app.add_option("--kind", filter.kind, "only this kind of memory: heap, mapping, file, reserved")
       ->type_name("KIND")
       ->group(kGroup);
   app.add_option_function<std::uint32_t>("--thread", [&filter](std::uint32_t tid) { filter.thread = tid; },
@@ -72,42 +135,33 @@ void add_filter(CLI::App& app, MemoryFilter& filter) {
       ->group(kGroup);
 }
 
-std::optional<MemoryView> view_named(const std::string& text) {
-  constexpr std::string_view kPrefix = "memory:";
-  bool prefixed = text.compare(0, kPrefix.size(), kPrefix) == 0;
-  return memory_view_named(prefixed ? text.substr(kPrefix.size()) : text);
-}
-
-void add_view(CLI::App& app, MemoryView& view) {
-  app.add_option_function<std::string>(
-         "--view", value_of(view, view_named, "retained, growing, allocated, temporary, peak or all"),
-         "retained (default), growing, allocated, temporary, peak, all")
+// `--view` alone lists those that the recording has.
+void add_view(CLI::App& app, ViewChoice& view, const char* otherwise) {
+  app.add_option_function<std::vector<std::string>>(
+         "--view",
+         [&view](const std::vector<std::string>& given) {
+           view.list = given.empty() || given[0].empty();
+           if (view.list) return;
+           Result<const View*> known = find_view(given[0]);
+           if (!known) throw CLI::ValidationError("--view: " + known.error().what + "; " + known.error().hint);
+           view.name = given[0];
+         },
+         std::string("a view by its name, memory:retained for one; without a name: list them (default: ") + otherwise + ")")
+      ->expected(0, 1)
       ->type_name("VIEW");
 }
 
-void add_export_view(CLI::App& app, ExportCommand& command) {
-  auto choose = [&command](const std::string& text) {
-    command.threads = text == "threads";
-    command.thread_sites = text == "thread-sites";
-    command.blocked = text == "blocked";
-    command.go_blocked = text == "go-blocked";
-    command.contexts = text == "contexts";
-    command.clocks = text == "clocks";
-    command.go = text == "goroutines" || text == "go-heap" || text == "go-mutex" || text == "go-block" ? text : "";
-    if (!command.go.empty()) return;
-    if (command.threads || command.thread_sites || command.blocked || command.go_blocked || command.contexts || command.clocks) return;
-    value_of(command.view, view_named,
-             "retained, growing, allocated, temporary, peak, all, threads, thread-sites, blocked, go-blocked, contexts, clocks, "
-             "goroutines, go-heap, go-mutex or go-block")(text);
-  };
-  app.add_option_function<std::string>("--view", choose,
-                                       "retained (default), growing, allocated, temporary, peak, all; threads: "
-                                       "the last look at them; thread-sites: who created them; "
-                                       "blocked: for how long they waited, and where; go-blocked: the same of goroutines; "
-                                       "contexts: what --contexts recorded; clocks: what --clocks recorded; "
-                                       "of a Go program, as its own profiles have it: goroutines, go-heap, go-mutex, go-block")
-      ->type_name("VIEW");
-}
+class CliOptions : public OptionSet {
+ public:
+  explicit CliOptions(CLI::App& app) : app_(app) {}
+  void flag(const std::string& name, bool& value, const std::string& help) override { app_.add_flag(name, value, help); }
+  void flag_off(const std::string& name, bool& value, const std::string& help) override {
+    app_.add_flag_callback(name, [&value] { value = false; }, help);
+  }
+
+ private:
+  CLI::App& app_;
+};
 
 // A limit in percent, where 0 is none.
 std::optional<double> parse_limit(const std::string& text) {
@@ -118,8 +172,7 @@ std::optional<double> parse_limit(const std::string& text) {
 
 void add_record(CLI::App& app, RecordCommand& command) {
   RecordOptions& options = command.options;
-  auto* pid = app.add_option_function<pid_t>("-p,--pid", [&options](pid_t p) { options.pid = p; }, "attach to this process")
-                  ->type_name("PID");
+  add_target(app, command.target);
   app.add_option("-o,--output", options.output, "the recording (default: NAME.PID.dwell); one that stands there becomes FILE.old")
       ->type_name("FILE");
   app.add_option_function<std::string>(
@@ -131,32 +184,15 @@ void add_record(CLI::App& app, RecordCommand& command) {
          "look at one allocation in this many bytes, by chance; figures are scaled, and state their error (default: all)")
       ->type_name("SIZE");
   app.add_flag("--follow-forks", options.follow_forks, "record the processes that it forks too");
-  app.add_flag("--threads", command.threads, "who creates threads, and what becomes of them, too");
-  app.add_flag("--blocked", command.blocked, "for how long its threads are blocked, where, and who wakes them up; implies --threads");
-  app.add_flag("--go-heap", command.go_heap,
-               "what a Go program allocates and keeps, by samples: for those without a heap profile of their own");
-  app.add_flag("--go-blocked", command.go_blocked,
-               "for how long the goroutines of a Go program are parked, where and why, and who contends for its locks");
+  CliOptions of_subjects(app);
+  for (const std::shared_ptr<RecordPart>& part : command.parts) part->declare(of_subjects);
   app.add_option_function<std::string>(
-         "--look-every", value_of(command.look_every_ns, parse_duration, "a time like 10, 1.5s, 1m"),
+         "--look-every", value_of(options.look_every_ns, parse_duration, "a time like 10, 1.5s, 1m"),
          "look at all its threads each time that this has passed, as dwell threads does, and at goroutines; implies --threads")
       ->type_name("TIME");
-  const char* kGo = "Go programs";
-  auto* no_go = app.add_flag_callback("--no-go", [&command] { command.go = false; },
-                                      "leave out its goroutines, heap profile and collector (default: looked at each second, "
-                                      "later each minute)")
-                    ->group(kGo);
-  app.add_flag("--prove", command.prove, "at the end, which goroutines can never wake: copies what of the heap may hold pointers")
-      ->excludes(no_go)
-      ->group(kGo);
-  app.add_flag_callback("--no-mappings", [&command] { command.memory.mappings = false; },
-                        "leave out mmap and brk, record the heap only");
   app.add_flag_callback("--no-return-probes", [&options] { options.return_probes = false; },
                         "never change a return address, and probe return instructions instead, which is dearer: for programs "
                         "that walk their stack in signal handlers");
-  app.add_flag("--contexts", command.contexts,
-               "which call sites of a Go program make contexts, and which of those are never cancelled");
-  app.add_flag("--clocks", command.clocks, "record who reads which clock, waits by which, and who moves them, too");
   app.add_flag_callback("--no-symbols", [&options] { options.symbols = false; },
                         "leave names to 'dwell symbolize', here or elsewhere");
   app.add_flag("-q,--quiet", command.quiet, "no live line, no summary");
@@ -183,13 +219,11 @@ void add_record(CLI::App& app, RecordCommand& command) {
       ->type_name("METHOD")
       ->group(kDebug);
   add_verbose(app, command.verbose);
-  auto* program = app.add_option("COMMAND", options.command, "after --: start this program, held until the probes are in place");
-  program->excludes(pid);
-  app.positionals_at_end();
+  app.footer(kRecordExamples);
 }
 
 void add_report(CLI::App& app, ReportCommand& command) {
-  app.add_option("FILE", command.path, "a recording")->required();
+  app.add_option("FILE", command.path, "a recording");
   app.add_option_function<std::string>(
          "--sort", value_of(command.sort, [](const std::string& s) { return sort_key_named(s); },
                             "retained, blocks, growth, allocated, allocations, temporary, peak or age"),
@@ -200,16 +234,18 @@ void add_report(CLI::App& app, ReportCommand& command) {
                              "stack, function or module"),
          "stack (default), function or module of the caller")
       ->type_name("BY");
-  app.add_option("-n,--sites", command.sites, "how many call sites (default: 20)")->type_name("N");
-  app.add_option("--stacks", command.stacks, "how many of them with their stack (default: 5)")->type_name("N");
-  app.add_flag("--clocks", command.clocks, "clocks, not memory, of a recording made with --clocks");
-  app.add_flag("--threads", command.threads, "the last look at its threads, not memory, of a recording made with --look-every");
+  add_count(app, "-n,--sites", command.sites, "how many call sites (default: 20)");
+  add_count(app, "--stacks", command.stacks, "how many of them with their stack (default: 5)");
+  app.add_option("--only", command.only, "one subject alone, with everything that the recording has of it: " + subject_names())
+      ->type_name("SUBJECT");
+  add_view(app, command.view, "all that it has, by subject");
   app.add_flag("--json", command.json, "everything, as JSON: docs/report-json.md, docs/clocks.md");
   add_filter(app, command.filter);
+  app.footer(kReportExamples);
 }
 
 void add_export(CLI::App& app, ExportCommand& command) {
-  app.add_option("FILE", command.path, "a recording")->required();
+  app.add_option("FILE", command.path, "a recording");
   app.add_option("-f,--format", command.format, "svg, folded, pprof or speedscope (default: by FILE's ending)")
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"svg", "folded", "pprof", "speedscope"}));
@@ -218,8 +254,9 @@ void add_export(CLI::App& app, ExportCommand& command) {
                  "what svg and folded show, by its name in pprof: inuse_space, alloc_objects, ...")
       ->type_name("NAME");
   app.add_flag("--root-at-bottom", command.root_at_bottom, "svg: flames upwards");
-  add_export_view(app, command);
+  add_view(app, command.view, "memory:retained, or what a look was of");
   add_filter(app, command.filter);
+  app.footer(kExportExamples);
 }
 
 void add_diff(CLI::App& app, DiffCommand& command) {
@@ -229,9 +266,10 @@ void add_diff(CLI::App& app, DiffCommand& command) {
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"text", "json", "svg", "folded", "pprof", "speedscope"}));
   app.add_option("-o,--output", command.output, "default: standard output")->type_name("FILE");
-  app.add_option("-n,--sites", command.sites, "how many call sites (default: 20)")->type_name("N");
-  add_view(app, command.view);
+  add_count(app, "-n,--sites", command.sites, "how many call sites (default: 20)");
+  add_view(app, command.view, "what is retained, with all its figures");
   add_filter(app, command.filter);
+  app.footer(kDiffExamples);
 }
 
 void add_symbolize(CLI::App& app, SymbolizeCommand& command) {
@@ -248,12 +286,11 @@ void add_symbolize(CLI::App& app, SymbolizeCommand& command) {
 
 void add_threads(CLI::App& app, ThreadsCommand& command) {
   SnapshotOptions& options = command.options;
-  app.add_option("-p,--pid", options.pid, "the process whose threads to look at")->type_name("PID")->required();
+  add_target(app, command.target)->required();
   auto* output = app.add_option("-o,--output", options.output, "keep the look as a recording, for dwell report and dwell export")
       ->type_name("FILE");
   app.add_option("--with", command.with, "a recording of its memory: where the locks were allocated")->type_name("FILE");
-  app.add_option("-n,--groups", command.groups, "how many groups of threads with their stack (default: 20)")
-      ->type_name("N");
+  add_count(app, "-n,--groups", command.groups, "how many groups of threads with their stack (default: 20)");
   app.add_option_function<std::string>(
          "--stuck-after", value_of(command.verdicts.stuck_after_ns, parse_duration, "a time like 90, 1.5s, 10m"),
          "a wait without a limit is odd from then on (default: 1m)")
@@ -281,10 +318,11 @@ void add_threads(CLI::App& app, ThreadsCommand& command) {
       ->group(kGo);
   app.add_flag("--runtime", command.runtime, "the runtime's own goroutines and calls, too")->needs(goroutines)->group(kGo);
   add_verbose(app, command.verbose);
+  app.footer(kThreadsExamples);
 }
 
 void add_clocks(CLI::App& app, ClocksCommand& command) {
-  app.add_option("-p,--pid", command.options.pid, "of a running process")->type_name("PID")->required();
+  add_target(app, command.target)->required();
   app.add_option_function<std::string>("-d,--duration", value_of(command.options.duration_ns, parse_duration, "a time like 90, 1.5s, 10m"),
                                        "how long to look (default: 5s)")
       ->type_name("TIME");
@@ -300,17 +338,18 @@ void add_clocks(CLI::App& app, ClocksCommand& command) {
   app.add_option("-o,--output", command.output, "default: standard output")->type_name("FILE");
   app.add_option("--sample-type", command.sample_type, "what svg and folded show: reads (default), interval or waited")
       ->type_name("NAME");
-  app.add_option("-n,--sites", command.sites, "how many call sites (default: 20)")->type_name("N");
-  app.add_option("--stacks", command.stacks, "how many of them with their stack (default: 3)")->type_name("N");
+  add_count(app, "-n,--sites", command.sites, "how many call sites (default: 20)");
+  add_count(app, "--stacks", command.stacks, "how many of them with their stack (default: 3)");
   app.add_flag("--json", command.json, "the same as -f json: everything, docs/clocks.md");
   add_verbose(app, command.verbose);
+  app.footer(kClocksExamples);
 }
 
 void add_doctor(CLI::App& app, DoctorCommand& command) {
-  app.add_option_function<pid_t>("-p,--pid", [&command](pid_t p) { command.pid = p; }, "what can be seen of this process")
-      ->type_name("PID");
+  add_target(app, command.target);
   app.add_flag("--json", command.json, "as JSON");
   add_verbose(app, command.verbose);
+  app.footer(kDoctorExamples);
 }
 
 }  // namespace
@@ -325,6 +364,8 @@ Command parse_command_line(int argc, char** argv) {
   app.get_formatter()->column_width(28);
 
   RecordCommand record;
+  for (const Subject& subject : subjects())
+    if (subject.record_part) record.parts.push_back(subject.record_part());
   ReportCommand report;
   ExportCommand export_;
   DiffCommand diff;
@@ -359,14 +400,24 @@ Command parse_command_line(int argc, char** argv) {
   add_clocks(*clocks_app, clocks);
   add_doctor(*doctor_app, doctor);
 
+  Arguments arguments = split_arguments(argc, argv);
+  record.options.command = arguments.command;
   try {
-    app.parse(argc, argv);
-    if (*record_app && !record.options.pid && record.options.command.empty())
-      throw CLI::ValidationError("record: which process? Give -p PID, or -- COMMAND ARGUMENTS");
+    std::vector<std::string> reversed(arguments.options.rbegin(), arguments.options.rend());
+    app.parse(reversed);
+    if (arguments.has_command && !*record_app) throw CLI::ValidationError("only 'dwell record' starts a command");
+    if (*record_app && record.target.empty() && record.options.command.empty())
+      throw CLI::ValidationError("record what? Give a PID, or -- and a command to start");
+    bool needs_file = (*report_app && !report.view.list) || (*export_app && !export_.view.list);
+    if (needs_file && report.path.empty() && export_.path.empty())
+      throw CLI::ValidationError("FILE is required: a recording, as dwell record writes it");
+    if (!record.target.empty() && arguments.has_command)
+      throw CLI::ValidationError("record one of them: a process, or a command to start");
   } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() != 0) return PrintAndExit{usage_error(app, error), static_cast<int>(Exit::kUsage)};
     std::ostringstream out, err;
-    int code = app.exit(error, out, err);
-    return PrintAndExit{code ? err.str() : out.str(), code ? static_cast<int>(Exit::kUsage) : 0};
+    app.exit(error, out, err);
+    return PrintAndExit{out.str(), 0};
   }
   std::string whole;
   for (int i = 0; i < argc; ++i) whole += (i ? " " : "") + std::string(argv[i]);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
@@ -10,27 +11,25 @@
 
 #include "userspace/clocks/looker.h"
 #include "userspace/record/record.h"
+#include "userspace/record/subject.h"
+#include "userspace/views/filter.h"
 #include "userspace/threads/snapshot.h"
 #include "userspace/memory/report.h"
-#include "userspace/memory/tracing.h"
-#include "userspace/memory/view.h"
 #include "userspace/threads/verdicts.h"
 
 namespace dwell {
 
+// What was given to --view.
+struct ViewChoice {
+  std::string name;   // "": the default
+  bool list = false;  // say which there are
+};
+
 struct RecordCommand {
   std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
+  std::string target;  // a PID or a name; "": options.command
   RecordOptions options;
-  MemoryTracingOptions memory;
-  bool threads = false;
-  bool blocked = false;   // and for how long they are blocked
-  std::optional<std::uint64_t> look_every_ns;  // at all threads, and at goroutines
-  bool prove = false;     // which goroutines can never wake, at the end
-  bool contexts = false;  // and who makes contexts in Go programs
-  bool clocks = false;  // and who reads, waits by and moves them
-  bool go = true;       // goroutines, heap profile and collector, where it is a Go program
-  bool go_heap = false;     // and what a Go program without a heap profile allocates
-  bool go_blocked = false;  // and where goroutines park
+  std::vector<std::shared_ptr<RecordPart>> parts;  // of the subjects, with what was given to each
   bool quiet = false;
   bool verbose = false;
 };
@@ -38,9 +37,9 @@ struct RecordCommand {
 struct ReportCommand {
   std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
   std::string path;
-  bool clocks = false;   // not memory
-  bool threads = false;  // the last look at them, not memory
-  MemoryFilter filter;
+  std::string only;  // a subject by its name; "": all
+  ViewChoice view;
+  ViewFilter filter;
   SortKey sort = SortKey::kRetained;
   GroupBy group = GroupBy::kStack;
   std::size_t sites = 20;
@@ -55,15 +54,8 @@ struct ExportCommand {
   std::string format;  // "": by the ending of the output's name
   std::string sample_type;  // for formats that show one; "": bytes
   bool root_at_bottom = false;
-  MemoryView view = MemoryView::kRetained;
-  bool threads = false;       // the threads of the last look, not memory
-  bool blocked = false;       // blocked time, not memory
-  bool go_blocked = false;    // where goroutines waited, not memory
-  bool thread_sites = false;  // threads by creating site, not memory
-  bool contexts = false;      // contexts of Go programs, not memory
-  bool clocks = false;        // clocks, not memory
-  std::string go;             // a profile of a Go program, not memory: goroutines, go-heap, go-mutex, go-block
-  MemoryFilter filter;
+  ViewChoice view;
+  ViewFilter filter;
 };
 
 struct DiffCommand {
@@ -71,8 +63,8 @@ struct DiffCommand {
   std::string before, after;
   std::string output;
   std::string format = "text";
-  MemoryView view = MemoryView::kRetained;
-  MemoryFilter filter;
+  ViewChoice view;
+  ViewFilter filter;
   std::size_t sites = 20;
 };
 
@@ -89,6 +81,7 @@ struct SymbolizeCommand {
 
 struct ThreadsCommand {
   std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
+  std::string target;       // a PID or a name
   SnapshotOptions options;
   VerdictOptions verdicts;
   std::size_t groups = 20;
@@ -105,6 +98,7 @@ struct ThreadsCommand {
 
 struct ClocksCommand {
   std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
+  std::string target;       // a PID or a name
   ClocksOptions options;
   std::string output;       // "": standard output
   std::string format;       // "": by the ending of the output's name, else text
@@ -116,7 +110,7 @@ struct ClocksCommand {
 };
 
 struct DoctorCommand {
-  std::optional<pid_t> pid;
+  std::string target;  // a PID or a name; "": the kernel alone
   bool json = false;
   bool verbose = false;
 };

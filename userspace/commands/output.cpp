@@ -17,13 +17,13 @@ namespace {
 
 constexpr std::size_t kPiece = std::size_t{1} << 20;
 
-Result<void> write_to_standard_output(std::string_view content) {
+Result<void> write_to(int fd, std::string_view content) {
   while (!content.empty()) {
-    ssize_t n = ::write(STDOUT_FILENO, content.data(), content.size());
+    ssize_t n = ::write(fd, content.data(), content.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EPIPE) return {};  // whoever reads has seen enough
     if (n < 0) {
-      Error error = system_error("write to standard output", errno);
+      Error error = system_error(fd == STDERR_FILENO ? "write to standard error" : "write to standard output", errno);
       error.exit = Exit::kOutput;
       return error;
     }
@@ -34,6 +34,8 @@ Result<void> write_to_standard_output(std::string_view content) {
 
 }  // namespace
 
+Result<void> write_summary(int fd, std::string_view content) { return write_to(fd, content); }
+
 Result<void> write_output(const std::string& path, const std::function<void(const TextSink&)>& produce) {
   std::optional<OutputFile> file;
   ReplacedFile replaced(path);
@@ -43,7 +45,7 @@ Result<void> write_output(const std::string& path, const std::function<void(cons
     file = std::move(*opened);
     file->give_to_caller();
   }
-  auto write = [&](std::string_view part) { return file ? file->write(part) : write_to_standard_output(part); };
+  auto write = [&](std::string_view part) { return file ? file->write(part) : write_to(STDOUT_FILENO, part); };
   std::string buffer;
   Result<void> written;
   produce([&](std::string_view part) {

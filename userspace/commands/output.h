@@ -17,6 +17,15 @@ Result<void> write_output(const std::string& path, std::string_view content);
 // The same of what `produce` gives piece by piece.
 Result<void> write_output(const std::string& path, const std::function<void(const TextSink&)>& produce);
 
+// To a descriptor: what is said beside a command's own result.
+Result<void> write_summary(int fd, std::string_view content);
+
+// How a command that only writes ended.
+inline Result<Exit> printed(const Result<void>& written) {
+  if (written) return Exit::kOk;
+  return written.error();
+}
+
 // Says on standard error that a file was replaced, if one stood there when it was made and tell() is called.
 class ReplacedFile {
  public:

@@ -13,17 +13,11 @@
 #include "userspace/base/memory_limit.h"
 #include "userspace/kernel/bpf_log.h"
 #include "userspace/collect/trace_core.h"
-#include "userspace/clocks/tracing.h"
-#include "userspace/go/contexts/tracing.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
-#include "userspace/go/record/tracing.h"
-#include "userspace/go/heap/alloc_tracing.h"
-#include "userspace/go/waits/park_tracing.h"
+#include "userspace/process/find_process.h"
 #include "userspace/subjects/chunks.h"
-#include "userspace/memory/tracing.h"
-#include "userspace/subjects/runtimes.h"
-#include "userspace/threads/tracing.h"
+#include "userspace/subjects/subjects.h"
 #include "userspace/worker/parser.h"
 
 namespace dwell {
@@ -49,34 +43,34 @@ Exit exit_of(const RecordOutcome& outcome) {
   return static_cast<Exit>(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
-Result<void> print_summary(const std::string& path);
+Result<void> print_summary(const std::string& path, int fd);
 
 // The recording is whole, whatever becomes of its summary.
-Result<void> print_summary_if_memory_allows(const std::string& path) {
+Result<void> print_summary_if_memory_allows(const std::string& path, int fd) {
   Result<void> printed;
   try {
-    printed = print_summary(path);
+    printed = print_summary(path, fd);
   } catch (const std::bad_alloc&) {
     printed = no_memory("summarize " + path);
   }
   if (printed || printed.error().exit == Exit::kOutput) return printed;
   fmt::print(stderr, "dwell: {}\n", printable(printed.error().what));
-  return write_output("", fmt::format("{} written. Where there is more memory: dwell report {}\n", printable(path), printable(path)));
+  return write_summary(fd, fmt::format("{} written. Where there is more memory: dwell report {}\n", printable(path), printable(path)));
 }
 
-Result<void> print_summary(const std::string& path) {
+Result<void> print_summary(const std::string& path, int fd) {
   Result<Recording> recording = read_recording(path);
   if (!recording) return recording.error();
   Result<MemoryReport> report = memory_report(*recording, {});
   if (!report) return report.error();
-  TextStyle style = text_style_of(STDOUT_FILENO);
-  std::string text = memory_text(*report, {.style = style,
-                                           .sites = kSummarySites,
-                                           .stacks = kSummaryStacks,
-                                           .first = go_programs_text(*recording, style, kSummarySites, kSummaryStacks)});
+  SectionStyle how{text_style_of(fd), kSummarySites, kSummaryStacks};
+  std::string text = memory_text(*report, {.style = how.style,
+                                           .sites = how.sites,
+                                           .stacks = how.stacks,
+                                           .first = text_before(*recording, how)});
   text += fmt::format("\n{} written. More: dwell report {}; a picture: dwell export {} -f svg -o {}.svg\n", path, path,
                       path, path);
-  return write_output("", text);
+  return write_summary(fd, text);
 }
 
 }  // namespace
@@ -96,20 +90,21 @@ Result<Exit> run(const RecordCommand& command) {
     callbacks.progress = [&](const RecordProgress& progress) { line.show(figures_of(progress)); };
   }
   RecordOptions options = command.options;
-  options.tracers.push_back(MemoryTracing::loader(command.memory));
-  if (command.contexts) options.tracers.push_back(ContextTracing::load);
-  if (command.clocks) options.tracers.push_back(ClockTracing::load);
-  if (command.go_heap) options.tracers.push_back(AllocTracing::load);
-  if (command.go_blocked) options.tracers.push_back(ParkTracing::load);
-  if (command.threads || command.blocked || command.look_every_ns)
-    options.tracers.push_back(ThreadTracing::loader({command.blocked, command.look_every_ns, runtime_stacks()}));
-  if (command.go) options.tracers.push_back(GoTracing::loader({command.look_every_ns, command.prove}));
+  if (!command.target.empty()) {
+    Result<pid_t> pid = find_process(command.target);
+    if (!pid) return pid.error();
+    options.pid = *pid;
+  }
+  for (const std::shared_ptr<RecordPart>& part : command.parts)
+    for (TracerLoader& load : part->tracers(options, peers())) options.tracers.push_back(std::move(load));
   Result<RecordOutcome> outcome = record(options, callbacks);
   line.clear();
   if (!outcome) return outcome.error();
   if (outcome->gave_way) fmt::print(stderr, "dwell: ended by itself: {}\n", printable(outcome->end_reason));
   if (!command.quiet) {
-    if (Result<void> printed = print_summary_if_memory_allows(outcome->path); !printed) return printed.error();
+    // Standard output is the program's own, if we started it.
+    int fd = options.command.empty() ? STDOUT_FILENO : STDERR_FILENO;
+    if (Result<void> printed = print_summary_if_memory_allows(outcome->path, fd); !printed) return printed.error();
   }
   return exit_of(*outcome);
 }

@@ -1,126 +1,93 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
-#include "userspace/threads/blocked_text.h"
-#include "userspace/clocks/json.h"
-#include "userspace/clocks/text.h"
-#include "userspace/go/contexts/made_text.h"
-#include "userspace/go/heap/allocs_text.h"
-#include "userspace/go/waits/parks_text.h"
-#include "userspace/go/record/report_text.h"
-#include "userspace/go/goroutines/json.h"
-#include "userspace/go/goroutines/text.h"
-#include "userspace/memory/json.h"
-#include "userspace/memory/text.h"
-#include "ui/words.h"
+#include "ui/profile_text.h"
 #include "ui/text_style.h"
-#include "userspace/threads/sites_text.h"
-#include "userspace/threads/text.h"
-#include "userspace/clocks/report.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/commands/sandbox.h"
-#include "userspace/go/record/look_report.h"
-#include "userspace/memory/block_sites.h"
+#include "userspace/memory/json.h"
+#include "userspace/memory/part.h"
+#include "userspace/memory/subject.h"
+#include "userspace/memory/text.h"
 #include "userspace/subjects/chunks.h"
-#include "userspace/subjects/kinds.h"
-#include "userspace/threads/part.h"
-#include "userspace/go/part.h"
+#include "userspace/subjects/subjects.h"
 
 namespace dwell {
 namespace {
 
-Result<Exit> report_threads(const ReportCommand& command, const Recording& recording) {
-  Result<ThreadReport> report = thread_report(recording, {}, &recorded_block_sites());
+SectionStyle style_of(const ReportCommand& command) {
+  return {.style = text_style_of(STDOUT_FILENO), .sites = command.sites, .stacks = command.stacks};
+}
+
+Result<Exit> report_view(const ReportCommand& command, const Recording& recording) {
+  Result<const View*> view = find_view(command.view.name);
+  if (!view) return view.error();
+  Result<Profile> profile = profile_of(**view, recording, command.filter);
+  if (!profile) return profile.error();
+  ProfileTextOptions how{text_style_of(STDOUT_FILENO), command.sites, (*view)->signed_values};
+  return printed(write_output("", command.json ? profile_json(*profile) : profile_text(*profile, how)));
+}
+
+// One look that was kept, and nothing else: it reads as it did when it was taken.
+const Subject* only_look(const Recording& recording) {
+  if (!memory_of(recording).ticks.empty()) return nullptr;
+  for (const Subject& subject : subjects())
+    if (subject.has_look && subject.has_look(recording)) return &subject;
+  return nullptr;
+}
+
+Result<Exit> report_look(const ReportCommand& command, const Recording& recording, const Subject& subject) {
+  Result<std::string> content =
+      command.json ? subject.look_json(recording, peers()) : subject.look_text(recording, style_of(command), peers());
+  if (!content) return content.error();
+  return printed(write_output("", *content));
+}
+
+// `with_others`: and what the other subjects say.
+Result<Exit> report_memory(const ReportCommand& command, const Recording& recording, bool with_others) {
+  if (Result<void> range = check_range(recording, command.filter); !range) return range.error();
+  Result<MemoryFilter> filter = memory_filter(command.filter);
+  if (!filter) return filter.error();
+  Result<MemoryReport> report = memory_report(recording, *filter, command.sort, command.group);
   if (!report) return report.error();
-  std::string content = command.json ? threads_json(*report)
-                                     : threads_text(*report, {.style = text_style_of(STDOUT_FILENO),
-                                                              .groups = command.sites});
-  if (Result<void> written = write_output("", content); !written) return written.error();
-  return Exit::kOk;
+  return printed(write_output("", [&](const TextSink& sink) {
+    if (command.json) {
+      Json others = Json::object();
+      for (const Subject& subject : subjects())
+        if (subject.json && with_others) subject.json(recording, peers(), others);
+      return write_memory_json(*report, others, sink);
+    }
+    SectionStyle how = style_of(command);
+    sink(memory_text(*report, {.style = how.style,
+                               .sites = how.sites,
+                               .stacks = how.stacks,
+                               .sections = with_others ? text_behind(recording, how) : "",
+                               .first = with_others ? text_before(recording, how) : ""}));
+  }));
 }
 
-// What a recording that followed threads tells of them besides.
-std::string threads_of(const ReportCommand& command, const Recording& recording, const TextStyle& style) {
-  std::string text;
-  if (!threads_of(recording).ticks.empty())
-    text += thread_sites_text(thread_sites(recording), {.style = style, .sites = command.sites, .stacks = command.stacks});
-  if (!threads_of(recording).blocked.sites.empty())
-    text += blocked_text(blocked_report(recording), {.style = style, .sites = command.sites, .stacks = command.stacks});
-  if (go_of(recording).allocs) text += go_allocs_text(go_allocs_report(recording), style, command.sites);
-  if (go_of(recording).parks) text += go_parks_text(go_parks_report(recording), {.style = style, .sites = command.sites});
-  if (go_of(recording).contexts)
-    text += made_contexts_text(go_contexts_report(recording),
-                               {.style = style, .sites = command.sites, .stacks = command.stacks});
-  text += looks_text(look_summaries(recording), style);
-  if (Result<ThreadReport> last = thread_report(recording, {}, &recorded_block_sites())) text += thread_verdicts_text(*last, style);
-  return text;
-}
-
-Json others_of(const Recording& recording) {
-  Json whole = Json::object();
-  if (go_of(recording).allocs) whole["go_heap"] = go_allocs_json(go_allocs_report(recording));
-  if (!go_of(recording).looks.empty()) whole["go"] = go_reports_json(go_reports(recording));
-  if (go_of(recording).parks) whole["go_blocked"] = go_parks_json(go_parks_report(recording));
-  if (go_of(recording).contexts) whole["contexts"] = made_contexts_json(go_contexts_report(recording));
-  if (threads_of(recording).ticks.empty()) return whole;
-  whole["thread_sites"] = thread_sites_json(thread_sites(recording));
-  if (!threads_of(recording).blocked.sites.empty()) whole["blocked"] = blocked_json(blocked_report(recording));
-  whole["looks"] = looks_json(look_summaries(recording));
-  return whole;
-}
-
-// One look that was kept reads as it did when it was taken.
-Result<Exit> report_goroutines(const ReportCommand& command, const Recording& recording) {
-  GoroutineReport report = report_of(recording, go_of(recording).looks.back());
-  GoroutinesTextOptions options{.style = text_style_of(STDOUT_FILENO), .stacks = command.sites};
-  std::string content = command.json ? goroutines_json(report) : goroutines_text(report, options);
-  Result<void> written = write_output("", content);
-  return written ? Result<Exit>(Exit::kOk) : written.error();
-}
-
-Result<Exit> report_clocks(const ReportCommand& command, const Recording& recording) {
-  Result<ClocksReport> report = clocks_report(recording);
-  if (!report) return report.error();
-  std::string content = command.json ? clocks_json(*report)
-                                     : clocks_text(*report, {.style = text_style_of(STDOUT_FILENO),
-                                                             .sites = command.sites,
-                                                             .stacks = command.stacks});
-  if (Result<void> written = write_output("", content); !written) return written.error();
-  return Exit::kOk;
+Result<Exit> report_one(const ReportCommand& command, const Recording& recording) {
+  Result<const Subject*> subject = find_subject(command.only);
+  if (!subject) return subject.error();
+  if (!(*subject)->has_look) return report_memory(command, recording, false);
+  if ((*subject)->has_look(recording)) return report_look(command, recording, **subject);
+  return Error{"this recording has nothing of " + command.only, std::string("make one that has: ") + std::string((*subject)->views[0].how),
+               Exit::kUsage};
 }
 
 }  // namespace
 
-std::string go_programs_text(const Recording& recording, const TextStyle& style, std::size_t sites, std::size_t stacks) {
-  std::string text;
-  for (const GoReport& report : go_reports(recording)) {
-    if (recording.processes.size() > 1) text += process_text(recording.processes[report.process]) + "\n";
-    text += go_report_text(report, {.style = style, .sites = sites, .stacks = stacks});
-  }
-  return text;
-}
-
 Result<Exit> run(const ReportCommand& command) {
+  if (command.view.list && command.path.empty()) return printed(write_output("", list_views(nullptr)));
   if (Result<bool> entered = enter({{command.path}, "", {}}); !entered) return entered.error();
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
-  if (command.clocks) return report_clocks(command, *recording);
-  if (command.threads || one_look_at_threads(*recording)) return report_threads(command, *recording);
-  if (one_look_at_go(*recording)) return report_goroutines(command, *recording);
-  Result<MemoryReport> report = memory_report(*recording, command.filter, command.sort, command.group);
-  if (!report) return report.error();
-  TextStyle style = text_style_of(STDOUT_FILENO);
-  Result<void> written = write_output("", [&](const TextSink& sink) {
-    if (command.json) return write_memory_json(*report, others_of(*recording), sink);
-    sink(memory_text(*report, {.style = style,
-                               .sites = command.sites,
-                               .stacks = command.stacks,
-                               .sections = threads_of(command, *recording, style),
-                               .first = go_programs_text(*recording, style, command.sites, command.stacks)}));
-  });
-  if (!written) return written.error();
-  return Exit::kOk;
+  if (command.view.list) return printed(write_output("", list_views(&*recording)));
+  if (!command.view.name.empty()) return report_view(command, *recording);
+  if (!command.only.empty()) return report_one(command, *recording);
+  if (const Subject* subject = only_look(*recording)) return report_look(command, *recording, *subject);
+  return report_memory(command, *recording, true);
 }
 
 }  // namespace dwell

@@ -7,9 +7,9 @@
 #include "userspace/commands/goroutines.h"
 #include "userspace/commands/output.h"
 #include "userspace/kernel/bpf_log.h"
-#include "userspace/memory/block_sites.h"
+#include "userspace/process/find_process.h"
 #include "userspace/subjects/chunks.h"
-#include "userspace/subjects/runtimes.h"
+#include "userspace/subjects/subjects.h"
 #include "userspace/threads/snapshot.h"
 #include "userspace/threads/lock_blocks.h"
 #include "userspace/worker/parser.h"
@@ -20,8 +20,8 @@ namespace {
 Result<void> tell_lock_blocks(const std::string& path, ThreadReport& report) {
   Result<Recording> memory = read_recording(path);
   if (!memory) return memory.error();
-  if (Result<void> can = can_tell_lock_blocks(*memory, recorded_block_sites(), report); !can) return can;
-  find_lock_blocks(*memory, recorded_block_sites(), report);
+  if (Result<void> can = can_tell_lock_blocks(*memory, *peers().block_sites, report); !can) return can;
+  find_lock_blocks(*memory, *peers().block_sites, report);
   return {};
 }
 
@@ -30,10 +30,13 @@ Result<void> tell_lock_blocks(const std::string& path, ThreadReport& report) {
 Result<Exit> run(const ThreadsCommand& command) {
   if (command.verbose) listen_to_libbpf(true);
   if (Result<void> started = start_parser(); !started) return started.error();
-  if (command.goroutines) return show_goroutines(command);
+  Result<pid_t> pid = find_process(command.target);
+  if (!pid) return pid.error();
+  if (command.goroutines) return show_goroutines(command, *pid);
   ReplacedFile replaced(command.options.output);
   SnapshotOptions options = command.options;
-  options.runtimes = runtime_stacks();
+  options.pid = *pid;
+  options.runtimes = peers().runtimes;
   Result<Recording> recording = take_snapshot(options);
   if (!recording) return recording.error();
   replaced.tell();
@@ -44,7 +47,7 @@ Result<Exit> run(const ThreadsCommand& command) {
   std::string content =
       command.json ? threads_json(*report)
                    : threads_text(*report, {.style = text_style_of(STDOUT_FILENO), .groups = command.groups});
-  if (!command.json) content += goroutines_of(command.options.pid);
+  if (!command.json) content += goroutines_of(*pid);
   if (Result<void> written = write_output("", content); !written) return written.error();
   return report->stuck_for_good() ? Exit::kFound : Exit::kOk;
 }

@@ -14,7 +14,6 @@
 
 #include "userspace/base/text.h"
 #include "userspace/memory/report.h"
-#include "userspace/views/profile_diff.h"
 
 namespace dwell {
 
@@ -248,21 +247,6 @@ Result<MemoryDiff> memory_diff(RecordingRef before, RecordingRef after, const Me
   builder.finish(diff);
   std::erase_if(diff.sites, [&](const DiffSite& site) { return std::abs(diff.change(site)) < static_cast<double>(filter.min_bytes); });
   return diff;
-}
-
-Result<Profile> memory_diff_profile(const Recording& before, const Recording& after, MemoryView view,
-                                    const MemoryFilter& filter) {
-  MemoryFilter all_sizes = filter;
-  all_sizes.min_bytes = 0;
-  Result<Profile> profile_before = memory_profile(before, view, all_sizes);
-  if (!profile_before) return profile_before.error();
-  Result<Profile> profile_after = memory_profile(after, view, all_sizes);
-  if (!profile_after) return profile_after.error();
-  Profile difference = profile_difference(*profile_before, *profile_after);
-  std::erase_if(difference.samples, [&](const ProfileSample& sample) {
-    return std::abs(static_cast<double>(sample.values.back())) < static_cast<double>(filter.min_bytes);
-  });
-  return difference;
 }
 
 }  // namespace dwell

@@ -171,20 +171,21 @@ void SeriesFigures::add(const SeriesFigures& other) {
 }
 
 Result<TickRange> tick_range(const Recording& recording, const MemoryFilter& filter) {
+  const std::vector<MemoryTick>& ticks = memory_of(recording).ticks;
   std::uint64_t start = recording.start_ns();
   std::uint64_t from = filter.from_ns.value_or(0), to = filter.to_ns.value_or(~std::uint64_t{0});
   if (from > to) return Error{"the time range ends before it begins", "give --from a smaller value than --to", Exit::kUsage};
   auto since_start = [&](std::uint64_t time) { return time > start ? time - start : 0; };
   TickRange range;
-  while (range.first < memory_of(recording).ticks.size() && since_start(memory_of(recording).ticks[range.first].start_ns) < from) ++range.first;
+  while (range.first < ticks.size() && since_start(ticks[range.first].start_ns) < from) ++range.first;
   range.last = range.first;
-  while (range.last < memory_of(recording).ticks.size() && since_start(memory_of(recording).ticks[range.last].end_ns) <= to) ++range.last;
-  if (range.first < memory_of(recording).ticks.size()) {
-    range.start_ns = memory_of(recording).ticks[range.first].start_ns;
+  while (range.last < ticks.size() && since_start(ticks[range.last].end_ns) <= to) ++range.last;
+  if (range.first < ticks.size()) {
+    range.start_ns = ticks[range.first].start_ns;
   } else {
-    range.start_ns = memory_of(recording).ticks.empty() ? start : memory_of(recording).ticks.back().end_ns;
+    range.start_ns = ticks.empty() ? start : ticks.back().end_ns;
   }
-  range.end_ns = range.last > range.first ? memory_of(recording).ticks[range.last - 1].end_ns : range.start_ns;
+  range.end_ns = range.last > range.first ? ticks[range.last - 1].end_ns : range.start_ns;
   return range;
 }
 

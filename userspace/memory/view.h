@@ -44,8 +44,4 @@ struct MemoryFilter {
 // Kinds are never added up: unless the filter names one, samples carry the label "kind".
 Result<Profile> memory_profile(const Recording& recording, MemoryView view, const MemoryFilter& filter);
 
-// What grew from one recording to the other, stack by symbolized stack. Negative values: it shrank.
-Result<Profile> memory_diff_profile(const Recording& before, const Recording& after, MemoryView view,
-                                    const MemoryFilter& filter);
-
 }  // namespace dwell

@@ -31,6 +31,7 @@ struct RecordOptions {
   bool symbols = true;
   bool return_probes = true;         // false: returns are seen at the return instructions, which is dearer
   bool follow_forks = false;
+  std::optional<std::uint64_t> look_every_ns;  // how often subjects that look do so; none: as each thinks fit
   std::vector<TracerLoader> tracers; // what is followed; what this kernel lacks costs a tracer, not the recording
   std::optional<AttachMethod> attach_method;  // only this one, instead of the best that works
   double detach_above_percent = 90;  // of the target's CPU time: probes that take more are taken away; 0: never

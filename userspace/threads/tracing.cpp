@@ -225,8 +225,8 @@ bool ThreadTracing::decode(const dwell_header& header, ProcessSlot process, std:
 // ---- looks ----
 
 Result<void> ThreadTracing::poll(std::uint64_t now_ns) {
-  if (!options_.look_every_ns || now_ns < look_due_ns_) return {};
-  look_due_ns_ = now_ns + *options_.look_every_ns;
+  if (!context_.options.look_every_ns || now_ns < look_due_ns_) return {};
+  look_due_ns_ = now_ns + *context_.options.look_every_ns;
   return look();
 }
 

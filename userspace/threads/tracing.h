@@ -23,7 +23,6 @@ namespace dwell {
 
 struct ThreadTracingOptions {
   bool blocked = false;                        // blocked time by stack, too
-  std::optional<std::uint64_t> look_every_ns;  // at all threads of the first process
   std::vector<RuntimeStacksFinder> runtimes;   // whose stacks are walked their own way
 };
 

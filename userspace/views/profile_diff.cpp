@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 namespace dwell {
@@ -94,7 +95,7 @@ class Merger {
 
 }  // namespace
 
-Profile profile_difference(const Profile& before, const Profile& after) {
+Profile profile_difference(const Profile& before, const Profile& after, std::uint64_t least) {
   Profile result;
   result.title = "growth of " + after.title;
   result.sample_types = after.sample_types;
@@ -110,8 +111,9 @@ Profile profile_difference(const Profile& before, const Profile& after) {
   Merger merger(result, rebuilt);
   merger.add(after, 1);  // first, so that what both have reads as it does after
   merger.add(before, -1);
-  std::erase_if(result.samples, [](const ProfileSample& sample) {
-    return std::ranges::all_of(sample.values, [](std::int64_t value) { return value == 0; });
+  std::erase_if(result.samples, [&](const ProfileSample& sample) {
+    if (std::ranges::all_of(sample.values, [](std::int64_t value) { return value == 0; })) return true;
+    return std::abs(static_cast<double>(sample.values.back())) < static_cast<double>(least);
   });
   return result;
 }

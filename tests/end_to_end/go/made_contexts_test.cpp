@@ -110,7 +110,7 @@ TEST(MadeContextsReport, ReadsAsTextAndExportsAsAProfile) {
       << text.output;
   EXPECT_NE(text.output.find("none was ever cancelled; their parent keeps them until it ends"),
             std::string::npos);
-  Finished folded = run({dwell_binary(), "export", path, "--view", "contexts", "-f", "folded"});
+  Finished folded = run({dwell_binary(), "export", path, "--view", "go:contexts", "-f", "folded"});
   EXPECT_EQ(folded.exit, 0) << folded.errors;
   EXPECT_NE(folded.output.find("main.serve;main.request;context.WithTimeout"), std::string::npos)
       << folded.output;

@@ -86,10 +86,10 @@ TEST_P(GoProfiles, OpenInGosOwnToolWithItsOwnFigures) {
   look();
   tell("write " + folder.path());
   for (const auto& [view, file, sample_type] :
-       {std::tuple("go-heap", "heap", "inuse_space"), std::tuple("go-heap", "heap", "inuse_objects"),
-        std::tuple("go-heap", "heap", "alloc_space"), std::tuple("go-heap", "heap", "alloc_objects"),
-        std::tuple("go-mutex", "mutex", "contentions"), std::tuple("go-mutex", "mutex", "delay"),
-        std::tuple("go-block", "block", "contentions"), std::tuple("go-block", "block", "delay")}) {
+       {std::tuple("go:heap", "heap", "inuse_space"), std::tuple("go:heap", "heap", "inuse_objects"),
+        std::tuple("go:heap", "heap", "alloc_space"), std::tuple("go:heap", "heap", "alloc_objects"),
+        std::tuple("go:mutex", "mutex", "contentions"), std::tuple("go:mutex", "mutex", "delay"),
+        std::tuple("go:block", "block", "contentions"), std::tuple("go:block", "block", "delay")}) {
     std::map<std::string, std::string> ours = top_of(exported(view), sample_type),
                                        own = top_of(folder.file(file + std::string(".pb.gz")), sample_type);
     EXPECT_GT(own.size(), 3u) << view;
@@ -112,7 +112,7 @@ TEST_P(GoProfiles, HaveTheLabelsOfGoroutines) {
   EXPECT_EQ(tags.exit, 0) << tags.errors;
   EXPECT_NE(tags.output.find("leaking"), std::string::npos) << tags.output;
   EXPECT_NE(tags.output.find("chan receive"), std::string::npos) << tags.output;
-  Finished folded = run({dwell_binary(), "export", folder.file("s.dwell"), "--view", "go-mutex", "-f",
+  Finished folded = run({dwell_binary(), "export", folder.file("s.dwell"), "--view", "go:mutex", "-f",
                          "folded", "--sample-type", "contentions"});
   EXPECT_NE(folded.output.find("main.holdLock;sync.(*Mutex).Unlock"), std::string::npos) << folded.output;
   EXPECT_NE(text.find("main.holdLock"), std::string::npos) << text;

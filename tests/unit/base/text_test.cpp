@@ -30,5 +30,14 @@ TEST(Text, SplitKeepsEmptyParts) {
   EXPECT_EQ(split("a,,b", ','), (std::vector<std::string_view>{"a", "", "b"}));
 }
 
+TEST(NearestOf, IsALikelyMisspellingOrNothing) {
+  const std::vector<std::string> commands = {"record", "report", "export", "diff", "threads"};
+  EXPECT_EQ(nearest_of("recrod", commands), "record");
+  EXPECT_EQ(nearest_of("thread", commands), "threads");
+  EXPECT_EQ(nearest_of("dif", commands), "diff");
+  EXPECT_EQ(nearest_of("banana", commands), "");
+  EXPECT_EQ(nearest_of("", commands), "");
+}
+
 }  // namespace
 }  // namespace dwell

@@ -4,6 +4,7 @@
 #include "story_recording.h"
 #include "userspace/memory/report.h"
 #include "userspace/memory/part.h"
+#include "userspace/views/profile_diff.h"
 
 namespace dwell {
 namespace {
@@ -40,6 +41,10 @@ std::map<std::string, std::int64_t> grown(const Profile& profile) {
   return result;
 }
 
+Profile growth(const Recording& before, const Recording& after, MemoryView view, std::uint64_t least = 0) {
+  return profile_difference(*memory_profile(before, view, {}), *memory_profile(after, view, {}), least);
+}
+
 TEST(MemoryDiff, ComparesStacksAsTheyRead) {
   Result<MemoryDiff> diff = memory_diff(yesterday(), today(), {});
   ASSERT_TRUE(diff) << diff.error().what;
@@ -56,14 +61,13 @@ TEST(MemoryDiff, ComparesStacksAsTheyRead) {
 }
 
 TEST(MemoryDiff, TheProfileTellsTheSame) {
-  Result<Profile> profile = memory_diff_profile(yesterday(), today(), MemoryView::kRetained, {});
-  ASSERT_TRUE(profile) << profile.error().what;
-  EXPECT_EQ(grown(*profile), (std::map<std::string, std::int64_t>{{"cache", 400}, {"fresh", 5}, {"gone", -70}}));
+  EXPECT_EQ(grown(growth(yesterday(), today(), MemoryView::kRetained)),
+            (std::map<std::string, std::int64_t>{{"cache", 400}, {"fresh", 5}, {"gone", -70}}));
 }
 
 TEST(MemoryDiff, OfItselfIsEmpty) {
   EXPECT_THAT(memory_diff(today(), today(), {})->sites, IsEmpty());
-  EXPECT_THAT(memory_diff_profile(today(), today(), MemoryView::kAll, {})->samples, IsEmpty());
+  EXPECT_THAT(growth(today(), today(), MemoryView::kAll).samples, IsEmpty());
 }
 
 TEST(MemoryDiff, LinesThatMovedInTheSameBuildAreOtherPlaces) {
@@ -75,15 +79,15 @@ TEST(MemoryDiff, InAnotherBuildFunctionsAreComparedByName) {
   ASSERT_TRUE(diff);
   EXPECT_EQ(diff->sites.size(), 3u);
   EXPECT_THAT(diff->notes, Contains(HasSubstr("/usr/bin/app is another build")));
-  Result<Profile> profile = memory_diff_profile(yesterday(), today("ef01", true), MemoryView::kRetained, {});
-  EXPECT_EQ(grown(*profile), (std::map<std::string, std::int64_t>{{"cache", 400}, {"fresh", 5}, {"gone", -70}}));
+  EXPECT_EQ(grown(growth(yesterday(), today("ef01", true), MemoryView::kRetained)),
+            (std::map<std::string, std::int64_t>{{"cache", 400}, {"fresh", 5}, {"gone", -70}}));
 }
 
 TEST(MemoryDiff, SmallChangesMayBeLeftOut) {
   MemoryFilter filter;
   filter.min_bytes = 60;
   EXPECT_EQ(memory_diff(yesterday(), today(), filter)->sites.size(), 2u);
-  EXPECT_EQ(memory_diff_profile(yesterday(), today(), MemoryView::kRetained, filter)->samples.size(), 2u);
+  EXPECT_EQ(growth(yesterday(), today(), MemoryView::kRetained, filter.min_bytes).samples.size(), 2u);
 }
 
 // The same recording, begun later.

@@ -109,7 +109,7 @@ Result<void> GoTracing::poll(std::uint64_t now_ns) {
     if (!process.began_ns) process.began_ns = now_ns;
     if (Result<void> looked = look(slot, process); !looked) return looked;
     std::uint64_t end_ns = monotonic_ns();
-    process.look_due_ns = now_ns + options_.look_every_ns.value_or(
+    process.look_due_ns = now_ns + context_.options.look_every_ns.value_or(
                                        go_look_pause_ns(now_ns - process.began_ns, end_ns - now_ns));
   }
   return {};

@@ -17,7 +17,6 @@
 namespace dwell {
 
 struct GoTracingOptions {
-  std::optional<std::uint64_t> look_every_ns;  // none: each second at first, each minute later
   bool prove = false;  // which goroutines can never wake, at the end
 };
 

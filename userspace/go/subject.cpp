@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/go/subject.h"
+
+#include "ui/words.h"
+#include "userspace/go/codec.h"
+#include "userspace/go/contexts/made_report.h"
+#include "userspace/go/contexts/made_text.h"
+#include "userspace/go/contexts/tracing.h"
+#include "userspace/go/goroutines/json.h"
+#include "userspace/go/goroutines/text.h"
+#include "userspace/go/heap/alloc_tracing.h"
+#include "userspace/go/heap/allocs_report.h"
+#include "userspace/go/heap/allocs_text.h"
+#include "userspace/go/record/look_report.h"
+#include "userspace/go/record/profiles.h"
+#include "userspace/go/record/report.h"
+#include "userspace/go/record/report_text.h"
+#include "userspace/go/record/tracing.h"
+#include "userspace/go/runtime/threads.h"
+#include "userspace/go/waits/park_tracing.h"
+#include "userspace/go/waits/parks_report.h"
+#include "userspace/go/waits/parks_text.h"
+
+namespace dwell {
+namespace {
+
+bool has_look(const Recording& recording) { return !go_of(recording).looks.empty(); }
+bool has_heap(const Recording& recording) { return go_of(recording).allocs || !go_of(recording).profiles.empty(); }
+bool has_parks(const Recording& recording) { return go_of(recording).parks.has_value(); }
+bool has_contexts(const Recording& recording) { return go_of(recording).contexts.has_value(); }
+
+// What was asked for by --go-heap, else the runtime's own.
+Result<Profile> heap(const Recording& recording, const ViewFilter&) {
+  return go_of(recording).allocs ? go_allocs_profile(recording) : go_heap_profile(recording);
+}
+
+template <GoProfileKind kind>
+bool has_contention(const Recording& recording) {
+  for (const GoProfileLook& look : go_of(recording).profiles)
+    if (look.kind == kind) return true;
+  return false;
+}
+
+template <GoProfileKind kind>
+Result<Profile> contention(const Recording& recording, const ViewFilter&) {
+  return go_contention_profile(recording, kind);
+}
+
+class GoRecordPart : public RecordPart {
+ public:
+  void declare(OptionSet& options) override {
+    options.flag("--go-heap", heap_,
+                 "what a Go program allocates and keeps, by samples: for those without a heap profile of their own");
+    options.flag("--go-blocked", parks_,
+                 "for how long the goroutines of a Go program are parked, where and why, and who contends for its locks");
+    options.flag("--contexts", contexts_,
+                 "which call sites of a Go program make contexts, and which of those are never cancelled");
+    options.flag_off("--no-go", looks_,
+                     "leave out a Go program's goroutines, heap profile and collector (default: looked at each second, later "
+                     "each minute)");
+    options.flag("--prove", prove_,
+                 "at the end, which goroutines can never wake: copies what of the heap may hold pointers");
+  }
+  std::vector<TracerLoader> tracers(const RecordOptions&, const Peers&) const override {
+    std::vector<TracerLoader> chosen;
+    if (contexts_) chosen.push_back(ContextTracing::load);
+    if (heap_) chosen.push_back(AllocTracing::load);
+    if (parks_) chosen.push_back(ParkTracing::load);
+    if (looks_) chosen.push_back(GoTracing::loader({prove_}));
+    return chosen;
+  }
+
+ private:
+  bool looks_ = true, heap_ = false, parks_ = false, contexts_ = false, prove_ = false;
+};
+
+std::string before(const Recording& recording, const SectionStyle& how, const Peers&) {
+  std::string text;
+  for (const GoReport& report : go_reports(recording)) {
+    if (recording.processes.size() > 1) text += process_text(recording.processes[report.process]) + "\n";
+    text += go_report_text(report, {.style = how.style, .sites = how.sites, .stacks = how.stacks});
+  }
+  return text;
+}
+
+std::string behind(const Recording& recording, const SectionStyle& how, const Peers&) {
+  std::string text;
+  if (go_of(recording).allocs) text += go_allocs_text(go_allocs_report(recording), how.style, how.sites);
+  if (has_parks(recording)) text += go_parks_text(go_parks_report(recording), {.style = how.style, .sites = how.sites});
+  if (has_contexts(recording))
+    text += made_contexts_text(go_contexts_report(recording),
+                               {.style = how.style, .sites = how.sites, .stacks = how.stacks});
+  return text;
+}
+
+void add_json(const Recording& recording, const Peers&, Json& whole) {
+  if (go_of(recording).allocs) whole["go_heap"] = go_allocs_json(go_allocs_report(recording));
+  if (has_look(recording)) whole["go"] = go_reports_json(go_reports(recording));
+  if (has_parks(recording)) whole["go_blocked"] = go_parks_json(go_parks_report(recording));
+  if (has_contexts(recording)) whole["contexts"] = made_contexts_json(go_contexts_report(recording));
+}
+
+Result<std::string> look_text(const Recording& recording, const SectionStyle& how, const Peers&) {
+  GoroutineReport report = report_of(recording, go_of(recording).looks.back());
+  return goroutines_text(report, {.style = how.style, .stacks = how.sites});
+}
+
+Result<std::string> look_json(const Recording& recording, const Peers&) {
+  return goroutines_json(report_of(recording, go_of(recording).looks.back()));
+}
+
+}  // namespace
+
+Subject go_subject() {
+  constexpr std::string_view kHow = "dwell record of a Go program";
+  Subject subject;
+  subject.name = "go";
+  subject.sentence = "Go programs: goroutines, heap, contexts, waits, the collector";
+  subject.page = "docs/go.md";
+  subject.chunks = kGoChunks;
+  subject.views = {
+      {"goroutines", "goroutines by stack, in the last look at them", has_look, kHow,
+       [](const Recording& recording, const ViewFilter&) { return goroutine_profile(recording); }},
+      {"heap", "what its heap retains, by its own profile or by samples", has_heap, "dwell record --go-heap", heap},
+      {"mutex", "contention for its locks, by its own profile", has_contention<GoProfileKind::kMutex>, kHow,
+       contention<GoProfileKind::kMutex>},
+      {"block", "where goroutines blocked, by its own profile", has_contention<GoProfileKind::kBlock>, kHow,
+       contention<GoProfileKind::kBlock>},
+      {"waits", "for how long goroutines were parked, and where", has_parks, "dwell record --go-blocked",
+       [](const Recording& recording, const ViewFilter&) -> Result<Profile> { return go_parks_profile(recording); }},
+      {"contexts", "contexts by the call site that made them", has_contexts, "dwell record --contexts",
+       [](const Recording& recording, const ViewFilter&) -> Result<Profile> { return go_contexts_profile(recording); }}};
+  subject.record_part = []() -> std::unique_ptr<RecordPart> { return std::make_unique<GoRecordPart>(); };
+  subject.before = before;
+  subject.behind = behind;
+  subject.json = add_json;
+  subject.has_look = has_look;
+  subject.look_text = look_text;
+  subject.look_json = look_json;
+  subject.runtime_stacks = GoThreads::find;
+  return subject;
+}
+
+}  // namespace dwell

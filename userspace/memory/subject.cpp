@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/memory/subject.h"
+
+#include "userspace/memory/block_sites.h"
+#include "userspace/memory/codec.h"
+#include "userspace/memory/tracing.h"
+
+namespace dwell {
+namespace {
+
+bool has_memory(const Recording& recording) { return !memory_of(recording).ticks.empty(); }
+
+template <MemoryView view>
+Result<Profile> profile_of(const Recording& recording, const ViewFilter& filter) {
+  Result<MemoryFilter> own = memory_filter(filter);
+  return own ? memory_profile(recording, view, *own) : own.error();
+}
+
+template <MemoryView view>
+View memory_view(std::string_view sentence) {
+  return {name_of(view),        sentence,         has_memory, "dwell record", profile_of<view>,
+          /*filtered=*/true, /*signed_values=*/view == MemoryView::kGrowing};
+}
+
+class MemoryRecordPart : public RecordPart {
+ public:
+  void declare(OptionSet& options) override {
+    options.flag_off("--no-mappings", options_.mappings, "leave out mmap and brk, record the heap only");
+  }
+  std::vector<TracerLoader> tracers(const RecordOptions&, const Peers&) const override {
+    return {MemoryTracing::loader(options_)};
+  }
+
+ private:
+  MemoryTracingOptions options_;
+};
+
+}  // namespace
+
+Result<MemoryFilter> memory_filter(const ViewFilter& filter) {
+  MemoryFilter own;
+  own.from_ns = filter.from_ns;
+  own.to_ns = filter.to_ns;
+  own.site = filter.site;
+  own.module = filter.module;
+  own.thread = filter.thread;
+  own.min_bytes = filter.min_bytes;
+  own.temporary_ns = filter.temporary_ns;
+  if (filter.kind.empty()) return own;
+  own.kind = memory_kind_named(filter.kind);
+  if (own.kind) return own;
+  return Error{"'" + filter.kind + "' is no kind of memory", "the kinds are heap, mapping, file and reserved", Exit::kUsage};
+}
+
+Subject memory_subject() {
+  Subject subject;
+  subject.name = "memory";
+  subject.sentence = "memory by the call site that asked for it";
+  subject.page = "docs/report-json.md";
+  subject.chunks = kMemoryChunks;
+  subject.views = {memory_view<MemoryView::kRetained>("what is retained at the end of the range"),
+                   memory_view<MemoryView::kGrowing>("what is retained at the end less what was at its start"),
+                   memory_view<MemoryView::kAllocated>("what was allocated within the range"),
+                   memory_view<MemoryView::kTemporary>("what was freed young, within the range"),
+                   memory_view<MemoryView::kPeak>("what was retained when memory was highest"),
+                   memory_view<MemoryView::kAll>("allocated and retained, as pprof's heap profiles have it")};
+  subject.record_part = []() -> std::unique_ptr<RecordPart> { return std::make_unique<MemoryRecordPart>(); };
+  subject.block_sites = &recorded_block_sites();
+  return subject;
+}
+
+}  // namespace dwell

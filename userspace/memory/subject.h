@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory, as the table of subjects has it.
+#pragma once
+
+#include "userspace/memory/view.h"
+#include "userspace/record/subject.h"
+
+namespace dwell {
+
+Subject memory_subject();
+
+// Exit::kUsage for a kind of memory that is none.
+Result<MemoryFilter> memory_filter(const ViewFilter& filter);
+
+}  // namespace dwell
