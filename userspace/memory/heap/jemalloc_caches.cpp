@@ -11,8 +11,10 @@ namespace {
 
 constexpr std::size_t kFewestBins = 36;            // one after the other: no other data looks like that
 constexpr int kMostInBin = 1 << 12;
-constexpr std::uint64_t kSearched = 256 << 10;     // at the end of large mappings: thread-local storage ends a stack
+// Thread-local storage ends a stack. Behind the stack the kernel may have merged other memory into the same mapping.
+constexpr std::uint64_t kSearchedAtEnd = 256 << 10, kSearchedBehindGuard = std::uint64_t{64} << 20;
 constexpr std::uint64_t kSearchedWhole = 2 << 20;  // mappings up to this size
+constexpr std::uint64_t kPiece = 1 << 20, kOverlap = 8 << 10;  // a cache lies in one piece
 constexpr std::size_t kMostRegions = 1 << 22;
 
 class CacheFinder {
@@ -20,16 +22,30 @@ class CacheFinder {
   explicit CacheFinder(const Target& target) : target_(target) {}
 
   JemallocCaches find() {
-    for (const Mapping& mapping : target_.mappings) {
+    for (std::size_t i = 0; i < target_.mappings.size(); ++i) {
+      const Mapping& mapping = target_.mappings[i];
       if (mapping.is_file() || !mapping.path.empty() || !mapping.writable || mapping.shared) continue;
       std::uint64_t size = mapping.end - mapping.start;
-      look_in({size <= kSearchedWhole ? mapping.start : mapping.end - kSearched, mapping.end});
+      bool behind_guard = i > 0 && target_.mappings[i - 1].end == mapping.start && !target_.mappings[i - 1].readable;
+      if (size > kSearchedWhole && behind_guard)
+        look_through({mapping.start, std::min(mapping.end, mapping.start + kSearchedBehindGuard)});
+      look_through({size <= kSearchedWhole ? mapping.start : mapping.end - kSearchedAtEnd, mapping.end});
     }
     std::sort(found_.stacks.begin(), found_.stacks.end());
     return std::move(found_);
   }
 
  private:
+  void look_through(const Range& range) {
+    std::vector<PageState> states((kPiece + kOverlap) / kPageSize);
+    for (std::uint64_t at = range.start; at < range.end; at += kPiece) {
+      Range piece{at, std::min(range.end, at + kPiece + kOverlap)};
+      std::span<PageState> pages(states.data(), (piece.end - piece.start) / kPageSize);
+      target_.pages.read(piece.start, pages);
+      if (std::count(pages.begin(), pages.end(), PageState::kPresent)) look_in(piece);
+    }
+  }
+
   void look_in(const Range& range) {
     words_.resize((range.end - range.start) / 8);
     words_.resize(target_.memory.read_some(range.start, words_.data(), words_.size() * 8) / 8);

@@ -25,7 +25,7 @@ class Candidates {
 
   int looks() const { return looks_; }
   // Two looks in a row reached nothing new of them, or there are none left.
-  bool settled() const { return candidates_.empty() || quiet_ >= 2; }
+  bool settled() const { return looks_ > 0 && (candidates_.empty() || quiet_ >= 2); }
   // Unreachable in all looks, and there in all of them; in address order.
   const std::vector<LiveBlock>& unreachable() const { return candidates_; }
 

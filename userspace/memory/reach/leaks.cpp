@@ -26,7 +26,7 @@ class LeakFinder {
       : options_(options), registers_(std::move(registers)), reader_(options.pid, options.max_read_per_s) {}
 
   Result<LeakReport> find() {
-    while (candidates_.looks() < Candidates::kMostLooks && !settled()) {
+    while (candidates_.looks() < Candidates::kMostLooks && !candidates_.settled()) {
       if (Result<void> looked = look(); !looked) return looked.error();
       if (!report_.unsettled.empty()) break;
     }
@@ -38,9 +38,6 @@ class LeakFinder {
   }
 
  private:
-  // At least two looks, however little there is: one alone is no evidence. Nothing unreachable needs no second.
-  bool settled() const { return candidates_.looks() > 0 && candidates_.settled(); }
-
   Result<void> look() {
     Result<std::vector<MappingUse>> uses = read_smaps(options_.pid);
     if (!uses) return uses.error();

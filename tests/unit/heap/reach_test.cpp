@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+// What points to what, on memory that is made up.
+#include <gmock/gmock.h>
+
+#include <cstring>
+#include <map>
+
+#include "userspace/memory/reach/candidates.h"
+#include "userspace/memory/reach/graph.h"
+#include "userspace/memory/reach/lost_blocks.h"
+#include "userspace/memory/reach/roots.h"
+
+namespace dwell::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using namespace memory;
+using namespace memory::reach;
+
+constexpr std::uint64_t kHeap = 0x10000, kHeapSize = 0x4000;
+
+// Blocks of 48 usable bytes, 64 apart.
+class MadeUpHeap {
+ public:
+  explicit MadeUpHeap(std::size_t blocks, std::uint32_t header = 0) : blocks_(blocks), header_(header) {}
+
+  std::uint64_t address(std::size_t block) const { return kHeap + 64 * block; }
+  void point(std::size_t from, std::uint64_t to) { words_[address(from) + 8] = to; }
+  void forget(std::size_t from) { words_.erase(address(from) + 8); }
+
+  BlockIndex index() const {
+    BlockIndex index({{kHeap, kHeap + kHeapSize}});
+    for (std::size_t i = 0; i < blocks_; ++i)
+      index.add({address(i), 48, header_, 0, heap::BlockState::kLive});
+    index.finish();
+    return index;
+  }
+
+  // Which blocks one look reaches from these.
+  std::vector<bool> reached(const BlockIndex& index, std::vector<std::uint32_t> roots,
+                            const std::vector<std::uint32_t>& more = {}) const {
+    std::vector<bool> marked(index.size());
+    with_graph(index, [&](const Graph& graph) {
+      graph.mark(roots, marked);
+      graph.mark(more, marked);
+    });
+    return marked;
+  }
+
+  template <typename Use>
+  void with_graph(const BlockIndex& index, Use use) const {
+    ProcessMemory memory(1, [this](std::uint64_t at, void* to, std::size_t size) {
+      for (std::size_t i = 0; i < size; i += 8) {
+        auto word = words_.find(at + i);
+        std::uint64_t value = word == words_.end() ? 0 : word->second;
+        std::memcpy(static_cast<char*>(to) + i, &value, 8);
+      }
+      return size;
+    });
+    heap::PageStates pages([](std::uint64_t) { return heap::PageState::kPresent; });
+    std::vector<Mapping> mappings;
+    heap::Target target{memory, pages, mappings};
+    WordScan scan(target);
+    use(Graph(index, scan));
+  }
+
+ private:
+  std::size_t blocks_;
+  std::uint32_t header_;
+  std::map<std::uint64_t, std::uint64_t> words_;
+};
+
+TEST(BlockIndex, FindsBlocksByAnyAddressInside) {
+  BlockIndex index = MadeUpHeap(200).index();
+  ASSERT_EQ(index.size(), 200u);
+  for (std::uint32_t block : {0u, 1u, 63u, 64u, 199u}) {
+    EXPECT_EQ(index.find(kHeap + 64 * block), block);
+    EXPECT_EQ(index.find(kHeap + 64 * block + 47), block);
+    EXPECT_EQ(index.find(kHeap + 64 * block + 48), BlockIndex::kNone);
+    EXPECT_EQ(index.block(block).usable, 48u);
+  }
+  EXPECT_EQ(index.find(kHeap - 1), BlockIndex::kNone);
+  EXPECT_EQ(index.find(kHeap + kHeapSize), BlockIndex::kNone);
+  EXPECT_EQ(index.find(0), BlockIndex::kNone);
+}
+
+// The allocator's pointer to the next chunk would hold this block else.
+TEST(BlockIndex, LeavesOutTheWordThatIsTheNextChunksToo) {
+  BlockIndex index = MadeUpHeap(2, 8).index();
+  EXPECT_EQ(index.find(kHeap + 39), 0u);
+  EXPECT_EQ(index.find(kHeap + 40), BlockIndex::kNone);
+}
+
+TEST(BlockIndex, FindsABlockThatSpansPages) {
+  BlockIndex index({{0x10000, 0x20000}, {0x40000, 0x50000}});
+  index.add({0x10010, 0x5000, 0, 0, heap::BlockState::kLive});
+  index.add({0x40100, 0x100, 0, 0, heap::BlockState::kLive});
+  index.add({0x30000, 0x100, 0, 0, heap::BlockState::kLive});  // outside
+  index.finish();
+  ASSERT_EQ(index.size(), 2u);
+  EXPECT_EQ(index.find(0x14fff), 0u);
+  EXPECT_EQ(index.find(0x15010), BlockIndex::kNone);
+  EXPECT_EQ(index.find(0x401ff), 1u);
+  EXPECT_EQ(index.find(0x40000), BlockIndex::kNone);
+  EXPECT_EQ(index.find(0x30010), BlockIndex::kNone);
+}
+
+TEST(Graph, ReachesWhatIsPointedToAndInto) {
+  MadeUpHeap heap(5);
+  heap.point(0, heap.address(1));
+  heap.point(1, heap.address(2) + 20);
+  heap.point(3, heap.address(0));
+  BlockIndex index = heap.index();
+  EXPECT_THAT(heap.reached(index, {0}), ElementsAre(true, true, true, false, false));
+}
+
+TEST(Candidates, ClaimNothingOnOneLook) {
+  MadeUpHeap heap(2);
+  Candidates candidates;
+  BlockIndex index = heap.index();
+  auto marked = heap.reached(index, {0});
+  candidates.add_look(std::move(index), marked);
+  EXPECT_FALSE(candidates.settled());
+}
+
+TEST(Candidates, KeepALeakOverAllLooks) {
+  MadeUpHeap heap(3);
+  heap.point(0, heap.address(1));
+  Candidates candidates;
+  while (!candidates.settled()) {
+    BlockIndex index = heap.index();
+    auto marked = heap.reached(index, {0}, candidates.known_roots(index));
+    candidates.add_look(std::move(index), marked);
+  }
+  EXPECT_EQ(candidates.looks(), 3);
+  EXPECT_THAT(candidates.unreachable(), ElementsAre(LiveBlock{heap.address(2), 48}));
+}
+
+// 1 is held by 0 in the first look and by 2 in the second; in neither is 2 reached by another way.
+TEST(Candidates, TakeWhatOneLookReachedAsReachable) {
+  MadeUpHeap heap(3);
+  Candidates candidates;
+  heap.point(0, heap.address(2));
+  BlockIndex first = heap.index();
+  auto marked = heap.reached(first, {0});
+  candidates.add_look(std::move(first), marked);
+  heap.forget(0);
+  heap.point(2, heap.address(1));
+  BlockIndex second = heap.index();
+  marked = heap.reached(second, {0}, candidates.known_roots(second));
+  candidates.add_look(std::move(second), marked);
+  EXPECT_TRUE(candidates.settled());
+  EXPECT_THAT(candidates.unreachable(), IsEmpty());
+}
+
+TEST(LostBlocks, CountWhatAHeadHoldsOnce) {
+  MadeUpHeap heap(6);
+  heap.point(0, heap.address(1));  // a chain
+  heap.point(1, heap.address(2));
+  heap.point(3, heap.address(4));  // a ring
+  heap.point(4, heap.address(3));
+  BlockIndex index = heap.index();
+  heap.with_graph(index, [&](const Graph& graph) {
+    std::vector<LostBlock> lost = lost_blocks(index, graph, {0, 1, 2, 3, 4, 5});
+    ASSERT_EQ(lost.size(), 3u);
+    EXPECT_EQ(lost[0].block.address, heap.address(0));
+    EXPECT_EQ(lost[0].held_blocks, 2u);
+    EXPECT_EQ(lost[0].held_bytes, 96u);
+    EXPECT_EQ(lost[1].block.address, heap.address(5));
+    EXPECT_TRUE(lost[2].in_cycle);
+    EXPECT_EQ(lost[2].held_blocks, 1u);
+  });
+}
+
+TEST(Roots, LeaveOutHeapsAndWhatIsBelowAStackPointer) {
+  MappingUse data, constant, stack, heap_mapping;
+  data.mapping.start = 0x1000, data.mapping.end = 0x3000, data.mapping.readable = data.mapping.writable = true;
+  constant = data, constant.mapping.start = 0x4000, constant.mapping.end = 0x5000, constant.mapping.writable = false;
+  stack = data, stack.mapping.start = 0x8000, stack.mapping.end = 0xa000;
+  heap_mapping = data, heap_mapping.mapping.start = 0xb000, heap_mapping.mapping.end = 0xd000;
+  for (MappingUse* use : {&data, &constant, &stack, &heap_mapping}) use->resident = 4096;
+  std::vector<heap::Range> ranges =
+      root_ranges({data, constant, stack, heap_mapping}, {{0xb800, 0xd000}}, {{{0x8000, 0xa000}, 7, 0x9000}}, {{0xc000, 0xc100}});
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> seen;
+  for (const heap::Range& range : ranges) seen.push_back({range.start, range.end});
+  EXPECT_THAT(seen, ElementsAre(std::pair(0x1000, 0x3000), std::pair(0x9000 - 128, 0xa000), std::pair(0xb000, 0xb800),
+                                std::pair(0xc000, 0xc100)));
+}
+
+TEST(Roots, AreWordsThatTheKernelKeeps) {
+  std::vector<std::uint64_t> words;
+  add_epoll_words("pos:\t0\nflags:\t02\ntfd:        5 events:       19 data:     55d0aabbccd0  pos:0 ino:3 sdev:e\n", words);
+  add_timer_words("ID: 0\nsignal: 14/00000055d0112230\nnotify: signal/pid.7\nClockID: 0\n", words);
+  EXPECT_THAT(words, ElementsAre(0x55d0aabbccd0u, 0x55d0112230u));
+}
+
+}  // namespace
+}  // namespace dwell::testing
