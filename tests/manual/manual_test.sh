@@ -10,7 +10,7 @@ fail() {
   failures=$((failures + 1))
 }
 
-commands="record report export diff symbolize threads clocks doctor"
+commands="record report export diff symbolize threads memory clocks doctor"
 plain=$(sed 's/\\-/-/g' "$manual")
 
 for command in $commands; do
@@ -53,6 +53,7 @@ expect_completion clocks "$dwell" report --only c
 expect_completion allocations "$dwell" report --sort alloc
 expect_completion mapping "$dwell" report --kind m
 expect_completion $$ "$dwell" record -p $$
+expect_completion $$ "$dwell" memory $$
 expect_completion bash "$dwell" record -- bas
 cd "$(mktemp -d)" || exit 1
 touch app.dwell app.txt

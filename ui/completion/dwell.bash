@@ -34,14 +34,14 @@ _dwell() {
         if ((i == COMP_CWORD - 1)); then _dwell_complete -c; else _dwell_complete -f; fi
         return
         ;;
-      record | report | export | diff | symbolize | threads | clocks | doctor)
+      record | report | export | diff | symbolize | threads | memory | clocks | doctor)
         command=${COMP_WORDS[i]}
         ((i == 1)) && continue
         ;;
     esac
   done
   if [[ -z $command ]]; then
-    _dwell_complete -W "record report export diff symbolize threads clocks doctor --help --version"
+    _dwell_complete -W "record report export diff symbolize threads memory clocks doctor --help --version"
     return
   fi
   case $previous in
@@ -63,13 +63,15 @@ _dwell() {
     --attach-method) _dwell_complete -W "session multi perf" ;;
     -o | --output | --with) _dwell_complete -f ;;
     --debug-dir | --sysroot) _dwell_complete -d ;;
-    -d | --duration | --from | --to | --temporary | --min | --sample-bytes | --buffer | --max-memory | --thread | --site | --module | -n | --sites | --stacks | --groups | --share | --window | --stuck-after | --look-every | --detach-above)
+    -d | --duration | --from | --to | --temporary | --min | --sample-bytes | --buffer | --max-memory | --thread | --site | --module | -n | --sites | --stacks | --groups | --rows | --max-read | --share | --window | --stuck-after | --look-every | --detach-above)
       COMPREPLY=()
       ;;
     *)
       if [[ $current == -* ]]; then
         _dwell_complete -W "$(_dwell_options "$program" "$command")"
-      elif [[ $command != record && $command != threads && $command != doctor && $command != clocks ]]; then
+      elif [[ $command == memory ]]; then
+        _dwell_complete -W "$(_dwell_processes)"
+      elif [[ $command != record && $command != threads && $command != doctor && $command != clocks && $command != memory ]]; then
         _dwell_complete -f -X '!*.dwell*'
         local recordings=("${COMPREPLY[@]}")
         _dwell_complete -d

@@ -53,6 +53,12 @@ EXAMPLES
   dwell threads nginx --stuck-after 10s
   dwell threads 1234 --goroutines --prove         of a Go program: which goroutines can never wake
 )";
+constexpr const char* kMemoryExamples = R"(
+EXAMPLES
+  dwell memory 1234                               what RSS consists of: live, free inside malloc, stacks, files
+  dwell memory redis-server --types               and what is in the live blocks
+  dwell memory 1234 --leaks                       and which of them nothing points to any more
+)";
 constexpr const char* kClocksExamples = R"(
 EXAMPLES
   dwell clocks 1234                               for five seconds
@@ -321,6 +327,24 @@ void add_threads(CLI::App& app, ThreadsCommand& command) {
   app.footer(kThreadsExamples);
 }
 
+// Nothing but 0 is no bound.
+std::optional<std::uint64_t> parse_rate(const std::string& text) {
+  return text == "0" ? std::uint64_t{0} : parse_size(text.ends_with("/s") ? text.substr(0, text.size() - 2) : text);
+}
+
+void add_memory(CLI::App& app, MemoryCommand& command) {
+  add_target(app, command.target)->required();
+  add_count(app, "-n,--rows", command.rows, "of each table (default: 10)");
+  app.add_option_function<std::string>(
+         "--max-read", value_of(command.options.max_read_per_s, parse_rate, "a rate like 500M/s, 2G; 0: as fast as it goes"),
+         "of its memory, in a second (default: 1G/s)")
+      ->type_name("SIZE");
+  app.add_flag("--types", command.options.types, "what is in live blocks: C++ classes by name, text, pointers; no content is shown");
+  app.add_flag("--leaks", command.leaks, "which live blocks nothing points to any more: reads all of the heap several times; exit code 8 if there are any");
+  app.add_flag("--json", command.json, "everything, as JSON: docs/memory-look.md");
+  app.footer(kMemoryExamples);
+}
+
 void add_clocks(CLI::App& app, ClocksCommand& command) {
   add_target(app, command.target)->required();
   app.add_option_function<std::string>("-d,--duration", value_of(command.options.duration_ns, parse_duration, "a time like 90, 1.5s, 10m"),
@@ -371,6 +395,7 @@ Command parse_command_line(int argc, char** argv) {
   DiffCommand diff;
   SymbolizeCommand symbolize;
   ThreadsCommand threads;
+  MemoryCommand memory;
   ClocksCommand clocks;
   DoctorCommand doctor;
   CLI::App* record_app = app.add_subcommand("record", "attach to a process, or start one, and write a recording");
@@ -379,6 +404,7 @@ Command parse_command_line(int argc, char** argv) {
   CLI::App* diff_app = app.add_subcommand("diff", "what grew between two recordings");
   CLI::App* symbolize_app = app.add_subcommand("symbolize", "fill in names, on any machine with the debug files");
   CLI::App* threads_app = app.add_subcommand("threads", "one look at every thread, without stopping any: what it waits for, since when");
+  CLI::App* memory_app = app.add_subcommand("memory", "one look at its memory, without a probe: what RSS consists of, and what is on its heap");
   CLI::App* clocks_app = app.add_subcommand("clocks", "who reads which clock, waits by which, and who moved them");
   CLI::App* doctor_app = app.add_subcommand("doctor", "what this kernel and a process allow, and what it costs");
   const char* kOfRecord = "that dwell may take; before it is reached, new stacks are cut, and then the recording is ended (default: a "
@@ -390,6 +416,7 @@ Command parse_command_line(int argc, char** argv) {
   add_max_memory(*diff_app, diff.max_memory, kOfOthers);
   add_max_memory(*symbolize_app, symbolize.max_memory, kOfOthers);
   add_max_memory(*threads_app, threads.max_memory, kOfOthers);
+  add_max_memory(*memory_app, memory.max_memory, kOfOthers);
   add_max_memory(*clocks_app, clocks.max_memory, kOfOthers);
   add_record(*record_app, record);
   add_report(*report_app, report);
@@ -397,6 +424,7 @@ Command parse_command_line(int argc, char** argv) {
   add_diff(*diff_app, diff);
   add_symbolize(*symbolize_app, symbolize);
   add_threads(*threads_app, threads);
+  add_memory(*memory_app, memory);
   add_clocks(*clocks_app, clocks);
   add_doctor(*doctor_app, doctor);
 
@@ -424,6 +452,7 @@ Command parse_command_line(int argc, char** argv) {
   record.options.command_line = threads.options.command_line = whole;
   if (*record_app) return record;
   if (*threads_app) return threads;
+  if (*memory_app) return memory;
   if (*report_app) return report;
   if (*export_app) return export_;
   if (*diff_app) return diff;

@@ -14,6 +14,7 @@
 #include "userspace/record/subject.h"
 #include "userspace/views/filter.h"
 #include "userspace/threads/snapshot.h"
+#include "userspace/memory/account/look.h"
 #include "userspace/memory/report.h"
 #include "userspace/threads/verdicts.h"
 
@@ -96,6 +97,15 @@ struct ThreadsCommand {
   bool verbose = false;
 };
 
+struct MemoryCommand {
+  std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
+  std::string target;  // a PID or a name
+  memory::LookOptions options;
+  bool leaks = false;  // and which blocks nothing points to
+  std::size_t rows = 10;
+  bool json = false;
+};
+
 struct ClocksCommand {
   std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
   std::string target;       // a PID or a name
@@ -121,7 +131,8 @@ struct PrintAndExit {  // --help, --version, or a mistake on the command line
 };
 
 using Command = std::variant<RecordCommand, ReportCommand, ExportCommand, DiffCommand, SymbolizeCommand,
-                             ThreadsCommand, ClocksCommand, DoctorCommand, PrintAndExit>;
+                             ThreadsCommand, MemoryCommand, ClocksCommand, DoctorCommand,
+                             PrintAndExit>;
 
 Command parse_command_line(int argc, char** argv);
 
