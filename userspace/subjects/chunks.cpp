@@ -3,21 +3,15 @@
 
 #include <vector>
 
-#include "userspace/clocks/codec.h"
-#include "userspace/go/codec.h"
-#include "userspace/memory/codec.h"
 #include "userspace/recording/reader.h"
-#include "userspace/threads/codec.h"
+#include "userspace/subjects/subjects.h"
 
 namespace dwell {
 
 std::span<const ChunkReader> all_chunks() {
   static const std::vector<ChunkReader> all = [] {
     std::vector<ChunkReader> chunks;
-    for (std::span<const ChunkReader> subject :
-         {std::span<const ChunkReader>(kMemoryChunks), std::span<const ChunkReader>(kThreadChunks),
-          std::span<const ChunkReader>(kClockChunks), std::span<const ChunkReader>(kGoChunks)})
-      chunks.insert(chunks.end(), subject.begin(), subject.end());
+    for (const Subject& subject : subjects()) chunks.insert(chunks.end(), subject.chunks.begin(), subject.chunks.end());
     return chunks;
   }();
   return all;
