@@ -15,6 +15,7 @@ constexpr std::uint32_t kActive = 0, kRetained = 3;
 constexpr std::size_t kRecordsAtOnce = 512;
 constexpr std::uint64_t kBaseBlock = 2 << 20;  // what jemalloc takes for itself at a time
 constexpr int kTries = 3;
+constexpr std::size_t kMostLeaves = 4096;  // 4 TiB of heap
 
 struct Found {
   std::uint64_t record, page;
@@ -66,6 +67,7 @@ class JemallocHeap final : public Heap {
     root.resize(target_.memory.read_some(root_, root.data(), kTreeWords * 8) / 8);
     for (std::size_t i = 0; i < root.size(); ++i) {
       if (root[i] == 0 || root[i] % 8 || !is_mapped(i)) continue;
+      if (++leaves_ > kMostLeaves) return;
       base_blocks_.push_back(root[i]);
       std::size_t got = target_.memory.read_some(root[i], leaf.data(), kTreeWords * 8) / 8;
       std::uint64_t last = 0;
@@ -96,12 +98,25 @@ class JemallocHeap final : public Heap {
         pieces.push_back({found_[from + i].record, sizeof(ExtentRecord), reinterpret_cast<char*>(&records[i])});
       target_.memory.read_pieces(pieces);
       for (std::size_t i = 0; i < count; ++i) {
-        bool counts = pieces[i].read && records[i].size() && records[i].state() != kRetained;
+        bool counts = pieces[i].read && records[i].state() != kRetained && lies_in_memory(records[i]);
         if (counts && records[i].start() == found_[from + i].page) extents_.push_back({found_[from + i].record, records[i]});
       }
     }
     for (const Extent& extent : extents_) base_blocks_.push_back(extent.at);
     found_ = {};
+  }
+
+  // A record may claim any size: what counts is what is mapped.
+  bool lies_in_memory(const ExtentRecord& record) const {
+    std::uint64_t at = record.start(), end = at + record.size();
+    if (end <= at) return false;
+    auto mapping = std::upper_bound(target_.mappings.begin(), target_.mappings.end(), at,
+                                    [](std::uint64_t address, const Mapping& one) { return address < one.end; });
+    for (; mapping != target_.mappings.end() && mapping->start <= at && mapping->writable; ++mapping) {
+      at = mapping->end;
+      if (at >= end) return true;
+    }
+    return false;
   }
 
   static std::size_t regions_of(const ExtentRecord& record) {
@@ -220,6 +235,7 @@ class JemallocHeap final : public Heap {
   std::vector<Checksum> checksums_;
   JemallocCaches caches_;
   WalkQuality quality_, first_quality_;
+  std::size_t leaves_ = 0;
   std::uint64_t free_said_ = 0, free_found_ = 0;
 };
 
