@@ -17,6 +17,7 @@
 #include "userspace/go/waits/park_tracer.h"
 #include "userspace/kernel/kernel_version.h"
 #include "userspace/threads/blocked_time.h"
+#include "userspace/memory/reach/registers.h"
 #include "userspace/threads/cpu_sampler.h"
 #include "userspace/threads/looker.h"
 #include "userspace/threads/tracing.h"
@@ -42,6 +43,8 @@ const Need kNeeds[] = {
     {"threads", {"kernel", "threads"}},
     {"threads: stacks of threads that run", {"kernel", "threads", "cpu_sample"}},
     {"threads --goroutines", {"memory of processes"}},
+    {"memory", {"memory of processes"}},
+    {"memory --leaks", {"kernel", "memory of processes", "thread_registers"}},
     {"clocks", {"kernel", "probes", "lifecycle", "clocks"}},
 };
 
@@ -69,6 +72,11 @@ Result<void> try_blocked(const TraceCore& core) {
 Result<void> try_look() {
   Result<ThreadLooker> looker = ThreadLooker::open(::getpid());
   return looker ? outcome(looker->look()) : looker.error();
+}
+
+Result<void> try_registers() {
+  auto reader = memory::reach::RegisterReader::open(::getpid());
+  return reader ? outcome(reader->read()) : reader.error();
 }
 
 Result<void> try_sampling() {
@@ -117,6 +125,7 @@ KernelTrials try_kernel(const Calibration& calibration, const std::vector<Attach
   trials.add("memory of processes", "", try_reading());
   if (kernel) {
     trials.add("threads", "", try_look());
+    trials.add("thread_registers", "", try_registers());
     trials.add("cpu_sample", "", try_sampling());
     trials.add("mapping events", "", outcome(MmapWatch::open()));
     const std::optional<AttachMethod>& best = calibration.abilities.best;

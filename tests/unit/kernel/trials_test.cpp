@@ -15,7 +15,8 @@ using ::testing::Not;
 std::vector<ObjectTrial> all_work() {
   std::vector<ObjectTrial> objects;
   for (const char* name : {"kernel", "probes", "mapping events", "lifecycle", "alloc", "alloc, sampled", "thread_life", "threads",
-                           "cpu_sample", "blocked", "clocks", "go_allocs", "go_parks", "go_contexts", "memory of processes"})
+                           "cpu_sample", "blocked", "clocks", "go_allocs", "go_parks", "go_contexts", "memory of processes",
+                           "thread_registers"})
     objects.push_back({name, "", std::nullopt});
   return objects;
 }
@@ -35,6 +36,7 @@ TEST(Trials, WhatOneObjectLacksCostsOnlyWhatNeedsIt) {
   EXPECT_THAT(refused("clocks"), ElementsAre("record --clocks", "clocks"));
   EXPECT_THAT(refused("threads"), ElementsAre("record --threads", "threads", "threads: stacks of threads that run"));
   EXPECT_THAT(refused("go_parks"), ElementsAre("record --go-blocked"));
+  EXPECT_THAT(refused("thread_registers"), ElementsAre("memory --leaks"));
 }
 
 TEST(Trials, TheMethodThatCommandsUseDecides) {
