@@ -188,6 +188,24 @@ TEST(Roots, LeaveOutHeapsAndWhatIsBelowAStackPointer) {
                                 std::pair(0xc000, 0xc100)));
 }
 
+TEST(Roots, StandAtAnyByteOfGeneratedCode) {
+  MadeUpHeap heap(3);
+  BlockIndex index = heap.index();
+  std::uint64_t block = heap.address(2);
+  std::string code(64, '\x90');
+  std::memcpy(code.data() + 13, &block, 8);
+  ProcessMemory memory(1, [&](std::uint64_t at, void* to, std::size_t size) {
+    std::memcpy(to, code.data() + (at - 0x1000), size);
+    return size;
+  });
+  heap::PageStates pages([](std::uint64_t) { return heap::PageState::kPresent; });
+  std::vector<Mapping> mappings;
+  heap::Target target{memory, pages, mappings};
+  WordScan scan(target);
+  EXPECT_THAT(roots_in({{0x1000, 0x1040}}, index, scan), IsEmpty());
+  EXPECT_THAT(roots_in_code({{0x1000, 0x1040}}, index, scan), ElementsAre(2u));
+}
+
 TEST(Roots, AreWordsThatTheKernelKeeps) {
   std::vector<std::uint64_t> words;
   add_epoll_words("pos:\t0\nflags:\t02\ntfd:        5 events:       19 data:     55d0aabbccd0  pos:0 ino:3 sdev:e\n", words);

@@ -99,6 +99,8 @@ class LeakFinder {
         if (thread.running && (thread.tid == stack.tid || stack.range.contains(thread.stack_pointer))) stack.stack_pointer = 0;
     }
     std::vector<std::uint32_t> roots = roots_in(root_ranges(uses, ranges, stacks, unknown), index, scan);
+    std::vector<std::uint32_t> in_code = roots_in_code(generated_code(uses), index, scan);
+    roots.insert(roots.end(), in_code.begin(), in_code.end());
     for (const ThreadRegisters& thread : *threads) add_roots(thread.words, index, roots);
     add_roots(kernel_words(options_.pid), index, roots);
     return roots;

@@ -58,6 +58,27 @@ std::vector<Range> root_ranges(const std::vector<MappingUse>& uses, std::vector<
   return ranges;
 }
 
+std::vector<Range> generated_code(const std::vector<MappingUse>& uses) {
+  std::vector<Range> ranges;
+  for (const MappingUse& use : uses)
+    if (use.mapping.executable && use.mapping.readable && use.anonymous > 0)
+      ranges.push_back({use.mapping.start, use.mapping.end});
+  return ranges;
+}
+
+std::vector<std::uint32_t> roots_in_code(const std::vector<Range>& ranges, const BlockIndex& index, WordScan& scan) {
+  std::vector<std::uint32_t> roots;
+  for (const Range& range : ranges)
+    scan.range(range.start, range.end, [&](std::span<const std::uint64_t> words, std::uint64_t) {
+      for (std::size_t i = 0; i + 1 < words.size(); ++i)
+        for (unsigned shift = 8; shift < 64; shift += 8) {
+          std::uint64_t word = words[i] >> shift | words[i + 1] << (64 - shift);
+          add_roots(std::span(&word, 1), index, roots);
+        }
+    });
+  return roots;
+}
+
 void add_epoll_words(std::string_view fdinfo, std::vector<std::uint64_t>& words) {
   for (std::string_view line : split(fdinfo, '\n'))
     if (line.starts_with("tfd:"))

@@ -20,6 +20,10 @@ namespace dwell::memory::reach {
 std::vector<heap::Range> root_ranges(const std::vector<MappingUse>& uses, std::vector<heap::Range> heaps,
                                      const std::vector<ThreadStack>& stacks, const std::vector<heap::Range>& unknown);
 
+// Code that was generated: pointers in it stand in instructions, at any byte.
+std::vector<heap::Range> generated_code(const std::vector<MappingUse>& uses);
+std::vector<std::uint32_t> roots_in_code(const std::vector<heap::Range>& ranges, const BlockIndex& index, WordScan& scan);
+
 // User data of epoll, and values that timers deliver.
 std::vector<std::uint64_t> kernel_words(pid_t pid);
 // Pure: of the text of /proc/PID/fdinfo/FD and /proc/PID/timers.
