@@ -231,6 +231,9 @@ Result<std::vector<AttachedSite>> ProbeLinks::attach(const std::vector<ProbeSite
   auto entry_only = [&](std::size_t site) { return !sites[site].returns && answers[site].failure.empty(); };
   attach_exits(sites, answers);
 
+  // Those that only end something (free, munmap) before those that begin it: a block whose beginning is seen must not end
+  // unseen, while the other probes are still being placed.
+  attach_all(entry_only, create(programs_.entry, false, false), entry_links_);
   if (method_ == AttachMethod::kSession) {
     attach_all(returning, create(programs_.session, true, false), entry_links_);
   } else {
@@ -239,7 +242,6 @@ Result<std::vector<AttachedSite>> ProbeLinks::attach(const std::vector<ProbeSite
     attach_all([&](std::size_t site) { return returning(site) && answers[site].candidate >= 0; },
                create(programs_.entry, false, false), entry_links_);
   }
-  attach_all(entry_only, create(programs_.entry, false, false), entry_links_);
 
   if (attempt.privilege_missing()) {
     Error error = attempt.privilege_missing()->because_of("attach probes");

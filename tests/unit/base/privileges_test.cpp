@@ -89,6 +89,7 @@ TEST(Privileges, TheDocumentationHasTheSameList) {
     Result<std::string> text = read_file(std::string(DWELL_SOURCE_DIR) + page);
     ASSERT_TRUE(text) << page;
     for (const Privilege& privilege : privileges()) EXPECT_THAT(*text, HasSubstr(privilege.name)) << page;
+    EXPECT_THAT(*text, HasSubstr(perf_uprobe_privilege().name)) << page;
     EXPECT_THAT(*text, HasSubstr("chmod 0750")) << page;
   }
 }

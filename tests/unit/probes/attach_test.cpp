@@ -8,7 +8,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <memory>
+#include <thread>
 
 #include "bpf/probe_shapes.h"
 #include "probe_selftest.skel.h"
@@ -134,6 +136,24 @@ TEST_P(Attach, MoreCanBeAddedAndAllGoTogether) {
   EXPECT_EQ(skeleton_->bss->entries[1], 1u);
   EXPECT_EQ(skeleton_->bss->returns[1], 1u);
   EXPECT_EQ(skeleton_->bss->entries[2], 1u);
+}
+
+// The target goes on while its probes are placed, one file and one side after the other.
+TEST_P(Attach, NothingBeginsBeforeItsEndCanBeSeen) {
+  std::atomic<bool> stop = false;
+  std::thread target([&] {
+    while (!stop) {
+      test_site_plain();             // as malloc
+      test_site_locked_then_plain(); // as free
+    }
+  });
+  Result<std::vector<AttachedSite>> attached =
+      links_->attach({site(1, true, {test_site_plain}), site(2, false, {test_site_locked_then_plain})});
+  EXPECT_TRUE(attached);
+  while (attached && *static_cast<const volatile __u64*>(&skeleton_->bss->entries[1]) < 100) std::this_thread::yield();
+  stop = true;
+  target.join();
+  EXPECT_GE(skeleton_->bss->entries[2], skeleton_->bss->entries[1]);
 }
 
 TEST_P(Attach, TheCodeIsAsItWasAfterwards) {
