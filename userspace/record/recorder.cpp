@@ -190,7 +190,7 @@ Result<void> Recorder::sync(Process& process) {
   std::uint64_t began_ns = monotonic_ns();
   std::uint64_t since_ns = std::exchange(process.news_since_ns, 0);
   std::size_t skipped_lines = 0;
-  process.tied_to = living_thread(static_cast<pid_t>(process.info.pid));
+  if (!process.tied_to) process.tied_to = living_thread(static_cast<pid_t>(process.info.pid));
   Result<std::vector<Mapping>> mappings = read_maps(process.info.pid, &skipped_lines);
   if (!mappings) return mappings.error();
   lost_map_lines_ += skipped_lines;

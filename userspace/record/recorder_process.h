@@ -27,7 +27,7 @@ struct Recorder::Process {
   LookBudget budget;
   std::uint64_t news_since_ns = 0;   // it has mapped something that was not looked at yet; 0: nothing
   ProgramChange change;
-  pid_t tied_to = 0;   // the thread by which perf uprobes find its memory
+  pid_t tied_to = 0;   // the thread by which perf uprobes find its memory; 0: to be chosen with the next probes
   bool blind = false;  // the kernel ties its probes to a thread that is gone
   bool ended = false;
 };

@@ -163,6 +163,7 @@ void Recorder::look_again() {
     std::uint64_t now_ns = monotonic_ns();
     if (process->ended || process->news_since_ns == 0 || !process->budget.allows(now_ns)) continue;
     if (std::exchange(process->blind, false)) {
+      process->tied_to = 0;
       for (auto& tracer : tracers_) tracer->forget_probes(process->slot);
       process->budget.spent(now_ns, monotonic_ns());
     }
@@ -173,6 +174,7 @@ void Recorder::look_again() {
 Result<void> Recorder::tie_again(Process& process) {
   std::uint64_t since_ns = process.news_since_ns;
   process.blind = false;
+  process.tied_to = 0;
   for (auto& tracer : tracers_) tracer->forget_probes(process.slot);
   if (Result<void> synced = sync(process); !synced) return synced;
   note(fmt::format("the thread of process {} ended to which its probes were tied: calls may be missing in the {:.1f} ms until "
