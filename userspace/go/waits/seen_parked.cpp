@@ -57,8 +57,9 @@ std::vector<SeenParked> see_parked(const GoRuntime& runtime, ProcessSlot process
     if (!is_parked(goroutine, runtime.frames())) return;
     // A probe does not see the function that it stands in.
     std::uint64_t stack = stacks.identity(std::span(goroutine.pcs).subspan(1));
+    // Of a tracer that counts in the kernel, a process's slot there is its index in the recording.
     seen.push_back({{goroutine.address, process},
-                    {stack, process, DWELL_GO_PARKED, goroutine.wait_reason},
+                    {stack, static_cast<TargetSlot>(process), DWELL_GO_PARKED, goroutine.wait_reason},
                     monotonic_ns()});
   });
   return seen;
