@@ -79,6 +79,10 @@ TEST(Recorded, LooksNowAndThenTellSinceWhenSomethingIsStuck) {
   Finished folded = run({dwell_binary(), "export", file, "--view", "threads:look", "-f", "folded"});
   EXPECT_NE(folded.output.find("take_two"), std::string::npos) << folded.output;
   EXPECT_EQ(run({dwell_binary(), "export", file, "--view", "threads:created", "-f", "folded"}).exit, 0);
+  Finished created = run({dwell_binary(), "report", file, "--view", "threads:created"});
+  EXPECT_EQ(created.exit, 0) << created.errors;
+  EXPECT_NE(created.output.find("created"), std::string::npos) << created.output;
+  EXPECT_EQ(run({dwell_binary(), "report", file, "--view", "go:heap"}).exit, 2) << "this recording has no such view";
 }
 
 bool passes_through(const json& stack, const std::string& function) {

@@ -67,13 +67,24 @@ Result<Exit> report_memory(const ReportCommand& command, const Recording& record
   }));
 }
 
+// Everything that the recording has of one subject: its last look, and what was followed.
 Result<Exit> report_one(const ReportCommand& command, const Recording& recording) {
-  Result<const Subject*> subject = find_subject(command.only);
-  if (!subject) return subject.error();
-  if (!(*subject)->has_look) return report_memory(command, recording, false);
-  if ((*subject)->has_look(recording)) return report_look(command, recording, **subject);
-  return Error{"this recording has nothing of " + command.only, std::string("make one that has: ") + std::string((*subject)->views[0].how),
-               Exit::kUsage};
+  Result<const Subject*> found = find_subject(command.only);
+  if (!found) return found.error();
+  const Subject& subject = **found;
+  if (!subject.has_look) return report_memory(command, recording, false);
+  if (subject.has_look(recording)) return report_look(command, recording, subject);
+  SectionStyle how = style_of(command);
+  std::string text;
+  for (auto section : {subject.before, subject.behind})
+    if (section) text += section(recording, how, peers());
+  if (text.empty())
+    return Error{"this recording has nothing of " + command.only, "make one that has: " + std::string(subject.views[0].how),
+                 Exit::kUsage};
+  if (!command.json) return printed(write_output("", text));
+  Json whole = Json::object();
+  subject.json(recording, peers(), whole);
+  return printed(write_output("", json_text(whole)));
 }
 
 }  // namespace

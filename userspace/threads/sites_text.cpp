@@ -40,7 +40,8 @@ std::string number(std::int64_t count) { return grouped(count); }
 
 std::string thread_sites_text(const ThreadSitesReport& report, const ThreadSitesTextOptions& options) {
   const TextStyle& style = options.style;
-  std::string out = "\n" + style.paragraph(Paint::kStrong, "Threads: creating sites by what stays of them");
+  if (report.sites.empty()) return "\n" + style.paragraph(Paint::kPlain, "No thread was created while it was recorded.");
+  std::string out = "\n" + style.paragraph(Paint::kStrong, "Threads by the call site that created them, most alive first");
   TextTable table({{"#", 0},
                    {"alive", 0},
                    {"never joined", 0},

@@ -174,7 +174,7 @@ TEST(LostBlocks, CountWhatAHeadHoldsOnce) {
 }
 
 TEST(Roots, LeaveOutHeapsAndWhatIsBelowAStackPointer) {
-  MappingUse data, constant, stack, heap_mapping;
+  MappingUse data{}, constant{}, stack{}, heap_mapping{};
   data.mapping.start = 0x1000, data.mapping.end = 0x3000, data.mapping.readable = data.mapping.writable = true;
   constant = data, constant.mapping.start = 0x4000, constant.mapping.end = 0x5000, constant.mapping.writable = false;
   stack = data, stack.mapping.start = 0x8000, stack.mapping.end = 0xa000;
