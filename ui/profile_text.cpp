@@ -104,7 +104,7 @@ std::string table_of(const Profile& profile, const std::vector<Row>& rows, const
 std::string profile_text(const Profile& profile, const ProfileTextOptions& options) {
   std::string text = options.style.paint(Paint::kStrong, printable(profile.title)) + "\n";
   std::map<std::string, std::vector<Row>> kinds = rows_of(profile);
-  if (kinds.empty()) return text + "\nNothing.\n";
+  if (kinds.empty()) return text + "\nNo call site has anything of it.\n";
   for (const auto& [kind, rows] : kinds) {
     text += "\n";
     if (!kind.empty()) text += options.style.paint(Paint::kStrong, printable(kind)) + "\n";

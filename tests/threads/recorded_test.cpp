@@ -81,7 +81,7 @@ TEST(Recorded, LooksNowAndThenTellSinceWhenSomethingIsStuck) {
   EXPECT_EQ(run({dwell_binary(), "export", file, "--view", "threads:created", "-f", "folded"}).exit, 0);
   Finished created = run({dwell_binary(), "report", file, "--view", "threads:created"});
   EXPECT_EQ(created.exit, 0) << created.errors;
-  EXPECT_NE(created.output.find("created"), std::string::npos) << created.output;
+  EXPECT_NE(created.output.find("threads by creating site of stuck_locks"), std::string::npos) << created.output;
   EXPECT_EQ(run({dwell_binary(), "report", file, "--view", "go:heap"}).exit, 2) << "this recording has no such view";
 }
 
