@@ -126,11 +126,12 @@ Result<std::string> path_to_open(pid_t pid, const Mapping& mapping) {
     return Error{fmt::format("open the mapping at {:#x} of PID {}: it is not a file", mapping.start, pid), "",
                  Exit::kBadInput};
   }
-  std::string by_address = fmt::format("/proc/{}/map_files/{:x}-{:x}", living_thread(pid), mapping.start, mapping.end);
+  pid_t thread = living_thread(pid);
+  std::string by_address = fmt::format("/proc/{}/map_files/{:x}-{:x}", thread, mapping.start, mapping.end);
   Result<FilePointer> direct = point_at_regular(by_address);
   if (direct) return by_address;
 
-  std::string by_path = fmt::format("/proc/{}/root{}", living_thread(pid), mapping.path);
+  std::string by_path = fmt::format("/proc/{}/root{}", thread, mapping.path);
   Result<FilePointer> found = point_at_regular(by_path);
   if (found && is_file_of(mapping, found->status) && leads_there_from_here(by_path, mapping)) return by_path;
   std::string why = found ? by_path + ": replaced by another file since it was mapped" : found.error().what;

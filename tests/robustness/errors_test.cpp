@@ -154,6 +154,7 @@ TEST_F(Errors, AMistakeOnTheCommandLineSaysWhatWouldBeRight) {
                                  Mistake{{"report", "x.dwell", "--sites=-1"}, "'-1' is not a number"},
                                  Mistake{{"report", "x.dwell", "--view", "retaned"}, "did you mean memory:retained?"},
                                  Mistake{{"record", "1", "--", "true"}, "one of them"},
+                                 Mistake{{"record", "1", "--no-go", "--prove"}, "--no-go excludes --prove"},
                                  Mistake{{"report", "x.dwell", "--", "true"}, "only 'dwell record' starts a command"}}) {
     std::vector<std::string> command = {dwell_binary()};
     command.insert(command.end(), mistake.arguments.begin(), mistake.arguments.end());

@@ -48,8 +48,6 @@ Result<std::string> json_of(const Recording& recording, const Peers&) {
 Subject clocks_subject() {
   Subject subject;
   subject.name = "clocks";
-  subject.sentence = "who reads which clock, waits by which, and who moves them";
-  subject.page = "docs/clocks.md";
   subject.chunks = kClockChunks;
   subject.views = {{"reads", "reads of clocks, and waits by them", has_clocks, "dwell record --clocks", reads}};
   subject.record_part = []() -> std::unique_ptr<RecordPart> { return std::make_unique<ClocksRecordPart>(); };

@@ -164,6 +164,9 @@ class CliOptions : public OptionSet {
   void flag_off(const std::string& name, bool& value, const std::string& help) override {
     app_.add_flag_callback(name, [&value] { value = false; }, help);
   }
+  void exclude(const std::string& one, const std::string& other) override {
+    app_.get_option(one)->excludes(app_.get_option(other));
+  }
 
  private:
   CLI::App& app_;

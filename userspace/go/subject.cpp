@@ -60,6 +60,7 @@ class GoRecordPart : public RecordPart {
                      "each minute)");
     options.flag("--prove", prove_,
                  "at the end, which goroutines can never wake: copies what of the heap may hold pointers");
+    options.exclude("--prove", "--no-go");
   }
   std::vector<TracerLoader> tracers(const RecordOptions&, const Peers&) const override {
     std::vector<TracerLoader> chosen;
@@ -115,8 +116,6 @@ Subject go_subject() {
   constexpr std::string_view kHow = "dwell record of a Go program";
   Subject subject;
   subject.name = "go";
-  subject.sentence = "Go programs: goroutines, heap, contexts, waits, the collector";
-  subject.page = "docs/go.md";
   subject.chunks = kGoChunks;
   subject.views = {
       {"goroutines", "goroutines by stack, in the last look at them", has_look, kHow,

@@ -96,13 +96,14 @@ Result<Profile> memory_profile(const Recording& recording, MemoryView view, cons
   }
   profile.comments = notes_of(recording, *range);
   if (!recording.ended) profile.comments.insert(profile.comments.begin(), "the recording was cut off");
-  for (std::size_t i = 0; i < memory_of(recording).series.size(); ++i) {
+  const std::vector<Series>& all = memory_of(recording).series;
+  for (std::size_t i = 0; i < all.size(); ++i) {
     if (!selection->chosen[i]) continue;
     std::vector<std::int64_t> values = values_of(view, recording, (*figures)[i]);
     if (std::ranges::all_of(values, [](std::int64_t value) { return value == 0; })) continue;
     std::uint64_t size = static_cast<std::uint64_t>(std::abs(static_cast<double>(values.back())));
     if (size < filter.min_bytes) continue;
-    const Series& series = memory_of(recording).series[i];
+    const Series& series = all[i];
     ProfileSample sample{builder.stack(series.stack), std::move(values), {}};
     if (!filter.kind) sample.labels.push_back({"kind", std::string(name_of(series.kind)), 0, ""});
     if (recording.processes.size() > 1 && !filter.process)

@@ -158,7 +158,8 @@ class ReportBuilder {
   }
 
   Account account_of(std::uint32_t series) const {
-    return {memory_of(recording_).series[series].process, memory_of(recording_).series[series].kind};
+    const Series& one = memory_of(recording_).series[series];
+    return {one.process, one.kind};
   }
 
   // Which live blocks each site has.
@@ -166,21 +167,23 @@ class ReportBuilder {
     auto counts = [&](const LiveBlock& block) {
       return selection.chosen[block.series] && !block.part && (!filter_.thread || block.tid == *filter_.thread);
     };
+    const std::vector<LiveBlock>& blocks = memory_of(recording_).live.blocks;
     block_begins_.assign(sites_.size() + 1, 0);
-    for (const LiveBlock& block : memory_of(recording_).live.blocks)
+    for (const LiveBlock& block : blocks)
       if (counts(block)) ++block_begins_[sites_.site_of(block.series) + 1];
     for (std::size_t site = 0; site < sites_.size(); ++site) block_begins_[site + 1] += block_begins_[site];
     blocks_by_site_.resize(block_begins_.back());
     std::vector<std::uint32_t> next(block_begins_.begin(), block_begins_.end() - 1);
-    for (std::uint32_t i = 0; i < memory_of(recording_).live.blocks.size(); ++i) {
-      const LiveBlock& block = memory_of(recording_).live.blocks[i];
+    for (std::uint32_t i = 0; i < blocks.size(); ++i) {
+      const LiveBlock& block = blocks[i];
       if (counts(block)) blocks_by_site_[next[sites_.site_of(block.series)]++] = i;
     }
   }
 
   void add_ages(std::size_t site, Row& row) const {
+    const std::vector<LiveBlock>& blocks = memory_of(recording_).live.blocks;
     for (std::uint32_t at = block_begins_[site]; at < block_begins_[site + 1]; ++at) {
-      const LiveBlock& block = memory_of(recording_).live.blocks[blocks_by_site_[at]];
+      const LiveBlock& block = blocks[blocks_by_site_[at]];
       row.births.emplace_back(block.birth_ns, sum_of_block(recording_, block).block_units);
     }
   }

@@ -127,14 +127,15 @@ class Accumulator {
   }
 
   void keep_peaks(std::size_t tick_index) {
+    const MemoryPart& memory = memory_of(recording_);
     for (const auto& [account, peak] : peaks_) {
       if (peak.tick != tick_index) continue;
-      for (std::size_t i = 0; i < memory_of(recording_).series.size(); ++i) {
-        const Series& series = memory_of(recording_).series[i];
+      for (std::size_t i = 0; i < memory.series.size(); ++i) {
+        const Series& series = memory.series[i];
         if (Account(series.process, series.kind) == account) figures_.by_series[i].peak = figures_.by_series[i].retained;
       }
-      for (const TickRow& row : memory_of(recording_).ticks[tick_index].rows) {
-        const Series& series = memory_of(recording_).series[row.series];
+      for (const TickRow& row : memory.ticks[tick_index].rows) {
+        const Series& series = memory.series[row.series];
         if (Account(series.process, series.kind) != account) continue;
         Sum& at_peak = figures_.by_series[row.series].peak;
         at_peak.block_units += static_cast<std::uint64_t>(row.peak_blocks);

@@ -20,20 +20,19 @@ ReportFrame unknown_frame() {
 
 // Series in a hash table, compared by process, kind, and how their stacks read.
 struct SameStack {
-  const Recording& recording;
+  const std::vector<CallStack>& stacks;
+  const std::vector<Series>& series;
   const FrameTexts& texts;
 
-  const CallStack& stack_of(std::uint32_t series) const {
-    return recording.stacks[static_cast<std::size_t>(memory_of(recording).series[series].stack)];
-  }
-  std::size_t operator()(std::uint32_t series) const {
-    const CallStack& stack = stack_of(series);
-    std::size_t hash = absl::HashOf(memory_of(recording).series[series].process, memory_of(recording).series[series].kind, stack.end);
+  const CallStack& stack_of(std::uint32_t index) const { return stacks[static_cast<std::size_t>(series[index].stack)]; }
+  std::size_t operator()(std::uint32_t index) const {
+    const CallStack& stack = stack_of(index);
+    std::size_t hash = absl::HashOf(series[index].process, series[index].kind, stack.end);
     for (std::uint32_t location : stack.locations) hash = absl::HashOf(hash, texts.reading(location));
     return hash;
   }
   bool operator()(std::uint32_t a, std::uint32_t b) const {
-    const Series &x = memory_of(recording).series[a], &y = memory_of(recording).series[b];
+    const Series &x = series[a], &y = series[b];
     if (x.process != y.process || x.kind != y.kind || stack_of(a).end != stack_of(b).end) return false;
     auto reading = [this](std::uint32_t location) { return texts.reading(location); };
     return std::ranges::equal(stack_of(a).locations, stack_of(b).locations, {}, reading, reading);
@@ -110,18 +109,20 @@ SiteTable::SiteTable(RecordingRef recording, std::shared_ptr<const FrameTexts> t
 }
 
 void SiteTable::group_by_stack() {
-  SameStack same{*recording_, *texts_};
-  absl::flat_hash_map<std::uint32_t, std::uint32_t, SameStack, SameStack> sites(memory_of(*recording_).series.size(), same, same);
-  for (std::uint32_t series = 0; series < memory_of(*recording_).series.size(); ++series)
-    site_of_.push_back(sites.try_emplace(series, static_cast<std::uint32_t>(sites.size())).first->second);
+  const std::vector<Series>& all = memory_of(*recording_).series;
+  SameStack same{recording_->stacks, all, *texts_};
+  absl::flat_hash_map<std::uint32_t, std::uint32_t, SameStack, SameStack> sites(all.size(), same, same);
+  for (std::uint32_t i = 0; i < all.size(); ++i)
+    site_of_.push_back(sites.try_emplace(i, static_cast<std::uint32_t>(sites.size())).first->second);
   sort_series(sites.size());
 }
 
 void SiteTable::group_by_caller() {
   CallerGroups groups(*recording_, *texts_, group_);
   absl::flat_hash_map<std::tuple<ProcessSlot, MemoryKind, std::uint32_t>, std::uint32_t> sites;
-  for (std::uint32_t i = 0; i < memory_of(*recording_).series.size(); ++i) {
-    const Series& series = memory_of(*recording_).series[i];
+  const std::vector<Series>& all = memory_of(*recording_).series;
+  for (std::uint32_t i = 0; i < all.size(); ++i) {
+    const Series& series = all[i];
     std::uint32_t group = groups.of(stack_of(i));
     auto [it, added] = sites.try_emplace(std::tuple(series.process, series.kind, group),
                                          static_cast<std::uint32_t>(sites.size()));

@@ -55,8 +55,6 @@ Result<MemoryFilter> memory_filter(const ViewFilter& filter) {
 Subject memory_subject() {
   Subject subject;
   subject.name = "memory";
-  subject.sentence = "memory by the call site that asked for it";
-  subject.page = "docs/report-json.md";
   subject.chunks = kMemoryChunks;
   subject.views = {memory_view<MemoryView::kRetained>("what is retained at the end of the range"),
                    memory_view<MemoryView::kGrowing>("what is retained at the end less what was at its start"),

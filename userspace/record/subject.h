@@ -47,6 +47,8 @@ class OptionSet {
   // `name` as on the command line: "--threads". `value` becomes true, or false for a flag that takes something away.
   virtual void flag(const std::string& name, bool& value, const std::string& help) = 0;
   virtual void flag_off(const std::string& name, bool& value, const std::string& help) = 0;
+  // Two that have been declared can't be given together.
+  virtual void exclude(const std::string& one, const std::string& other) = 0;
 };
 
 // A subject's part of `dwell record`: its options, and the tracers that they choose.
@@ -66,8 +68,6 @@ struct SectionStyle {
 // Functions that are null: the subject has no such thing.
 struct Subject {
   std::string_view name;      // "threads": begins the names of its views
-  std::string_view sentence;  // for --help
-  std::string_view page;      // docs/...
   std::span<const ChunkReader> chunks;
   std::vector<View> views;    // the first one is what its look exports as
   std::unique_ptr<RecordPart> (*record_part)() = nullptr;

@@ -67,8 +67,6 @@ Result<std::string> look_json(const Recording& recording, const Peers& peers) {
 Subject threads_subject() {
   Subject subject;
   subject.name = "threads";
-  subject.sentence = "every thread, what it waits for, and who created it";
-  subject.page = "docs/threads.md";
   subject.chunks = kThreadChunks;
   subject.views = {
       {"look", "threads by stack, in the last look at them", has_look, "dwell record --look-every 10s, or dwell threads -o FILE",

@@ -8,14 +8,13 @@
 #include "ui/escape.h"
 #include "ui/text_table.h"
 #include "ui/values.h"
+#include "ui/words.h"
 #include "userspace/base/text.h"
 #include "userspace/memory/heap/class_name.h"
 
 namespace dwell::memory::reach {
 namespace {
 
-std::string size_of(std::uint64_t bytes) { return human_bytes(static_cast<double>(bytes)); }
-std::string count_of(std::uint64_t count) { return grouped(static_cast<std::int64_t>(count)); }
 
 std::string what_of(const LeakGroup& group) {
   return group.is_class ? heap::class_name(group.what, group.array) : group.what;
@@ -25,22 +24,22 @@ std::string what_of(const LeakGroup& group) {
 
 std::string leaks_text(const LeakReport& report, const TextStyle& style, std::size_t rows) {
   std::string out = "\n";
-  std::string looks = fmt::format("{} look{}, {}", report.looks, report.looks == 1 ? "" : "s", human_duration(report.duration_ns));
+  std::string looks = fmt::format("{}, {}", counted(report.looks, "look"), human_duration(report.duration_ns));
   if (!report.unsettled.empty())
     return out + style.paragraph(Paint::kWarning, fmt::format("Leaks: nothing can be said: {} ({}).", report.unsettled, looks));
   if (report.lost_blocks == 0)
     return out + style.paragraph(Paint::kStrong, fmt::format("No leak: every one of {} live blocks can be reached ({}).",
-                                                             count_of(report.live_blocks), looks));
+                                                             count_text(report.live_blocks), looks));
   out += style.paragraph(Paint::kGrew, fmt::format("Leaked: {} in {} blocks that nothing points to any more ({}).",
-                                                   size_of(report.lost_bytes), count_of(report.lost_blocks), looks));
+                                                   bytes_text(report.lost_bytes), count_text(report.lost_blocks), looks));
   TextTable table({{"leaked"}, {"blocks"}, {"size"}, {"holding", 1}, {"blocks held", 1}, {"first at", 2}, {"what"}});
   for (std::size_t i = 0; i < std::min(rows, report.groups.size()); ++i) {
     const LeakGroup& group = report.groups[i];
-    table.add({{size_of(group.bytes + group.held_bytes)},
-               {count_of(group.blocks)},
-               {size_of(group.usable)},
-               {group.held_bytes ? size_of(group.held_bytes) : "-"},
-               {group.held_blocks ? count_of(group.held_blocks) : "-"},
+    table.add({{bytes_text(group.bytes + group.held_bytes)},
+               {count_text(group.blocks)},
+               {bytes_text(group.usable)},
+               {group.held_bytes ? bytes_text(group.held_bytes) : "-"},
+               {group.held_blocks ? count_text(group.held_blocks) : "-"},
                {fmt::format("{:#x}", group.addresses.front())},
                {printable(what_of(group))}});
   }
