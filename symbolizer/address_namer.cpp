@@ -54,7 +54,7 @@ dwarf::DwarfInfo* AddressNamer::debug_info() {
   return debug_info_.get();
 }
 
-void AddressNamer::let_go_of_debug_info() {
+void AddressNamer::release_debug_info() {
   debug_info_.reset();
   debug_info_tried_ = false;
   debug_texts_.clear();
@@ -63,7 +63,7 @@ void AddressNamer::let_go_of_debug_info() {
 
 std::optional<Error> AddressNamer::problem() const {
   if (!debug_info_) return std::nullopt;
-  if (debug_info_->gave_up()) {
+  if (debug_info_->has_given_up()) {
     return Error{module_.debug->path() + ": its debug information leads in circles and was not read to its end", "",
                  Exit::kBadInput};
   }

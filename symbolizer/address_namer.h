@@ -58,7 +58,7 @@ class AddressNamer {
   std::uint32_t unit_number(std::uint64_t offset);
 
   // Reads debug information from the start at its next use; names that were given stay valid.
-  void let_go_of_debug_info();
+  void release_debug_info();
 
   bool has_debug_info() { return debug_info() != nullptr; }
   std::uint64_t loaded() const { return debug_info_ ? debug_info_->loaded() : 0; }

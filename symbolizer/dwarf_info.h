@@ -55,7 +55,7 @@ class DwarfInfo {
   const FunctionEntry* outermost_function(std::uint64_t address);
 
   // The file made us read more than any honest file does; what it says after that is not looked at.
-  bool gave_up() const { return budget_.exhausted(); }
+  bool has_given_up() const { return budget_.exhausted(); }
   std::uint64_t loaded() const;
   const std::vector<std::string>& problems() const { return problems_; }
 

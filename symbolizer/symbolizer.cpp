@@ -218,7 +218,7 @@ void Symbolizer::Module::finish(SymbolizedModule& result) {
     }
   }
   if (result.report.bytes_read <= kKeepLoaded) return;
-  for (const std::unique_ptr<AddressNamer>& namer : namers_) namer->let_go_of_debug_info();
+  for (const std::unique_ptr<AddressNamer>& namer : namers_) namer->release_debug_info();
 }
 
 void Symbolizer::Module::note_problem(std::string problem, std::string hint) {

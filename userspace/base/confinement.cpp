@@ -69,7 +69,7 @@ Result<void> keep_capabilities(const std::vector<Capability>& kept) {
   return {};
 }
 
-void become_nobody() {
+void drop_identity() {
   if (::geteuid() != 0) return;
   (void)!::setgroups(0, nullptr);
   (void)!::setresgid(kNobody, kNobody, kNobody);

@@ -19,7 +19,7 @@ Result<void> forbid_new_privileges();
 Result<void> keep_capabilities(const std::vector<Capability>& kept);
 
 // Another user and group, without any right of their own, if this process may change them.
-void become_nobody();
+void drop_identity();
 
 // Landlock: reads nothing but what lies in or below these, writes nothing but into these folders. False: this kernel
 // cannot do that. Names that do not exist are passed over.

@@ -121,7 +121,7 @@ void keep_memory_limit() {
   if (set_data_limit(limit - limit / kReserve)) std::set_new_handler(grant_reserve);
 }
 
-bool memory_ran_out() { return ran_out.load(); }
+bool out_of_memory() { return ran_out.load(); }
 
 std::uint64_t memory_in_use() { return field_bytes("/proc/self/status", "RssAnon:").value_or(0); }
 

@@ -23,9 +23,9 @@ std::uint64_t memory_limit();
 void choose_memory_limit(std::optional<std::uint64_t> asked, double share);
 
 // From now on an allocation beyond the limit fails (RLIMIT_DATA). Child processes inherit that. The first that fails
-// is granted from a reserve, a part of the limit, so that work can be ended in order: see memory_ran_out().
+// is granted from a reserve, a part of the limit, so that work can be ended in order: see out_of_memory().
 void keep_memory_limit();
-bool memory_ran_out();
+bool out_of_memory();
 
 // What this process has taken, in anonymous memory.
 std::uint64_t memory_in_use();

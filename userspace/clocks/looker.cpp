@@ -136,7 +136,7 @@ Result<void> Look::prepare() {
 }
 
 Result<void> Look::watch() {
-  Result<StopSignals> signals = StopSignals::catch_them();
+  Result<StopSignals> signals = StopSignals::install_handlers();
   if (!signals) return signals.error();
   (void)core_->count_run_time(true);  // where that is not allowed, the run time is not known
   if (Result<void> added = core_->add_target(facts_.pid, kSlot); !added) return added;

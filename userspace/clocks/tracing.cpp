@@ -64,7 +64,7 @@ Result<void> ClockTracing::mapped(ProcessSlot slot, const std::vector<Mapping>& 
   return reads_.add(process.pid, first, std::move(plan.probes));
 }
 
-void ClockTracing::happened(const ProcessNews& news) {
+void ClockTracing::on_process_event(const ProcessNews& news) {
   auto process = processes_.find(news.process);
   if (process == processes_.end()) return;
   if (news.kind == ProcessNews::Kind::kExited) reads_.remove(process->second.pid);

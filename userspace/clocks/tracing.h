@@ -25,16 +25,16 @@ class ClockTracing : public Tracer {
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
   Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
-  Result<void> expect_something(const ProcessFacts&) override { return {}; }  // waits, at least
-  void happened(const ProcessNews& news) override;
-  void forked(std::uint64_t, ProcessSlot, ProcessSlot) override {}  // what was counted stays the parent's
+  Result<void> require_probes(const ProcessFacts&) override { return {}; }  // waits, at least
+  void on_process_event(const ProcessNews& news) override;
+  void on_fork(std::uint64_t, ProcessSlot, ProcessSlot) override {}  // what was counted stays the parent's
   std::uint64_t skipped_runs() const override { return tracer_.skipped_runs(); }
   bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) override;
   Result<void> write_tick(std::uint64_t now_ns) override;
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t live_count() const override { return 0; }
   TracerCost cost() override;
-  void tell(RecordProgress&) const override {}
+  void report_progress(RecordProgress&) const override {}
   void detach() override;
 
  private:

@@ -166,7 +166,7 @@ Result<void> MemoryTracing::attach(Process& process, const std::vector<Wanted>& 
   return {};
 }
 
-Result<void> MemoryTracing::expect_something(const ProcessFacts& facts) {
+Result<void> MemoryTracing::require_probes(const ProcessFacts& facts) {
   if (!probes_.empty()) return {};
   Result<std::vector<Mapping>> mappings = read_maps(facts.pid);
   if (!mappings) return mappings.error();
@@ -183,7 +183,7 @@ void MemoryTracing::detach() {
 
 // ---- events ----
 
-void MemoryTracing::happened(const ProcessNews& news) {
+void MemoryTracing::on_process_event(const ProcessNews& news) {
   switch (news.kind) {
     case ProcessNews::Kind::kExecuted:
       ledger_.apply(Exec{news.time_ns, news.process});
@@ -201,7 +201,7 @@ void MemoryTracing::happened(const ProcessNews& news) {
   }
 }
 
-void MemoryTracing::forked(std::uint64_t time_ns, ProcessSlot parent, ProcessSlot child) {
+void MemoryTracing::on_fork(std::uint64_t time_ns, ProcessSlot parent, ProcessSlot child) {
   ledger_.apply(Fork{time_ns, parent, child});
 }
 
@@ -233,7 +233,7 @@ TracerCost MemoryTracing::cost() {
   return {cost_.probe_hits(), cost_.trap_ns(), cost_.bpf_ns()};
 }
 
-void MemoryTracing::tell(RecordProgress& progress) const {
+void MemoryTracing::report_progress(RecordProgress& progress) const {
   LiveTotal live = ledger_.live(MemoryKind::kHeap);
   progress.live_bytes = live.bytes;
   progress.live_blocks = context_.options.sample_bytes ? live.blocks / kScaledBlock : live.blocks;

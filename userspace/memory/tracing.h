@@ -31,9 +31,9 @@ class MemoryTracing : public Tracer {
   Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
   void forget_probes(ProcessSlot process) override;
   std::uint64_t late_probes() const override { return late_probes_; }
-  Result<void> expect_something(const ProcessFacts& facts) override;
-  void happened(const ProcessNews& news) override;
-  void forked(std::uint64_t time_ns, ProcessSlot parent, ProcessSlot child) override;
+  Result<void> require_probes(const ProcessFacts& facts) override;
+  void on_process_event(const ProcessNews& news) override;
+  void on_fork(std::uint64_t time_ns, ProcessSlot parent, ProcessSlot child) override;
   bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) override;
   Result<void> write_tick(std::uint64_t now_ns) override;
   Result<void> write_live(std::uint64_t now_ns) override;
@@ -42,7 +42,7 @@ class MemoryTracing : public Tracer {
   bool counts_in_kernel() const override { return context_.options.sample_bytes != 0; }
   std::uint64_t live_count() const override { return ledger_.block_count(); }
   TracerCost cost() override;
-  void tell(RecordProgress& progress) const override;
+  void report_progress(RecordProgress& progress) const override;
   void detach() override;
 
  private:

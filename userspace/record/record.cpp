@@ -90,7 +90,7 @@ Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks
   if (!dropped) return (*recorder)->abandon(dropped.error());
 
   // From here on the target is traced, and a signal ends the recording, not us.
-  Result<StopSignals> signals = StopSignals::catch_them();
+  Result<StopSignals> signals = StopSignals::install_handlers();
   if (!signals) return signals.error();
   Result<void> attached = launched ? (*recorder)->attach(*launched, *target) : (*recorder)->attach(*target);
   if (!attached) return (*recorder)->abandon(attached.error());

@@ -49,7 +49,7 @@ Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callback
       stacks_(writer_),
       decoder_(stacks_, writer_,
                {[this](const ProcessNews& news) { handle(news); },
-                [this](TargetSlot slot, dwell_stack_end end, std::uint64_t pc) { cure(slots_.owner(slot), end, pc); },
+                [this](TargetSlot slot, dwell_stack_end end, std::uint64_t pc) { refresh_mappings(slots_.owner(slot), end, pc); },
                 [this](TargetSlot target) -> const AddressSpace& {
                   static const AddressSpace nowhere;
                   ProcessSlot slot = slots_.owner(target);
@@ -154,20 +154,20 @@ Result<void> Recorder::attach(const ProcessFacts& facts) {
   if (!process) return process.error();
   writer_.set_process((*process)->slot, (*process)->info);
   if (Result<void> synced = sync(**process); !synced) return synced;
-  return expect_something(facts);
+  return require_probes(facts);
 }
 
 // Where one tracer finds nothing, another may.
-Result<void> Recorder::expect_something(const ProcessFacts& facts) {
+Result<void> Recorder::require_probes(const ProcessFacts& facts) {
   std::optional<Error> none;
   std::vector<std::string> news;
   bool any = false;
   for (auto& tracer : tracers_) {
-    Result<void> something = tracer->expect_something(facts);
+    Result<void> something = tracer->require_probes(facts);
     any = any || something;
     if (something) continue;
     if (!none) none = something.error();
-    if (!tracer->in_case()) news.push_back(something.error().what);
+    if (!tracer->is_optional()) news.push_back(something.error().what);
   }
   if (!any) return *none;
   for (const std::string& text : news) note(text);
@@ -181,7 +181,7 @@ Result<void> Recorder::attach(LaunchedProgram& program, const ProcessFacts& fact
   if (Result<void> ran = program.load([&] { return sync(**process); }); !ran) return ran;
   launched_ = &program;
   for (auto& tracer : tracers_)
-    if (Result<void> something = tracer->expect_something(facts); !something && !tracer->in_case())
+    if (Result<void> something = tracer->require_probes(facts); !something && !tracer->is_optional())
       note("before the program's first instruction: " + something.error().what);
   return program.release();
 }

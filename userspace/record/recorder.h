@@ -69,7 +69,7 @@ class Recorder {
   Result<Process*> add_process(const ProcessFacts& facts, std::int32_t parent);
   Result<void> sync(Process& process);  // to what the process has mapped now
   void expect_waits(TargetSlot slot, const std::vector<Mapping>& mappings);
-  Result<void> expect_something(const ProcessFacts& facts);
+  Result<void> require_probes(const ProcessFacts& facts);
 
   Result<void> watch_events(StopSignals& signals);
   void handle(const ProcessNews& news);
@@ -81,8 +81,8 @@ class Recorder {
   // Perf uprobes have lost the thread to which they were tied, and the process goes on.
   Result<void> tie_again(Process& process);
   void spare_target(std::uint64_t now_ns);
-  void cure(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc);
-  void handle_of_nobody(const ProcessNews& news);
+  void refresh_mappings(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc);
+  void handle_unowned(const ProcessNews& news);
   void follow(std::int32_t parent, const ProcessNews& news);  // parent: its slot, -1: not recorded
   void forget_last();
   void release_notes(std::size_t from);  // those that were held back since

@@ -142,7 +142,7 @@ void Recorder::tell_progress(std::uint64_t now_ns) {
   if (!callbacks_.progress) return;
   RecordProgress progress;
   progress.elapsed_ns = now_ns - start_ns_;
-  for (const auto& tracer : tracers_) tracer->tell(progress);
+  for (const auto& tracer : tracers_) tracer->report_progress(progress);
   if (told_ns_) progress.events_per_second = (decoder_.events() - told_events_) * 1e9 / (now_ns - told_ns_);
   told_events_ = decoder_.events();
   told_ns_ = now_ns;
@@ -155,7 +155,7 @@ void Recorder::tell_progress(std::uint64_t now_ns) {
 
 // The order of retreat: first what is new is kept smaller, then the recording ends, whole.
 void Recorder::guard_memory(std::uint64_t now_ns) {
-  if (now_ns - memory_seen_ns_ < kMemoryEveryNs && !memory_ran_out()) return;
+  if (now_ns - memory_seen_ns_ < kMemoryEveryNs && !out_of_memory()) return;
   memory_seen_ns_ = now_ns;
   std::uint64_t limit = memory_limit(), used = memory_in_use();
   auto above = [&](double share) { return static_cast<double>(used) > share * static_cast<double>(limit); };
@@ -167,7 +167,7 @@ void Recorder::guard_memory(std::uint64_t now_ns) {
                      "cut to their innermost {} frames",
                      human_bytes(static_cast<double>(used)), human_bytes(static_cast<double>(limit)), kFramesWhenShort));
   }
-  if (memory_ran_out())
+  if (out_of_memory())
     end_.reason = fmt::format("dwell needed more than the {} of memory that it may take (--max-memory)",
                               human_bytes(static_cast<double>(limit)));
   else if (above(kShareToEnd))

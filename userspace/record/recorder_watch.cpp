@@ -96,8 +96,8 @@ Result<void> Recorder::watch_events(StopSignals& signals) {
 }
 
 void Recorder::handle(const ProcessNews& news) {
-  if (news.process >= processes_.size()) return handle_of_nobody(news);
-  for (auto& tracer : tracers_) tracer->happened(news);
+  if (news.process >= processes_.size()) return handle_unowned(news);
+  for (auto& tracer : tracers_) tracer->on_process_event(news);
   Process& process = *processes_[news.process];
   switch (news.kind) {
     case ProcessNews::Kind::kForked:
@@ -126,7 +126,7 @@ void Recorder::handle(const ProcessNews& news) {
 }
 
 // Of a child that ended too early to be followed, and had its slot already.
-void Recorder::handle_of_nobody(const ProcessNews& news) {
+void Recorder::handle_unowned(const ProcessNews& news) {
   if (news.kind == ProcessNews::Kind::kExited) slots_.give_back(news.target);
   if (news.kind == ProcessNews::Kind::kSpawned) children_.spawned();
   if (news.kind != ProcessNews::Kind::kForked && news.kind != ProcessNews::Kind::kForkedBelow) return;
@@ -239,7 +239,7 @@ void Recorder::write_late(std::uint64_t late_ns) {
 
 // A table that was left out is loaded; code that came by mprotect, as a JIT's does, is found by looking
 // again.
-void Recorder::cure(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc) {
+void Recorder::refresh_mappings(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc) {
   if (slot >= processes_.size() || processes_[slot]->ended) return;
   if (end == DWELL_STACK_ASYNC) {
     (void)unwind_.load_full(processes_[slot]->target, pc);
@@ -281,7 +281,7 @@ void Recorder::follow(std::int32_t parent, const ProcessNews& news) {
     Process& added = *processes_.back();
     if (news.kind == ProcessNews::Kind::kForked)
       for (auto& tracer : tracers_)
-        tracer->forked(news.time_ns, static_cast<ProcessSlot>(parent), added.slot);
+        tracer->on_fork(news.time_ns, static_cast<ProcessSlot>(parent), added.slot);
     writer_.set_process(added.slot, added.info);
   }
   if (followed) {

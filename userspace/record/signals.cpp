@@ -15,7 +15,7 @@ void restore_both(int) {
 
 }  // namespace
 
-Result<StopSignals> StopSignals::catch_them() {
+Result<StopSignals> StopSignals::install_handlers() {
   sigset_t wanted, before;
   sigemptyset(&wanted);
   sigaddset(&wanted, SIGINT);

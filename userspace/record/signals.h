@@ -11,7 +11,7 @@ namespace dwell {
 
 class StopSignals {
  public:
-  static Result<StopSignals> catch_them();
+  static Result<StopSignals> install_handlers();
   StopSignals(StopSignals&&) noexcept = default;
   ~StopSignals() { unblock(); }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tracer: one kind of thing that a recording follows. The Recorder knows processes, their code, time and the
-// file; a tracer knows its probes, its records and its ledger. Tracers know nothing of one another.
+// Tracer: one subject of a recording. The Recorder knows processes, their code, time and the file; a tracer
+// knows its probes, its records and its ledger. Tracers do not know one another.
 #pragma once
 
 #include <cstddef>
@@ -45,53 +45,53 @@ struct TracerCost {
   KnownTime bpf_ns = 0;
 };
 
-// How many of these probes there are indices for; the others are counted as refused, and the user is told.
+// How many of these probes get an index; the others are counted as refused, and a note says so.
 std::size_t claim_probes(const TracerContext& context, std::size_t wanted, const std::string& of);
 
 class Tracer {
  public:
   virtual ~Tracer() = default;
 
-  // A process is followed from now on; what it has mapped comes next.
+  // A process is followed from now on; its mappings come next, with mapped().
   virtual Result<void> added(ProcessSlot process, const ProcessFacts& facts) = 0;
-  // This is mapped in the process now. `late`: it came while the process was being recorded.
+  // What the process has mapped now. `late`: it was mapped while the process was being recorded.
   virtual Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) = 0;
-  // The kernel has let go of the process's probes; the next mapped() attaches all of them again.
+  // The kernel has dropped the process's probes; the next mapped() attaches all of them again.
   virtual void forget_probes(ProcessSlot) {}
-  // How many probes were attached to what ran already, since the recording began.
+  // Probes attached to code that was already running, since the recording began.
   virtual std::uint64_t late_probes() const { return 0; }
-  // After all of that: is there anything to see in this process at all?
-  virtual Result<void> expect_something(const ProcessFacts& facts) = 0;
+  // After mapped(): fails if this tracer can observe nothing in the process.
+  virtual Result<void> require_probes(const ProcessFacts& facts) = 0;
   // Its stacks begin behind system calls: the C library's unwind tables are needed whole.
   virtual bool begins_behind_system_calls() const { return false; }
-  // It is there in case: where it finds nothing, that is no news.
-  virtual bool in_case() const { return false; }
-  virtual void happened(const ProcessNews& news) = 0;
+  // Finding nothing to trace is neither an error nor a note.
+  virtual bool is_optional() const { return false; }
+  virtual void on_process_event(const ProcessNews& news) = 0;
   // The child has been added, and starts as a copy of its parent.
-  virtual void forked(std::uint64_t time_ns, ProcessSlot parent, ProcessSlot child) = 0;
+  virtual void on_fork(std::uint64_t time_ns, ProcessSlot parent, ProcessSlot child) = 0;
 
-  // False: it is no record of this tracer's, or too short to be one.
+  // False: the record is another tracer's, or too short.
   virtual bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) = 0;
-  // Its maps in the kernel name processes by their slot: then no slot is used again, and each process's is the
-  // same as its index in the recording.
+  // Its kernel maps are keyed by process slot: slots are then never reused, and equal the process's index in the
+  // recording.
   virtual bool counts_in_kernel() const { return true; }
 
   // Many times a second, between ticks.
   virtual Result<void> poll(std::uint64_t) { return {}; }
   virtual Result<void> write_tick(std::uint64_t now_ns) = 0;
-  // What the last tick took in the file: the more it is, the longer is the next one.
+  // Bytes of the last tick in the file: the larger it was, the longer the next one lasts.
   virtual std::uint64_t tick_bytes() const { return 0; }
-  // What is there now: at checkpoints, and at the end.
+  // Everything that is live now: at checkpoints, and at the end.
   virtual Result<void> write_live(std::uint64_t now_ns) = 0;
   virtual std::uint64_t live_count() const = 0;
 
-  // What it knows better than any file does, by location, over what files told.
+  // Replaces names that files gave by better ones that the tracer knows, by location.
   virtual void name(std::vector<LocationSymbol>&) const {}
   virtual std::uint64_t skipped_runs() const { return 0; }  // of its programs, by the kernel
   virtual std::uint64_t refused_stacks() const { return 0; }  // that the recording had no room for
 
   virtual TracerCost cost() = 0;
-  virtual void tell(RecordProgress& progress) const = 0;
+  virtual void report_progress(RecordProgress& progress) const = 0;
   virtual void detach() = 0;
 };
 

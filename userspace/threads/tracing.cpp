@@ -178,7 +178,7 @@ void ThreadTracing::detach() {
 
 // ---- events ----
 
-void ThreadTracing::happened(const ProcessNews& news) {
+void ThreadTracing::on_process_event(const ProcessNews& news) {
   switch (news.kind) {
     case ProcessNews::Kind::kThreadExited:
       ledger_.ended(news.time_ns, news.process, news.tid);

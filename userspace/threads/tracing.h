@@ -37,9 +37,9 @@ class ThreadTracing : public Tracer {
   Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
   void forget_probes(ProcessSlot process) override;
   std::uint64_t late_probes() const override { return late_probes_; }
-  Result<void> expect_something(const ProcessFacts&) override { return {}; }
-  void happened(const ProcessNews& news) override;
-  void forked(std::uint64_t, ProcessSlot, ProcessSlot) override {
+  Result<void> require_probes(const ProcessFacts&) override { return {}; }
+  void on_process_event(const ProcessNews& news) override;
+  void on_fork(std::uint64_t, ProcessSlot, ProcessSlot) override {
   }  // a child begins with one thread, its first
   std::uint64_t skipped_runs() const override;
   bool counts_in_kernel() const override { return blocked_.has_value(); }
@@ -50,7 +50,7 @@ class ThreadTracing : public Tracer {
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t live_count() const override { return ledger_.live_count(); }
   TracerCost cost() override;
-  void tell(RecordProgress&) const override {}
+  void report_progress(RecordProgress&) const override {}
   void detach() override;
 
  private:

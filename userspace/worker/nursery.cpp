@@ -65,13 +65,13 @@ class Pair {
     if (pids_.opener == 0) {
       live_with_parent(nursery);
       keep_only({ends->first.get()});
-      be_opener(std::move(ends->first));
+      run_opener(std::move(ends->first));
     }
     pids_.parser = ::fork();
     if (pids_.parser == 0) {
       live_with_parent(nursery);
       keep_only({questions.get(), ends->second.get()});
-      be_parser(std::move(questions), std::move(ends->second), limits);
+      run_parser(std::move(questions), std::move(ends->second), limits);
     }
     return pids_;
   }
@@ -107,7 +107,7 @@ std::string bytes_of(const T& value) {
 
 }  // namespace
 
-void be_nursery(UniqueFd control, ParserLimits limits) {
+void run_nursery(UniqueFd control, ParserLimits limits) {
   pid_t dwell = ::getppid();
   live_with_parent(dwell);
   ::prctl(PR_SET_NAME, "dwell-nursery");

@@ -78,7 +78,7 @@ class ParserClient {
     if (nursery < 0) return system_error("start a process that reads the target's files", errno);
     if (nursery == 0) {
       ends->first.reset();
-      be_nursery(std::move(ends->second), limits_);
+      run_nursery(std::move(ends->second), limits_);
     }
     nursery_ = Channel(std::move(ends->first));
     nursery_pid_ = nursery;

@@ -115,7 +115,7 @@ void give_everything_up(const ParserLimits& limits) {
   (void)limit_memory(limits.memory_bytes);
   std::set_new_handler([] { ::_exit(kOutOfMemory); });
   pid_t parent = ::getppid();
-  become_nobody();
+  drop_identity();
   // Changing the user has undone it.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(0);
@@ -131,7 +131,7 @@ std::vector<Capability> opener_capabilities() {
           Capability::kBpf, Capability::kPerfmon};
 }
 
-void be_opener(UniqueFd parser) {
+void run_opener(UniqueFd parser) {
   ::prctl(PR_SET_NAME, "dwell-opener");
   (void)keep_capabilities(opener_capabilities());
   if (!allow_only_computing(true)) ::_exit(1);
@@ -148,7 +148,7 @@ void be_opener(UniqueFd parser) {
   }
 }
 
-void be_parser(UniqueFd questions, UniqueFd opener, ParserLimits limits) {
+void run_parser(UniqueFd questions, UniqueFd opener, ParserLimits limits) {
   ::prctl(PR_SET_NAME, "dwell-parser");
   OpenerAtWork at_work(std::move(opener));
   set_file_opener([&](const FileRequest& request) { return at_work.open(request); });

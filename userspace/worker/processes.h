@@ -40,9 +40,9 @@ struct ParserLimits {
 std::vector<Capability> opener_capabilities();
 
 // What each of them does, to its end.
-[[noreturn]] void be_nursery(UniqueFd control, ParserLimits limits);
-[[noreturn]] void be_opener(UniqueFd parser);
-[[noreturn]] void be_parser(UniqueFd questions, UniqueFd opener, ParserLimits limits);
+[[noreturn]] void run_nursery(UniqueFd control, ParserLimits limits);
+[[noreturn]] void run_opener(UniqueFd parser);
+[[noreturn]] void run_parser(UniqueFd questions, UniqueFd opener, ParserLimits limits);
 
 // How a parser ends whose memory is at its limit.
 inline constexpr int kOutOfMemory = 9;

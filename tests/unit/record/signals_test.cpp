@@ -17,7 +17,7 @@ int end_of(const std::function<void(StopSignals&)>& what) {
   pid_t child = ::fork();
   if (child == 0) {
     {
-      Result<StopSignals> signals = StopSignals::catch_them();
+      Result<StopSignals> signals = StopSignals::install_handlers();
       if (signals) what(*signals);
     }
     ::_exit(kLives);

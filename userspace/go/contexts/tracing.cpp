@@ -51,7 +51,7 @@ Result<void> ContextTracing::added(ProcessSlot slot, const ProcessFacts& facts) 
 }
 
 // From here on the contexts of a program that runs already are counted.
-Result<void> ContextTracing::expect_something(const ProcessFacts& facts) {
+Result<void> ContextTracing::require_probes(const ProcessFacts& facts) {
   for (auto& [slot, process] : processes_) {
     if (process.pid != facts.pid) continue;
     if (Result<void> found = find_runtime(slot, process, monotonic_ns()); !found) return found;
@@ -59,7 +59,7 @@ Result<void> ContextTracing::expect_something(const ProcessFacts& facts) {
   return {};
 }
 
-void ContextTracing::happened(const ProcessNews& news) {
+void ContextTracing::on_process_event(const ProcessNews& news) {
   auto found = processes_.find(news.process);
   if (found == processes_.end()) return;
   Process& process = found->second;
@@ -76,7 +76,7 @@ Result<void> ContextTracing::find_runtime(ProcessSlot slot, Process& process, st
   if (process.ended) return {};
   Result<bool> found = process.runtime.look_for(process.pid, now_ns);
   if (!found) {
-    if (process.runtime.gave_up())
+    if (process.runtime.has_given_up())
       note(fmt::format("contexts of process {} are not seen: {}", process.pid, found.error().what));
     return found.error();
   }

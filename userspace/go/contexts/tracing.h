@@ -24,16 +24,16 @@ class ContextTracing : public Tracer {
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
   Result<void> mapped(ProcessSlot, const std::vector<Mapping>&, bool) override { return {}; }
-  Result<void> expect_something(const ProcessFacts& facts) override;
-  void happened(const ProcessNews& news) override;
-  void forked(std::uint64_t, ProcessSlot, ProcessSlot) override {}  // Go programs fork to call exec
+  Result<void> require_probes(const ProcessFacts& facts) override;
+  void on_process_event(const ProcessNews& news) override;
+  void on_fork(std::uint64_t, ProcessSlot, ProcessSlot) override {}  // Go programs fork to call exec
   bool decode(const dwell_header&, ProcessSlot, std::span<const std::byte>) override { return false; }
   Result<void> poll(std::uint64_t now_ns) override;
   Result<void> write_tick(std::uint64_t) override { return {}; }
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t live_count() const override { return 0; }
   TracerCost cost() override;
-  void tell(RecordProgress&) const override {}
+  void report_progress(RecordProgress&) const override {}
   void detach() override;
 
  private:

@@ -75,7 +75,7 @@ Result<void> AllocTracing::added(ProcessSlot slot, const ProcessFacts& facts) {
 }
 
 // From here on a program that runs already is watched.
-Result<void> AllocTracing::expect_something(const ProcessFacts& facts) {
+Result<void> AllocTracing::require_probes(const ProcessFacts& facts) {
   for (auto& [slot, process] : processes_) {
     if (process.pid != facts.pid) continue;
     if (Result<void> found = find_runtime(slot, process, monotonic_ns()); !found) return found;
@@ -83,7 +83,7 @@ Result<void> AllocTracing::expect_something(const ProcessFacts& facts) {
   return poll(monotonic_ns());
 }
 
-void AllocTracing::happened(const ProcessNews& news) {
+void AllocTracing::on_process_event(const ProcessNews& news) {
   auto found = processes_.find(news.process);
   if (found == processes_.end()) return;
   Process& process = found->second;

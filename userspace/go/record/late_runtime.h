@@ -17,7 +17,7 @@ class LateRuntime {
   // True if it was found now. Nothing is done if it is known, if it is too early to try again, or if all
   // tries are used up; otherwise an error says why it was not found.
   Result<bool> look_for(pid_t pid, std::uint64_t now_ns) {
-    if (runtime_ || gave_up() || now_ns - tried_ns_ < kTryEveryNs) return false;
+    if (runtime_ || has_given_up() || now_ns - tried_ns_ < kTryEveryNs) return false;
     tried_ns_ = now_ns;
     ++tries_;
     Result<GoRuntime> runtime = GoRuntime::attach(pid);
@@ -26,7 +26,7 @@ class LateRuntime {
     return true;
   }
 
-  bool gave_up() const { return tries_ >= kMostTries; }
+  bool has_given_up() const { return tries_ >= kMostTries; }
   void give_up() {
     runtime_.reset();
     tries_ = kMostTries;

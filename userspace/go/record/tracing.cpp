@@ -79,7 +79,7 @@ Result<void> GoTracing::recognize(Process& process, std::uint64_t now_ns) {
   return runtime.error();
 }
 
-Result<void> GoTracing::expect_something(const ProcessFacts& facts) {
+Result<void> GoTracing::require_probes(const ProcessFacts& facts) {
   for (auto& [slot, process] : processes_) {
     if (process.pid == facts.pid && process.may_be_go) {
       Result<void> recognized = recognize(process, monotonic_ns());
@@ -89,7 +89,7 @@ Result<void> GoTracing::expect_something(const ProcessFacts& facts) {
   return Error{fmt::format("PID {} is no Go program", facts.pid), "", Exit::kUnsupported};
 }
 
-void GoTracing::happened(const ProcessNews& news) {
+void GoTracing::on_process_event(const ProcessNews& news) {
   auto found = processes_.find(news.process);
   if (found == processes_.end()) return;
   if (news.kind != ProcessNews::Kind::kExecuted && news.kind != ProcessNews::Kind::kExited) return;

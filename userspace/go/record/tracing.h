@@ -26,10 +26,10 @@ class GoTracing : public Tracer {
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
   Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
-  Result<void> expect_something(const ProcessFacts& facts) override;
-  bool in_case() const override { return true; }
-  void happened(const ProcessNews& news) override;
-  void forked(std::uint64_t, ProcessSlot, ProcessSlot) override {}  // Go programs fork to call exec
+  Result<void> require_probes(const ProcessFacts& facts) override;
+  bool is_optional() const override { return true; }
+  void on_process_event(const ProcessNews& news) override;
+  void on_fork(std::uint64_t, ProcessSlot, ProcessSlot) override {}  // Go programs fork to call exec
   bool counts_in_kernel() const override { return false; }
   bool decode(const dwell_header&, ProcessSlot, std::span<const std::byte>) override { return false; }
   Result<void> poll(std::uint64_t now_ns) override;
@@ -37,7 +37,7 @@ class GoTracing : public Tracer {
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t live_count() const override { return 0; }
   TracerCost cost() override { return {}; }
-  void tell(RecordProgress&) const override {}
+  void report_progress(RecordProgress&) const override {}
   void name(std::vector<LocationSymbol>& symbols) const override;
   std::uint64_t refused_stacks() const override { return stacks_.refused(); }
   void detach() override { ending_ = true; }

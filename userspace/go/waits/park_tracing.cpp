@@ -60,7 +60,7 @@ Result<void> ParkTracing::added(ProcessSlot slot, const ProcessFacts& facts) {
 }
 
 // From here on a program that runs already is watched.
-Result<void> ParkTracing::expect_something(const ProcessFacts& facts) {
+Result<void> ParkTracing::require_probes(const ProcessFacts& facts) {
   for (auto& [slot, process] : processes_) {
     if (process.pid != facts.pid) continue;
     if (Result<void> found = find_runtime(slot, process, monotonic_ns()); !found) return found;
@@ -68,7 +68,7 @@ Result<void> ParkTracing::expect_something(const ProcessFacts& facts) {
   return poll(monotonic_ns());
 }
 
-void ParkTracing::happened(const ProcessNews& news) {
+void ParkTracing::on_process_event(const ProcessNews& news) {
   auto found = processes_.find(news.process);
   if (found == processes_.end()) return;
   if (news.kind == ProcessNews::Kind::kExited) {
@@ -89,7 +89,7 @@ Result<void> ParkTracing::find_runtime(ProcessSlot slot, Process& process, std::
   if (process.ended) return {};
   Result<bool> found = process.runtime.look_for(process.pid, now_ns);
   if (!found) {
-    if (process.runtime.gave_up())
+    if (process.runtime.has_given_up())
       note_failure(
           fmt::format("parked goroutines of process {} are not seen: {}", process.pid, found.error().what));
     return found.error();
