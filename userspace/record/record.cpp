@@ -62,6 +62,7 @@ Result<void> give_up_privileges(const std::string& output, const Calibration& ca
 
 Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks& callbacks) {
   if (Result<void> kernel = require_kernel(); !kernel) return kernel.error();
+  StopSignals::restore_defaults();  // until probes are in place, a signal ends us at once
 
   // A command is started and held before its first instruction.
   std::optional<LaunchedProgram> launched;

@@ -9,11 +9,13 @@
 namespace dwell {
 namespace {
 
-void restore_both(int) {
-  for (int number : {SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
-}
+void restore_both(int) { StopSignals::restore_defaults(); }
 
 }  // namespace
+
+void StopSignals::restore_defaults() {
+  for (int number : {SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
+}
 
 Result<StopSignals> StopSignals::install_handlers() {
   sigset_t wanted, before;
@@ -21,9 +23,7 @@ Result<StopSignals> StopSignals::install_handlers() {
   sigaddset(&wanted, SIGINT);
   sigaddset(&wanted, SIGTERM);
   sigprocmask(SIG_BLOCK, &wanted, &before);
-  // A shell without job control starts its background jobs with SIGINT ignored, and what is ignored never
-  // arrives. A recorder must hear it: kill -INT is how a script ends it.
-  for (int number : {SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
+  restore_defaults();
   UniqueFd fd(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!fd.valid()) return system_error("wait for signals", errno);
   return StopSignals(std::move(fd), before);

@@ -11,6 +11,9 @@ namespace dwell {
 
 class StopSignals {
  public:
+  // A shell without job control starts its background jobs with SIGINT ignored. A recorder must hear it: kill -INT is how
+  // a script ends it, also while it is still attaching.
+  static void restore_defaults();
   static Result<StopSignals> install_handlers();
   StopSignals(StopSignals&&) noexcept = default;
   ~StopSignals() { unblock(); }

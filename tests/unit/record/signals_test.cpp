@@ -59,5 +59,16 @@ TEST(StopSignals, OneThatCameUnnoticedIsTheFirst) {
   EXPECT_EQ(end_of([](StopSignals& signals) { ::raise(SIGINT), signals.end_at_second(), ::raise(SIGINT); }), SIGINT);
 }
 
+// As a shell without job control starts its background jobs.
+TEST(StopSignals, OneThatWasIgnoredIsHeardBeforeAnythingIsRecorded) {
+  EXPECT_EQ(end_of([](StopSignals& signals) {
+              StopSignals moved = std::move(signals);
+              ::signal(SIGINT, SIG_IGN);
+              StopSignals::restore_defaults();
+              ::raise(SIGINT);
+            }),
+            SIGINT);
+}
+
 }  // namespace
 }  // namespace dwell
