@@ -15,15 +15,6 @@ namespace {
 constexpr std::size_t kNoLimit = 4096;
 constexpr std::string_view kArrow = " ← ";
 
-// The standard libraries' own containers, strings and smart pointers.
-bool is_library_internal(const ReportFrame& frame) {
-  for (std::string_view start : {"std::", "__gnu_cxx::", "void std::", "void* std::", "alloc::", "<alloc::",
-                                 "core::", "hashbrown::", "__rust_", "__rdl_", "__rg_"}) {
-    if (std::string_view(frame.function).starts_with(start)) return true;
-  }
-  return false;
-}
-
 // A path that fits keeps its end, which tells files apart.
 std::string where_text(const ReportFrame& frame, std::size_t columns) {
   if (frame.file.empty()) return cut_middle(printable(base_name(frame.module)), columns);
@@ -71,6 +62,14 @@ std::string chain(const std::vector<ReportFrame>& stack, const std::string& befo
 }
 
 }  // namespace
+
+bool is_library_internal(const ReportFrame& frame) {
+  for (std::string_view start : {"std::", "__gnu_cxx::", "void std::", "void* std::", "alloc::", "<alloc::",
+                                 "core::", "hashbrown::", "__rust_", "__rdl_", "__rg_"}) {
+    if (std::string_view(frame.function).starts_with(start)) return true;
+  }
+  return false;
+}
 
 // An allocator that needs memory itself asks for it as its own caller would: outermost counts.
 std::size_t asking_frame(const std::vector<ReportFrame>& stack) {

@@ -12,6 +12,9 @@
 
 namespace dwell {
 
+// The standard libraries' own containers, strings and smart pointers.
+bool is_library_internal(const ReportFrame& frame);
+
 // The frame that a reader means by "who asked for it": the first one above the allocator and the standard
 // libraries' own containers; if there is none, the one above the allocator.
 std::size_t asking_frame(const std::vector<ReportFrame>& stack);

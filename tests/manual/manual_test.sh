@@ -46,6 +46,7 @@ expect_completion export "$dwell" exp
 expect_completion --follow-forks "$dwell" record --f
 expect_completion --sample-type "$dwell" export --s
 expect_completion speedscope "$dwell" export -f s
+expect_completion html "$dwell" export -f h
 expect_completion json "$dwell" diff -f j
 expect_completion growing "$dwell" export --view g
 expect_completion blocked "$dwell" report --view bl

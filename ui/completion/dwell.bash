@@ -50,7 +50,7 @@ _dwell() {
       if [[ $command == diff || $command == clocks ]]; then
         _dwell_complete -W "text json svg folded pprof speedscope"
       else
-        _dwell_complete -W "svg folded pprof speedscope"
+        _dwell_complete -W "html svg folded pprof speedscope"
       fi
       ;;
     --view) _dwell_complete -W "$(_dwell_views "$program")" ;;

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "userspace/commands/commands.h"
+#include "userspace/commands/export_page.h"
 #include "userspace/commands/output.h"
 #include "userspace/commands/sandbox.h"
 #include "userspace/subjects/chunks.h"
@@ -19,13 +20,14 @@ Result<const View*> chosen_view(const ExportCommand& command, const Recording& r
 
 Result<Exit> run(const ExportCommand& command) {
   Result<ExportFormat> format = ExportFormat::kSvg;
-  if (!command.view.list) format = choose_format(command.format, command.output);
+  if (!command.view.list && !is_page(command)) format = choose_format(command.format, command.output);
   if (!format) return format.error();
   if (command.view.list && command.path.empty()) return printed(write_output("", list_views(nullptr)));
   if (Result<bool> entered = enter({{command.path}, command.output, {}}); !entered) return entered.error();
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
   if (command.view.list) return printed(write_output("", list_views(&*recording)));
+  if (is_page(command)) return export_page(command, *recording);
   Result<const View*> view = chosen_view(command, *recording);
   if (!view) return view.error();
   Result<Profile> profile = profile_of(**view, *recording, command.filter);

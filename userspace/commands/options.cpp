@@ -36,6 +36,7 @@ EXAMPLES
 )";
 constexpr const char* kExportExamples = R"(
 EXAMPLES
+  dwell export server.dwell -o server.html        all of it, to explore in a browser
   dwell export server.dwell -o server.svg         a flame graph of what is retained
   dwell export server.dwell -o server.pb.gz       for go tool pprof, and everything that reads its format
   dwell export server.dwell --view                the views that this recording has
@@ -255,9 +256,9 @@ void add_report(CLI::App& app, ReportCommand& command) {
 
 void add_export(CLI::App& app, ExportCommand& command) {
   app.add_option("FILE", command.path, "a recording");
-  app.add_option("-f,--format", command.format, "svg, folded, pprof or speedscope (default: by FILE's ending)")
+  app.add_option("-f,--format", command.format, "html, svg, folded, pprof or speedscope (default: by FILE's ending)")
       ->type_name("FORMAT")
-      ->check(CLI::IsMember({"svg", "folded", "pprof", "speedscope"}));
+      ->check(CLI::IsMember({"html", "svg", "folded", "pprof", "speedscope"}));
   app.add_option("-o,--output", command.output, "default: standard output")->type_name("FILE");
   app.add_option("--sample-type", command.sample_type,
                  "what svg and folded show, by its name in pprof: inuse_space, alloc_objects, ...")
@@ -403,7 +404,7 @@ Command parse_command_line(int argc, char** argv) {
   DoctorCommand doctor;
   CLI::App* record_app = app.add_subcommand("record", "attach to a process, or start one, and write a recording");
   CLI::App* report_app = app.add_subcommand("report", "what stays, by call site");
-  CLI::App* export_app = app.add_subcommand("export", "flame graph, pprof, folded stacks, speedscope");
+  CLI::App* export_app = app.add_subcommand("export", "HTML page, flame graph, pprof, folded stacks, speedscope");
   CLI::App* diff_app = app.add_subcommand("diff", "what grew between two recordings");
   CLI::App* symbolize_app = app.add_subcommand("symbolize", "fill in names, on any machine with the debug files");
   CLI::App* threads_app = app.add_subcommand("threads", "one look at every thread, without stopping any: what it waits for, since when");

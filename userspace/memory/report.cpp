@@ -226,6 +226,7 @@ class ReportBuilder {
     report.stack = sites_.stack(site);
     report.incomplete = sites_.incomplete(site);
     report.stacks = static_cast<std::uint32_t>(sites_.series_of(site).size());
+    report.site = static_cast<std::uint32_t>(site);
     report_.sites.push_back(std::move(report));
   }
 

@@ -48,6 +48,7 @@ struct SiteReport {
   MemoryFigures figures;
   std::optional<std::uint64_t> oldest_age_ns, median_age_ns;  // of what is retained, at the end of the range
   std::uint32_t stacks = 1;        // how many different stacks this row adds up
+  std::uint32_t site = 0;          // index in the SiteTable of this recording and grouping
 };
 
 struct KindReport {

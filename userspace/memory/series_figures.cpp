@@ -13,18 +13,6 @@ namespace {
 constexpr std::size_t kMostMoments = 32, kFewestMoments = 8;
 constexpr std::size_t kMostPoints = std::size_t{8} << 20;  // moments x series that are kept
 
-Sum allocated_in(const MemoryTick& tick, std::size_t row) {
-  if (tick.scaled.empty()) return {tick.rows[row].allocs, tick.rows[row].alloc_bytes, 0};
-  const Scaled& scaled = tick.scaled[row].allocated;
-  return {scaled.blocks, scaled.bytes, scaled.variance};
-}
-
-Sum freed_in(const MemoryTick& tick, std::size_t row) {
-  if (tick.scaled.empty()) return {tick.rows[row].frees, tick.rows[row].freed_bytes, 0};
-  const Scaled& scaled = tick.scaled[row].freed;
-  return {scaled.blocks, scaled.bytes, scaled.variance};
-}
-
 Sum moved_in(const MovedRow& row, bool sampled) {
   if (!sampled) return {static_cast<std::uint64_t>(row.blocks), static_cast<std::uint64_t>(row.bytes), 0};
   return {static_cast<std::uint64_t>(row.scaled_blocks), static_cast<std::uint64_t>(row.scaled_bytes),
@@ -159,6 +147,18 @@ class Accumulator {
 };
 
 }  // namespace
+
+Sum allocated_in(const MemoryTick& tick, std::size_t row) {
+  if (tick.scaled.empty()) return {tick.rows[row].allocs, tick.rows[row].alloc_bytes, 0};
+  const Scaled& scaled = tick.scaled[row].allocated;
+  return {scaled.blocks, scaled.bytes, scaled.variance};
+}
+
+Sum freed_in(const MemoryTick& tick, std::size_t row) {
+  if (tick.scaled.empty()) return {tick.rows[row].frees, tick.rows[row].freed_bytes, 0};
+  const Scaled& scaled = tick.scaled[row].freed;
+  return {scaled.blocks, scaled.bytes, scaled.variance};
+}
 
 void SeriesFigures::add(const SeriesFigures& other) {
   before.add(other.before);

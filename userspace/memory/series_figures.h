@@ -38,6 +38,10 @@ struct Sum {
   double bytes() const { return static_cast<double>(static_cast<std::int64_t>(byte_units)); }
 };
 
+// Of one row of a tick, scaled where the recording is sampled.
+Sum allocated_in(const MemoryTick& tick, std::size_t row);
+Sum freed_in(const MemoryTick& tick, std::size_t row);
+
 struct SeriesFigures {
   Sum before;              // live where the range begins
   Sum retained;            // live where it ends

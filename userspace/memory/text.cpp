@@ -54,7 +54,7 @@ bool worth_a_row(const SiteReport& site, SortKey sort) {
 class MemoryTextWriter {
  public:
   MemoryTextWriter(const MemoryReport& report, const MemoryTextOptions& options)
-      : report_(report), options_(options), style_(options.style) {
+      : report_(report), options_(options), style_(options_.style) {
     split_into_sections();
   }
 
@@ -76,7 +76,22 @@ class MemoryTextWriter {
     return std::move(out_);
   }
 
+  MemorySummary summary() {
+    using Writer = MemoryTextWriter;
+    return {said(&Writer::write_verdicts), said(&Writer::write_notes), said(&Writer::write_losses),
+            said(&Writer::write_children), said(&Writer::write_stack_quality), said(&Writer::write_cost)};
+  }
+
  private:
+  std::vector<std::string> said(void (MemoryTextWriter::*part)()) {
+    out_.clear();
+    (this->*part)();
+    std::vector<std::string> lines;
+    for (std::string_view line : split(out_, '\n'))
+      if (!line.empty()) lines.emplace_back(line.substr(line.find_first_not_of(' ')));
+    return lines;
+  }
+
   void line(Paint paint, const std::string& text) { out_ += style_.paragraph(paint, text); }
   void heading(const std::string& text) { out_ += "\n" + style_.paragraph(Paint::kStrong, text); }
   std::string fitted(const std::string& text) const {
@@ -442,13 +457,15 @@ class MemoryTextWriter {
   }
 
   const MemoryReport& report_;
-  const MemoryTextOptions& options_;
+  const MemoryTextOptions options_;
   const TextStyle& style_;
   std::vector<Section> sections_;
   std::string out_;
 };
 
 }  // namespace
+
+MemorySummary memory_summary(const MemoryReport& report) { return MemoryTextWriter(report, {}).summary(); }
 
 std::string memory_text(const MemoryReport& report, const MemoryTextOptions& options) {
   return MemoryTextWriter(report, options).write();

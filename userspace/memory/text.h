@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "ui/text_style.h"
 #include "userspace/memory/report.h"
@@ -21,6 +22,12 @@ struct MemoryTextOptions {
 };
 
 std::string memory_text(const MemoryReport& report, const MemoryTextOptions& options);
+
+// What the report says in sentences, each whole on one line.
+struct MemorySummary {
+  std::vector<std::string> verdicts, notes, losses, children, stacks, cost;
+};
+MemorySummary memory_summary(const MemoryReport& report);
 
 std::string memory_diff_text(const MemoryDiff& diff, const MemoryTextOptions& options);
 

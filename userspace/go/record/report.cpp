@@ -334,6 +334,9 @@ GoReport report_of_process(const Recording& recording, ProcessSlot process,
   Series series;
   for (const GoLook* look : looks) {
     series.add(look->time_ns, static_cast<double>(look->figures.alive));
+    GoSnapshot snapshot{look->time_ns - std::min(look->time_ns, recording.start_ns()), look->figures.alive, std::nullopt};
+    if (look->collector) snapshot.cycles = look->collector->cycles;
+    report.snapshots.push_back(snapshot);
     report.lost.torn += look->figures.torn;
     report.lost.moved += look->figures.moved;
     report.lost.broken += look->figures.broken;

@@ -74,11 +74,18 @@ struct GoContentionReport {
   std::vector<GoContentionSite> sites;  // the longest waits within first
 };
 
+struct GoSnapshot {  // of one look
+  std::uint64_t time_ns = 0;  // since the recording began
+  std::uint64_t goroutines = 0;
+  std::optional<std::uint32_t> cycles;  // of the collector, since the program began
+};
+
 struct GoReport {
   ProcessSlot process = 0;
   std::string version, module, note;
   std::size_t looks = 0;
   std::uint64_t first_ns = 0, last_ns = 0;  // of the looks, since the recording began
+  std::vector<GoSnapshot> snapshots;        // in the order of time
   GoTrend goroutines;
   std::vector<GoCreatorReport> creators;  // stuck ones first, then by growth, then most first
   std::optional<GoStuck> stuck;           // of the last look, if that was asked for

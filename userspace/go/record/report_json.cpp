@@ -97,6 +97,13 @@ Json stuck_json(const std::optional<GoStuck>& stuck) {
           {"candidates", stuck->candidates}};
 }
 
+Json snapshots_json(const std::vector<GoSnapshot>& snapshots) {
+  Json list = Json::array();
+  for (const GoSnapshot& one : snapshots)
+    list.push_back({{"time_ns", one.time_ns}, {"goroutines", one.goroutines}, {"collector_cycles", one.cycles ? Json(*one.cycles) : Json(nullptr)}});
+  return list;
+}
+
 }  // namespace
 
 Json go_reports_json(const std::vector<GoReport>& reports) {
@@ -111,6 +118,7 @@ Json go_reports_json(const std::vector<GoReport>& reports) {
                     {"looks", report.looks},
                     {"first_look_ns", report.first_ns},
                     {"last_look_ns", report.last_ns},
+                    {"snapshots", snapshots_json(report.snapshots)},
                     {"goroutines", trend_json(report.goroutines)},
                     {"stuck", stuck_json(report.stuck)},
                     {"creators", std::move(creators)},

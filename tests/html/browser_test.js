@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+// The page in a real browser, used as a person would: every control, by mouse and by keys; what it shows against the
+// report's JSON. Skipped (77) where there is no Chromium, unless DWELL_REQUIRE_BROWSER=1.
+//   browser_test.js DWELL MANY_STACKS_RECORDING GOLDEN_FOLDER
+"use strict";
+const test = require("node:test");
+const assert = require("node:assert");
+const { execFileSync } = require("node:child_process");
+const fs = require("node:fs");
+const os = require("node:os");
+const path = require("node:path");
+const { Browser, findBrowser } = require("./browser.js");
+const page = require("./scripts.js");
+
+const [dwell, manyStacks, golden] = process.argv.slice(2);
+if (!findBrowser()) {
+  console.log("chromium is not installed");
+  process.exit(process.env.DWELL_REQUIRE_BROWSER === "1" ? 1 : 77);
+}
+const folder = fs.mkdtempSync(path.join(os.tmpdir(), "dwell-page-"));
+const exported = recording => {
+  const file = path.join(folder, path.basename(recording) + ".html");
+  execFileSync(dwell, ["export", recording, "-o", file], { stdio: "ignore" });
+  return file;
+};
+const report = (recording, ...options) => JSON.parse(execFileSync(dwell, ["report", recording, "--json", ...options], { maxBuffer: 1 << 28 }));
+const service = path.join(golden, "leaking_service.dwell");
+
+let browser, tab;
+test.before(async () => { browser = await Browser.start(); tab = await browser.open(exported(service)); });
+test.after(async () => { await browser.stop(); fs.rmSync(folder, { recursive: true }); });
+test.afterEach(() => {
+  assert.deepEqual(tab.console, [], "the console is silent");
+  assert.ok(tab.requests.length >= 1 && tab.requests.every(url => url.startsWith("file:///") || url.startsWith("blob:")), "nothing but the file was asked for: " + tab.requests);
+});
+const fresh = async (options, recording = service) => { await tab.close(); tab = await browser.open(exported(recording), options); };
+const state = key => tab.run(`document.getElementById("app").page.state.${key}`);
+const rows = key => tab.run(`Array.from(document.querySelectorAll("#sites tbody tr[data-site] td[data-key='${key}']"), cell => cell.textContent)`);
+const total = kind => report(service).totals.find(one => one.kind === kind).figures;
+
+test("the summary says what the text report says, losses first", async () => {
+  const text = execFileSync(dwell, ["report", service], { encoding: "utf8", env: { PATH: process.env.PATH } });
+  const said = await tab.run(`Array.from(document.querySelectorAll("#summary .verdict, #summary .note, #quality p"), p => p.textContent)`);
+  assert.ok(said.length >= 4);
+  for (const sentence of said) assert.ok(text.includes(sentence.replace(/^\s+/, "")), sentence);
+});
+
+test("totals and table show the report's figures", async () => {
+  const whole = report(service), cells = await tab.run(`Array.from(document.querySelectorAll("#totals tbody tr"), row => Array.from(row.cells, cell => cell.textContent))`);
+  whole.totals.forEach((kind, i) => {
+    assert.equal(cells[i][1], page.bytesText(kind.figures.retained_bytes));
+    assert.equal(cells[i][4], page.bytesText(kind.figures.allocated_bytes));
+    assert.equal(cells[i][7], page.bytesText(kind.figures.peak_bytes));
+  });
+  const heap = whole.sites.filter(site => site.kind === whole.totals[0].kind);
+  assert.deepEqual((await rows("retained_bytes")).slice(0, 10), heap.slice(0, 10).map(site => page.bytesText(site.figures.retained_bytes)));
+  assert.deepEqual((await rows("allocs")).slice(0, 10), heap.slice(0, 10).map(site => page.grouped(site.figures.allocations)));
+});
+
+test("each view and unit has a graph whose sum is the report's", async () => {
+  const heap = total("heap"), sums = { retained: ["retained_bytes", "retained_blocks"], allocated: ["allocated_bytes", "allocations"], freed: ["freed_bytes", "frees"],
+    temporary: ["temporary_bytes", "temporary_blocks"], peak: ["peak_bytes", "peak_blocks"] };
+  for (const view in sums) for (const [i, unit] of ["bytes", "blocks"].entries()) {
+    await tab.click(`#views button[data-key=${view}]`);
+    await tab.click(`#views button[data-key=${unit}]`);
+    assert.equal(await tab.run(`document.getElementById("app").page.flame.root.value`), heap[sums[view][i]], view + " " + unit);
+    assert.equal(await state("view"), view);
+  }
+  await tab.click("#views button[data-key=growing]");
+  await tab.click("#views button[data-key=bytes]");
+  assert.match(await tab.text("#flame .row .dim"), /changes of/);
+  await tab.click("#views button[data-key=retained]");
+});
+
+test("a column sorts, and again the other way round", async () => {
+  await tab.click("th button[data-sort=allocs]");
+  const down = (await rows("allocs")).map(text => Number(text.replace(/,/g, "")));
+  assert.deepEqual(down, down.slice().sort((a, b) => b - a));
+  await tab.click("th button[data-sort=allocs]");
+  const up = (await rows("allocs")).map(text => Number(text.replace(/,/g, "")));
+  assert.deepEqual(up, up.slice().sort((a, b) => a - b));
+  await tab.click("#views button[data-key=retained]");
+  assert.equal(await state("sort"), "view");
+});
+
+test("the filter selects as --site does, and what it leaves is said", async () => {
+  await tab.run(`(f => { f.value = "SessionStore"; f.dispatchEvent(new Event("input")); })(document.getElementById("filter"))`);
+  const wanted = report(service, "--site", "SessionStore", "--kind", "heap");
+  const sum = wanted.sites.reduce((all, site) => all + site.figures.retained_bytes, 0);
+  assert.equal(await tab.run(`document.getElementById("app").page.flame.root.value`), sum);
+  assert.match(await tab.text("#table-about"), new RegExp("^" + wanted.sites.length + " call sites.* match"));
+  assert.equal(await tab.text("#command"), "dwell report leaking_service.dwell --kind heap --sort retained --site SessionStore");
+  await tab.run(`(f => { f.value = "("; f.dispatchEvent(new Event("input")); })(document.getElementById("filter"))`);
+  assert.equal(await tab.text("#views + .row .warning"), "not a regular expression");
+  await tab.run(`document.getElementById("filter").focus()`);
+  await tab.key("Escape");
+  assert.equal(await state("filter"), "");
+});
+
+test("the command gives the same figures in a terminal", async () => {
+  await tab.click("#views button[data-key=allocated]");
+  const words = (await tab.text("#command")).split(" ").slice(1).map(word => word === "leaking_service.dwell" ? service : word);
+  const sites = JSON.parse(execFileSync(dwell, [...words, "--json"])).sites;
+  assert.deepEqual((await rows("alloc_bytes")).slice(0, 8), sites.slice(0, 8).map(site => page.bytesText(site.figures.allocated_bytes)));
+  await tab.click("#views button[data-key=retained]");
+});
+
+test("dragging chooses a range, and everything follows", async () => {
+  const box = await tab.box("#timeline-canvas"), y = box.y + 60;
+  const at = share => box.x + 62 + (box.width - 64) * share;
+  await tab.mouse("mouseMoved", at(0.25), y);
+  await tab.mouse("mousePressed", at(0.25), y, 1);
+  await tab.mouse("mouseMoved", at(0.5), y, 1);
+  await tab.mouse("mouseMoved", at(0.75), y, 1);
+  await tab.mouse("mouseReleased", at(0.75), y);
+  const range = await state("range");
+  assert.ok(range && range[1] > range[0], "a range was chosen");
+  const edges = await tab.run(`document.getElementById("app").page.model.edges`);
+  const part = report(service, "--kind", "heap", "--from", page.secondsText(edges[range[0]], false), "--to", page.secondsText(edges[range[1]], true));
+  const heap = part.totals[0].figures;
+  for (const [view, figure] of [["allocated", "allocated_bytes"], ["retained", "retained_bytes"], ["freed", "freed_bytes"], ["peak", "peak_bytes"]]) {
+    await tab.click(`#views button[data-key=${view}]`);
+    assert.equal(await tab.run(`document.getElementById("app").page.flame.root.value`), heap[figure], view);
+  }
+  await tab.click("#views button[data-key=born]");
+  const born = await tab.run(`document.getElementById("app").page.flame.root.value`);
+  assert.ok(born > 0 && born <= heap.allocated_bytes);
+  assert.match(await tab.text("#range-text"), /everything below is of this range/);
+  const seen = await tab.run("location.hash");
+  await fresh({ fragment: seen.slice(1) });
+  assert.deepEqual(await state("range"), range, "the address brings it back");
+  assert.equal(await state("view"), "born");
+  await tab.click("#whole");
+  assert.equal(await state("range"), null);
+  await tab.click("#views button[data-key=retained]");
+});
+
+test("the timeline is used by keys", async () => {
+  await tab.run(`document.getElementById("timeline-canvas").focus()`);
+  await tab.key("ArrowRight");
+  assert.deepEqual(await state("range"), [0, 1]);
+  await tab.key("ArrowRight");
+  await tab.key("ArrowRight", 8);
+  assert.deepEqual(await state("range"), [1, 3]);
+  await tab.key("Escape");
+  assert.equal(await state("range"), null);
+});
+
+test("the flame graph zooms by click and comes back by its path", async () => {
+  const wide = await tab.run(`(f => f.frames.filter(frame => frame.node.depth === 3)[0])(document.getElementById("app").page.flame).x`);
+  const box = await tab.box("#flame-canvas");
+  await tab.mouse("mouseMoved", box.x + wide + 20, box.y + 3 * 19 + 9);
+  assert.match(await tab.text(".tip"), /of all/);
+  await tab.mouse("mousePressed", box.x + wide + 20, box.y + 3 * 19 + 9, 1);
+  await tab.mouse("mouseReleased", box.x + wide + 20, box.y + 3 * 19 + 9);
+  assert.equal(await tab.run(`document.getElementById("app").page.flame.zoom.depth`), 3);
+  assert.match(await tab.text("#path"), /all › /);
+  await tab.click("#path button");
+  assert.equal(await tab.run(`document.getElementById("app").page.flame.zoom.depth`), 0);
+  await tab.run(`document.getElementById("flame-canvas").focus()`);
+  for (const key of ["ArrowDown", "ArrowDown", "Enter"]) await tab.key(key);
+  assert.equal(await tab.run(`document.getElementById("app").page.flame.zoom.depth`), 2);
+  assert.match(await tab.text("#flame-said"), /of all/);
+  await tab.key("Backspace");
+  await tab.key("Escape");
+  assert.equal(await tab.run(`document.getElementById("app").page.flame.zoom.depth`), 0);
+});
+
+test("callers and library frames: another order, the same sum", async () => {
+  const sum = await tab.run(`document.getElementById("app").page.flame.root.value`);
+  const first = `document.getElementById("app").page.flame.root.children[0]`;
+  await tab.click("#callers");
+  assert.match(await tab.run(first + ".name"), /SessionStore::begin/);
+  assert.equal(await tab.run(`document.getElementById("app").page.flame.root.children.reduce((sum, child) => sum + child.value, 0)`), sum);
+  await tab.key("c");
+  await tab.click("#library");
+  assert.equal(await tab.run(`document.getElementById("app").page.flame.root.value`), sum);
+  assert.equal(await tab.run(`document.getElementById("app").page.flame.root.children.reduce((sum, child) => sum + child.value, 0)`), sum);
+  await tab.key("l");
+  assert.equal(await state("library"), false);
+});
+
+test("a row opens its stack; library frames are folded; arrow keys go on", async () => {
+  await tab.click("#sites tbody tr[data-site]");
+  const first = report(service).sites[0];
+  const stack = await tab.run(`Array.from(document.querySelectorAll("#stack .function"), name => name.textContent)`);
+  assert.deepEqual(stack, first.stack.map(frame => frame.function));
+  assert.match(await tab.text("#detail-facts"), new RegExp(page.bytesText(first.figures.retained_bytes).replace(".", "\\.")));
+  assert.match(await tab.text("#stack .folded summary"), /frames? of allocators and libraries/);
+  await tab.run(`document.getElementById("table-scroll").focus()`);
+  await tab.key("ArrowDown");
+  assert.equal(await tab.run(`document.querySelector("#sites tr.chosen").dataset.index`), "1");
+  await tab.key("Escape");
+  assert.equal(await tab.run(`document.querySelector("#detail").hidden`), true);
+});
+
+test("another kind of memory is another page; kinds are not added up", async () => {
+  const others = report(service).totals.slice(1);
+  for (const [i, kind] of others.entries()) {
+    await tab.click(`#totals tr[data-account="${i + 1}"] button`);
+    assert.equal(await tab.run(`document.getElementById("app").page.flame.root.value`), kind.figures.retained_bytes, kind.kind);
+  }
+  await tab.click(`#totals tr[data-account="0"] button`);
+});
+
+test("keys choose views, units, help and the filter", async () => {
+  await tab.run("document.activeElement.blur()");
+  await tab.key("4");
+  assert.equal(await state("view"), "allocated");
+  await tab.key("b");
+  assert.equal(await state("unit"), "blocks");
+  await tab.key("b");
+  await tab.key("1");
+  await tab.key("?");
+  assert.equal(await tab.run(`document.getElementById("help").open`), true);
+  await tab.key("Escape");
+  assert.equal(await tab.run(`document.getElementById("help").open`), false);
+  await tab.key("/");
+  assert.equal(await tab.run("document.activeElement.id"), "filter");
+  await tab.run("document.activeElement.blur()");
+});
+
+test("the command can be copied, or is selected", async () => {
+  await tab.click("#copy");
+  await tab.until(`document.querySelector("#copy + .dim").textContent !== ""`);
+});
+
+test("the report as text is there, and shown when asked for", async () => {
+  assert.equal(await tab.run(`document.getElementById("text").hidden`), true);
+  await tab.click("#as-text");
+  assert.equal(await tab.run(`document.getElementById("text").hidden`), false);
+  await tab.click("#as-text");
+});
+
+test("a phone shows all of it without scrolling sideways", async () => {
+  await fresh({ width: 375, height: 740, phone: true });
+  assert.ok(await tab.run("document.documentElement.scrollWidth <= 375"), "the page is as wide as the phone");
+  assert.ok((await rows("retained_bytes")).length > 0);
+  assert.ok(await tab.run(`document.getElementById("flame-canvas").getBoundingClientRect().width <= 375`));
+  await tab.click("#sites tbody tr[data-site]");
+  assert.ok(await tab.run("document.documentElement.scrollWidth <= 375"));
+});
+
+test("dark is dark, and what is printed has the rows", async () => {
+  await fresh({ dark: true });
+  assert.equal(await tab.run("getComputedStyle(document.documentElement).backgroundColor"), "rgb(22, 24, 28)");
+  await tab.run(`window.dispatchEvent(new Event("beforeprint"))`);
+  const { data } = await tab.send("Page.printToPDF", { preferCSSPageSize: true });
+  assert.ok(Buffer.from(data, "base64").subarray(0, 5).equals(Buffer.from("%PDF-")));
+});
+
+test("hostile names are text, and a script that somebody puts in does not run", async () => {
+  const file = exported(service), hostile = `<img src=x onerror="document.title='owned'"><script>document.title='owned'</script>`;
+  await tab.run(`(page => { page.model.texts = page.model.texts.map(() => ${JSON.stringify(hostile).replace(/</g, "\\x3c")}); page.show(); page.set({ site: 0 }); })(document.getElementById("app").page)`);
+  assert.deepEqual(await tab.run(`[document.images.length, document.scripts.length, document.title.includes("owned")]`), [0, 2, false]);
+  const changed = path.join(folder, "changed.html");
+  fs.writeFileSync(changed, fs.readFileSync(file, "utf8").replace("</body>", `<script>document.documentElement.dataset.owned = "1"</script><img src="https://127.0.0.1:9/x"></body>`));
+  const other = await browser.open(changed);
+  assert.equal(await other.run("document.documentElement.dataset.owned"), undefined);
+  assert.ok(other.console.some(text => /Content Security Policy/.test(text)), "the browser refused it");
+  await other.close();
+});
+
+test("without scripts the page is the text report", async () => {
+  const text = page.partsOf(exported(service)).text;
+  assert.match(text, /Heap grew/);
+  assert.doesNotMatch(page.partsOf(exported(service)).html.replace(/<script>[\s\S]*<\/script>/, ""), /<pre id="text" hidden/);
+});
+
+test("10,000 stacks are there, each of them", async () => {
+  const recording = path.join(folder, "many.dwell");
+  execFileSync(manyStacks, ["10000", recording]);
+  await fresh({}, recording);
+  const heap = report(recording).totals[0].figures;
+  assert.equal(await tab.run(`document.getElementById("app").page.flame.root.value`), heap.retained_bytes);
+  assert.match(await tab.text("#table-about"), /^10,000 call sites/);
+  await tab.run(`document.getElementById("table-scroll").scrollTop = 26 * 9000`);
+  await tab.until(`Array.from(document.querySelectorAll("#sites tr[data-index]")).some(row => Number(row.dataset.index) > 8990)`);
+  assert.ok(await tab.run(`document.querySelectorAll("#sites tr").length < 60`), "only what is seen is in the document");
+});

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Threads, goroutines, clocks: what the recording has besides memory, from each subject's JSON (docs/report-json.md). Their
+// verdicts are cards; every list of objects is a table that can be sorted and filtered.
+
+const FEW_ROWS = 40;
+const TITLES = {
+  threads: "Threads", go: "Goroutines and the Go heap", clocks: "Clocks", memory: "Memory", look: "Last look", thread_sites: "Who creates threads",
+  blocked: "Where threads were blocked", looks: "Looks", locks: "Locks", groups: "By stack", go_heap: "Go heap, by samples",
+  go_blocked: "Where goroutines were parked", contexts: "Contexts", sites: "By call site", creators: "Goroutines by creator", reads: "Clock reads",
+  waits: "Waits", intervals: "Intervals", steps: "Steps of the clock", heap: "Heap", contention: "Contention",
+};
+const LEFT_OUT = new Set(["format", "version", "recording", "process", "processes", "verdicts", "notes", "time_ns", "offset"]);
+
+function titleOf(key) { return TITLES[key] || (key.charAt(0).toUpperCase() + key.slice(1)).replace(/_/g, " "); }
+function isFrames(value) { return Array.isArray(value) && value.length > 0 && value[0] !== null && typeof value[0] === "object" && "function" in value[0]; }
+function isRows(value) { return Array.isArray(value) && value.length > 0 && value.every(item => item !== null && typeof item === "object" && !Array.isArray(item)) && !isFrames(value); }
+function isPlain(value) { return value !== null && typeof value === "object" && !Array.isArray(value); }
+
+// Every verdict of every subject, in one form.
+function verdictsOf(subjects) {
+  const found = [];
+  const visit = (subject, value, depth) => {
+    if (!isPlain(value) || depth > 3) return;
+    for (const one of Array.isArray(value.verdicts) ? value.verdicts : []) {
+      const evidence = [].concat(one.evidence || [], one.advice || []);
+      found.push({ subject, title: (one.headline || one.text || one.kind) + (one.certainty ? " (" + one.certainty + ")" : ""), evidence, grave: one.stuck_for_good === true, stack: one.stack });
+    }
+    for (const key in value) if (isPlain(value[key])) visit(subject, value[key], depth + 1);
+  };
+  for (const name in subjects) visit(name, subjects[name], 0);
+  return found;
+}
+function subjectVerdicts(subjects) {
+  return verdictsOf(subjects).concat(((subjects.go || {}).go || []).filter(go => go.stuck && go.stuck.goroutines).map(go => ({
+    subject: "go", title: go.stuck.goroutines + " goroutine" + (go.stuck.goroutines > 1 ? "s" : "") + " can never wake" + (go.stuck.proved ? " (certain)" : " (likely)"), evidence: [go.stuck.reservation].filter(text => text), grave: true })));
+}
+
+// What has a moment: looks, steps of the clock, losses.
+function marksOf(data) {
+  const marks = [], subjects = data.subjects;
+  const add = (kind, ns, color, dash, text) => { if (Number.isFinite(ns) && ns >= 0 && ns <= data.report.recording.duration_ns) marks.push({ kind, ns, color, dash, text: kind + " at " + durationText(ns) + (text ? ": " + text : "") }); };
+  for (const loss of data.report.losses) add("losses", loss.last_ns, "loss", [], loss.count + " " + loss.name);
+  for (const look of (subjects.threads || {}).looks || []) add("look at threads", look.time_ns, "look", [2, 3], look.threads + " threads" + (look.stuck ? ", " + look.stuck + " stuck" : ""));
+  for (const step of ((subjects.clocks || {}).look || {}).steps || []) add("clock " + step.kind, step.time_ns, "step", [6, 3], step.what);
+  for (const go of (subjects.go || {}).go || []) {
+    let cycles = null;
+    for (const look of go.snapshots || []) {
+      const ran = cycles === null ? 0 : look.collector_cycles - cycles;
+      if (ran > 0) add("collector cycles", look.time_ns, "collector", [1, 4], grouped(ran) + " since the snapshot before, " + grouped(look.goroutines) + " goroutines");
+      cycles = look.collector_cycles;
+    }
+  }
+  return marks;
+}
+
+function readable(key, value) {
+  if (value === null || value === undefined) return "-";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value !== "number") return String(value);
+  if (/ns( |$)/.test(key.replace(/_/g, " "))) return durationText(value);
+  if (/bytes/.test(key)) return bytesText(value);
+  if (/address/.test(key)) return "0x" + value.toString(16);
+  return Number.isInteger(value) ? (/tid|pid/.test(key) ? String(value) : grouped(value)) : String(Math.round(value * 100) / 100);
+}
+
+// An object's values in one row: those of objects within it too, lists of texts joined, lists of numbers counted.
+function flattened(object, prefix, into) {
+  for (const key in object) {
+    const value = object[key], name = prefix + key;
+    if (LEFT_OUT.has(key) && prefix === "") { if (key !== "time_ns" ) continue; }
+    if (isFrames(value)) into.set(name, { frames: value });
+    else if (isPlain(value) && isFrames(value.frames)) into.set(name, { frames: value.frames, incomplete: value.incomplete });
+    else if (isPlain(value)) flattened(value, name + " ", into);
+    else if (Array.isArray(value)) { if (value.length && typeof value[0] !== "object") into.set(name, typeof value[0] === "string" ? value.join(", ") : value.length); }
+    else into.set(name, value);
+  }
+  return into;
+}
+
+function framesElement({ frames, incomplete }) {
+  const line = frame => [el("span", { class: "function" }, frame.function), " ", el("span", { class: "dim" }, (frame.file ? frame.file + (frame.line ? ":" + frame.line : "") : frame.module || "") + (frame.inlined ? " (inlined)" : ""))];
+  return el("details", null, el("summary", null, frames[0].function), el("ol", { class: "stack" }, frames.map(frame => el("li", { class: frame.inlined ? "inlined" : "" }, line(frame))), incomplete ? el("li", { class: "warning" }, "[incomplete: " + incomplete + "]") : null));
+}
+
+class RecordTable {
+  constructor(title, objects, id) {
+    this.rows = objects.map(object => flattened(object, "", new Map()));
+    this.keys = Array.from(new Set(this.rows.flatMap(row => Array.from(row.keys())))).filter(key => this.rows.some(row => row.get(key) !== null && row.get(key) !== undefined && row.get(key) !== false && row.get(key) !== 0 && row.get(key) !== ""));
+    this.keys.sort((a, b) => (this.isStack(a) ? 1 : 0) - (this.isStack(b) ? 1 : 0));
+    this.sort = null;
+    this.most = FEW_ROWS;
+    this.filter = el("input", { type: "search", placeholder: "filter", "aria-label": "Filter " + title, oninput: () => this.draw() });
+    this.about = el("span", { class: "dim" });
+    this.table = el("table", { class: "records" });
+    this.element = el("div", { class: "record-table", id }, el("div", { class: "row" }, el("h3", null, title), this.filter, this.about), el("div", { class: "wide" }, this.table));
+    this.draw();
+  }
+  isStack(key) { return this.rows.some(row => row.get(key) && row.get(key).frames); }
+  textOf(key, value) { return value && value.frames ? value.frames.map(frame => frame.function + " " + (frame.file || "")).join(" ") : readable(key, value); }
+
+  draw() {
+    const wanted = this.filter.value.toLowerCase(), found = this.rows.filter(row => !wanted || this.keys.some(key => this.textOf(key, row.get(key)).toLowerCase().includes(wanted)));
+    if (this.sort) {
+      const order = value => typeof value === "number" ? value : -Infinity, key = this.sort.key, up = this.sort.up ? 1 : -1;
+      found.sort((a, b) => up * (typeof a.get(key) === "number" || typeof b.get(key) === "number" ? order(a.get(key)) - order(b.get(key)) : this.textOf(key, a.get(key)) < this.textOf(key, b.get(key)) ? -1 : 1) || 0);
+    }
+    this.about.textContent = wanted ? grouped(found.length) + " of " + grouped(this.rows.length) : grouped(this.rows.length);
+    const head = key => el("th", { scope: "col" }, el("button", { type: "button", onclick: () => { this.sort = { key, up: this.sort !== null && this.sort.key === key && !this.sort.up }; this.draw(); } }, key.replace(/_ns\b/g, "").replace(/_/g, " ") + (this.sort && this.sort.key === key ? (this.sort.up ? " ↑" : " ↓") : "")));
+    const cell = (key, value) => el("td", { class: typeof value === "number" ? "number" : "" }, value && value.frames ? framesElement(value) : readable(key, value));
+    fill(this.table, el("thead", null, el("tr", null, this.keys.map(head))), el("tbody", null, found.slice(0, this.most).map(row => el("tr", null, this.keys.map(key => cell(key, row.get(key)))))));
+    if (found.length > this.most) this.table.append(el("caption", null, el("button", { type: "button", onclick: () => { this.most *= 10; this.draw(); } }, grouped(found.length - this.most) + " more")));
+  }
+}
+
+// Groups of threads say what their first thread waits for.
+function withThreads(look) {
+  if (!Array.isArray(look.groups) || !Array.isArray(look.threads)) return look;
+  const groups = look.groups.map(group => {
+    const members = group.threads.map(index => look.threads[index]), longest = Math.max(...members.map(thread => thread.waiting_ns || 0));
+    return { threads: members.length, names: Array.from(new Set(members.map(thread => thread.name))).slice(0, 4).join(", "), state: members[0].state, waits_for: members[0].waits_for, longest_ns: longest, stack: group.stack, kernel_stack: group.kernel_stack };
+  });
+  const threads = look.threads.map(thread => Object.assign({}, thread, { group: undefined, lock: undefined, system_call: undefined }));
+  return Object.assign({}, look, { groups, threads });
+}
+
+function objectElements(object, id) {
+  const parts = [], plain = [];
+  for (const note of Array.isArray(object.notes) ? object.notes : []) parts.push(el("p", { class: "note" }, note));
+  for (const key in object) {
+    const value = object[key];
+    if (LEFT_OUT.has(key)) continue;
+    if (isRows(value)) parts.push(new RecordTable(titleOf(key), value, id + "-" + key).element);
+    else if (isPlain(value)) parts.push(el("details", null, el("summary", null, titleOf(key)), objectElements(value, id + "-" + key)));
+    else if (!Array.isArray(value) && value !== null) plain.push(el("div", null, el("dt", null, key.replace(/_ns\b/, "").replace(/_/g, " ")), el("dd", null, readable(key, value))));
+  }
+  if (plain.length) parts.unshift(el("dl", null, plain));
+  return parts;
+}
+
+function subjectSections(subjects) {
+  return Object.keys(subjects).map(name => {
+    const object = subjects[name], look = object.look ? withThreads(object.look) : null, verdicts = subjectVerdicts({ [name]: object });
+    const rest = Object.assign({}, object);
+    delete rest.look;
+    return el("section", { id: name, "aria-label": titleOf(name) }, el("h2", null, titleOf(name)),
+      verdicts.map(verdict => el("div", { class: verdict.grave ? "card grave" : "card" }, el("p", { class: "verdict" }, verdict.title), paragraphs("dim", verdict.evidence), isFrames(verdict.stack) ? framesElement({ frames: verdict.stack }) : null)),
+      look ? objectElements(look, name) : null,
+      Object.keys(rest).map(key => isRows(rest[key]) || !isPlain(rest[key]) ? null : el("div", null, el("h3", null, titleOf(key)), objectElements(rest[key], name + "-" + key))),
+      Object.keys(rest).map(key => !isRows(rest[key]) ? null : key === "go" ? rest[key].map((one, i) => objectElements(one, name + "-" + i)) : new RecordTable(titleOf(key), rest[key], name + "-" + key).element));
+  });
+}

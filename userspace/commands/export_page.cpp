@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/commands/export_page.h"
+
+#include "ui/escape.h"
+#include "ui/html_page.h"
+#include "userspace/commands/output.h"
+#include "userspace/memory/json.h"
+#include "userspace/memory/page.h"
+#include "userspace/memory/part.h"
+#include "userspace/memory/text.h"
+#include "userspace/subjects/subjects.h"
+#include "userspace/views/frames.h"
+
+namespace dwell {
+namespace {
+
+constexpr std::size_t kRowsOfText = 20, kStacksOfText = 5;
+
+// A page has every view and every range: what would choose one has no effect, and so it is refused.
+Result<void> check_options(const ExportCommand& command) {
+  if (command.view.name.empty() && command.sample_type.empty() && !command.root_at_bottom && command.filter == ViewFilter())
+    return {};
+  return Error{"export: an HTML page has every view of the recording, and all of its time",
+               "leave out --view, filters and what is for flame graphs, and choose in the page", Exit::kUsage};
+}
+
+// Each subject's JSON of its last look, and what it adds to the report's.
+Json subjects_json(const Recording& recording) {
+  Json all = Json::object();
+  for (const Subject& subject : subjects()) {
+    Json one = Json::object();
+    if (subject.json) subject.json(recording, peers(), one);
+    if (subject.has_look && subject.has_look(recording)) {
+      Result<std::string> look = subject.look_json(recording, peers());
+      if (look) one["look"] = Json::parse(*look, nullptr, false);
+    }
+    if (!one.empty()) all[std::string(subject.name)] = std::move(one);
+  }
+  return all;
+}
+
+// The report's JSON without its call sites: those stand in columns.
+Json report_json(MemoryReport& report) {
+  std::vector<SiteReport> sites;
+  sites.swap(report.sites);
+  Json json = Json::parse(memory_json(report), nullptr, false);
+  sites.swap(report.sites);
+  json.erase("sites");
+  return json;
+}
+
+std::string title_of(const Recording& recording) {
+  if (recording.processes.empty()) return "dwell";
+  const ProcessInfo& first = recording.processes.front();
+  return first.name + " (" + std::to_string(first.pid) + ") - dwell";
+}
+
+std::string text_of(const Recording& recording, const MemoryReport& report) {
+  SectionStyle how{.style = {}, .sites = kRowsOfText, .stacks = kStacksOfText};
+  return memory_text(report, {.style = how.style,
+                              .sites = how.sites,
+                              .stacks = how.stacks,
+                              .sections = text_behind(recording, how),
+                              .first = text_before(recording, how)});
+}
+
+}  // namespace
+
+bool is_page(const ExportCommand& command) {
+  if (!command.format.empty()) return command.format == "html";
+  return command.output.ends_with(".html") || command.output.ends_with(".htm");
+}
+
+Result<Exit> export_page(const ExportCommand& command, const Recording& recording) {
+  if (Result<void> allowed = check_options(command); !allowed) return allowed.error();
+  Result<MemoryReport> report = memory_report(recording, {});
+  if (!report) return report.error();
+  HtmlPage page;
+  page.title = title_of(recording);
+  page.text = text_of(recording, *report);
+  page.data = {{"format", "dwell page"}, {"version", 1}, {"file", printable(base_name(command.path))}};
+  page.data["report"] = report_json(*report);
+  add_memory(recording, *report, page);
+  page.data["subjects"] = subjects_json(recording);
+  return printed(write_output(command.output, html_page(page)));
+}
+
+}  // namespace dwell

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory of a recording as the HTML page explores it: every call site with its figures, their stacks as one tree, and
+// what each did over time, in as few bytes as that takes. docs/exports.md describes the columns.
+#pragma once
+
+#include "ui/html_page.h"
+#include "userspace/memory/report.h"
+
+namespace dwell {
+
+// `report` is of all of `recording`, by stack. Adds the member "memory", and its columns.
+void add_memory(const Recording& recording, const MemoryReport& report, HtmlPage& page);
+
+}  // namespace dwell

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// PageSeries: what each call site did in each of at most kMostBuckets stretches of a recording, exactly.
+//
+// A bucket is one tick or several. Sites that did most have rows of their own ("slots"); the others of each process and
+// kind are added up as one, so that the sums over all slots are those of the report for any range of buckets.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ui/number_columns.h"
+#include "userspace/memory/report.h"
+#include "userspace/memory/sites.h"
+
+namespace dwell {
+
+class PageSeries {
+ public:
+  PageSeries(const Recording& recording, const SiteTable& sites, const MemoryReport& report);
+
+  void write(Json& json, NumberColumns& columns) const;
+
+ private:
+  static constexpr std::size_t kMostBuckets = 240;
+  static constexpr std::size_t kMostCells = 150'000;  // about 10 bytes each in the file
+
+  // Of one slot in one bucket. Blocks of sampled recordings are in units of 1/kScaledBlock.
+  struct Cell {
+    std::int64_t allocs = 0, alloc_bytes = 0, frees = 0, freed_bytes = 0;
+    std::int64_t temporary = 0, temporary_bytes = 0;
+    std::int64_t moved = 0, moved_bytes = 0;  // inherited by fork, less what exec and exit dropped
+    std::int64_t peak = 0, peak_bytes = 0;    // live when its process and kind peaked in the bucket, less live at its end
+    std::int64_t born = 0, born_bytes = 0;    // of the allocated, live at the end of the recording
+    bool operator==(const Cell&) const = default;
+  };
+  struct Account {
+    ProcessSlot process;
+    MemoryKind kind;
+    std::int64_t other_slot = -1;    // -1: every site has its own
+    std::size_t other_sites = 0;     // that did anything
+    std::vector<std::uint64_t> peaks;             // bytes, by bucket
+  };
+
+  void choose_buckets();
+  std::vector<std::uint32_t> cells_of_sites(const SiteTable& sites) const;
+  void choose_slots(const SiteTable& sites, const MemoryReport& report);
+  void assign_others(const SiteTable& sites, const std::vector<std::int32_t>& slot_of_site);
+  std::size_t account_of(const Series& series);
+  std::size_t bucket_at(std::uint64_t time_ns) const;
+  void count_bucket(std::size_t bucket);
+  void count_tick(const MemoryTick& tick, std::size_t bucket);
+  void keep_peak(const PeakRow& row, const MemoryTick& tick, std::size_t bucket);
+  void count_births();
+  Cell& cell(std::uint32_t series);
+
+  const Recording& recording_;
+  std::vector<std::size_t> ends_;          // by bucket: one past its last tick
+  std::vector<Account> accounts_;
+  std::vector<std::uint32_t> account_of_series_, slot_of_series_, slot_account_;
+  std::vector<std::uint32_t> slot_sites_;  // of the slots of single sites: index in the report
+  std::vector<Cell> now_;                  // of the bucket that is counted, by slot
+  std::vector<std::uint32_t> touched_;     // slots that it has
+  std::vector<bool> is_touched_;
+  std::vector<std::vector<std::pair<std::uint32_t, Cell>>> cells_;  // by slot: bucket and what was counted
+  bool births_known_ = false;
+};
+
+}  // namespace dwell
