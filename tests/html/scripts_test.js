@@ -99,6 +99,13 @@ test("quantities read as in the text report", () => {
   assert.deepEqual([page.grouped(-1234567), page.percentText(1, 3), page.percentText(1, 0)], ["-1,234,567", "33.3 %", "-"]);
 });
 
+test("every script is sound, and together they are one function", () => {
+  const files = fs.readdirSync(page.FOLDER).filter(file => file.endsWith(".js"));
+  const list = fs.readFileSync(path.join(page.FOLDER, "../CMakeLists.txt"), "utf8");
+  for (const file of files) assert.ok(list.includes(file), file + " is part of the page");
+  assert.ok(new Function("\"use strict\";" + files.map(file => fs.readFileSync(path.join(page.FOLDER, file), "utf8")).join("\n")));
+});
+
 test("scripts put no data into markup, and load nothing", () => {
   for (const file of fs.readdirSync(page.FOLDER)) {
     const text = fs.readFileSync(path.join(page.FOLDER, file), "utf8");

@@ -147,6 +147,12 @@ TEST(Documents, EveryOptionThatIsUsedIsInTheManual) {
 TEST(Documents, EveryTestThatIsNamedExists) {
   std::string sources;
   for (const fs::path& path : files_below("tests", ".cpp")) sources += text_of(path);
+  static const std::regex script(R"(add_test\(NAME ([A-Za-z0-9]+)\.([A-Za-z0-9]+))");  // tests that are no GoogleTest
+  for (const fs::path& path : files_below("tests", ".txt")) {
+    const std::string list = text_of(path);
+    for (std::sregex_iterator at(list.begin(), list.end(), script), end; at != end; ++at)
+      sources += "(" + (*at)[1].str() + ", " + (*at)[2].str();
+  }
   std::size_t tests = 0;
   for (const fs::path& page : documents()) {
     for (const std::string& test : tests_named(text_of(page))) {
