@@ -84,7 +84,7 @@ static __always_inline void read_stack(struct task_struct *task) {
 
 static __always_inline void read_kernel_stack(struct task_struct *task) {
   bool waits = record.state != 0;
-  bool by_call = record.call != ~0ull && !(record.state & TASK_UNINTERRUPTIBLE);
+  bool by_call = record.call != DWELL_NO_CALL && !(record.state & TASK_UNINTERRUPTIBLE);
   if ((!waits || by_call) && !all_kernel_stacks) return;
   long size = bpf_get_task_stack(task, kernel_stack, sizeof(kernel_stack), 0);
   if (size > 0) record.kernel_frames = size / sizeof(__u64);
@@ -113,7 +113,7 @@ int look(struct bpf_iter__task *ctx) {
 
   if (times_only || record.exit_state || (record.task_flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER))) {
     record.flags |= DWELL_THREAD_NO_REGISTERS;
-    record.call = ~0ull;
+    record.call = DWELL_NO_CALL;
   } else {
     read_registers(task);
     read_stack(task);

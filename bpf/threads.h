@@ -20,6 +20,8 @@ enum dwell_thread_flags {
   DWELL_THREAD_NO_REGISTERS = 4, /* a worker of the kernel inside the process, or a thread that has ended */
 };
 
+#define DWELL_NO_CALL (~0ull) /* the thread is in no system call */
+
 struct dwell_thread_record {
   __u32 stack_bytes; /* that follow */
   __u32 kernel_frames;
@@ -38,7 +40,7 @@ struct dwell_thread_record {
   __u64 cpu_ns;
   __u64 voluntary, involuntary; /* context switches */
   __u64 ip, sp, bp, ax;
-  __u64 call; /* system call it is in, all ones: none */
+  __u64 call; /* system call it is in, or DWELL_NO_CALL */
   __u64 args[6];
   __u64 thread_pointer; /* for glibc the address of its struct pthread */
   __u64 robust_list;    /* head of the list of robust locks it holds */

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kMaxTable = std::size_t{512} << 20;
 constexpr std::uint32_t kGo116 = 0xfffffffa, kGo118 = 0xfffffff0, kGo120 = 0xfffffff1;
-constexpr std::size_t kMaxName = std::size_t{64} << 10;
+constexpr std::size_t kLongestName = std::size_t{64} << 10;
 
 // Fields of a function's record, in 4-byte numbers behind its entry.
 enum Field {
@@ -37,7 +37,7 @@ T GoTable::number_at(std::uint64_t offset) const {
 
 std::string_view GoTable::text_at(std::uint64_t offset) const {
   if (offset >= bytes_.size()) return {};
-  std::string_view rest = std::string_view(bytes_).substr(offset, kMaxName);
+  std::string_view rest = std::string_view(bytes_).substr(offset, kLongestName);
   std::size_t end = rest.find('\0');
   return end == std::string_view::npos ? std::string_view() : rest.substr(0, end);
 }

@@ -14,7 +14,7 @@
 namespace dwell {
 namespace {
 
-constexpr double kSecond = 1e9;
+constexpr double kSecondNs = 1e9;
 constexpr std::uint64_t kEnoughSamples = 50;  // to know a rate to about a seventh
 constexpr std::uint64_t kFewestSamples = 5;   // to speak of a site
 constexpr double kReadCostError = 0.05;  // of what a read costs here, against what it costs in the target
@@ -51,7 +51,7 @@ void correct_by_samples(ReadRates& rates, const ClockCounts& counts, std::uint64
                         double unwatched_ns, double cold_per_second, double read_ns) {
   if (samples < kEnoughSamples || unwatched_ns <= 0 || read_ns <= 0 || rates.slowed_per_second() <= 0) return;
   double per_second =
-      static_cast<double>(samples * counts.sample_period_ns) / read_ns / unwatched_ns * kSecond;
+      static_cast<double>(samples * counts.sample_period_ns) / read_ns / unwatched_ns * kSecondNs;
   double factor = (per_second - cold_per_second) / rates.slowed_per_second();
   if (factor <= 0) return;
   rates.correct_slowed(factor, std::hypot(1 / std::sqrt(static_cast<double>(samples)), kReadCostError));
@@ -90,7 +90,7 @@ void add_reads(ClockLook& look, const ClockCounts& counts, const std::map<ReadSi
     read.error = f.error;
     double ns = is_coarse_read(site) ? counts.vdso_coarse_ns : counts.vdso_read_ns;
     if (counts.samples.all >= kEnoughSamples && cpu_share > 0)
-      read.cpu_percent = 100 * f.per_second * ns / kSecond / cpu_share;
+      read.cpu_percent = 100 * f.per_second * ns / kSecondNs / cpu_share;
   }
   for (const auto& [where, count] : samples.direct) {
     if (count < kFewestSamples) continue;  // of all the samples in the vDSO they are still a part
@@ -102,7 +102,7 @@ void add_reads(ClockLook& look, const ClockCounts& counts, const std::map<ReadSi
     read.clock = DWELL_CLOCK_UNKNOWN;
     read.counted = count;
     read.sampled = true;
-    read.per_second = n * period / counts.vdso_read_ns / std::max(unwatched_ns, 1.0) * kSecond;
+    read.per_second = n * period / counts.vdso_read_ns / std::max(unwatched_ns, 1.0) * kSecondNs;
     read.error = read.per_second * std::hypot(1 / std::sqrt(n), kReadCostError);
     read.cpu_percent = 100 * n / all;
   }

@@ -7,7 +7,7 @@
 namespace dwell {
 namespace {
 
-constexpr double kSecond = 1e9;
+constexpr double kNsPerSecond = 1e9;
 constexpr double kNoGap = 1e-3;  // of the time: no more than the beginning and the end
 constexpr double kLeastLeft =
     0.02;  // of a slice; what is left beside the traps is not known better than that
@@ -63,7 +63,7 @@ void ReadRates::add_slice(std::uint64_t length_ns,
 }
 
 double ReadRates::slowed_per_second() const {
-  return watched_ns_ ? slowed_scaled_ * kSecond / static_cast<double>(watched_ns_) : 0;
+  return watched_ns_ ? slowed_scaled_ * kNsPerSecond / static_cast<double>(watched_ns_) : 0;
 }
 
 void ReadRates::correct_slowed(double factor, double relative_error) {
@@ -81,7 +81,7 @@ std::map<ReadSite, ReadFigures> ReadRates::figures(std::uint64_t elapsed_ns) con
     double slowed = sums.slowed_scaled;
     if (factor_ > 0 && slowed_ > 0) slowed = slowed_scaled_ * factor_ * sums.slowed / slowed_;
     f.counted = sums.counted;
-    f.per_second = (sums.reads + slowed) * kSecond / watched;
+    f.per_second = (sums.reads + slowed) * kNsPerSecond / watched;
     if (!everything) f.error = error_of(sums, slowed, gap);
   }
   return figures;
@@ -99,14 +99,14 @@ double ReadRates::error_of(const Sums& sums, double slowed, double gap) const {
   if (!by_samples) {
     double amplified = sums.slowed > 0 ? sums.slowed_scaled / sums.slowed - 1 : 0;
     double price = std::min(1.0, kPriceError * amplified) * slowed / watched;
-    return std::hypot(between, price) * kSecond;
+    return std::hypot(between, price) * kNsPerSecond;
   }
   double n = static_cast<double>(slowed_slices_), share_mean = sums.shares / n;
   double share_error = share_mean < 1 ? 1 : 0;  // one slice tells nothing of the spread
   if (n > 1)
     share_error = std::sqrt(std::max(0.0, sums.share_squares - n * share_mean * share_mean) / (n - 1) / n);
   double all_slowed = slowed_scaled_ * factor_ / watched;
-  return std::hypot(between, share_error * all_slowed, factor_error_ * slowed / watched) * kSecond;
+  return std::hypot(between, share_error * all_slowed, factor_error_ * slowed / watched) * kNsPerSecond;
 }
 
 }  // namespace dwell

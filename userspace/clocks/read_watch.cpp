@@ -8,12 +8,12 @@
 #include <cstring>
 
 #include "userspace/base/clock.h"
+#include "userspace/base/time_units.h"
 #include "userspace/process/process.h"
 
 namespace dwell {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kSlice =
     100'000'000;  // a long window counts as several, so that their spread can be told
 // A program that is idle may pay a little too, or one that reads now and then could hardly ever be watched.

@@ -11,7 +11,6 @@ namespace dwell {
 namespace {
 
 constexpr int kReadings = 3;
-constexpr double kFrequencyUnit = 65536;  // of timex.freq, in ppm
 
 }  // namespace
 

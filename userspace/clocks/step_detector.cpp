@@ -7,7 +7,7 @@
 namespace dwell {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kSignedSecond = 1'000'000'000;
 constexpr std::uint64_t kUselessWidth =
     2'000'000;  // we were interrupted in the middle: such a sample tells nothing
 constexpr std::int64_t kLeastStep = 20'000;
@@ -18,7 +18,7 @@ constexpr double kLeastRateChange = 5;  // ppm: daemons that discipline a clock 
 
 std::int64_t difference(std::uint64_t a, std::uint64_t b) { return static_cast<std::int64_t>(a - b); }
 
-bool is_second(std::int64_t size) { return std::abs(std::abs(size) - kSecond) <= kLeapTolerance; }
+bool is_second(std::int64_t size) { return std::abs(std::abs(size) - kSignedSecond) <= kLeapTolerance; }
 
 }  // namespace
 

@@ -13,6 +13,8 @@
 
 namespace dwell {
 
+inline constexpr double kFrequencyUnit = 65536;  // of timex.freq, in ppm
+
 struct ClockSample {
   std::uint64_t monotonic_ns = 0, realtime_ns = 0, boottime_ns = 0, raw_ns = 0;
   std::uint64_t width_ns = 0;  // within which all of them were read

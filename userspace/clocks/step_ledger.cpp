@@ -13,7 +13,6 @@ namespace {
 
 constexpr std::int64_t kExplained = 100'000;  // what is left of a step that calls account for
 constexpr std::uint64_t kSlewLasts = 10'000'000'000;
-constexpr double kFrequencyUnit = 65536;  // of timex.freq, in ppm
 
 bool sets_time(const dwell_clock_set_record& record) {
   return record.call == DWELL_CALL_SETTIMEOFDAY || record.call == DWELL_CALL_CLOCK_SETTIME ||

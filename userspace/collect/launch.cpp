@@ -14,17 +14,13 @@
 #include "userspace/base/oom.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/collect/loader_run.h"
+#include "userspace/collect/ptrace_call.h"
 
 namespace dwell {
 
 namespace {
 
 constexpr int kShellNotFound = 127, kShellNotExecutable = 126;
-
-long trace(int request, pid_t pid, std::uintptr_t address = 0, std::uintptr_t data = 0) {
-  return ptrace(static_cast<__ptrace_request>(request), pid, reinterpret_cast<void*>(address),
-                reinterpret_cast<void*>(data));
-}
 
 struct Pipe {
   UniqueFd read_end, write_end;
@@ -86,7 +82,7 @@ Result<LaunchedProgram> LaunchedProgram::start(const std::vector<std::string>& c
   failed->write_end.reset();
   // Without PTRACE_O_EXITKILL: if we die, the program runs on as if nobody had held it.
   constexpr int kOptions = PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD;
-  if (trace(PTRACE_SEIZE, pid, 0, kOptions) != 0)
+  if (ptrace_call(PTRACE_SEIZE, pid, 0, kOptions) != 0)
     return system_error("trace " + command[0], errno, "another tracer or a policy forbids it: start it first, then use -p");
   if (write(go->write_end.get(), "!", 1) != 1) return system_error("start " + command[0], errno);
 
@@ -96,7 +92,7 @@ Result<LaunchedProgram> LaunchedProgram::start(const std::vector<std::string>& c
     if (WIFEXITED(status) || WIFSIGNALED(status)) break;
     if (is_exec_stop(status)) return program;
     bool is_event = status >> 16 != 0;
-    trace(PTRACE_CONT, pid, 0, is_event ? 0 : static_cast<std::uintptr_t>(WSTOPSIG(status)));
+    ptrace_call(PTRACE_CONT, pid, 0, is_event ? 0 : static_cast<std::uintptr_t>(WSTOPSIG(status)));
   }
   program.reaped_ = true;
   program.held_ = false;
@@ -137,7 +133,7 @@ Result<void> LaunchedProgram::load(const std::function<Result<void>()>& on_modul
 
 Result<void> LaunchedProgram::release() {
   held_ = false;
-  if (trace(PTRACE_DETACH, pid_) != 0) return system_error(fmt::format("let PID {} go", pid_), errno);
+  if (ptrace_call(PTRACE_DETACH, pid_) != 0) return system_error(fmt::format("let PID {} go", pid_), errno);
   return {};
 }
 
@@ -151,9 +147,9 @@ bool LaunchedProgram::ended(int* status) {
 }
 
 Result<bool> LaunchedProgram::catch_after_exec(const std::function<Result<void>()>& on_module) {
-  if (trace(PTRACE_SEIZE, pid_, 0, PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD) != 0)
+  if (ptrace_call(PTRACE_SEIZE, pid_, 0, PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD) != 0)
     return system_error(fmt::format("stop PID {} for a moment", pid_), errno);
-  trace(PTRACE_INTERRUPT, pid_);
+  ptrace_call(PTRACE_INTERRUPT, pid_);
   int status = 0;
   if (!wait_for_stop(pid_, 0, &status)) return system_error(fmt::format("wait for PID {}", pid_), errno);
   if (WIFEXITED(status) || WIFSIGNALED(status)) return false;
@@ -173,7 +169,7 @@ Result<bool> LaunchedProgram::catch_after_exec(const std::function<Result<void>(
   } else if (Result<void> seen = on_module(); !seen) {
     caught = seen.error();
   }
-  trace(PTRACE_DETACH, pid_, 0, static_cast<std::uintptr_t>(signal));
+  ptrace_call(PTRACE_DETACH, pid_, 0, static_cast<std::uintptr_t>(signal));
   return caught;
 }
 

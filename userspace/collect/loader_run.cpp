@@ -23,18 +23,14 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/cursor.h"
 #include "userspace/base/files.h"
+#include "userspace/base/time_units.h"
+#include "userspace/collect/ptrace_call.h"
 
 namespace dwell {
 namespace {
 
-constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kLongestPauseNs = 5'000 * kMillisecond;  // between two files that a loader maps
 constexpr std::uint64_t kPatienceNs = 200 * kMillisecond;        // without a system call
-
-long trace(int request, pid_t pid, std::uintptr_t address = 0, std::uintptr_t data = 0) {
-  return ptrace(static_cast<__ptrace_request>(request), pid, reinterpret_cast<void*>(address),
-                reinterpret_cast<void*>(data));
-}
 
 bool is_own_child(pid_t pid) {
   Result<std::string> stat = read_file(fmt::format("/proc/{}/stat", pid));
@@ -91,7 +87,7 @@ class Loader {
   bool is_running(std::uint64_t instruction) const {
     if (!has(instruction)) return false;
     errno = 0;
-    long returns_to = trace(PTRACE_PEEKDATA, pid_, first_word_);
+    long returns_to = ptrace_call(PTRACE_PEEKDATA, pid_, first_word_);
     // Not written yet in the very first instructions.
     return errno == 0 && (returns_to == 0 || has(static_cast<std::uint64_t>(returns_to)));
   }
@@ -111,7 +107,7 @@ class Loader {
 
 std::optional<std::uint64_t> instruction_pointer(pid_t pid) {
   user_regs_struct registers;
-  if (trace(PTRACE_GETREGS, pid, 0, reinterpret_cast<std::uintptr_t>(&registers)) != 0) return std::nullopt;
+  if (ptrace_call(PTRACE_GETREGS, pid, 0, reinterpret_cast<std::uintptr_t>(&registers)) != 0) return std::nullopt;
   return registers.rip;
 }
 
@@ -125,7 +121,7 @@ class Calls {
   };
   Stop at(pid_t pid) {
     __ptrace_syscall_info info{};
-    if (trace(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, reinterpret_cast<std::uintptr_t>(&info)) <= 0) return {};
+    if (ptrace_call(PTRACE_GET_SYSCALL_INFO, pid, sizeof info, reinterpret_cast<std::uintptr_t>(&info)) <= 0) return {};
     Stop stop;
     stop.instruction = info.instruction_pointer;
     stop.begins = info.op == PTRACE_SYSCALL_INFO_ENTRY;
@@ -153,11 +149,11 @@ class LoaderRun {
   Result<std::optional<LoaderEnd>> run() {
     std::uint64_t mapped_ns = monotonic_ns();
     for (;;) {
-      if (trace(PTRACE_SYSCALL, pid_, 0, static_cast<std::uintptr_t>(std::exchange(signal_, 0))) != 0 && errno != ESRCH)
+      if (ptrace_call(PTRACE_SYSCALL, pid_, 0, static_cast<std::uintptr_t>(std::exchange(signal_, 0))) != 0 && errno != ESRCH)
         return system_error(fmt::format("run the loader of PID {}", pid_), errno);
       bool stopped_itself = wait_patiently();
       if (!stopped_itself) {
-        trace(PTRACE_INTERRUPT, pid_);
+        ptrace_call(PTRACE_INTERRUPT, pid_);
         if (!wait_for_stop(pid_, 0, &status_)) return system_error(fmt::format("wait for PID {}", pid_), errno);
       }
       if (WIFEXITED(status_) || WIFSIGNALED(status_)) return std::optional(LoaderEnd::kEnded);

@@ -11,7 +11,7 @@ namespace dwell {
 namespace {
 
 constexpr std::int64_t kUnknown = -1, kIntact = 0;
-constexpr std::size_t kMaxInstructions = 2000;
+constexpr std::size_t kMostInstructions = 2000;
 
 // What is known of the frame before an instruction.
 struct Frame {
@@ -59,7 +59,7 @@ class Search {
  public:
   Search(const FunctionCode& code, const std::set<std::uint64_t>& excluded) : excluded_(excluded), entry_(code.vaddr) {
     Disassembler disassembler;
-    for (std::size_t at = 0; at < code.bytes.size() && code_.size() < kMaxInstructions;) {
+    for (std::size_t at = 0; at < code.bytes.size() && code_.size() < kMostInstructions;) {
       std::optional<Instruction> instruction = disassembler.at(code.bytes.subspan(at), code.vaddr + at);
       if (!instruction) return;
       at += instruction->decoded.length;

@@ -8,7 +8,7 @@
 namespace dwell {
 namespace {
 
-constexpr int kMaxPrologue = 12;  // instructions; no stack check has more
+constexpr int kLongestStackCheck = 12;  // instructions; no stack check has more
 
 // What a call hands over: its arguments, its goroutine, and where its caller's frame is.
 constexpr ZydisRegister kHandedOver[] = {
@@ -41,7 +41,7 @@ std::vector<GoPlacement> plan_go_placements(const FunctionCode& code, const Trap
   std::vector<GoPlacement> found;
   std::uint64_t offset = 0;
   bool branched = false;
-  for (int i = 0; i < kMaxPrologue && offset < code.bytes.size(); ++i) {
+  for (int i = 0; i < kLongestStackCheck && offset < code.bytes.size(); ++i) {
     std::span<const std::byte> bytes = code.bytes.subspan(offset);
     std::optional<Instruction> instruction = disassembler.at(bytes, code.vaddr + offset);
     if (!instruction || refused_by_kernel(*instruction)) break;

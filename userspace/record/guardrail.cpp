@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/record/guardrail.h"
 
+#include "userspace/base/time_units.h"
+
 namespace dwell {
 namespace {
 
-constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kWindowNs = 5'000 * kMillisecond;
 constexpr std::uint64_t kLeastCpuNs = 100 * kMillisecond;  // of a window: 2 % of one CPU
 

@@ -3,11 +3,12 @@
 
 #include <algorithm>
 
+#include "userspace/base/time_units.h"
+
 namespace dwell {
 namespace {
 
-constexpr std::int64_t kMillisecond = 1'000'000;
-constexpr std::int64_t kAdvanceNs = 100 * kMillisecond;
+constexpr auto kAdvanceNs = static_cast<std::int64_t>(100 * kMillisecond);
 constexpr std::uint64_t kLongestWaitNs = 1000 * kMillisecond;
 constexpr std::int64_t kShare = 20;
 

@@ -3,10 +3,11 @@
 
 #include <algorithm>
 
+#include "userspace/base/time_units.h"
+
 namespace dwell {
 namespace {
 
-constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kQuietNs = 50 * kMillisecond;      // a loader that has mapped nothing for so long is done
 constexpr std::uint64_t kFirstPauseNs = 1000 * kMillisecond;  // between two gaps, if execs go on and on; doubles
 constexpr std::uint64_t kLongestPauseNs = 300'000 * kMillisecond;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the recorder writes: a tick each second or so, what it costs and lost, and all that is there at the end.
+#include "userspace/base/time_units.h"
 #include "userspace/record/recorder.h"
 
 #include <fmt/core.h>
@@ -25,7 +26,6 @@ constexpr double kShareToCut = 0.4, kShareToEnd = 0.6;
 constexpr std::size_t kFramesWhenShort = 8;
 constexpr std::size_t kMostNotes = 1000;  // a target may give cause for more
 constexpr std::size_t kCaughtUp = 4096;  // fewer records than that at once: nothing has piled up
-constexpr std::uint64_t kMillisecond = 1'000'000, kSecond = 1'000 * kMillisecond;
 // The kernel counts the run time of BPF programs for a moment now and then: it makes each run dearer.
 constexpr std::uint64_t kRunTimeWindowNs = 200 * kMillisecond;
 constexpr std::uint64_t kRunTimeEveryNs = 10 * kSecond;

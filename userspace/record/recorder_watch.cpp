@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The recorder while it runs: events, new code, children, exec, and the end of processes.
+#include "userspace/base/time_units.h"
 #include "userspace/record/recorder.h"
 
 #include <fmt/core.h>
@@ -19,7 +20,6 @@
 namespace dwell {
 namespace {
 
-constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kSoonestCureNs = 20 * kMillisecond;
 constexpr std::uint64_t kPollNs = 50 * kMillisecond;
 constexpr std::uint64_t kProgressNs = 250 * kMillisecond;

@@ -7,10 +7,10 @@ namespace dwell {
 
 namespace {
 
-constexpr double kSecond = 1e9;
-constexpr double kMinute = 60 * kSecond;
+constexpr double kSecondNs = 1e9;
+constexpr double kMinute = 60 * kSecondNs;
 constexpr double kBudgetBytes = 3e6;             // for the ticks of the first minute
-constexpr double kLongestTick = 1800 * kSecond;
+constexpr double kLongestTick = 1800 * kSecondNs;
 constexpr std::uint64_t kBytesPerLiveBlock = 8;  // in the file, measured
 constexpr std::uint64_t kMostLiveBlocks = 1 << 18;  // sorted and written in about 0.1 s
 
@@ -19,8 +19,8 @@ constexpr struct { double age, length; } kLadder[] = {{60, 1}, {180, 2}, {600, 5
 
 double length_at(double age_ns) {
   for (const auto& step : kLadder)
-    if (age_ns < step.age * kSecond) return step.length * kSecond;
-  return 60 * kSecond;
+    if (age_ns < step.age * kSecondNs) return step.length * kSecondNs;
+  return 60 * kSecondNs;
 }
 
 }  // namespace

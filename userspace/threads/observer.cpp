@@ -28,7 +28,6 @@ namespace {
 constexpr int kLooksAgain = 2;
 constexpr std::size_t kMostLooksAgain = 32;
 
-constexpr std::uint64_t kNoCall = ~std::uint64_t{0};
 
 // Bits of task_struct.__state.
 constexpr std::uint32_t kInterruptible = 1, kUninterruptible = 2, kStoppedOrTraced = 4 | 8, kFrozen = 0x8000,
@@ -201,7 +200,7 @@ class ThreadObserver::Impl {
     facts.cpu_ns = record.cpu_ns;
     facts.voluntary_switches = record.voluntary;
     facts.involuntary_switches = record.involuntary;
-    if (record.call != kNoCall) facts.call = static_cast<std::int32_t>(record.call);
+    if (record.call != DWELL_NO_CALL) facts.call = static_cast<std::int32_t>(record.call);
     if (facts.state == ThreadState::kStopped) facts.waits_for = "to be continued: it was stopped";
     if (seen.thread->has_registers() && !seen.thread->on_cpu())
       facts.stack = stacks_.user_stack(*seen.thread, seen.look->window(*seen.thread));
@@ -210,7 +209,7 @@ class ThreadObserver::Impl {
   }
 
   void describe_wait_of(const SeenThread& thread, LockTable& locks, ThreadFacts& facts) {
-    if (thread.record.call == kNoCall) return describe_without_call(thread, facts);
+    if (thread.record.call == DWELL_NO_CALL) return describe_without_call(thread, facts);
     std::uint64_t args[6];
     std::copy(std::begin(thread.record.args), std::end(thread.record.args), args);
     Wait wait = describe_wait(thread.record.call, args, call_target_);

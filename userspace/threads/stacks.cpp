@@ -11,7 +11,6 @@
 namespace dwell {
 namespace {
 
-constexpr std::uint64_t kNoCall = ~std::uint64_t{0};
 
 // First from what was read with the registers, then from the stack as it is now, a page at a time.
 class StackReader {
@@ -61,7 +60,7 @@ StackId StackCollector::user_stack(const SeenThread& thread, std::string_view wi
   const dwell_thread_record& record = thread.record;
   StackReader reader(memory_, record.sp, window);
   // Behind a system call the pc is that of the next instruction, as a return address is.
-  ThreadRegisters registers{record.ip, record.sp, record.bp, record.call == kNoCall,
+  ThreadRegisters registers{record.ip, record.sp, record.bp, record.call == DWELL_NO_CALL,
                             record.sp + window.size()};
   RemoteStack stack = runtime_ ? runtime_->unwind(registers, record.thread_pointer, unwinder_, std::ref(reader))
                           : unwinder_.unwind(registers, std::ref(reader));

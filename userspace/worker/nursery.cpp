@@ -20,7 +20,7 @@
 namespace dwell {
 namespace {
 
-constexpr std::size_t kLongestQuestion = 16;
+constexpr std::size_t kLongestOrder = 16;
 
 // What the process that started this one has open is none of its business.
 void keep_only(std::vector<int> fds) {
@@ -128,7 +128,7 @@ void run_nursery(UniqueFd control, ParserLimits limits) {
   Channel channel(std::move(control));
   Pair pair;
   for (;;) {
-    Result<Message> asked = channel.receive(kLongestQuestion);
+    Result<Message> asked = channel.receive(kLongestOrder);
     if (!asked || asked->bytes.size() != 1) break;
     if (asked->bytes[0] == static_cast<char>(NurseryQuestion::kEnd)) {
       if (!channel.send(bytes_of(pair.end()))) break;

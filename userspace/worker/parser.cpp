@@ -13,6 +13,7 @@
 #include <mutex>
 
 #include "userspace/base/clock.h"
+#include "userspace/base/time_units.h"
 #include "userspace/process/process.h"
 #include "userspace/recording/bytes.h"
 #include "userspace/unwind/table_cache.h"
@@ -23,7 +24,6 @@
 namespace dwell {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::size_t kLongestAnswer = std::size_t{512} << 20;
 constexpr std::uint64_t kMostLost = 32;  // more than these, and somebody is playing with us
 // A parser that waits for a file and not for a CPU has met a file system that does not answer.

@@ -14,7 +14,7 @@ namespace dwell {
 namespace {
 
 // Stacks that read the same are one site.
-using Key = std::tuple<std::string, std::string, ProcessSlot, std::vector<std::uint32_t>>;
+using RowKey = std::tuple<std::string, std::string, ProcessSlot, std::vector<std::uint32_t>>;
 
 bool is_machinery(const ReportFrame& frame) { return frame.function.starts_with("context."); }
 
@@ -36,7 +36,7 @@ GoContextsReport go_contexts_report(RecordingRef from) {
   report.unknown = contexts.unknown;
   report.notes = contexts.notes;
   auto texts = std::make_shared<const FrameTexts>(from);
-  std::map<Key, GoContextRow> rows;
+  std::map<RowKey, GoContextRow> rows;
   for (const GoContextFacts& facts : contexts.sites) {
     const CallStack& stack = recording.stacks[static_cast<std::size_t>(facts.stack)];
     const std::string& kind = contexts.words[facts.kind];

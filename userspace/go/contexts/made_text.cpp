@@ -15,8 +15,6 @@
 namespace dwell {
 namespace {
 
-std::string number(std::uint64_t count) { return grouped(static_cast<std::int64_t>(count)); }
-
 std::vector<ReportFrame> own_frames(const GoContextRow& row) {
   std::vector<ReportFrame> frames = row.stack.frames();
   return {frames.begin() + static_cast<std::ptrdiff_t>(row.own), frames.end()};
@@ -36,11 +34,11 @@ std::string table_of(const GoContextsReport& report, std::size_t rows, const Tex
   for (std::size_t i = 0; i < rows; ++i) {
     const GoContextRow& row = report.rows[i];
     table.add({{fmt::format("{}", i + 1)},
-               {number(row.alive), row.alive && row.never_cancelled() ? Paint::kWarning : Paint::kPlain},
+               {count_text(row.alive), row.alive && row.never_cancelled() ? Paint::kWarning : Paint::kPlain},
                {row.alive ? human_duration(row.oldest_ns) : "-"},
-               {number(row.made)},
-               {number(row.cancelled)},
-               {row.collected ? number(row.collected) : "-"},
+               {count_text(row.made)},
+               {count_text(row.cancelled)},
+               {row.collected ? count_text(row.collected) : "-"},
                {printable(row.kind)},
                {printable(row.parents)},
                {call_site_line(own_frames(row), room)}});
@@ -68,7 +66,7 @@ std::string made_contexts_text(const GoContextsReport& report, const MadeContext
   }
   std::string out =
       "\n" + style.paragraph(Paint::kStrong, fmt::format("Contexts: {} made, {} of them not cancelled",
-                                                         number(made), number(alive)));
+                                                         count_text(made), count_text(alive)));
   std::size_t rows = std::min(options.sites, report.rows.size());
   if (rows) out += table_of(report, rows, style);
   if (rows < report.rows.size())
@@ -79,7 +77,7 @@ std::string made_contexts_text(const GoContextsReport& report, const MadeContext
     if (!row.alive) break;
     out += "\n" +
            style.paragraph(Paint::kStrong,
-                           fmt::format("#{}  {} alive, {}{}", i + 1, number(row.alive),
+                           fmt::format("#{}  {} alive, {}{}", i + 1, count_text(row.alive),
                                        row.never_cancelled() ? "none was ever cancelled; " : "", fate(row)));
     out += stack_lines(row.stack, row.incomplete, options.frames, style);
   }

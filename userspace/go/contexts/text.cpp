@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "ui/escape.h"
+#include "ui/words.h"
 #include "userspace/go/goroutines/text.h"
 #include "ui/text_table.h"
 #include "ui/text_width.h"
@@ -12,8 +13,6 @@
 
 namespace dwell {
 namespace {
-
-std::string number(std::uint64_t value) { return grouped(static_cast<std::int64_t>(value)); }
 
 std::string ends(const GoContextGroup& group, std::uint64_t now_ns) {
   if (!group.latest_ns) return "-";
@@ -26,7 +25,7 @@ std::string state(const GoContextGroup& group) {
     text =
         group.has_parent ? "lost: its parent keeps it until that ends" : "lost: it stays until its deadline";
   if (group.waited_for) text += (text.empty() ? "" : "; ") + go_call_site(group.calls) + " waits for its end";
-  if (group.children) text += fmt::format("{}{} children", text.empty() ? "" : "; ", number(group.children));
+  if (group.children) text += fmt::format("{}{} children", text.empty() ? "" : "; ", count_text(group.children));
   return text.empty() ? "held" : text;
 }
 
@@ -49,11 +48,11 @@ const char* context_kind_words(GoContextKind kind) {
 std::string contexts_text(const ContextReport& report, const ContextsTextOptions& options) {
   const TextStyle& style = options.style;
   std::string out =
-      "\n" + style.paragraph(Paint::kStrong, fmt::format("Contexts: {} not cancelled", number(report.alive)));
+      "\n" + style.paragraph(Paint::kStrong, fmt::format("Contexts: {} not cancelled", count_text(report.alive)));
   if (report.lost)
     out += style.paragraph(Paint::kWarning,
                            fmt::format("{} lost: nothing has the function that would cancel {} any more.",
-                                       number(report.lost) + (report.lost == 1 ? " is" : " are"),
+                                       count_text(report.lost) + (report.lost == 1 ? " is" : " are"),
                                        report.lost == 1 ? "it" : "them"));
   TextTable table({{"count"}, {"kind"}, {"ends"}, {"parents", 1}, {"state"}});
   std::size_t width = table.last_column_width(style), shown = 0;
@@ -66,14 +65,14 @@ std::string contexts_text(const ContextReport& report, const ContextsTextOptions
     ++shown;
     std::string words = printable(state(group));
     table.add(
-        {{number(group.count)},
+        {{count_text(group.count)},
          {context_kind_words(group.kind)},
          {ends(group, options.now_monotonic_ns)},
          {printable(group.parents)},
          {width ? cut_end(words, width) : words, group.lost.value_or(0) ? Paint::kWarning : Paint::kPlain}});
   }
   if (shown) out += table.write(style);
-  if (more) out += style.paragraph(Paint::kDim, fmt::format("{} more are not shown.", number(more)));
+  if (more) out += style.paragraph(Paint::kDim, fmt::format("{} more are not shown.", count_text(more)));
   return out;
 }
 

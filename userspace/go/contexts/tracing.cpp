@@ -8,22 +8,20 @@
 
 #include "userspace/base/clock.h"
 #include "userspace/go/codec.h"
+#include "userspace/go/record/probe_budget.h"
 
 namespace dwell {
 namespace {
 
-
-struct Function {
+struct ContextFunction {
   std::string_view name;
   dwell_go_context_probe kind;
 };
-constexpr Function kFunctions[] = {
+constexpr ContextFunction kContextFunctions[] = {
     {"context.(*cancelCtx).propagateCancel", DWELL_GO_CONTEXT_MADE},
     {"context.propagateCancel", DWELL_GO_CONTEXT_MADE_OLD},  // up to 1.20
     {"context.(*cancelCtx).cancel", DWELL_GO_CONTEXT_CANCELLED},
 };
-
-std::uint64_t whole(double value) { return static_cast<std::uint64_t>(std::llround(std::max(value, 0.0))); }
 
 std::uint32_t word_index(std::vector<std::string>& words, const std::string& word) {
   auto known = std::ranges::find(words, word);
@@ -91,7 +89,7 @@ Result<void> ContextTracing::find_runtime(ProcessSlot slot, Process& process, st
 
 Result<void> ContextTracing::attach(Process& process) {
   std::vector<std::string_view> names;
-  for (const Function& function : kFunctions) names.push_back(function.name);
+  for (const ContextFunction& function : kContextFunctions) names.push_back(function.name);
   std::vector<GoProbe> probes = find_go_probes(process.runtime->module(), names, context_.calibration);
   bool makes = probes[0].found() || probes[1].found();
   if (!makes || !probes[2].found()) {
@@ -105,7 +103,7 @@ Result<void> ContextTracing::attach(Process& process) {
     std::uint16_t index = context_.next_probe++;
     prices_.resize(std::max<std::size_t>(prices_.size(), index + 1u));
     prices_[index] = probes[i].placements[0].cost_ns;
-    sites.push_back(probes[i].site(kFunctions[i].kind, index));
+    sites.push_back(probes[i].site(kContextFunctions[i].kind, index));
   }
   Result<std::vector<AttachedSite>> attached = process.links->attach(sites);
   if (!attached) return attached.error();
@@ -138,7 +136,7 @@ TracerCost ContextTracing::cost() {
     trap_ns += static_cast<double>(hits[probe].entries) * prices_[probe];
     all += hits[probe].entries;
   }
-  return {all, whole(trap_ns), time_of_all_runs(tracer_.run_time(), all)};
+  return {all, to_count(trap_ns), time_of_all_runs(tracer_.run_time(), all)};
 }
 
 std::string ContextTracing::parents_of(const Process& process, const dwell_go_context_site& site) const {

@@ -15,21 +15,17 @@
 
 #include "go_allocs.skel.h"
 #include "userspace/base/clock.h"
+#include "userspace/base/time_units.h"
 #include "userspace/collect/free_with.h"
 #include "userspace/go/codec.h"
+#include "userspace/go/record/probe_budget.h"
 
 namespace dwell {
 namespace {
 
-constexpr const char* kWhat = "sampled allocations";
-constexpr std::uint64_t kMillisecond = 1'000'000;
-constexpr double kShare = 0.02;      // of the target's time
-constexpr double kIdleShare = 0.2;   // a program that is idle may pay a little too
-constexpr double kProgramNs = 1500;  // of our program with its stack, as long as the kernel has not counted
-constexpr std::uint64_t kWindowNs = 20 * kMillisecond;
-constexpr std::uint64_t kSeed = 0x2545f4914f6cdd1d;
-
-std::uint64_t whole(double value) { return static_cast<std::uint64_t>(std::llround(std::max(value, 0.0))); }
+constexpr const char* kAllocsWhat = "sampled allocations";
+constexpr double kAllocProgramNs = 1500;  // of our program with its stack, as long as the kernel has not counted
+constexpr std::uint64_t kAllocSeed = 0x2545f4914f6cdd1d;
 
 }  // namespace
 
@@ -40,10 +36,10 @@ struct AllocTracing::Program {
 Result<std::unique_ptr<AllocTracing::Program>> AllocTracing::load_program(const TraceCore& core, AttachMethod method) {
   auto program = std::make_unique<Program>();
   program->object.reset(go_allocs__open());
-  if (!program->object) return load_error(kWhat, errno);
+  if (!program->object) return load_error(kAllocsWhat, errno);
   if (Result<void> adopted = core.adopt(program->object->obj); !adopted) return adopted.error();
   set_probe_role(program->object->progs.on_span, ProbeRole::kEntry, method);
-  if (int err = go_allocs__load(program->object.get())) return load_error(kWhat, -err);
+  if (int err = go_allocs__load(program->object.get())) return load_error(kAllocsWhat, -err);
   return program;
 }
 
@@ -155,13 +151,13 @@ Result<void> AllocTracing::poll(std::uint64_t now_ns) {
     any |= !process.sites.empty();
   }
   if (!any) return {};
-  if (!windows_) windows_.emplace(WindowSettings{.share = kShare, .length_ns = kWindowNs}, now_ns, kSeed);
+  if (!windows_) windows_.emplace(WindowSettings{.share = kGoProbeShare, .length_ns = kGoWindowNs}, now_ns, kAllocSeed);
   if (!start_ns_) start_ns_ = now_ns;
   ProbeWindows::Step step = windows_->next(now_ns, trap_ns() + bpf_ns(), target_ns(now_ns));
   if (step == ProbeWindows::Step::kOpen) {
     open();
     // Between two polls a busy program could spend in probes what it may in a second.
-    std::this_thread::sleep_for(std::chrono::nanoseconds(kWindowNs));
+    std::this_thread::sleep_for(std::chrono::nanoseconds(kGoWindowNs));
     now_ns = monotonic_ns();
     step = windows_->next(now_ns, trap_ns() + bpf_ns(), target_ns(now_ns));
   }
@@ -216,7 +212,7 @@ KnownTime AllocTracing::counted_bpf_ns() const {
 
 double AllocTracing::bpf_ns() const {
   KnownTime counted = counted_bpf_ns();
-  return counted ? static_cast<double>(*counted) : kProgramNs * static_cast<double>(all_hits());
+  return counted ? static_cast<double>(*counted) : kAllocProgramNs * static_cast<double>(all_hits());
 }
 
 std::uint64_t AllocTracing::all_hits() const {
@@ -226,7 +222,7 @@ std::uint64_t AllocTracing::all_hits() const {
 }
 
 double AllocTracing::target_ns(std::uint64_t now_ns) const {
-  double sum = kIdleShare * static_cast<double>(now_ns - start_ns_);
+  double sum = kGoIdleShare * static_cast<double>(now_ns - start_ns_);
   for (const auto& [slot, process] : processes_)
     sum += static_cast<double>(process_cpu_ns(process.pid).value_or(process.cpu_at_start_ns) -
                                process.cpu_at_start_ns);
@@ -234,7 +230,7 @@ double AllocTracing::target_ns(std::uint64_t now_ns) const {
 }
 
 TracerCost AllocTracing::cost() {
-  return {all_hits(), whole(trap_ns()), counted_bpf_ns()};
+  return {all_hits(), to_count(trap_ns()), counted_bpf_ns()};
 }
 
 // ---- the recording ----
@@ -265,12 +261,12 @@ GoAllocs AllocTracing::allocs(std::uint64_t now_ns) {
     facts.process = site.process;
     facts.samples = figures.samples;
     facts.live_samples = figures.live_samples;
-    facts.alloc_objects = whole(figures.allocated.objects);
-    facts.alloc_bytes = whole(figures.allocated.bytes);
-    facts.alloc_bytes_error = whole(figures.allocated.bytes_error);
-    facts.inuse_objects = whole(figures.in_use.objects);
-    facts.inuse_bytes = whole(figures.in_use.bytes);
-    facts.inuse_bytes_error = whole(figures.in_use.bytes_error);
+    facts.alloc_objects = to_count(figures.allocated.objects);
+    facts.alloc_bytes = to_count(figures.allocated.bytes);
+    facts.alloc_bytes_error = to_count(figures.allocated.bytes_error);
+    facts.inuse_objects = to_count(figures.in_use.objects);
+    facts.inuse_bytes = to_count(figures.in_use.bytes);
+    facts.inuse_bytes_error = to_count(figures.in_use.bytes_error);
   }
   return allocs;
 }

@@ -33,7 +33,7 @@ GoCounters counters_of(const Recording& recording, GoProfileKind kind) {
   return counters_at(recording, kind, process, ~std::uint64_t{0});
 }
 
-std::int64_t as_count(double value) { return static_cast<std::int64_t>(std::clamp(value, -9e18, 9e18)); }
+std::int64_t as_signed(double value) { return static_cast<std::int64_t>(std::clamp(value, -9e18, 9e18)); }
 
 // Where the runtime samples locks, what it counted stands for more.
 std::vector<std::int64_t> contention_values(const GoProfileLook& look, const GoBucketRow& row) {
@@ -41,7 +41,7 @@ std::vector<std::int64_t> contention_values(const GoProfileLook& look, const GoB
   double ns = look.ticks_per_second
                   ? static_cast<double>(row.values[1]) / (static_cast<double>(look.ticks_per_second) / 1e9)
                   : 0;
-  return {as_count(static_cast<double>(row.values[0]) * scale), as_count(ns * scale)};
+  return {as_signed(static_cast<double>(row.values[0]) * scale), as_signed(ns * scale)};
 }
 
 // Go's own profiles leave out where all goroutines begin.

@@ -18,9 +18,8 @@
 namespace dwell {
 namespace {
 
-std::string number(std::uint64_t count) { return grouped(static_cast<std::int64_t>(count)); }
 std::string goroutines(std::uint64_t count) {
-  return fmt::format("{} goroutine{}", number(count), count == 1 ? "" : "s");
+  return fmt::format("{} goroutine{}", count_text(count), count == 1 ? "" : "s");
 }
 std::string growth(const std::optional<double>& per_minute) {
   if (!per_minute) return "-";
@@ -67,8 +66,8 @@ class Writer {
     const GoTrend& trend = report_.goroutines;
     std::string text = goroutines(trend.last);
     if (report_.looks > 1)
-      text += fmt::format(", {} at the first of {} looks ({} to {})", number(trend.first),
-                          number(report_.looks), number(trend.least), number(trend.most));
+      text += fmt::format(", {} at the first of {} looks ({} to {})", count_text(trend.first),
+                          count_text(report_.looks), count_text(trend.least), count_text(trend.most));
     if (trend.per_minute) text += fmt::format("; {} a minute", growth(trend.per_minute));
     line(trend.grows ? Paint::kGrew : Paint::kPlain,
          fmt::format("{}: {}.", printable(report_.version), text));
@@ -81,7 +80,7 @@ class Writer {
     if (stuck.goroutines.empty()) {
       line(Paint::kPlain,
            fmt::format("At the end none was stuck for ever, of {} that waited for a channel or a lock.",
-                       number(stuck.candidates)));
+                       count_text(stuck.candidates)));
     } else {
       line(Paint::kWarning,
            fmt::format("At the end {} could {}: nothing that may still run leads to what they wait for.",
@@ -98,7 +97,7 @@ class Writer {
            fmt::format("Those started by {} grow steadily, by {} a minute: from {} to {}, most of them in "
                        "{} at {}.",
                        place(creator->creator), count_text(std::round(*creator->count.per_minute)),
-                       number(creator->count.first), number(creator->count.last), printable(creator->state),
+                       count_text(creator->count.first), count_text(creator->count.last), printable(creator->state),
                        printable(go_call_site(creator->calls))));
     }
   }
@@ -124,16 +123,16 @@ class Writer {
       if (creator.count.last)
         where += fmt::format("; {} in {}", printable(creator.state), printable(go_call_site(creator.calls)));
       table.add({{std::to_string(i + 1)},
-                 {number(creator.count.last)},
+                 {count_text(creator.count.last)},
                  {growth(creator.count.per_minute), creator.count.grows ? Paint::kGrew : Paint::kPlain},
-                 {number(creator.count.first)},
-                 {creator.stuck ? number(creator.stuck) : "-", Paint::kWarning},
+                 {count_text(creator.count.first)},
+                 {creator.stuck ? count_text(creator.stuck) : "-", Paint::kWarning},
                  {creator.longest_wait_ns ? "≥ " + human_duration(*creator.longest_wait_ns) : "-"},
                  {fitted(where, width)}});
     }
     if (more)
       table.add({{""},
-                 {number(more)},
+                 {count_text(more)},
                  {"-"},
                  {"-"},
                  {"-"},
@@ -141,7 +140,7 @@ class Writer {
                  {fmt::format("{} creators not shown", creators_.size() - options_.sites)}});
     std::uint64_t runtime = 0;
     for (const GoCreatorReport* creator : of_runtime_) runtime += creator->count.last;
-    if (runtime) table.add({{""}, {number(runtime)}, {"-"}, {"-"}, {"-"}, {"-"}, {"the runtime's own"}});
+    if (runtime) table.add({{""}, {count_text(runtime)}, {"-"}, {"-"}, {"-"}, {"-"}, {"the runtime's own"}});
     out_ += table.write(style_);
   }
 
@@ -149,7 +148,7 @@ class Writer {
     const GoCreatorReport& creator = *creators_[index];
     if (creator.calls.empty()) return;
     out_ += "\n" + style_.paragraph(Paint::kStrong,
-                                    fmt::format("#{}  {} of {} in {}", index + 1, number(creator.alike),
+                                    fmt::format("#{}  {} of {} in {}", index + 1, count_text(creator.alike),
                                                 goroutines(creator.count.last), printable(creator.state)));
     for (const GoCall& call : creator.calls) write_frame("", call);
     if (!creator.creator.function.empty()) write_frame("started by ", creator.creator);
@@ -247,7 +246,7 @@ class Writer {
     if (span_ns) {
       std::string text = fmt::format(
           "Collector, while it was recorded: {} cycles ({} asked for by the program), {} stopped in all",
-          number(collector.cycles), number(collector.forced), human_duration(collector.pauses_ns));
+          count_text(collector.cycles), count_text(collector.forced), human_duration(collector.pauses_ns));
       if (collector.cycles)
         text += fmt::format(" ({} a minute, {:.3f} % of the time)",
                             human_count(collector.cycles * 60e9 / static_cast<double>(span_ns)),
@@ -267,7 +266,7 @@ class Writer {
            fmt::format(
                "Without a stack, of {} met in all looks: {} moved each time they were read, {} could not be "
                "followed, {} could not be read.",
-               goroutines(lost.alive), number(lost.moved), number(lost.broken), number(lost.unreadable)));
+               goroutines(lost.alive), count_text(lost.moved), count_text(lost.broken), count_text(lost.unreadable)));
   }
 
   const GoReport& report_;
@@ -290,16 +289,16 @@ std::string go_report_text(const GoReport& report, const GoReportTextOptions& op
 std::string go_diff_text(const GoDiff& diff, const GoReportTextOptions& options) {
   const TextStyle& style = options.style;
   std::string out = style.paragraph(Paint::kStrong,
-                                    fmt::format("Goroutines: {} before, {} after ({})", number(diff.before),
-                                                number(diff.after), signed_number(diff.before, diff.after)));
+                                    fmt::format("Goroutines: {} before, {} after ({})", count_text(diff.before),
+                                                count_text(diff.after), signed_number(diff.before, diff.after)));
   TextTable table({{"change"}, {"before"}, {"after"}, {"started by"}});
   std::size_t width = table.last_column_width(style);
   for (std::size_t i = 0; i < std::min(options.sites, diff.creators.size()); ++i) {
     const GoDiffCreator& creator = diff.creators[i];
     table.add({{signed_number(creator.before, creator.after),
                 creator.after > creator.before ? Paint::kGrew : Paint::kShrank},
-               {number(creator.before)},
-               {number(creator.after)},
+               {count_text(creator.before)},
+               {count_text(creator.after)},
                {fitted(place(creator.creator), width)}});
   }
   if (!diff.creators.empty()) out += table.write(style);

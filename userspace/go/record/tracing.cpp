@@ -6,12 +6,12 @@
 #include <algorithm>
 
 #include "userspace/base/clock.h"
+#include "userspace/base/time_units.h"
 #include "userspace/go/record/snapshot.h"
 
 namespace dwell {
 namespace {
 
-constexpr std::uint64_t kMillisecond = 1'000'000, kSecond = 1'000'000'000;
 // The runtime of a program that has just been started is not there yet.
 constexpr std::uint64_t kLongestStartNs = 10 * kSecond;
 constexpr std::size_t kExamples = 1;  // of each group, looked at closely

@@ -8,7 +8,6 @@
 namespace dwell {
 namespace {
 
-constexpr std::size_t kMaxFrames = kMaxStackDepth;
 constexpr int kMaxSwitches = 8;  // between stacks, or between Go and others
 constexpr std::uint64_t kGoroutineBelowThreadPointer = 8;
 
@@ -76,7 +75,7 @@ void GoThreads::walk_go(Walk& walk) {
   for (;;) {
     const GoStep step = frames_.step(walk.pc);
     if (!step.known) return;
-    if (walk.stack.frames.size() >= kMaxFrames) return walk.end(DWELL_STACK_TOO_DEEP);
+    if (walk.stack.frames.size() >= kMaxStackDepth) return walk.end(DWELL_STACK_TOO_DEEP);
     // A call whose target stands in the code must be the call of the frame above.
     if (called && !walk.exact && step.callee && step.callee != called)
       return walk.end(DWELL_STACK_NOT_GROWING);

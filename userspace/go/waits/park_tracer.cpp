@@ -9,41 +9,12 @@
 
 #include "go_parks.skel.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/collect/map_entries.h"
 
 namespace dwell {
 namespace {
 
-constexpr const char* kWhat = "parked goroutines";
-constexpr std::uint32_t kAtOnce = 4096;
-
-template <typename Key, typename Value>
-std::vector<std::pair<Key, Value>> entries_of(bpf_map* map) {
-  std::vector<std::pair<Key, Value>> entries;
-  std::vector<Key> keys(kAtOnce);
-  std::vector<Value> values(kAtOnce);
-  std::uint64_t at[8] = {};  // where the kernel goes on: a bucket's number, or a key
-  for (bool first = true;; first = false) {
-    std::uint32_t count = kAtOnce;
-    int error = bpf_map_lookup_batch(bpf_map__fd(map), first ? nullptr : at, at, keys.data(), values.data(),
-                                     &count, nullptr);
-    if (error && error != -ENOENT) return entries;
-    for (std::uint32_t i = 0; i < count; ++i) entries.emplace_back(keys[i], values[i]);
-    if (error) return entries;
-  }
-}
-
-template <typename Key, typename Value>
-void clear(bpf_map* map) {
-  std::vector<Key> keys;
-  for (const auto& [key, value] : entries_of<Key, Value>(map)) keys.push_back(key);
-  for (std::size_t done = 0; done < keys.size();) {
-    auto count = static_cast<std::uint32_t>(std::min<std::size_t>(kAtOnce, keys.size() - done));
-    std::uint32_t deleted = count;
-    if (bpf_map_delete_batch(bpf_map__fd(map), keys.data() + done, &deleted, nullptr) && errno != ENOENT)
-      return;
-    done += count;
-  }
-}
+constexpr const char* kParksWhat = "parked goroutines";
 
 }  // namespace
 
@@ -59,10 +30,10 @@ ParkTracer::~ParkTracer() = default;
 Result<ParkTracer> ParkTracer::load(const TraceCore& core, AttachMethod method) {
   auto impl = std::make_unique<Impl>();
   impl->object.reset(go_parks__open());
-  if (!impl->object) return load_error(kWhat, errno);
+  if (!impl->object) return load_error(kParksWhat, errno);
   if (Result<void> adopted = core.adopt(impl->object->obj); !adopted) return adopted.error();
   set_probe_role(impl->object->progs.on_go, ProbeRole::kEntry, method);
-  if (int err = go_parks__load(impl->object.get())) return load_error(kWhat, -err);
+  if (int err = go_parks__load(impl->object.get())) return load_error(kParksWhat, -err);
   return ParkTracer(std::move(impl));
 }
 
@@ -74,16 +45,16 @@ void ParkTracer::open_window() {
 void ParkTracer::close_window() { __atomic_store_n(&impl_->object->bss->window, 0, __ATOMIC_RELEASE); }
 
 std::vector<std::pair<dwell_go_site, dwell_go_site_sums>> ParkTracer::sites() const {
-  return entries_of<dwell_go_site, dwell_go_site_sums>(impl_->object->maps.sites);
+  return map_entries<dwell_go_site, dwell_go_site_sums>(impl_->object->maps.sites);
 }
 
 std::vector<std::pair<dwell_goroutine_key, dwell_goroutine>> ParkTracer::goroutines() const {
-  return entries_of<dwell_goroutine_key, dwell_goroutine>(impl_->object->maps.goroutines);
+  return map_entries<dwell_goroutine_key, dwell_goroutine>(impl_->object->maps.goroutines);
 }
 
 void ParkTracer::forget() {
-  clear<dwell_go_site, dwell_go_site_sums>(impl_->object->maps.sites);
-  clear<dwell_goroutine_key, dwell_goroutine>(impl_->object->maps.goroutines);
+  clear_map<dwell_go_site, dwell_go_site_sums>(impl_->object->maps.sites);
+  clear_map<dwell_goroutine_key, dwell_goroutine>(impl_->object->maps.goroutines);
 }
 
 std::vector<dwell_hits> ParkTracer::hits(std::size_t probes) const {

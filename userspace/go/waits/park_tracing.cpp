@@ -9,33 +9,29 @@
 #include <thread>
 
 #include "userspace/base/clock.h"
+#include "userspace/base/time_units.h"
 #include "userspace/go/codec.h"
+#include "userspace/go/record/probe_budget.h"
 
 namespace dwell {
 namespace {
 
-constexpr std::uint64_t kMillisecond = 1'000'000;
-constexpr double kShare = 0.02;     // of the target's time
-constexpr double kIdleShare = 0.2;  // a program that is idle may pay a little too
-constexpr double kProgramNs = 700;  // of our program with its stack, as long as the kernel has not counted
-constexpr std::uint64_t kWindowNs = 20 * kMillisecond;
+constexpr double kParkProgramNs = 700;  // of our program with its stack, as long as the kernel has not counted
 constexpr std::uint64_t kLookShare = 10;      // looks take a tenth of the time at most
-constexpr std::uint64_t kSeed = 0x9e3779b97f4a7c15;
+constexpr std::uint64_t kParkSeed = 0x9e3779b97f4a7c15;
 
-struct Function {
+struct ParkFunction {
   std::string_view name;
   dwell_go_park_probe kind;
   bool needed;
 };
-constexpr Function kFunctions[] = {
+constexpr ParkFunction kParkFunctions[] = {
     {"runtime.gopark", DWELL_GO_PARK, true},
     {"runtime.execute", DWELL_GO_EXECUTE, true},
     {"runtime.ready", DWELL_GO_READY, false},
     {"sync.(*Mutex).lockSlow", DWELL_GO_CONTEND, false},           // up to 1.23
     {"internal/sync.(*Mutex).lockSlow", DWELL_GO_CONTEND, false},  // since
 };
-
-std::uint64_t whole(double value) { return static_cast<std::uint64_t>(std::llround(std::max(value, 0.0))); }
 
 }  // namespace
 
@@ -108,11 +104,11 @@ Result<void> ParkTracing::find_runtime(ProcessSlot slot, Process& process, std::
 
 void ParkTracing::plan_probes(Process& process) {
   std::vector<std::string_view> names;
-  for (const Function& function : kFunctions) names.push_back(function.name);
+  for (const ParkFunction& function : kParkFunctions) names.push_back(function.name);
   std::vector<GoProbe> probes = find_go_probes(process.runtime->module(), names, context_.calibration);
   bool any_lock = false;
   for (std::size_t i = 0; i < probes.size(); ++i) {
-    const Function& function = kFunctions[i];
+    const ParkFunction& function = kParkFunctions[i];
     if (!probes[i].found()) {
       if (function.needed) note_failure(probes[i].why_not);
       continue;
@@ -156,14 +152,14 @@ Result<void> ParkTracing::poll(std::uint64_t now_ns) {
   if (!anything_to_watch()) return {};
   if (!windows_) {
     start_ns_ = now_ns;
-    windows_.emplace(WindowSettings{.share = kShare, .length_ns = kWindowNs}, now_ns, kSeed);
+    windows_.emplace(WindowSettings{.share = kGoProbeShare, .length_ns = kGoWindowNs}, now_ns, kParkSeed);
   }
   ProbeWindows::Step step = windows_->next(now_ns, trap_ns() + bpf_ns(), target_ns(now_ns));
   if (step == ProbeWindows::Step::kOpen && now_ns - closed_ns_ >= kLookShare * look_took_ns_) {
     open();
     // Between two polls a busy program could spend in probes what it may in a second.
     std::this_thread::sleep_until(
-        std::chrono::steady_clock::time_point(std::chrono::nanoseconds(window_.start_ns + kWindowNs)));
+        std::chrono::steady_clock::time_point(std::chrono::nanoseconds(window_.start_ns + kGoWindowNs)));
     now_ns = monotonic_ns();
     step = windows_->next(now_ns, trap_ns() + bpf_ns(), target_ns(now_ns));
   }
@@ -230,7 +226,7 @@ KnownTime ParkTracing::counted_bpf_ns() const { return time_of_all_runs(tracer_.
 
 double ParkTracing::bpf_ns() const {
   KnownTime counted = counted_bpf_ns();
-  return counted ? static_cast<double>(*counted) : kProgramNs * static_cast<double>(all_hits());
+  return counted ? static_cast<double>(*counted) : kParkProgramNs * static_cast<double>(all_hits());
 }
 
 std::uint64_t ParkTracing::all_hits() const {
@@ -247,11 +243,11 @@ std::uint64_t ParkTracing::cpu_ns() const {
 }
 
 double ParkTracing::target_ns(std::uint64_t now_ns) const {
-  return static_cast<double>(cpu_ns()) + kIdleShare * static_cast<double>(now_ns - start_ns_);
+  return static_cast<double>(cpu_ns()) + kGoIdleShare * static_cast<double>(now_ns - start_ns_);
 }
 
 TracerCost ParkTracing::cost() {
-  return {all_hits(), whole(trap_ns()), counted_bpf_ns()};
+  return {all_hits(), to_count(trap_ns()), counted_bpf_ns()};
 }
 
 // ---- the recording ----
@@ -291,10 +287,10 @@ GoParks ParkTracing::parks(std::uint64_t now_ns) {
     facts.contended = site.kind == DWELL_GO_CONTENDED;
     facts.reason = reason_index(parks, site);
     facts.counted = figures.counted;
-    facts.count = whole(figures.count);
-    facts.count_error = whole(std::ceil(figures.count_error));
-    facts.ns = whole(figures.ns);
-    facts.ns_error = whole(std::ceil(figures.ns_error));
+    facts.count = to_count(figures.count);
+    facts.count_error = to_count(std::ceil(figures.count_error));
+    facts.ns = to_count(figures.ns);
+    facts.ns_error = to_count(std::ceil(figures.ns_error));
     facts.before = figures.before;
     facts.still = figures.still;
     facts.max_ns = figures.max_ns;

@@ -24,8 +24,6 @@ std::string with_error(std::string value, double of, double error) {
 }
 
 std::string duration(double ns) { return human_duration(static_cast<std::uint64_t>(std::max(ns, 0.0))); }
-std::string number(double count) { return grouped(std::llround(count)); }
-
 // A wait that is under way counts as one, wherever it began.
 double waits_of(const GoParkRow& row) { return row.count + static_cast<double>(row.before); }
 
@@ -51,11 +49,11 @@ std::string table_of(const std::vector<const GoParkRow*>& rows, bool locks,
     const GoParkRow& row = *rows[i];
     std::vector<TextCell> cells = {{fmt::format("{}", i + 1)},
                                    {with_error(duration(row.ns), row.ns, row.ns_error)},
-                                   {with_error(number(waits_of(row)), row.count, row.count_error)},
+                                   {with_error(count_text(waits_of(row)), row.count, row.count_error)},
                                    {waits_of(row) > 0 ? duration(row.ns / waits_of(row)) : "-"},
                                    {duration(static_cast<double>(row.max_ns))},
-                                   {number(static_cast<double>(row.still))}};
-    if (locks) cells.push_back({row.contended > 0 ? number(row.contended) : "-"});
+                                   {count_text(static_cast<double>(row.still))}};
+    if (locks) cells.push_back({row.contended > 0 ? count_text(row.contended) : "-"});
     cells.push_back({printable(row.reason)});
     std::vector<ReportFrame> own = row.stack.frames();
     own.erase(own.begin(), own.begin() + static_cast<std::ptrdiff_t>(row.own));

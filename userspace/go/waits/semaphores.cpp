@@ -7,7 +7,6 @@
 namespace dwell {
 namespace {
 
-constexpr std::size_t kSudogSize = 104;
 constexpr std::size_t kMostSemaphores = 200'000;
 
 }  // namespace

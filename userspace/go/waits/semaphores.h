@@ -12,6 +12,8 @@
 
 namespace dwell {
 
+inline constexpr std::size_t kSudogSize = 104;  // runtime.sudog: as much of it as is read
+
 struct SemaphoreWaiters {
   absl::flat_hash_map<std::uint64_t, std::uint64_t> semaphore_of;  // by the goroutine's address
   std::vector<std::uint64_t> sudogs;

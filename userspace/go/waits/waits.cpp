@@ -19,7 +19,6 @@ namespace dwell {
 namespace {
 
 constexpr std::size_t kMostCases = 32;
-constexpr std::size_t kSudogSize = 104;
 
 // sync's kinds of locks: the function that waits, and where its semaphore stands in it.
 struct LockKind {
