@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ui/export.h"
 
+#include <unistd.h>
+
 #include <map>
 
 #include "ui/flame_graph.h"
@@ -89,6 +91,17 @@ Result<std::string> export_profile(const Profile& profile, ExportFormat format,
                                .root_at_bottom = options.root_at_bottom,
                                .difference = options.difference,
                                .min_width_px = options.min_width_px});
+}
+
+Result<ExportFormat> choose_format(const std::string& asked, const std::string& output) {
+  std::optional<ExportFormat> format = asked.empty() ? export_format_of_file(output) : export_format_named(asked);
+  if (!format) {
+    return Error{"which format?", "give -f svg, folded, pprof or speedscope, or -o FILE with such an ending", Exit::kUsage};
+  }
+  bool to_terminal = (output.empty() || output == "-") && ::isatty(STDOUT_FILENO);
+  if (*format == ExportFormat::kPprof && to_terminal)
+    return Error{"write pprof to the terminal: it is a compressed binary", "name a file: -o profile.pb.gz", Exit::kUsage};
+  return *format;
 }
 
 }  // namespace dwell

@@ -17,6 +17,9 @@ std::optional<ExportFormat> export_format_named(
 // By the ending of a file's name: .svg, .folded or .txt, .pb.gz or .pprof, .speedscope.json.
 std::optional<ExportFormat> export_format_of_file(std::string_view path);
 
+// The format that was asked for, else that of the file's name. pprof is refused on a terminal. Exit::kUsage.
+Result<ExportFormat> choose_format(const std::string& asked, const std::string& output);
+
 struct ExportOptions {
   std::string sample_type;  // by name, for the formats that show one; "": the profile's own default
   bool root_at_bottom = false;

@@ -11,6 +11,8 @@
 #include "userspace/base/short_life.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/options.h"
+#include "userspace/commands/output.h"
+#include "userspace/commands/pager.h"
 
 namespace {
 
@@ -43,8 +45,11 @@ dwell::Result<dwell::Exit> run(const dwell::Command& command) {
 
 int main(int argc, char** argv) {
   dwell::Command command = dwell::parse_command_line(argc, argv);
+  if (dwell::wants_pager(command)) dwell::Pager::start();
   dwell::offer_ourselves_to_oom();
   dwell::Result<dwell::Exit> result = run(command);
+  dwell::Pager::finish();
+  dwell::say_what_is_left();
   if (result) return static_cast<int>(*result);
   // What failed may be a file that the target has named.
   fmt::print(stderr, "dwell: {}\n", dwell::printable(result.error().what));

@@ -115,7 +115,7 @@ TEST_P(PidNamespace, ForksAreFollowed) {
 
 TEST_P(PidNamespace, ThreadsAndTheirBlockedTimeAreRecorded) {
   start({target_binary("thread_makers")});
-  RecordingFrom recording(viewer_, on_target({"--threads", "--blocked"}));
+  RecordingFrom recording(viewer_, on_target({"--blocked"}));
   ASSERT_TRUE(recording.attached()) << recording.program().errors();
   target_->program().write_line("go");
   ASSERT_TRUE(target_->program().wait_for_output("done"));

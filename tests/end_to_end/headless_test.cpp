@@ -15,7 +15,7 @@ const Truth kHeadless{"leak_headless", HEADLESS_BLOCKS, HEADLESS_BLOCKS * HEADLE
 
 TEST(Headless, ItIsRecorded) {
   DWELL_NEEDS_BPF();
-  nlohmann::json report = record_scenario({target_binary("headless")}, {"--threads", "--blocked", "--clocks"}).report;
+  nlohmann::json report = record_scenario({target_binary("headless")}, {"--blocked", "--clocks"}).report;
   expect_kept(report, {kHeadless});
   expect_nothing_lost(report);
 }

@@ -38,7 +38,7 @@ TEST_P(Mappings, AreWhatTheProgramTook) {
 
 TEST(MappingsOption, LeavesThemOut) {
   DWELL_NEEDS_BPF();
-  Scenario scenario = record_scenario({target_binary("mappings")}, {"--no-mappings"});
+  Scenario scenario = record_scenario({target_binary("mappings")}, {"--without", "memory:mappings"});
   for (const char* kind : {"mapping", "file", "reserved"}) expect_nothing_else(scenario.report, {}, kind);
 }
 

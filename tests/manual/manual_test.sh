@@ -10,19 +10,43 @@ fail() {
   failures=$((failures + 1))
 }
 
-commands="record report export diff symbolize threads memory clocks doctor"
+commands=$("$dwell" --help | sed -nE '/^Subcommands:/,/^$/s/^  ([a-z]+) .*/\1/p')
+(($(wc -w <<<"$commands") >= 10)) || fail "the commands in dwell --help: $commands"
 plain=$(sed 's/\\-/-/g' "$manual")
+words=$(tr -s '\n ' '  ' <<<"$plain")
+options_of() { "$dwell" "$1" --help | sed -nE 's/^  (-[a-zA-Z],)?(--[a-z-]+).*/\2/p' | grep -v -e --help; }
+section_of() { sed -n "/^\.SS dwell $1\$/,/^\.S[SH] /p" <<<"$plain"; }
+filters=$(sed -n '/^\.SH FILTERS$/,/^\.SH ENVIRONMENT/p' <<<"$plain")
 
+# Each command has its section, with its own options and no others; the filters have one for those that take them.
 for command in $commands; do
   "$dwell" "$command" --help >/dev/null || fail "dwell $command --help"
-  for option in $("$dwell" "$command" --help | sed -nE 's/^  (-[a-zA-Z],)?(--[a-z-]+).*/\2/p' | grep -v -e --help); do
-    grep -q -e "$option" <<<"$plain" || fail "$option of dwell $command is not in the manual"
+  section=$(section_of "$command")
+  [[ -n $section ]] || fail "the manual has no section of dwell $command"
+  grep -q -e "^\.B dwell $command\$" <<<"$plain" || fail "dwell $command is not in the synopsis"
+  declared=$(grep -A1 -e '^\.TP' <<<"$section"; case $command in report | export | diff) grep -A1 -e '^\.TP' <<<"$filters" ;; esac)
+  for option in $(options_of "$command"); do
+    grep -qE -e "$option( |\"|\$)" <<<"$declared" || fail "$option of dwell $command is not in its section of the manual"
+  done
+  for option in $(grep -A1 -e '^\.TP' <<<"$section" | grep -oE -e '--[a-z][a-z-]+' | sort -u); do
+    grep -qx -e "$option" < <(options_of "$command") || fail "the manual's section of dwell $command has $option, and dwell has not"
   done
 done
 
-# Options that are gone from the program must go from the manual.
+# What a recording can follow has one list.
+followed=$("$dwell" record --help | sed -nE 's/^  ([a-z]+(:[a-z]+)?) +(yes|--[a-z-]+) .*/\1/p')
+(($(wc -w <<<"$followed") >= 10)) || fail "what dwell record --help says can be followed: $followed"
+for name in $followed; do
+  grep -q -e "^\.B $name\$" <<<"$(section_of record)" || fail "$name is not in the manual's section of dwell record"
+done
+# And views have theirs.
+for view in $("$dwell" export --view | cut -d' ' -f1); do
+  grep -q -e "^\.B $view\$" <<<"$(section_of export)" || fail "$view is not in the manual's section of dwell export"
+done
+
+# Options that are gone from the program are gone from all of the manual, examples included.
 all_help=$(for command in $commands; do "$dwell" "$command" --help; done)
-for option in $(grep -oE -e '--[a-z][a-z-]+' <<<"$plain" | sort -u); do
+for option in $(grep -oE -e '--[a-z][a-z-]+' <<<"$words" | sort -u); do
   [[ $option == --port ]] && continue # of the example's server
   grep -q -e "$option" <<<"$all_help" || fail "the manual has $option, and dwell has not"
 done
@@ -51,6 +75,12 @@ expect_completion json "$dwell" diff -f j
 expect_completion growing "$dwell" export --view g
 expect_completion blocked "$dwell" report --view bl
 expect_completion clocks "$dwell" report --only c
+expect_completion threads "$dwell" record --only th
+expect_completion blocked "$dwell" record --without bl
+expect_completion memory,created "$dwell" record --without memory,cr
+expect_completion threads "$dwell" help thr
+expect_completion --prove "$dwell" go --p
+expect_completion $$ "$dwell" go $$
 expect_completion allocations "$dwell" report --sort alloc
 expect_completion mapping "$dwell" report --kind m
 expect_completion $$ "$dwell" record -p $$
@@ -64,7 +94,7 @@ rm -f app.dwell app.txt
 rmdir "$PWD"
 
 # Each value that completion offers for an option is one that the program accepts.
-for pair in report:--sort report:--group report:--kind export:--view report:--only symbolize:--demangle record:--attach-method; do
+for pair in report:--sort report:--group report:--kind export:--view report:--only record:--only record:--without symbolize:--demangle record:--attach-method; do
   command=${pair%%:*} option=${pair##*:}
   COMP_WORDS=("$dwell" "$command" "$option" "") COMP_CWORD=3 COMPREPLY=()
   _dwell

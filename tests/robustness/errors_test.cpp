@@ -105,7 +105,7 @@ TEST_F(Errors, AGoProgramWithoutACAllocatorIsRefusedIfItsOwnMemoryIsNotWanted) {
                                         " GOFLAGS=-mod=mod GO111MODULE=off CGO_ENABLED=0 go build -o sleeper main.go"});
   ASSERT_EQ(built.exit, 0) << built.errors;
   Program target({folder_.file("sleeper")});
-  expect_error(record(target.pid(), {"--no-go", "-o", folder_.file("x.dwell")}), Exit::kUnsupported, "Go");
+  expect_error(record(target.pid(), {"--without", "go", "-o", folder_.file("x.dwell")}), Exit::kUnsupported, "Go");
 }
 
 TEST_F(Errors, AFullDiskEndsTheRecordingAndWhatWasWrittenIsReadable) {
@@ -154,7 +154,10 @@ TEST_F(Errors, AMistakeOnTheCommandLineSaysWhatWouldBeRight) {
                                  Mistake{{"report", "x.dwell", "--sites=-1"}, "'-1' is not a number"},
                                  Mistake{{"report", "x.dwell", "--view", "retaned"}, "did you mean memory:retained?"},
                                  Mistake{{"record", "1", "--", "true"}, "one of them"},
-                                 Mistake{{"record", "1", "--no-go", "--prove"}, "--no-go excludes --prove"},
+                                 Mistake{{"record", "1", "--without", "go", "--go-blocked"}, "contradict each other"},
+                                 Mistake{{"record", "1", "--only", "treads"}, "did you mean threads?"},
+                                 Mistake{{"record", "1", "2"}, "dwell record takes one process"},
+                                 Mistake{{"threads", "1", "2", "-o", "x.dwell"}, "-o takes one process"},
                                  Mistake{{"report", "x.dwell", "--", "true"}, "only 'dwell record' starts a command"}}) {
     std::vector<std::string> command = {dwell_binary()};
     command.insert(command.end(), mistake.arguments.begin(), mistake.arguments.end());

@@ -58,7 +58,7 @@ TEST_F(Guardrails, ProbesThatTakeMostOfTheTargetsTimeAreTakenAway) {
 TEST_F(Guardrails, AStormOfMappingsIsReadWithinABudget) {
   Program target({target_binary("mapping_storm"), "8000"});
   ASSERT_TRUE(target.wait_for_output("ready"));
-  Recording recording(target.pid(), folder_.file("r.dwell"), {"--no-go"});
+  Recording recording(target.pid(), folder_.file("r.dwell"), {"--without", "go"});
   ASSERT_TRUE(recording.attached()) << recording.program().errors();
   pid_t dwell = recording.program().pid();
   std::this_thread::sleep_for(std::chrono::milliseconds(500));  // what it may read in advance is read

@@ -42,13 +42,13 @@ struct Window {
 };
 
 const Window kExec{"exec", "exec", {"record", "-q", "-d", "60", "--no-symbols"}, 0.7, 1.7};
-const Window kThreadExec{"exec by another thread", "thread", {"record", "-q", "-d", "60", "--no-symbols", "--threads"}, 0.7, 1.7};
+const Window kThreadExec{"exec by another thread", "thread", {"record", "-q", "-d", "60", "--no-symbols"}, 0.7, 1.7};
 const Window kFork{"fork, followed", "fork", {"record", "-q", "-d", "60", "--no-symbols", "--follow-forks"}, 0.7, 1.7};
 const Window kAttach{"attach and detach", "work", {"record", "-q", "-d", "5ms", "--no-symbols"}, 0, 1.6};
 const Window kClocks{"windows of clock probes", "work", {"clocks", "-d", "60", "--share", "50"}, 0.5, 3, true};
 
 const Window kGo{"windows of Go probes", "go",
-                 {"record", "-q", "-d", "60", "--no-symbols", "--go-heap", "--go-blocked", "--contexts"}, 0.7, 2.5, true};
+                 {"record", "-q", "-d", "60", "--no-symbols", "--go-blocked", "--contexts"}, 0.7, 2.5, true};
 
 std::vector<std::string> target_of(const Window& window) {
   return {target_binary(window.kind == "go" ? "go/restless" : "restless"), window.kind};

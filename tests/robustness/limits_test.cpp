@@ -247,9 +247,10 @@ TEST_F(SafeOutput, UnderSudoFilesBelongToWhoCalledIt) {
   ::setenv("SUDO_GID", "12346", 1);
   EXPECT_EQ(record({"-o", "mine.dwell"}).exit, 0);
   EXPECT_EQ(run({dwell_binary(), "export", folder_.file("mine.dwell"), "-o", folder_.file("mine.svg")}).exit, 0);
+  EXPECT_EQ(run({dwell_binary(), "threads", std::to_string(target_.pid()), "-o", folder_.file("look.dwell")}).exit, 0);
   ::unsetenv("SUDO_UID");
   ::unsetenv("SUDO_GID");
-  for (const char* name : {"mine.dwell", "mine.svg"}) {
+  for (const char* name : {"mine.dwell", "mine.svg", "look.dwell"}) {
     struct stat status {};
     ASSERT_EQ(::stat(folder_.file(name).c_str(), &status), 0);
     EXPECT_EQ(status.st_uid, 12345u);

@@ -72,7 +72,7 @@ TEST_F(WithoutRoot, WithTheListEveryCommandWorks) {
   std::string of = pid(service), file = out("a.dwell"), other = out("b.dwell");
   std::vector<Command> commands{
       {"doctor", {"doctor", "-p", of}},
-      {"record", {"record", "-p", of, "-d", "500ms", "--threads", "--blocked", "--clocks", "-q", "-o", file}},
+      {"record", {"record", "-p", of, "-d", "500ms", "--blocked", "--clocks", "-q", "-o", file}},
       {"record a command", {"record", "-q", "-o", other, "--", "/bin/ls", "/"}},
       {"threads", {"threads", "-p", of, "-k"}},
       {"clocks", {"clocks", "-p", of, "-d", "300ms"}},

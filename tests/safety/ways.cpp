@@ -62,7 +62,7 @@ Outcome attach(const SafetyProgram& program, const Way& way, const std::string& 
 }  // namespace
 
 std::vector<Way> ways() {
-  const std::vector<std::string> kAll{"--threads", "--blocked", "--clocks"};
+  const std::vector<std::string> kAll{"--blocked", "--clocks"};
   auto attached = [](std::vector<std::string> command) {
     command.erase(command.begin() + 1);  // -q: whether it is attached must be seen
     return command;

@@ -29,7 +29,7 @@ json site_of(const json& report, const std::string& function) {
 }
 
 void expect_sites(const std::string& program) {
-  Scenario scenario = record_scenario({target_binary(program)}, {"--threads"});
+  Scenario scenario = record_scenario({target_binary(program)});
   expect_nothing_lost(scenario.report);
   auto expect = [&](const std::string& function, int created, int alive, int unjoined) {
     json site = site_of(scenario.report, function);

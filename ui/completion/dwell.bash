@@ -1,5 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-# Completion of dwell's command line in bash. Options are read from --help, so that they are never out of date.
+# Completion of dwell's command line in bash. Commands and options are read from --help, so that they are never out of date.
+
+_dwell_commands() {
+  "$1" --help 2>/dev/null | sed -nE '/^Subcommands:/,/^$/s/^  ([a-z]+) .*/\1/p'
+}
+
+# Whether it takes running processes.
+_dwell_takes_processes() {
+  "$1" "$2" --help 2>/dev/null | grep -q '^  PROCESS\|--pid'
+}
+
+# What a recording can follow: subjects, and the last part of each name that only one has, for bash breaks words at colons.
+_dwell_followed() {
+  local names
+  names=$("$1" record --help 2>/dev/null | sed -nE 's/^  ([a-z]+(:[a-z]+)?) +(yes|--[a-z-]+) .*/\1/p')
+  sed 's/:.*//' <<<"$names" | sort -u
+  sed -nE 's/.*://p' <<<"$names" | sort | uniq -u
+}
 
 _dwell_options() {
   "$1" ${2:+"$2"} --help 2>/dev/null | sed -nE 's/^  (-[a-zA-Z]),(--[a-z-]+).*/\1 \2/p; s/^  (--[a-z-]+).*/\1/p'
@@ -22,7 +39,7 @@ _dwell_processes() {
 _dwell_complete() {
   local word
   COMPREPLY=()
-  while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen "$@" -- "$current")
+  while IFS= read -r word; do COMPREPLY+=("$word"); done < <(compgen "$@" -- "${current##*,}")
 }
 
 _dwell() {
@@ -34,14 +51,11 @@ _dwell() {
         if ((i == COMP_CWORD - 1)); then _dwell_complete -c; else _dwell_complete -f; fi
         return
         ;;
-      record | report | export | diff | symbolize | threads | memory | clocks | doctor)
-        command=${COMP_WORDS[i]}
-        ((i == 1)) && continue
-        ;;
+      [a-z]*) ((i == 1)) && command=${COMP_WORDS[i]} ;;
     esac
   done
-  if [[ -z $command ]]; then
-    _dwell_complete -W "record report export diff symbolize threads memory clocks doctor --help --version"
+  if [[ -z $command || $command == help ]]; then
+    _dwell_complete -W "$(_dwell_commands "$program") help --help --version"
     return
   fi
   case $previous in
@@ -54,7 +68,16 @@ _dwell() {
       fi
       ;;
     --view) _dwell_complete -W "$(_dwell_views "$program")" ;;
-    --only) _dwell_complete -W "$(_dwell_subjects "$program")" ;;
+    --only | --without)
+      if [[ $command == record ]]; then
+        # The last name of a list; those before it stay.
+        local before=''
+        [[ $current == *,* ]] && before=${current%,*},
+        _dwell_complete -P "$before" -W "$(_dwell_followed "$program")"
+      else
+        _dwell_complete -W "$(_dwell_subjects "$program")"
+      fi
+      ;;
     --sort) _dwell_complete -W "retained blocks growth allocated allocations temporary peak age" ;;
     --group) _dwell_complete -W "stack function module" ;;
     --kind) _dwell_complete -W "heap mapping file reserved" ;;
@@ -69,9 +92,9 @@ _dwell() {
     *)
       if [[ $current == -* ]]; then
         _dwell_complete -W "$(_dwell_options "$program" "$command")"
-      elif [[ $command == memory ]]; then
+      elif _dwell_takes_processes "$program" "$command"; then
         _dwell_complete -W "$(_dwell_processes)"
-      elif [[ $command != record && $command != threads && $command != doctor && $command != clocks && $command != memory ]]; then
+      else
         _dwell_complete -f -X '!*.dwell*'
         local recordings=("${COMPREPLY[@]}")
         _dwell_complete -d

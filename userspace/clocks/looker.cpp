@@ -75,6 +75,7 @@ class Look {
   std::optional<ClockTracer> tracer_;
   std::optional<ReadWatch> reads_;
   UniqueFd pidfd_;
+  bool interrupted_ = false;
   std::uint64_t cpu_at_start_ns_ = 0, cpu_at_end_ns_ = 0, own_cpu_at_start_ns_ = 0;
   std::uint64_t undecodable_ = 0;
   StepLedger ledger_;
@@ -157,7 +158,8 @@ Result<void> Look::watch() {
     ::poll(waited, 3, kPollMs);
     if (Result<void> sampled = sample(); !sampled) return sampled;
     cpu_at_end_ns_ = process_cpu_ns(facts_.pid).value_or(cpu_at_end_ns_);
-    if (waited[1].revents || signals->arrived()) break;
+    interrupted_ = signals->arrived();
+    if (waited[1].revents || interrupted_) break;
   }
   signals->end_at_second();
   reads_->stop();
@@ -233,6 +235,7 @@ ClocksReport Look::report() {
   add_foreign_stacks(report);
   report.program = facts_.name;
   report.pid = static_cast<std::uint32_t>(facts_.pid);
+  report.interrupted = interrupted_;
   report.verdicts = judge_clocks(report);
   if (!counts.watch.failure.empty())
     report.notes.push_back("reads are not counted any more: " + counts.watch.failure);

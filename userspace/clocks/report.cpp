@@ -119,7 +119,7 @@ ClocksReport clocks_report(const ClockLook& look, const StackNamer& name) {
 Result<ClocksReport> clocks_report(const Recording& recording) {
   if (!clocks_of(recording).look)
     return Error{"report clocks: this recording holds nothing of them",
-                 "record with --clocks, or look: dwell clocks -p PID", Exit::kUsage};
+                 "record with --clocks, or look: dwell clocks PID", Exit::kUsage};
   FrameTexts texts(recording);
   ClocksReport report = clocks_report(*clocks_of(recording).look, [&](StackId id) {
     NamedStack stack;

@@ -86,6 +86,7 @@ struct ClocksReport {
   std::string program;
   std::uint32_t pid = 0;
   double seconds = 0;
+  bool interrupted = false;          // by a signal, before the time was over
   std::vector<ClockReadSite> reads;  // most first
   std::vector<ClockWaitSite> waits;
   std::vector<ClockInterval> intervals;

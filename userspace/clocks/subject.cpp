@@ -3,6 +3,7 @@
 
 #include "userspace/clocks/codec.h"
 #include "userspace/clocks/json.h"
+#include "userspace/clocks/look_part.h"
 #include "userspace/clocks/profile.h"
 #include "userspace/clocks/report.h"
 #include "userspace/clocks/text.h"
@@ -18,19 +19,7 @@ Result<Profile> reads(const Recording& recording, const ViewFilter&) {
   return report ? Result<Profile>(clocks_profile(*report)) : report.error();
 }
 
-class ClocksRecordPart : public RecordPart {
- public:
-  void declare(OptionSet& options) override {
-    options.flag("--clocks", clocks_, "record who reads which clock, waits by which, and who moves them, too");
-  }
-  std::vector<TracerLoader> tracers(const RecordOptions&, const Peers&) const override {
-    if (!clocks_) return {};
-    return {ClockTracing::load};
-  }
-
- private:
-  bool clocks_ = false;
-};
+std::vector<TracerLoader> tracers(const Chosen&, const RecordOptions&, const Peers&) { return {ClockTracing::load}; }
 
 Result<std::string> text_of(const Recording& recording, const SectionStyle& how, const Peers&) {
   Result<ClocksReport> report = clocks_report(recording);
@@ -48,9 +37,12 @@ Result<std::string> json_of(const Recording& recording, const Peers&) {
 Subject clocks_subject() {
   Subject subject;
   subject.name = "clocks";
+  subject.sentence = "which code reads or sleeps on which clock, and who stepped it";
   subject.chunks = kClockChunks;
   subject.views = {{"reads", "reads of clocks, and waits by them", has_clocks, "dwell record --clocks", reads}};
-  subject.record_part = []() -> std::unique_ptr<RecordPart> { return std::make_unique<ClocksRecordPart>(); };
+  subject.followed = {{"reads", "which code reads or sleeps on which clock, and who steps it", false, "--clocks"}};
+  subject.tracers = tracers;
+  subject.look = clocks_look_command();
   subject.has_look = has_clocks;
   subject.look_text = text_of;
   subject.look_json = json_of;

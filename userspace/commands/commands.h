@@ -14,9 +14,7 @@ Result<Exit> run(const ReportCommand& command);
 Result<Exit> run(const ExportCommand& command);
 Result<Exit> run(const DiffCommand& command);
 Result<Exit> run(const SymbolizeCommand& command);
-Result<Exit> run(const ThreadsCommand& command);
-Result<Exit> run(const MemoryCommand& command);
-Result<Exit> run(const ClocksCommand& command);
+Result<Exit> run(const SubjectCommand& command);
 Result<Exit> run(const DoctorCommand& command);
 Result<Exit> run(const PrintAndExit& command);
 

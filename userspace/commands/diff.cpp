@@ -6,6 +6,7 @@
 #include "userspace/memory/text.h"
 #include "ui/profile_text.h"
 #include "ui/text_style.h"
+#include "ui/export.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/commands/sandbox.h"
@@ -62,7 +63,9 @@ Result<void> write_difference(const DiffCommand& command, const Recording& befor
 
 }  // namespace
 
-Result<Exit> run(const DiffCommand& command) {
+Result<Exit> run(const DiffCommand& asked) {
+  DiffCommand command = asked;
+  if (command.format.empty() && !export_format_of_file(command.output)) command.format = "text";
   if (Result<bool> entered = enter({{command.before, command.after}, command.output, {}}); !entered) return entered.error();
   Result<Recording> before = read_recording(command.before);
   if (!before) return before.error();

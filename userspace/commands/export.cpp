@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include "ui/export.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/export_page.h"
 #include "userspace/commands/output.h"

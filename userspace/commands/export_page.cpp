@@ -7,6 +7,7 @@
 #include "userspace/memory/json.h"
 #include "userspace/memory/page.h"
 #include "userspace/memory/part.h"
+#include "userspace/memory/subject.h"
 #include "userspace/memory/text.h"
 #include "userspace/subjects/subjects.h"
 #include "userspace/views/frames.h"
@@ -61,7 +62,8 @@ std::string text_of(const Recording& recording, const MemoryReport& report) {
                               .sites = how.sites,
                               .stacks = how.stacks,
                               .sections = text_behind(recording, how),
-                              .first = text_before(recording, how)});
+                              .first = text_before(recording, how),
+                              .followed = follows_memory(recording)});
 }
 
 }  // namespace

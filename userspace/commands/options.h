@@ -9,14 +9,11 @@
 #include <variant>
 #include <vector>
 
-#include "userspace/clocks/looker.h"
+#include "userspace/memory/report.h"
 #include "userspace/record/record.h"
 #include "userspace/record/subject.h"
+#include "userspace/subjects/choice.h"
 #include "userspace/views/filter.h"
-#include "userspace/threads/snapshot.h"
-#include "userspace/memory/account/look.h"
-#include "userspace/memory/report.h"
-#include "userspace/threads/verdicts.h"
 
 namespace dwell {
 
@@ -30,7 +27,7 @@ struct RecordCommand {
   std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
   std::string target;  // a PID or a name; "": options.command
   RecordOptions options;
-  std::vector<std::shared_ptr<RecordPart>> parts;  // of the subjects, with what was given to each
+  Choice follows;
   bool quiet = false;
   bool verbose = false;
 };
@@ -46,6 +43,7 @@ struct ReportCommand {
   std::size_t sites = 20;
   std::size_t stacks = 5;
   bool json = false;
+  bool pager = true;
 };
 
 struct ExportCommand {
@@ -63,10 +61,11 @@ struct DiffCommand {
   std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
   std::string before, after;
   std::string output;
-  std::string format = "text";
+  std::string format;  // "": by the ending of the output's name, else text
   ViewChoice view;
   ViewFilter filter;
   std::size_t sites = 20;
+  bool pager = true;
 };
 
 struct SymbolizeCommand {
@@ -80,48 +79,23 @@ struct SymbolizeCommand {
   bool verbose = false;
 };
 
-struct ThreadsCommand {
+// `dwell threads`, `dwell memory` and so on: the look of a subject, at one process or several.
+struct SubjectCommand {
   std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
-  std::string target;       // a PID or a name
-  SnapshotOptions options;
-  VerdictOptions verdicts;
-  std::size_t groups = 20;
-  std::string with;         // a recording of the same process, for what it knows of its memory; "": none
-  bool goroutines = false;  // of a Go program, instead of its threads
-  bool prove = false;       // which of them can never wake
-  bool heap = false;        // and what its heap retains
-  bool timers = false;      // and the timers that are pending
-  bool contexts = false;    // and the contexts that are not cancelled
-  bool runtime = false;     // and those that its runtime keeps for itself
+  const Subject* subject = nullptr;
+  std::shared_ptr<LookPart> part;    // with what was given to it
+  std::vector<std::string> targets;  // PIDs or names
+  std::string output;                // -o; "": none
+  std::string command_line;
   bool json = false;
-  bool verbose = false;
-};
-
-struct MemoryCommand {
-  std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
-  std::string target;  // a PID or a name
-  memory::LookOptions options;
-  bool leaks = false;  // and which blocks nothing points to
-  std::size_t rows = 10;
-  bool json = false;
-};
-
-struct ClocksCommand {
-  std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
-  std::string target;       // a PID or a name
-  ClocksOptions options;
-  std::string output;       // "": standard output
-  std::string format;       // "": by the ending of the output's name, else text
-  std::string sample_type;  // as in ExportCommand
-  std::size_t sites = 20;
-  std::size_t stacks = 3;
-  bool json = false;
+  bool pager = true;
   bool verbose = false;
 };
 
 struct DoctorCommand {
   std::string target;  // a PID or a name; "": the kernel alone
   bool json = false;
+  bool pager = true;
   bool verbose = false;
 };
 
@@ -131,10 +105,11 @@ struct PrintAndExit {  // --help, --version, or a mistake on the command line
 };
 
 using Command = std::variant<RecordCommand, ReportCommand, ExportCommand, DiffCommand, SymbolizeCommand,
-                             ThreadsCommand, MemoryCommand, ClocksCommand, DoctorCommand,
-                             PrintAndExit>;
+                             SubjectCommand, DoctorCommand, PrintAndExit>;
 
 Command parse_command_line(int argc, char** argv);
+// A report for people on a terminal, which goes through the pager.
+bool wants_pager(const Command& command);
 
 // "64K", "1.5M", "2G", "123": bytes. None if it is no such thing.
 std::optional<std::uint64_t> parse_size(const std::string& text);

@@ -11,6 +11,7 @@
 
 #include "ui/escape.h"
 #include "userspace/base/output_file.h"
+#include "userspace/commands/pager.h"
 
 namespace dwell {
 namespace {
@@ -18,12 +19,13 @@ namespace {
 constexpr std::size_t kPiece = std::size_t{1} << 20;
 
 Result<void> write_to(int fd, std::string_view content) {
+  if (fd == STDOUT_FILENO) return Pager::write(content);
   while (!content.empty()) {
     ssize_t n = ::write(fd, content.data(), content.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EPIPE) return {};  // whoever reads has seen enough
     if (n < 0) {
-      Error error = system_error(fd == STDERR_FILENO ? "write to standard error" : "write to standard output", errno);
+      Error error = system_error("write to standard error", errno);
       error.exit = Exit::kOutput;
       return error;
     }
@@ -32,7 +34,15 @@ Result<void> write_to(int fd, std::string_view content) {
   return {};
 }
 
+std::string to_say;
+
 }  // namespace
+
+void say_at_end(const std::string& text) { to_say += text; }
+void say_what_is_left() {
+  (void)write_to(STDERR_FILENO, to_say);
+  to_say.clear();
+}
 
 Result<void> write_summary(int fd, std::string_view content) { return write_to(fd, content); }
 
@@ -67,23 +77,11 @@ ReplacedFile::ReplacedFile(const std::string& path) : path_(path) {
 }
 
 void ReplacedFile::tell() const {
-  if (stood_there_) fmt::print(stderr, "{}: replaced\n", printable(path_));
+  if (stood_there_) say_at_end(fmt::format("{}: replaced\n", printable(path_)));
 }
 
 Result<void> write_output(const std::string& path, std::string_view content) {
   return write_output(path, [&](const TextSink& sink) { sink(content); });
-}
-
-Result<ExportFormat> choose_format(const std::string& asked, const std::string& output) {
-  std::optional<ExportFormat> format = asked.empty() ? export_format_of_file(output) : export_format_named(asked);
-  if (!format) {
-    return Error{"export: which format?", "give -f svg, folded, pprof or speedscope, or -o with such an ending",
-                 Exit::kUsage};
-  }
-  bool to_terminal = (output.empty() || output == "-") && ::isatty(STDOUT_FILENO);
-  if (*format == ExportFormat::kPprof && to_terminal)
-    return Error{"write pprof to the terminal: it is a compressed binary", "name a file: -o profile.pb.gz", Exit::kUsage};
-  return *format;
 }
 
 }  // namespace dwell

@@ -6,16 +6,20 @@
 #include <string>
 #include <string_view>
 
-#include "ui/export.h"
 #include "userspace/base/result.h"
 #include "userspace/base/text_sink.h"
 
 namespace dwell {
 
-// To a file, replaced at once or not at all, and said so; to standard output if `path` is "" or "-".
+// To a file, replaced at once or not at all, and said so; to standard output (on a terminal: the pager) if
+// `path` is "" or "-".
 Result<void> write_output(const std::string& path, std::string_view content);
 // The same of what `produce` gives piece by piece.
 Result<void> write_output(const std::string& path, const std::function<void(const TextSink&)>& produce);
+
+// On standard error, when the command has ended and the pager is gone.
+void say_at_end(const std::string& text);
+void say_what_is_left();
 
 // To a descriptor: what is said beside a command's own result.
 Result<void> write_summary(int fd, std::string_view content);
@@ -36,8 +40,5 @@ class ReplacedFile {
   std::string path_;
   bool stood_there_;
 };
-
-// The format that was asked for, else that of the file's name. pprof is refused on a terminal.
-Result<ExportFormat> choose_format(const std::string& asked, const std::string& output);
 
 }  // namespace dwell

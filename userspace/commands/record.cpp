@@ -8,6 +8,7 @@
 
 #include "ui/escape.h"
 #include "ui/live_line.h"
+#include "userspace/memory/subject.h"
 #include "userspace/memory/text.h"
 #include "ui/text_style.h"
 #include "userspace/base/memory_limit.h"
@@ -23,7 +24,7 @@
 namespace dwell {
 namespace {
 
-constexpr std::size_t kSummarySites = 10, kSummaryStacks = 3;
+constexpr std::size_t kSummarySites = 10, kSummaryStacks = 3, kSummaryOthers = 5;
 
 LiveFigures figures_of(const RecordProgress& progress) {
   LiveFigures figures;
@@ -43,13 +44,13 @@ Exit exit_of(const RecordOutcome& outcome) {
   return static_cast<Exit>(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 }
 
-Result<void> print_summary(const std::string& path, int fd);
+Result<void> print_summary(const std::string& path, const Choice& follows, int fd);
 
 // The recording is whole, whatever becomes of its summary.
-Result<void> print_summary_if_memory_allows(const std::string& path, int fd) {
+Result<void> print_summary_if_memory_allows(const std::string& path, const Choice& follows, int fd) {
   Result<void> printed;
   try {
-    printed = print_summary(path, fd);
+    printed = print_summary(path, follows, fd);
   } catch (const std::bad_alloc&) {
     printed = no_memory("summarize " + path);
   }
@@ -58,7 +59,7 @@ Result<void> print_summary_if_memory_allows(const std::string& path, int fd) {
   return write_summary(fd, fmt::format("{} written. Where there is more memory: dwell report {}\n", printable(path), printable(path)));
 }
 
-Result<void> print_summary(const std::string& path, int fd) {
+Result<void> print_summary(const std::string& path, const Choice& follows, int fd) {
   Result<Recording> recording = read_recording(path);
   if (!recording) return recording.error();
   Result<MemoryReport> report = memory_report(*recording, {});
@@ -67,7 +68,11 @@ Result<void> print_summary(const std::string& path, int fd) {
   std::string text = memory_text(*report, {.style = how.style,
                                            .sites = how.sites,
                                            .stacks = how.stacks,
-                                           .first = text_before(*recording, how)});
+                                           .sections = text_behind(*recording, {how.style, kSummaryOthers, 0}),
+                                           .first = text_before(*recording, how),
+                                           .followed = follows_memory(*recording)});
+  if (std::string left_out = list_left_out(subjects(), follows, *recording); !left_out.empty())
+    text += how.style.paragraph(Paint::kDim, "Not recorded: " + left_out + ".");
   text += fmt::format("\n{} written. More: dwell report {}; a picture: dwell export {} -f svg -o {}.svg\n", path, path,
                       path, path);
   return write_summary(fd, text);
@@ -95,8 +100,11 @@ Result<Exit> run(const RecordCommand& command) {
     if (!pid) return pid.error();
     options.pid = *pid;
   }
-  for (const std::shared_ptr<RecordPart>& part : command.parts)
-    for (TracerLoader& load : part->tracers(options, peers())) options.tracers.push_back(std::move(load));
+  for (const Subject& subject : subjects()) {
+    auto chosen = command.follows.find(subject.name);
+    if (chosen == command.follows.end()) continue;
+    for (TracerLoader& load : subject.tracers(chosen->second, options, peers())) options.tracers.push_back(std::move(load));
+  }
   Result<RecordOutcome> outcome = record(options, callbacks);
   line.clear();
   if (!outcome) return outcome.error();
@@ -104,7 +112,7 @@ Result<Exit> run(const RecordCommand& command) {
   if (!command.quiet) {
     // Standard output is the program's own, if we started it.
     int fd = options.command.empty() ? STDOUT_FILENO : STDERR_FILENO;
-    if (Result<void> printed = print_summary_if_memory_allows(outcome->path, fd); !printed) return printed.error();
+    if (Result<void> printed = print_summary_if_memory_allows(outcome->path, command.follows, fd); !printed) return printed.error();
   }
   return exit_of(*outcome);
 }

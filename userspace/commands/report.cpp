@@ -29,9 +29,9 @@ Result<Exit> report_view(const ReportCommand& command, const Recording& recordin
   return printed(write_output("", command.json ? profile_json(*profile) : profile_text(*profile, how)));
 }
 
-// One look that was kept, and nothing else: it reads as it did when it was taken.
+// One look that was kept, and nothing else: it reads as it did when it was taken. Each tick of a recording has its cost.
 const Subject* only_look(const Recording& recording) {
-  if (!memory_of(recording).ticks.empty()) return nullptr;
+  if (!recording.costs.empty()) return nullptr;
   for (const Subject& subject : subjects())
     if (subject.has_look && subject.has_look(recording)) return &subject;
   return nullptr;
@@ -63,7 +63,8 @@ Result<Exit> report_memory(const ReportCommand& command, const Recording& record
                                .sites = how.sites,
                                .stacks = how.stacks,
                                .sections = with_others ? text_behind(recording, how) : "",
-                               .first = with_others ? text_before(recording, how) : ""}));
+                               .first = with_others ? text_before(recording, how) : "",
+                               .followed = follows_memory(recording)}));
   }));
 }
 
@@ -73,9 +74,16 @@ Result<Exit> report_one(const ReportCommand& command, const Recording& recording
   if (!found) return found.error();
   const Subject& subject = **found;
   if (!subject.has_look) return report_memory(command, recording, false);
-  if (subject.has_look(recording)) return report_look(command, recording, subject);
+  bool looked = subject.has_look(recording);
+  if (looked && (command.json || only_look(recording))) return report_look(command, recording, subject);
   SectionStyle how = style_of(command);
+  how.with_look = looked;
   std::string text;
+  if (looked) {
+    Result<std::string> look = subject.look_text(recording, how, peers());
+    if (!look) return look.error();
+    text = *look;
+  }
   for (auto section : {subject.before, subject.behind})
     if (section) text += section(recording, how, peers());
   if (text.empty())

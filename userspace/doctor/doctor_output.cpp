@@ -86,7 +86,7 @@ void add_code_signs(const TargetExamination& target, std::string& out) {
   for (const std::string& sign : target.code_signs) out += fmt::format("  warning: {}\n", printable(sign));
   out += fmt::format(
       "  A probe is a breakpoint in code. A program that reads, copies or rewrites its own code may stumble over it.\n"
-      "  Without any breakpoint: dwell threads -p {} (and --goroutines, -o FILE); see docs/security.md\n",
+      "  Without any breakpoint: dwell threads {} (and dwell go, dwell memory); see docs/security.md\n",
       target.pid);
 }
 

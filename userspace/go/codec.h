@@ -19,6 +19,7 @@ namespace dwell {
 inline constexpr std::uint32_t kChunkGoLook = chunk_type("GOLK");
 inline constexpr std::uint32_t kChunkGoBuckets = chunk_type("GOBK");
 inline constexpr std::uint32_t kChunkGoProfile = chunk_type("GOPR");
+inline constexpr std::uint32_t kChunkGoHeld = chunk_type("GHLD");
 inline constexpr std::uint32_t kChunkGoAllocs = chunk_type("GALC");
 inline constexpr std::uint32_t kChunkGoParks = chunk_type("GPRK");
 inline constexpr std::uint32_t kChunkGoContexts = chunk_type("GCTX");
@@ -33,6 +34,9 @@ std::string decode_go_buckets(Cursor& in, Recording& out);
 std::string encode_go_profile(const GoProfileLook& look);
 std::string decode_go_profile(Cursor& in, Recording& out);
 
+std::string encode_go_held(const GoHeld& held);
+std::string decode_go_held(Cursor& in, Recording& out);
+
 // A later one of these three replaces an earlier one.
 std::string encode_go_allocs(const GoAllocs& allocs);
 std::string decode_go_allocs(Cursor& in, Recording& out);
@@ -45,6 +49,9 @@ std::string decode_go_contexts(Cursor& in, Recording& out);
 
 inline Result<void> write_go_look(RecordingWriter& writer, const GoLook& look) {
   return writer.append(kChunkGoLook, encode_go_look(look));
+}
+inline Result<void> write_go_held(RecordingWriter& writer, const GoHeld& held) {
+  return writer.append(kChunkGoHeld, encode_go_held(held));
 }
 // `buckets` are all that are known; those that are new are written first.
 Result<void> write_go_profile(RecordingWriter& writer, const GoProfileLook& look,
@@ -62,6 +69,6 @@ inline Result<void> write_go_contexts(RecordingWriter& writer, const GoContexts&
 inline constexpr std::array kGoChunks = {
     ChunkReader{kChunkGoLook, decode_go_look},       ChunkReader{kChunkGoBuckets, decode_go_buckets},
     ChunkReader{kChunkGoProfile, decode_go_profile}, ChunkReader{kChunkGoAllocs, decode_go_allocs},
-    ChunkReader{kChunkGoParks, decode_go_parks},     ChunkReader{kChunkGoContexts, decode_go_contexts}};
+    ChunkReader{kChunkGoHeld, decode_go_held},       ChunkReader{kChunkGoParks, decode_go_parks},         ChunkReader{kChunkGoContexts, decode_go_contexts}};
 
 }  // namespace dwell

@@ -11,6 +11,7 @@
 #include "userspace/go/heap/alloc_tracing.h"
 #include "userspace/go/heap/allocs_report.h"
 #include "userspace/go/heap/allocs_text.h"
+#include "userspace/go/look_part.h"
 #include "userspace/go/record/look_report.h"
 #include "userspace/go/record/profiles.h"
 #include "userspace/go/record/report.h"
@@ -29,7 +30,7 @@ bool has_heap(const Recording& recording) { return go_of(recording).allocs || !g
 bool has_parks(const Recording& recording) { return go_of(recording).parks.has_value(); }
 bool has_contexts(const Recording& recording) { return go_of(recording).contexts.has_value(); }
 
-// What was asked for by --go-heap, else the runtime's own.
+// By samples, where the runtime keeps no profile of its own.
 Result<Profile> heap(const Recording& recording, const ViewFilter&) {
   return go_of(recording).allocs ? go_allocs_profile(recording) : go_heap_profile(recording);
 }
@@ -46,34 +47,15 @@ Result<Profile> contention(const Recording& recording, const ViewFilter&) {
   return go_contention_profile(recording, kind);
 }
 
-class GoRecordPart : public RecordPart {
- public:
-  void declare(OptionSet& options) override {
-    options.flag("--go-heap", heap_,
-                 "what a Go program allocates and keeps, by samples: for those without a heap profile of their own");
-    options.flag("--go-blocked", parks_,
-                 "for how long the goroutines of a Go program are parked, where and why, and who contends for its locks");
-    options.flag("--contexts", contexts_,
-                 "which call sites of a Go program make contexts, and which of those are never cancelled");
-    options.flag_off("--no-go", looks_,
-                     "leave out a Go program's goroutines, heap profile and collector (default: looked at each second, later "
-                     "each minute)");
-    options.flag("--prove", prove_,
-                 "at the end, which goroutines can never wake: copies what of the heap may hold pointers");
-    options.exclude("--prove", "--no-go");
-  }
-  std::vector<TracerLoader> tracers(const RecordOptions&, const Peers&) const override {
-    std::vector<TracerLoader> chosen;
-    if (contexts_) chosen.push_back(ContextTracing::load);
-    if (heap_) chosen.push_back(AllocTracing::load);
-    if (parks_) chosen.push_back(ParkTracing::load);
-    if (looks_) chosen.push_back(GoTracing::loader({prove_}));
-    return chosen;
-  }
-
- private:
-  bool looks_ = true, heap_ = false, parks_ = false, contexts_ = false, prove_ = false;
-};
+std::vector<TracerLoader> tracers(const Chosen& chosen, const RecordOptions&, const Peers&) {
+  std::vector<TracerLoader> tracers;
+  if (chosen.has("contexts")) tracers.push_back(ContextTracing::load);
+  if (chosen.has("heap")) tracers.push_back(AllocTracing::load);
+  if (chosen.has("waits")) tracers.push_back(ParkTracing::load);
+  if (chosen.has("goroutines") || chosen.has("proof"))
+    tracers.push_back(GoTracing::loader({.looks = chosen.has("goroutines"), .prove = chosen.has("proof"), .asked_for = chosen.by_name}));
+  return tracers;
+}
 
 std::string before(const Recording& recording, const SectionStyle& how, const Peers&) {
   std::string text;
@@ -116,11 +98,12 @@ Subject go_subject() {
   constexpr std::string_view kHow = "dwell record of a Go program";
   Subject subject;
   subject.name = "go";
+  subject.sentence = "goroutines, heap, contexts and waits of Go programs";
   subject.chunks = kGoChunks;
   subject.views = {
       {"goroutines", "goroutines by stack, in the last look at them", has_look, kHow,
        [](const Recording& recording, const ViewFilter&) { return goroutine_profile(recording); }},
-      {"heap", "what its heap retains, by its own profile or by samples", has_heap, "dwell record --go-heap", heap},
+      {"heap", "what its heap retains, by its own profile or by samples", has_heap, kHow, heap},
       {"mutex", "contention for its locks, by its own profile", has_contention<GoProfileKind::kMutex>, kHow,
        contention<GoProfileKind::kMutex>},
       {"block", "where goroutines blocked, by its own profile", has_contention<GoProfileKind::kBlock>, kHow,
@@ -129,7 +112,15 @@ Subject go_subject() {
        [](const Recording& recording, const ViewFilter&) -> Result<Profile> { return go_parks_profile(recording); }},
       {"contexts", "contexts by the call site that made them", has_contexts, "dwell record --contexts",
        [](const Recording& recording, const ViewFilter&) -> Result<Profile> { return go_contexts_profile(recording); }}};
-  subject.record_part = []() -> std::unique_ptr<RecordPart> { return std::make_unique<GoRecordPart>(); };
+  subject.followed = {
+      {"goroutines", "snapshots of all goroutines, the program's own profiles, and its garbage collector", true},
+      {"proof", "at the end: which goroutines can never wake, which tickers are useless, which contexts are lost", true},
+      {"heap", "samples of what it allocates and retains, if it keeps no heap profile itself", true},
+      {"waits", "for how long goroutines are parked, where, and why", false, "--go-blocked"},
+      {"contexts", "which call sites make contexts, and which are never cancelled", false, "--contexts"}};
+  subject.of_target = has_look;
+  subject.tracers = tracers;
+  subject.look = go_look_command();
   subject.before = before;
   subject.behind = behind;
   subject.json = add_json;

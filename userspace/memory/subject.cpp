@@ -3,12 +3,11 @@
 
 #include "userspace/memory/block_sites.h"
 #include "userspace/memory/codec.h"
+#include "userspace/memory/look_part.h"
 #include "userspace/memory/tracing.h"
 
 namespace dwell {
 namespace {
-
-bool has_memory(const Recording& recording) { return !memory_of(recording).ticks.empty(); }
 
 template <MemoryView view>
 Result<Profile> profile_of(const Recording& recording, const ViewFilter& filter) {
@@ -18,24 +17,17 @@ Result<Profile> profile_of(const Recording& recording, const ViewFilter& filter)
 
 template <MemoryView view>
 View memory_view(std::string_view sentence) {
-  return {name_of(view),        sentence,         has_memory, "dwell record", profile_of<view>,
+  return {name_of(view),        sentence,         follows_memory, "dwell record", profile_of<view>,
           /*filtered=*/true, /*signed_values=*/view == MemoryView::kGrowing};
 }
 
-class MemoryRecordPart : public RecordPart {
- public:
-  void declare(OptionSet& options) override {
-    options.flag_off("--no-mappings", options_.mappings, "leave out mmap and brk, record the heap only");
-  }
-  std::vector<TracerLoader> tracers(const RecordOptions&, const Peers&) const override {
-    return {MemoryTracing::loader(options_)};
-  }
-
- private:
-  MemoryTracingOptions options_;
-};
+std::vector<TracerLoader> tracers(const Chosen& chosen, const RecordOptions&, const Peers&) {
+  return {MemoryTracing::loader({.heap = chosen.has("heap"), .mappings = chosen.has("mappings")})};
+}
 
 }  // namespace
+
+bool follows_memory(const Recording& recording) { return !memory_of(recording).ticks.empty(); }
 
 Result<MemoryFilter> memory_filter(const ViewFilter& filter) {
   MemoryFilter own;
@@ -55,6 +47,7 @@ Result<MemoryFilter> memory_filter(const ViewFilter& filter) {
 Subject memory_subject() {
   Subject subject;
   subject.name = "memory";
+  subject.sentence = "which call sites allocate memory, and what they retain";
   subject.chunks = kMemoryChunks;
   subject.views = {memory_view<MemoryView::kRetained>("what is retained at the end of the range"),
                    memory_view<MemoryView::kGrowing>("what is retained at the end less what was at its start"),
@@ -62,7 +55,10 @@ Subject memory_subject() {
                    memory_view<MemoryView::kTemporary>("what was freed young, within the range"),
                    memory_view<MemoryView::kPeak>("what was retained when memory was highest"),
                    memory_view<MemoryView::kAll>("allocated and retained, as pprof's heap profiles have it")};
-  subject.record_part = []() -> std::unique_ptr<RecordPart> { return std::make_unique<MemoryRecordPart>(); };
+  subject.followed = {{"heap", "blocks of malloc, operator new and other allocators, by call site", true},
+                      {"mappings", "memory mapped with mmap, brk and their relatives, by call site", true}};
+  subject.tracers = tracers;
+  subject.look = memory_look_command();
   subject.block_sites = &recorded_block_sites();
   return subject;
 }

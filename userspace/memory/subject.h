@@ -9,6 +9,8 @@ namespace dwell {
 
 Subject memory_subject();
 
+bool follows_memory(const Recording& recording);
+
 // Exit::kUsage for a kind of memory that is none.
 Result<MemoryFilter> memory_filter(const ViewFilter& filter);
 

@@ -71,7 +71,7 @@ class MemoryTextWriter {
     out_ += options_.sections;
     write_losses();
     write_children();
-    if (!sections_.empty() || options_.first.empty()) write_stack_quality();
+    if (!sections_.empty() || (options_.first.empty() && options_.followed)) write_stack_quality();
     write_cost();
     return std::move(out_);
   }
@@ -175,7 +175,8 @@ class MemoryTextWriter {
       Paint paint = net > 0 ? Paint::kGrew : Paint::kShrank;
       line(net == 0 ? Paint::kPlain : paint, verdict(section));
     }
-    if (sections_.empty() && options_.first.empty()) line(Paint::kPlain, "No memory was allocated or freed.");
+    if (sections_.empty() && options_.first.empty() && options_.followed)
+      line(Paint::kPlain, "No memory was allocated or freed.");
   }
 
   std::string verdict(const Section& section) const {

@@ -19,6 +19,7 @@ struct MemoryTextOptions {
   std::size_t frames = 64;  // of a stack
   std::string sections = {};  // what other tracers tell, before what all of them missed and cost
   std::string first = {};     // what is said before memory, of a program that is asked about other things first
+  bool followed = true;       // false: memory was not recorded, and nothing is said of it
 };
 
 std::string memory_text(const MemoryReport& report, const MemoryTextOptions& options);

@@ -41,6 +41,7 @@ MemoryTracing::MemoryTracing(const TracerContext& context, const MemoryTracingOp
 
 Result<void> MemoryTracing::added(ProcessSlot process, const ProcessFacts& facts) {
   PlanOptions how = plan_options_for(facts.pid, context_.calibration);
+  how.heap = options_.heap;
   how.mappings = options_.mappings;
   how.returns_allowed &= context_.options.return_probes;
   processes_.insert_or_assign(

@@ -20,7 +20,8 @@
 namespace dwell {
 
 struct MemoryTracingOptions {
-  bool mappings = true;  // mmap and its relatives, besides the heap
+  bool heap = true;      // what allocators give out
+  bool mappings = true;  // mmap and its relatives
 };
 
 class MemoryTracing : public Tracer {

@@ -19,6 +19,7 @@ namespace dwell {
 
 class Tracer;
 struct TracerContext;
+// Null, where there is nothing for it in the target.
 using TracerLoader = std::function<Result<std::unique_ptr<Tracer>>(const TracerContext&)>;
 
 struct RecordOptions {

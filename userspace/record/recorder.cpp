@@ -95,17 +95,17 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const RecordOptions& options,
                                                   std::move(unwind), std::move(*mmap_watch),
                                                   std::move(*writer), info.start_monotonic_ns));
   recorder->old_path_ = *old;
-  if (Result<void> loaded = recorder->load_tracers(); !loaded) return recorder->abandon(loaded.error());
+  if (Result<void> loaded = recorder->load_tracers(target.pid); !loaded) return recorder->abandon(loaded.error());
   return recorder;
 }
 
-Result<void> Recorder::load_tracers() {
-  TracerContext context{options_, calibration_, start_ns_,
-                        core_,    writer_,      stacks_,
+Result<void> Recorder::load_tracers(pid_t target) {
+  TracerContext context{options_, calibration_, start_ns_,   target,          core_, writer_, stacks_,
                         modules_, next_probe_,  refused_probes_, [this](const std::string& text) { note(text); }};
   std::optional<Error> first_error;
   for (const TracerLoader& load : options_.tracers) {
     Result<std::unique_ptr<Tracer>> tracer = load(context);
+    if (tracer && !*tracer) continue;  // there is nothing for it in this target
     if (tracer) {
       if ((*tracer)->counts_in_kernel()) slots_.never_reuse();
       tracers_.push_back(std::move(*tracer));

@@ -64,7 +64,7 @@ class Recorder {
   Recorder(const RecordOptions& options, const RecordCallbacks& callbacks, const Calibration& calibration,
            std::string path, TraceCore core, UnwindTables unwind, MmapWatch mmap_watch,
            RecordingWriter writer, std::uint64_t start_ns);
-  Result<void> load_tracers();
+  Result<void> load_tracers(pid_t target);
 
   Result<Process*> add_process(const ProcessFacts& facts, std::int32_t parent);
   Result<void> sync(Process& process);  // to what the process has mapped now

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "ui/json_parts.h"
 #include "ui/text_style.h"
 #include "userspace/base/result.h"
+#include "userspace/record/look_command.h"
 #include "userspace/record/record.h"
 #include "userspace/recording/codec.h"
 #include "userspace/unwind/runtime_stacks.h"
@@ -40,37 +42,42 @@ struct View {
   bool signed_values = false; // growth: its values may be negative
 };
 
-// Where a subject's options are declared; the command line implements it.
-class OptionSet {
- public:
-  virtual ~OptionSet() = default;
-  // `name` as on the command line: "--threads". `value` becomes true, or false for a flag that takes something away.
-  virtual void flag(const std::string& name, bool& value, const std::string& help) = 0;
-  virtual void flag_off(const std::string& name, bool& value, const std::string& help) = 0;
-  // Two that have been declared can't be given together.
-  virtual void exclude(const std::string& one, const std::string& other) = 0;
+// One thing that a recording can follow: what --only and --without name.
+struct Followed {
+  std::string_view name;      // "blocked"; in full, "threads:blocked"
+  std::string_view sentence;  // what the recording tells by it
+  bool by_default = false;    // where the target has it
+  std::string_view flag = {}; // that adds it: "--blocked"; "": none does
 };
 
-// A subject's part of `dwell record`: its options, and the tracers that they choose.
-class RecordPart {
- public:
-  virtual ~RecordPart() = default;
-  virtual void declare(OptionSet& options) = 0;
-  virtual std::vector<TracerLoader> tracers(const RecordOptions& options, const Peers& peers) const = 0;
+// What a recording is to follow of one subject, by the names in its table.
+struct Chosen {
+  std::set<std::string_view> names;
+  bool by_name = false;  // the user named the subject, or something of it
+
+  bool has(std::string_view name) const { return names.contains(name); }
 };
 
 struct SectionStyle {
   TextStyle style;
   std::size_t sites = 20;   // rows of each table
   std::size_t stacks = 5;   // rows whose stack is printed, of each table
+  bool with_look = false;   // the last look is shown as well
 };
 
 // Functions that are null: the subject has no such thing.
 struct Subject {
-  std::string_view name;      // "threads": begins the names of its views
+  std::string_view name;      // "threads": begins the names of its views, and is its command
+  std::string_view sentence;  // what it tells
   std::span<const ChunkReader> chunks;
   std::vector<View> views;    // the first one is what its look exports as
-  std::unique_ptr<RecordPart> (*record_part)() = nullptr;
+  std::vector<Followed> followed;
+  bool (*of_target)(const Recording&) = nullptr;  // whether the target has such a thing at all; null: each has
+
+  // The tracers that follow what was chosen. The loader of a tracer that finds nothing to follow in the target returns null.
+  std::vector<TracerLoader> (*tracers)(const Chosen& chosen, const RecordOptions& options, const Peers& peers) = nullptr;
+
+  LookCommand look;  // `dwell NAME PROCESS`
 
   // What a recording says of it besides memory: before memory's report, and behind it. "": nothing.
   std::string (*before)(const Recording&, const SectionStyle&, const Peers&) = nullptr;

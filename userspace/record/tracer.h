@@ -30,6 +30,7 @@ struct TracerContext {
   const RecordOptions& options;
   const Calibration& calibration;
   std::uint64_t start_ns;
+  pid_t target;  // the process that the recording begins with
   TraceCore& core;
   RecordingWriter& writer;
   StackTable& stacks;

@@ -34,7 +34,7 @@ class ThreadObserver {
   // Of a thread of the last look, its id in the initial PID namespace. 0: it was not there.
   Tid kernel_tid(Tid tid) const;
 
-  // Of all locations that are in the recording so far.
+  // By location of the recording, as far as they are in its looks.
   const std::vector<LocationSymbol>& names();
   // Code through which stacks may be wrong or cut, and why.
   std::vector<std::string> problems() const;

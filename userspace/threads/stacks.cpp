@@ -76,6 +76,7 @@ StackId StackCollector::intern(std::span<const RemoteFrame> frames, dwell_stack_
   for (const RemoteFrame& frame : frames)
     locations.push_back(writer_.add_location(code_.locate(frame.pc, !frame.exact)));
   known->second = writer_.add_stack(locations, static_cast<std::uint8_t>(end));
+  unnamed_.insert(locations.begin(), locations.end());
   locations_.try_emplace(known->second, std::move(locations));
   return known->second;
 }
@@ -90,6 +91,7 @@ StackId StackCollector::kernel_stack(std::span<const std::uint64_t> addresses) {
   }
   std::vector<std::uint32_t> locations;
   for (std::uint64_t address : addresses) locations.push_back(writer_.add_location({kernel_, address, true}));
+  unnamed_.insert(locations.begin(), locations.end());
   return writer_.add_stack(locations, DWELL_STACK_COMPLETE);
 }
 
@@ -103,15 +105,22 @@ std::vector<std::string> StackCollector::problems() const {
   return problems;
 }
 
+// Only those of its own stacks: a recording has many others, which are named when it ends.
 const std::vector<LocationSymbol>& StackCollector::names() {
-  if (names_.size() == writer_.locations().size()) return names_;
+  names_.resize(writer_.locations().size());
+  std::erase_if(unnamed_, [&](std::uint32_t location) { return !names_[location].frames.empty(); });
+  if (unnamed_.empty()) return names_;
   std::span<const Module> modules = writer_.modules();
   auto opener = [&](const Module& module) {
     return modules_.source_of(static_cast<std::uint32_t>(&module - modules.data()));
   };
   auto all = [](const Module&) { return true; };
-  ResolvedSymbols found = resolve_symbols(modules, writer_.locations(), names_, opener, *symbolizer_, all);
-  names_ = std::move(found.symbols);
+  std::vector<Location> asked;
+  for (std::uint32_t location : unnamed_) asked.push_back(writer_.locations()[location]);
+  ResolvedSymbols found = resolve_symbols(modules, asked, {}, opener, *symbolizer_, all);
+  std::size_t next = 0;
+  for (std::uint32_t location : unnamed_) names_[location] = std::move(found.symbols[next++]);
+  unnamed_.clear();
   for (const auto& each : found.modules)
     if (each.module.kind == ModuleKind::kKernel) kernel_problem_ = each.report.problem;
   return names_;

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <span>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,7 +34,7 @@ class StackCollector {
 
   // Code through which stacks may be wrong or cut, and why.
   std::vector<std::string> problems() const;
-  // Of all locations of the recording; each is looked up once.
+  // By location of the recording; those of its own stacks, each looked up once.
   const std::vector<LocationSymbol>& names();
   // Of the frames of a stack, leaf first, as far as names() has them.
   std::vector<std::string_view> functions_of(StackId stack) const;
@@ -51,6 +52,7 @@ class StackCollector {
   absl::flat_hash_map<std::vector<std::uint64_t>, StackId> known_;  // by what the frames are
   absl::flat_hash_map<StackId, std::vector<std::uint32_t>> locations_;
   std::unique_ptr<Symbolizer> symbolizer_;
+  std::set<std::uint32_t> unnamed_;  // locations of its stacks that were not looked up yet
   std::vector<LocationSymbol> names_;
   std::string kernel_problem_;  // why functions of the kernel have no names
 };

@@ -209,7 +209,8 @@ class ThreadsTextWriter {
 
 std::string thread_verdicts_text(const ThreadReport& report, const TextStyle& style) {
   std::string text;
-  for (const Verdict& verdict : report.verdicts) text += verdict_text(verdict, "", style);
+  for (const Verdict& verdict : report.verdicts)
+    if (verdict.certainty != Certainty::kPossible) text += verdict_text(verdict, "", style);
   return text;
 }
 

@@ -20,7 +20,7 @@ struct ThreadsTextOptions {
 
 std::string threads_text(const ThreadReport& report, const ThreadsTextOptions& options);
 
-// Only what is wrong, if anything.
+// Only what is wrong, as far as that is likely: beside another subject's report.
 std::string thread_verdicts_text(const ThreadReport& report, const TextStyle& style);
 
 // All of it as JSON, with every thread and every digit.

@@ -94,9 +94,13 @@ TracerLoader ThreadTracing::loader(const ThreadTracingOptions& options) {
 }
 
 Result<std::unique_ptr<Tracer>> ThreadTracing::load(const TracerContext& context, const ThreadTracingOptions& options) {
-  Result<std::unique_ptr<Program>> program = load_program(context.core, *context.calibration.abilities.best);
-  if (!program) return program.error();
-  std::unique_ptr<ThreadTracing> tracing(new ThreadTracing(context, options, std::move(*program)));
+  std::unique_ptr<Program> created;
+  if (options.created) {
+    Result<std::unique_ptr<Program>> program = load_program(context.core, *context.calibration.abilities.best);
+    if (!program) return program.error();
+    created = std::move(*program);
+  }
+  std::unique_ptr<ThreadTracing> tracing(new ThreadTracing(context, options, std::move(created)));
   if (options.blocked) {
     Result<BlockedTime> blocked = BlockedTime::load(context.core);
     if (!blocked && blocked.error().exit != Exit::kUnsupported) return blocked.error();
@@ -116,17 +120,26 @@ ThreadTracing::~ThreadTracing() = default;
 // ---- processes and their probes ----
 
 Result<void> ThreadTracing::added(ProcessSlot slot, const ProcessFacts& facts) {
-  ProbePrograms programs;
-  programs.entry = bpf_program__fd(program_->object->progs.on_call);
-  AttachMethod method = *context_.calibration.abilities.best;
-  processes_.insert_or_assign(
-      slot, Process{facts.pid, std::make_unique<ProbeLinks>(method, programs, facts.pid), {}});
+  processes_.insert_or_assign(slot, Process{facts.pid, links_of(facts.pid), {}});
+  if (slot == 0 && context_.options.pid) look_before_all();
   return {};
+}
+
+std::unique_ptr<ProbeLinks> ThreadTracing::links_of(pid_t pid) const {
+  ProbePrograms programs;
+  if (program_) programs.entry = bpf_program__fd(program_->object->progs.on_call);
+  return std::make_unique<ProbeLinks>(*context_.calibration.abilities.best, programs, pid);
+}
+
+// Beside something else, threads that can be looked at are no reason to record.
+Result<void> ThreadTracing::require_probes(const ProcessFacts& facts) {
+  if (options_.asked_for) return {};
+  return Error{fmt::format("nobody asked for the threads of PID {}", facts.pid), "", Exit::kUnsupported};
 }
 
 Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>& mappings, bool late) {
   Process& process = processes_.at(slot);
-  if (slot == 0) observer_.reset();
+  if (slot == 0 && late) observer_.reset();
   if (blocked_ && !std::exchange(blocks_, true)) {
     if (Result<void> attached = blocked_->attach(); !attached) return attached;
     assume_waiting();
@@ -137,7 +150,7 @@ Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
     if (!mapping.executable || !mapping.is_file()) continue;
     if (std::int32_t module = context_.modules.find(mapping.device(), mapping.inode); module >= 0)
       code.push_back({mapping.start, mapping.end, mapping.file_offset, static_cast<std::uint32_t>(module)});
-    if (!process.inspected.insert({mapping.device(), mapping.inode}).second) continue;
+    if (!program_ || !follows_creations_ || !process.inspected.insert({mapping.device(), mapping.inode}).second) continue;
     Result<std::string> path = path_to_open(process.pid, mapping);
     if (!path) continue;
     Result<ElfFile> elf = ElfFile::open(*path);
@@ -162,18 +175,15 @@ Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
 void ThreadTracing::forget_probes(ProcessSlot slot) {
   Process& process = processes_.at(slot);
   process.inspected.clear();
-  ProbePrograms programs;
-  programs.entry = bpf_program__fd(program_->object->progs.on_call);
-  AttachMethod method = *context_.calibration.abilities.best;
-  std::unique_ptr<ProbeLinks> old =
-      std::exchange(process.links, std::make_unique<ProbeLinks>(method, programs, process.pid));
-  if (method == AttachMethod::kPerf) closing_.close(std::move(old));
+  std::unique_ptr<ProbeLinks> old = std::exchange(process.links, links_of(process.pid));
+  if (context_.calibration.abilities.best == AttachMethod::kPerf) closing_.close(std::move(old));
 }
 
 void ThreadTracing::detach() {
   for (auto& [slot, process] : processes_) process.links->detach();
-  program_->new_threads.reset();
+  if (program_) program_->new_threads.reset();
   if (blocked_) blocked_->detach();
+  ending_ = true;
 }
 
 // ---- events ----
@@ -201,7 +211,7 @@ std::uint32_t ThreadTracing::routine_of(ProcessSlot slot, std::uint64_t address)
 }
 
 std::uint64_t ThreadTracing::skipped_runs() const {
-  return skipped_runs_of(program_->object->obj) + (blocked_ ? blocked_->skipped_runs() : 0);
+  return (program_ ? skipped_runs_of(program_->object->obj) : 0) + (blocked_ ? blocked_->skipped_runs() : 0);
 }
 
 bool ThreadTracing::decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> bytes) {
@@ -209,6 +219,7 @@ bool ThreadTracing::decode(const dwell_header& header, ProcessSlot process, std:
     dwell_thread_created record;
     std::memcpy(&record, bytes.data(), sizeof record);
     StackId stack = record.stack ? context_.stacks.find(record.stack, 0) : StackId::kUnknown;
+    creations_.created();
     ledger_.created({record.time_ns, process, record.tid, end_of(record.join), record.thread_pointer,
                      stack, routine_of(process, record.routine)});
     return true;
@@ -224,7 +235,38 @@ bool ThreadTracing::decode(const dwell_header& header, ProcessSlot process, std:
 
 // ---- looks ----
 
+// Stacks are walked and named for a look, which takes longer in a large program than the ring can wait: so it is taken
+// before there are probes.
+void ThreadTracing::look_before_all() {
+  if (!options_.looks) return;
+  Result<ThreadObserver*> eyes = observer();
+  Result<ThreadLook> seen = eyes ? (*eyes)->look() : Result<ThreadLook>(eyes.error());
+  if (seen)
+    first_look_ = std::move(*seen);
+  else if (options_.asked_for)
+    context_.note("no look at its threads: " + seen.error().what);
+}
+
+// Who creates threads is not worth more than a fiftieth of the program's time to somebody who did not ask for it.
+void ThreadTracing::spare_target(std::uint64_t now_ns) {
+  if (!program_ || !follows_creations_ || options_.asked_for) return;
+  std::uint64_t cpu_ns = 0;
+  for (const auto& [slot, process] : processes_) cpu_ns += process_cpu_ns(process.pid).value_or(0);
+  if (!creations_.too_dear(now_ns, cpu_ns)) return;
+  follows_creations_ = false;
+  for (auto& [slot, process] : processes_) process.links->detach();
+  program_->new_threads.reset();
+  context_.note("threads are created too often to record who creates each within 2% of the target's CPU time: those created from "
+                "here on are not counted; --only threads counts all");
+}
+
 Result<void> ThreadTracing::poll(std::uint64_t now_ns) {
+  spare_target(now_ns);
+  if (!options_.looks) return {};
+  if (std::optional<ThreadLook> first = std::exchange(first_look_, std::nullopt)) {
+    look_due_ns_ = now_ns + context_.options.look_every_ns.value_or(0);
+    return write_thread_look(context_.writer, *first);
+  }
   if (!context_.options.look_every_ns || now_ns < look_due_ns_) return {};
   look_due_ns_ = now_ns + *context_.options.look_every_ns;
   return look();
@@ -300,7 +342,7 @@ void ThreadTracing::assume_waiting() {
   for (const ThreadFacts& thread : seen->threads) {
     if (!waits(thread)) continue;
     Tid kernel_tid = kernel_tids[thread.tid] = (*eyes)->kernel_tid(thread.tid);
-    blocked_->assume(kernel_tid, 0, static_cast<std::uint64_t>(thread.stack), context_.start_ns);
+    blocked_->assume(kernel_tid, 0, static_cast<std::uint64_t>(thread.stack), std::max(context_.start_ns, thread.since_ns));
   }
   Result<ThreadLook> later = look();
   for (const ThreadFacts& thread : seen->threads) {
@@ -323,6 +365,7 @@ Result<void> ThreadTracing::write_blocked(std::uint64_t now_ns) {
 // ---- the recording ----
 
 Result<void> ThreadTracing::write_tick(std::uint64_t now_ns) {
+  if (!program_) return {};
   ThreadTick tick = ledger_.take_tick(now_ns);
   return write_thread_tick(context_.writer, tick);
 }
@@ -330,12 +373,15 @@ Result<void> ThreadTracing::write_tick(std::uint64_t now_ns) {
 Result<void> ThreadTracing::write_live(std::uint64_t now_ns) {
   if (blocked_)
     if (Result<void> written = write_blocked(now_ns); !written) return written;
+  if (ending_ && options_.looks && !process_has_ended(processes_.at(0).pid))
+    if (Result<void> looked = look(); !looked) return looked;
+  if (!program_) return {};
   return write_live_threads(context_.writer, {now_ns, ledger_.live_threads()});
 }
 
 TracerCost ThreadTracing::cost() {
-  const auto& programs = program_->object->progs;
-  std::vector<int> fds = {bpf_program__fd(programs.on_call), bpf_program__fd(programs.on_new_thread)};
+  std::vector<int> fds;
+  if (program_) fds = {bpf_program__fd(program_->object->progs.on_call), bpf_program__fd(program_->object->progs.on_new_thread)};
   if (blocked_)
     for (int program : blocked_->programs()) fds.push_back(program);
   RunTime counted = run_time_of(fds);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// ThreadTracing: threads in a recording. Who creates them, what becomes of them, and looks at all of them now
-// and then.
+// ThreadTracing: threads in a recording. Who creates them, what becomes of them, and looks at all of them: before probes
+// are placed, after they are gone, and in between as often as was asked for.
 #pragma once
 
 #include <map>
@@ -17,12 +17,16 @@
 #include "userspace/probes/background_close.h"
 #include "userspace/record/tracer.h"
 #include "userspace/threads/blocked_time.h"
+#include "userspace/threads/creation_pace.h"
 #include "userspace/threads/observer.h"
 
 namespace dwell {
 
 struct ThreadTracingOptions {
-  bool blocked = false;                        // blocked time by stack, too
+  bool looks = true;                           // at all threads: at the start, at the end, and as --look-every says
+  bool created = true;                         // who creates threads, and what becomes of them
+  bool blocked = false;                        // blocked time by stack
+  bool asked_for = false;                      // else they are beside something, and no recording by themselves
   std::vector<RuntimeStacksFinder> runtimes;   // whose stacks are walked their own way
 };
 
@@ -37,7 +41,8 @@ class ThreadTracing : public Tracer {
   Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
   void forget_probes(ProcessSlot process) override;
   std::uint64_t late_probes() const override { return late_probes_; }
-  Result<void> require_probes(const ProcessFacts&) override { return {}; }
+  Result<void> require_probes(const ProcessFacts& facts) override;
+  bool is_optional() const override { return !options_.asked_for; }
   void on_process_event(const ProcessNews& news) override;
   void on_fork(std::uint64_t, ProcessSlot, ProcessSlot) override {
   }  // a child begins with one thread, its first
@@ -66,8 +71,11 @@ class ThreadTracing : public Tracer {
   static Result<std::unique_ptr<Program>> load_program(const TraceCore& core, AttachMethod method);
   ThreadTracing(const TracerContext& context, const ThreadTracingOptions& options, std::unique_ptr<Program> program);
   static Result<std::unique_ptr<Tracer>> load(const TracerContext& context, const ThreadTracingOptions& options);
+  std::unique_ptr<ProbeLinks> links_of(pid_t pid) const;
   std::uint32_t routine_of(ProcessSlot process, std::uint64_t address) const;
   Result<void> look();
+  void look_before_all();
+  void spare_target(std::uint64_t now_ns);
   Result<ThreadObserver*> observer();
   StackId stack_of(std::uint64_t identity) const;
   Waker waker_of(const BlockedSum& sum) const;
@@ -77,7 +85,7 @@ class ThreadTracing : public Tracer {
 
   TracerContext context_;
   ThreadTracingOptions options_;
-  std::unique_ptr<Program> program_;
+  std::unique_ptr<Program> program_;  // null: nobody asked who creates threads
   ThreadLedger ledger_;
   std::map<ProcessSlot, Process> processes_;
   std::uint64_t late_probes_ = 0;
@@ -86,6 +94,10 @@ class ThreadTracing : public Tracer {
   std::uint64_t look_due_ns_ = 0;
   std::optional<BlockedTime> blocked_;
   bool blocks_ = false;  // it is followed
+  bool ending_ = false;
+  CreationPace creations_;
+  bool follows_creations_ = true;
+  std::optional<ThreadLook> first_look_;  // until it is written
 };
 
 }  // namespace dwell

@@ -89,8 +89,7 @@ INSTANTIATE_TEST_SUITE_P(Targets, Contexts, ::testing::ValuesIn(targets()), [](c
 TEST(ContextsCommand, TellsLostOnesAndExitsWithFound) {
   Program target({target_binary("go/contexts")});
   ASSERT_TRUE(target.wait_for_output("ready"));
-  std::vector<std::string> command = {dwell_binary(), "threads",   "-p", std::to_string(target.pid()),
-                                      "--goroutines", "--contexts"};
+  std::vector<std::string> command = {dwell_binary(), "go", "-p", std::to_string(target.pid()), "--contexts"};
   Finished looked = run(command);
   EXPECT_EQ(looked.exit, 0) << looked.errors;
   EXPECT_NE(looked.output.find("Contexts: 202 not cancelled"), std::string::npos) << looked.output;
@@ -111,7 +110,7 @@ TEST(ContextsCommand, TellsLostOnesAndExitsWithFound) {
 TEST(ContextsCommand, IsSilentAboutTheRepairedProgram) {
   Program target({target_binary("go/contexts"), "kept"});
   ASSERT_TRUE(target.wait_for_output("ready"));
-  Finished none = run({dwell_binary(), "threads", "-p", std::to_string(target.pid()), "--goroutines",
+  Finished none = run({dwell_binary(), "go", "-p", std::to_string(target.pid()),
                        "--contexts", "--prove"});
   EXPECT_EQ(none.exit, 0) << none.errors << none.output;
   EXPECT_EQ(none.output.find("lost"), std::string::npos) << none.output;

@@ -40,7 +40,7 @@ class GoSampledHeap : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(GoSampledHeap, TellsWhatIsKeptAndWhatIsGarbage) {
   DWELL_NEEDS_BPF();
-  Scenario scenario = record_scenario({GetParam()}, {"--go-heap"});
+  Scenario scenario = record_scenario({GetParam()}, {});
   const nlohmann::json& heap = scenario.report["go_heap"];
   ASSERT_TRUE(heap.is_object()) << scenario.report.dump(1);
   EXPECT_GE(heap["collections"], 5);

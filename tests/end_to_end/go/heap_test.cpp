@@ -173,13 +173,13 @@ TEST(GoHeapCommand, ShowsSitesAndCollector) {
   Program target({target_binary("go/heap")});
   ASSERT_TRUE(target.wait_for_output("ready"));
   std::string pid = std::to_string(target.pid());
-  Finished text = run({dwell_binary(), "threads", "-p", pid, "--goroutines", "--heap"});
+  Finished text = run({dwell_binary(), "go", "-p", pid, "--heap"});
   EXPECT_EQ(text.exit, 0) << text.errors;
   EXPECT_NE(text.output.find("main.newRecord (heap.go:25) ← main.fill ← main.main"), std::string::npos)
       << text.output;
   EXPECT_NE(text.output.find("(10 asked for by the program)"), std::string::npos) << text.output;
   nlohmann::json json = nlohmann::json::parse(
-      run({dwell_binary(), "threads", "-p", pid, "--goroutines", "--heap", "--json"}).output);
+      run({dwell_binary(), "go", "-p", pid, "--heap", "--json"}).output);
   EXPECT_EQ(json["collector"]["forced"], 10);
   EXPECT_EQ(json["heap"]["sample_bytes"], 512 * 1024);
   EXPECT_TRUE(json["no_heap"].is_null());

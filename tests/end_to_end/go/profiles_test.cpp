@@ -57,7 +57,7 @@ class GoProfiles : public ::testing::TestWithParam<std::string> {
     ASSERT_TRUE(target->wait_for_output("done " + command.substr(0, command.find(' '))));
   }
   void look() {
-    Finished kept = run({dwell_binary(), "threads", "-p", std::to_string(target->pid()), "--goroutines",
+    Finished kept = run({dwell_binary(), "go", "-p", std::to_string(target->pid()),
                          "--heap", "-o", folder.file("s.dwell")});
     ASSERT_EQ(kept.exit, 0) << kept.errors;
     text = kept.output;

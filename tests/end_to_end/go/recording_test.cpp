@@ -84,7 +84,7 @@ TEST(GoRecording, IsLeftOutWhereThatIsAskedFor) {
   ASSERT_TRUE(target.wait_for_output("ready"));
   TemporaryFolder folder;
   Finished refused = run(
-      {dwell_binary(), "record", "--no-go", "-p", pid_of(target), "-d", "1", "-o", folder.file("go.dwell")});
+      {dwell_binary(), "record", "--without", "go", "-p", pid_of(target), "-d", "1", "-o", folder.file("go.dwell")});
   EXPECT_EQ(refused.exit, 5);
   EXPECT_NE(refused.errors.find("a Go program manages its memory itself"), std::string::npos)
       << refused.errors;
@@ -112,7 +112,7 @@ class GrowingProgram : public ::testing::Test {
     ASSERT_TRUE(target.wait_for_output("done grow"));
     for (const char* name : {"first.dwell", "second.dwell"}) {
       bool long_enough_for_growth = name == std::string("second.dwell");
-      std::vector<std::string> options = {"-d", long_enough_for_growth ? "7" : "1.5", "--prove"};
+      std::vector<std::string> options = {"-d", long_enough_for_growth ? "7" : "1.5"};
       testing::Recording recorder(target.pid(), folder->file(name), options);
       ASSERT_EQ(recorder.program().wait(), 0) << recorder.program().errors();
       summary = recorder.program().output();
@@ -203,7 +203,7 @@ TEST(GoSnapshot, ReadsTheSameLater) {
   std::string file = folder.file("s.dwell");
   for (bool json : {false, true}) {
     std::vector<std::string> live = {
-        dwell_binary(), "threads", "-p", pid_of(target), "--goroutines", "--prove", "--heap", "-o", file};
+        dwell_binary(), "go", "-p", pid_of(target), "--prove", "--heap", "-o", file};
     std::vector<std::string> kept = {dwell_binary(), "report", file};
     if (json) live.push_back("--json"), kept.push_back("--json");
     Finished now = run(live), later = run(kept);
@@ -214,11 +214,50 @@ TEST(GoSnapshot, ReadsTheSameLater) {
   }
 }
 
-// What a recording has no room for is refused, not left out.
-TEST(GoSnapshot, RefusesWhatItDoesNotKeep) {
-  for (const char* option : {"--timers", "--contexts"}) {
-    Finished refused = run({dwell_binary(), "threads", "-p", "1", "--goroutines", option, "-o", "/dev/null"});
-    EXPECT_EQ(refused.exit, 2) << option << refused.errors;
+// Timers and contexts that nothing holds: in a saved snapshot as in the one that was shown, and in a recording without a flag.
+struct Holder {
+  std::string target, option, part;
+  std::vector<std::pair<std::string, int>> figures;
+};
+const Holder kHolders[] = {{"go/timers", "--timers", "timers", {{"useless_tickers", 40}}},
+                           {"go/contexts", "--contexts", "contexts", {{"alive", 202}, {"lost", 170}}}};
+
+TEST(GoHeld, IsSavedWithASnapshot) {
+  TemporaryFolder folder;
+  std::string file = folder.file("s.dwell");
+  for (const Holder& holder : kHolders) {
+    Program target({target_binary(holder.target)});
+    ASSERT_TRUE(target.wait_for_output("ready"));
+    for (bool json : {false, true}) {
+      std::vector<std::string> live = {dwell_binary(), "go", pid_of(target), "--prove", holder.option, "-o", file};
+      std::vector<std::string> kept = {dwell_binary(), "report", file};
+      if (json) live.push_back("--json"), kept.push_back("--json");
+      Finished now = run(live), later = run(kept);
+      EXPECT_EQ(now.exit, 8) << now.errors;
+      EXPECT_EQ(now.output, later.output);
+      if (!json) continue;
+      nlohmann::json report = nlohmann::json::parse(later.output);
+      for (const auto& [figure, value] : holder.figures) EXPECT_EQ(report[holder.part][figure], value) << figure;
+    }
+  }
+}
+
+TEST(GoHeld, IsToldAtTheEndOfARecording) {
+  DWELL_NEEDS_BPF();
+  TemporaryFolder folder;
+  for (const Holder& holder : kHolders) {
+    Program target({target_binary(holder.target)});
+    ASSERT_TRUE(target.wait_for_output("ready"));
+    std::string file = folder.file(holder.part + ".dwell");
+    Finished recorded = run({dwell_binary(), "record", pid_of(target), "-d", "500ms", "-o", file});
+    ASSERT_EQ(recorded.exit, 0) << recorded.errors;
+    nlohmann::json go = report(file)["go"][0];
+    for (const auto& [figure, value] : holder.figures) EXPECT_EQ(go[holder.part][figure], value) << figure;
+    std::string count = std::to_string(holder.figures.back().second);
+    EXPECT_NE(recorded.output.find("At the end " + count + " of "), std::string::npos) << recorded.output;
+    Finished all = run({dwell_binary(), "report", file, "--only", "go"});
+    EXPECT_NE(all.output.find(holder.part == "timers" ? "tickers were never stopped" : "lost: its parent keeps it"), std::string::npos)
+        << all.output;
   }
 }
 
@@ -234,7 +273,7 @@ TEST(GoSnapshot, KeepsWhatEachWaitsFor) {
       if (group["stack"].size() > 1000) group["stack"] = nlohmann::json::array({group["stack"][3]});
     return groups;
   };
-  Finished now = run({dwell_binary(), "threads", "-p", pid_of(target), "--goroutines", "--json", "-o", file});
+  Finished now = run({dwell_binary(), "go", "-p", pid_of(target), "--json", "-o", file});
   ASSERT_EQ(now.exit, 0) << now.errors;
   nlohmann::json seen = groups_of(now.output);
   EXPECT_GT(seen.size(), 15u);

@@ -121,12 +121,12 @@ TEST(StuckCommand, ShowsThemFirstAndExitsWithFound) {
   Program target({target_binary("go/leaks"), "early"});
   ASSERT_TRUE(target.wait_for_output("ready"));
   std::string pid = std::to_string(target.pid());
-  Finished found = run({dwell_binary(), "threads", "-p", pid, "--goroutines", "--prove"});
+  Finished found = run({dwell_binary(), "go", "-p", pid, "--prove"});
   EXPECT_EQ(found.exit, static_cast<int>(Exit::kFound)) << found.errors;
   EXPECT_NE(found.output.find(" goroutines can never wake: nothing"), std::string::npos) << found.output;
   EXPECT_NE(found.output.find(" goroutines, chan send, can never wake"), std::string::npos) << found.output;
   nlohmann::json json = nlohmann::json::parse(
-      run({dwell_binary(), "threads", "-p", pid, "--goroutines", "--prove", "--json"}).output);
+      run({dwell_binary(), "go", "-p", pid, "--prove", "--json"}).output);
   EXPECT_EQ(json["stuck"]["goroutines"], kTimes);
   EXPECT_EQ(json["stuck"]["proved"], true);
   EXPECT_EQ(json["groups"][0]["stuck"], true);
@@ -139,7 +139,7 @@ TEST(StuckCommand, IsSilentAboutTheRepairedProgram) {
   Program target({target_binary("go/leaks"), "early", "kept"});
   ASSERT_TRUE(target.wait_for_output("ready"));
   Finished none =
-      run({dwell_binary(), "threads", "-p", std::to_string(target.pid()), "--goroutines", "--prove"});
+      run({dwell_binary(), "go", "-p", std::to_string(target.pid()), "--prove"});
   EXPECT_EQ(none.exit, 0) << none.errors;
   EXPECT_EQ(none.output.find("never wake"), std::string::npos) << none.output;
 }
@@ -168,7 +168,7 @@ TEST(OpenResponses, AreToldByWhatTheirConnectionsStandAt) {
     if (closed) command.emplace_back("kept");
     Program target(command);
     ASSERT_TRUE(target.wait_for_output("ready"));
-    Finished looked = run({dwell_binary(), "threads", "-p", std::to_string(target.pid()), "--goroutines"});
+    Finished looked = run({dwell_binary(), "go", "-p", std::to_string(target.pid())});
     EXPECT_EQ(looked.output.find("neither read to its end nor closed") == std::string::npos, closed)
         << looked.output;
     EXPECT_EQ(looked.output.find(" 50 goroutines, select") == std::string::npos, closed) << looked.output;

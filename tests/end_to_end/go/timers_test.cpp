@@ -181,8 +181,7 @@ INSTANTIATE_TEST_SUITE_P(Targets, Timers, ::testing::ValuesIn(targets()), [](con
 TEST(TimersCommand, TellsUselessOnesAndExitsWithFound) {
   Program target({target_binary("go/timers")});
   ASSERT_TRUE(target.wait_for_output("ready"));
-  std::vector<std::string> command = {dwell_binary(), "threads", "-p", std::to_string(target.pid()),
-                                      "--goroutines", "--timers"};
+  std::vector<std::string> command = {dwell_binary(), "go", "-p", std::to_string(target.pid()), "--timers"};
   Finished looked = run(command);
   EXPECT_EQ(looked.exit, 0) << looked.errors;
   EXPECT_NE(looked.output.find("nobody waits at this moment"), std::string::npos) << looked.output;
@@ -202,7 +201,7 @@ TEST(TimersCommand, IsSilentAboutTheRepairedProgram) {
   Program target({target_binary("go/timers"), "kept"});
   ASSERT_TRUE(target.wait_for_output("ready"));
   Finished none = run(
-      {dwell_binary(), "threads", "-p", std::to_string(target.pid()), "--goroutines", "--timers", "--prove"});
+      {dwell_binary(), "go", "-p", std::to_string(target.pid()), "--timers", "--prove"});
   EXPECT_EQ(none.exit, 0) << none.errors << none.output;
   EXPECT_EQ(none.output.find("useless"), std::string::npos) << none.output;
 }

@@ -34,7 +34,7 @@ TEST(Trials, WhatOneObjectLacksCostsOnlyWhatNeedsIt) {
   using ::testing::ElementsAre;
   EXPECT_THAT(refused("blocked"), ElementsAre("record --blocked"));
   EXPECT_THAT(refused("clocks"), ElementsAre("record --clocks", "clocks"));
-  EXPECT_THAT(refused("threads"), ElementsAre("record --threads", "threads", "threads: stacks of threads that run"));
+  EXPECT_THAT(refused("threads"), ElementsAre("record: threads", "threads", "threads: stacks of threads that run"));
   EXPECT_THAT(refused("go_parks"), ElementsAre("record --go-blocked"));
   EXPECT_THAT(refused("thread_registers"), ElementsAre("memory --leaks"));
 }
@@ -52,7 +52,7 @@ TEST(Trials, TextAndJsonSayTheSame) {
   report.trials.commands = answers_for(report.trials.objects);
   std::string text = doctor_text(report), json = doctor_json(report);
   EXPECT_THAT(text, HasSubstr("no  record --blocked\n      the verifier refuses on_waking"));
-  EXPECT_THAT(text, HasSubstr("yes record --threads"));
+  EXPECT_THAT(text, HasSubstr("yes record: threads"));
   EXPECT_THAT(json, HasSubstr("on_waking"));
 }
 

@@ -213,6 +213,12 @@ void add_heap(const GoRuntime& runtime, GoroutineReport& report) {
   report.contention = read_contention_profiles(runtime);
 }
 
+void add_held(const GoRuntime& runtime, GoroutineReport& report) {
+  if (!report.stuck) return;
+  if (Result<TimerReport> timers = look_at_timers(runtime, &report.stuck->useless_timers)) report.timers = std::move(*timers);
+  if (Result<ContextReport> contexts = report_contexts(runtime, report.stuck->contexts, true)) report.contexts = std::move(*contexts);
+}
+
 Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime, std::optional<StuckFinding> stuck,
                                            std::size_t examples) {
   GoroutineReport report;

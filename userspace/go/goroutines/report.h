@@ -63,6 +63,10 @@ struct GoroutineReport {
 // counted.
 void add_heap(const GoRuntime& runtime, GoroutineReport& report);
 
+// Where it was asked who can never wake: adds the pending timers and the contexts that are not cancelled, as far as this
+// version's can be read, and which of those nothing holds.
+void add_held(const GoRuntime& runtime, GoroutineReport& report);
+
 // Refused if the goroutines that are seen make no sense as such.
 Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime,
                                            std::optional<StuckFinding> stuck = std::nullopt,

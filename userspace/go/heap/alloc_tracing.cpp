@@ -18,7 +18,9 @@
 #include "userspace/base/time_units.h"
 #include "userspace/collect/free_with.h"
 #include "userspace/go/codec.h"
+#include "userspace/go/heap/profile.h"
 #include "userspace/go/record/probe_budget.h"
+#include "userspace/process/process_memory.h"
 
 namespace dwell {
 namespace {
@@ -26,6 +28,14 @@ namespace {
 constexpr const char* kAllocsWhat = "sampled allocations";
 constexpr double kAllocProgramNs = 1500;  // of our program with its stack, as long as the kernel has not counted
 constexpr std::uint64_t kAllocSeed = 0x2545f4914f6cdd1d;
+
+// By its file: the runtime of a program that was just started is not there yet.
+bool may_be_go(pid_t pid) {
+  Result<std::vector<Mapping>> mappings = read_maps(pid);
+  return mappings && find_go_module(*mappings, ProcessMemory(pid));
+}
+
+bool keeps_profile(const GoRuntime& runtime) { return static_cast<bool>(read_heap_profile(runtime)); }
 
 }  // namespace
 
@@ -48,7 +58,9 @@ Result<void> AllocTracing::try_program(const TraceCore& core, AttachMethod metho
   return program ? Result<void>() : program.error();
 }
 
+// A program that keeps a profile of its heap is asked for that: it costs nothing.
 Result<std::unique_ptr<Tracer>> AllocTracing::load(const TracerContext& context) {
+  if (!may_be_go(context.target)) return std::unique_ptr<Tracer>();
   Result<std::unique_ptr<Program>> program = load_program(context.core, go_probe_method(context.calibration));
   if (!program) return program.error();
   return std::unique_ptr<Tracer>(new AllocTracing(context, std::move(*program)));
@@ -98,8 +110,13 @@ Result<void> AllocTracing::find_runtime(ProcessSlot slot, Process& process, std:
   Result<bool> found = process.runtime.look_for(process.pid, now_ns);
   if (!found) return found.error();
   if (!*found) return {};
+  if (keeps_profile(*process.runtime)) {
+    process.runtime.give_up();
+    return {};
+  }
   if (Result<void> planned = plan_probes(slot, process); !planned) {
     process.runtime.give_up();
+    context_.note(fmt::format("the heap of PID {} can't be sampled: {}", process.pid, planned.error().what));
     return planned;
   }
   process.fates = std::make_unique<SampleFates>(*process.runtime, slot);

@@ -21,7 +21,9 @@ namespace dwell {
 
 class AllocTracing : public Tracer {
  public:
+  // Null where the target is no Go program.
   static Result<std::unique_ptr<Tracer>> load(const TracerContext& context);
+  bool is_optional() const override { return true; }
   // Whether the kernel takes the program.
   static Result<void> try_program(const TraceCore& core, AttachMethod method);
   ~AllocTracing() override;

@@ -77,6 +77,12 @@ std::vector<ContentionProfile> contention_of(const Recording& recording, const G
 
 }  // namespace
 
+const GoHeld* held_at(const Recording& recording, const GoLook& look) {
+  for (const GoHeld& held : go_of(recording).held)
+    if (held.time_ns == look.time_ns && held.process == look.process) return &held;
+  return nullptr;
+}
+
 GoroutineReport report_of(const Recording& recording, const GoLook& look) {
   const ProcessInfo& process = recording.processes[look.process];
   GoroutineReport report;
@@ -95,6 +101,10 @@ GoroutineReport report_of(const Recording& recording, const GoLook& look) {
   report.contention = contention_of(recording, look);
   report.collector = look.collector;
   if (look.stuck) report.stuck = stuck_of(*look.stuck);
+  if (const GoHeld* held = held_at(recording, look)) {
+    report.timers = held->timers;
+    report.contexts = held->contexts;
+  }
   for (const GoGroup& group : look.groups) report.groups.push_back(group_of(recording, group));
   return report;
 }

@@ -56,7 +56,7 @@ std::vector<std::uint32_t> stack_of(ProfileBuilder& builder, const GoStack& from
 
 Result<Profile> goroutine_profile(const Recording& recording) {
   if (go_of(recording).looks.empty())
-    return missing("goroutines", "record a Go program, or keep one look: dwell threads --goroutines -o FILE");
+    return missing("goroutines", "record a Go program, or keep one look: dwell go PID -o FILE");
   const GoLook& look = go_of(recording).looks.back();
   FrameTexts texts(recording);
   ProfileBuilder builder(recording, texts);
@@ -87,7 +87,7 @@ Result<Profile> go_heap_profile(const Recording& recording) {
   GoCounters counters = counters_of(recording, GoProfileKind::kHeap);
   if (!counters.last)
     return missing("heap profile of a Go program",
-                   "with one look: dwell threads --goroutines --heap -o FILE");
+                   "with one look: dwell go PID --heap -o FILE");
   FrameTexts texts(recording);
   ProfileBuilder builder(recording, texts);
   Profile& profile = builder.profile;

@@ -124,6 +124,8 @@ Result<void> write_go_report(const GoroutineReport& report, ProcessSlot process,
   for (const ContentionProfile& profile : report.contention)
     write(profiles.contention(profile, look.time_ns, process, frames, stacks));
   if (written) written = write_go_look(writer, look);
+  if (written && (report.timers || report.contexts))
+    written = write_go_held(writer, {look.time_ns, process, report.timers, report.contexts});
   return written ? stacks.write_names() : written;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/go/record/report.h"
+#include "userspace/go/record/look_report.h"
 
 #include <algorithm>
 #include <cmath>
@@ -346,6 +347,7 @@ GoReport report_of_process(const Recording& recording, ProcessSlot process,
   report.goroutines = trend_of(series);
   report.creators = creators_of(recording, looks);
   report.stuck = last.stuck;
+  if (const GoHeld* held = held_at(recording, last)) report.held = *held;
   report.heap = heap_of(recording, process);
   if (!report.heap) report.no_heap = last.no_heap;
   for (GoProfileKind kind : {GoProfileKind::kMutex, GoProfileKind::kBlock})

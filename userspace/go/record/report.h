@@ -11,6 +11,7 @@
 
 #include "userspace/go/runtime/frames.h"
 #include "userspace/recording/model.h"
+#include "userspace/go/record/held.h"
 #include "userspace/go/record/look.h"
 
 namespace dwell {
@@ -89,6 +90,7 @@ struct GoReport {
   GoTrend goroutines;
   std::vector<GoCreatorReport> creators;  // stuck ones first, then by growth, then most first
   std::optional<GoStuck> stuck;           // of the last look, if that was asked for
+  std::optional<GoHeld> held;             // likewise: its timers and contexts
   std::optional<GoHeapReport> heap;
   std::string no_heap;
   std::vector<GoContentionReport> contention;  // of what the program has switched on

@@ -104,6 +104,19 @@ Json snapshots_json(const std::vector<GoSnapshot>& snapshots) {
   return list;
 }
 
+// The groups are those of a snapshot: dwell report --only go.
+Json held_timers_json(const std::optional<GoHeld>& held) {
+  if (!held || !held->timers) return nullptr;
+  return {{"pending", held->timers->pending},
+          {"useless_tickers", held->timers->useless_tickers},
+          {"useless_timers", held->timers->useless_timers}};
+}
+
+Json held_contexts_json(const std::optional<GoHeld>& held) {
+  if (!held || !held->contexts) return nullptr;
+  return {{"alive", held->contexts->alive}, {"lost", held->contexts->lost}};
+}
+
 }  // namespace
 
 Json go_reports_json(const std::vector<GoReport>& reports) {
@@ -121,6 +134,8 @@ Json go_reports_json(const std::vector<GoReport>& reports) {
                     {"snapshots", snapshots_json(report.snapshots)},
                     {"goroutines", trend_json(report.goroutines)},
                     {"stuck", stuck_json(report.stuck)},
+                    {"timers", held_timers_json(report.held)},
+                    {"contexts", held_contexts_json(report.held)},
                     {"creators", std::move(creators)},
                     {"heap", heap_json(report.heap)},
                     {"no_heap", report.no_heap.empty() ? Json(nullptr) : Json(printable(report.no_heap))},

@@ -48,6 +48,7 @@ class Writer {
   std::string write() {
     write_count();
     write_stuck();
+    write_held();
     write_growing();
     write_creators();
     for (std::size_t i = 0; i < std::min({options_.stacks, options_.sites, creators_.size()}); ++i)
@@ -88,6 +89,17 @@ class Writer {
                        stuck.proved ? "never wake" : "very likely never wake"));
     }
     if (!stuck.reservation.empty()) line(Paint::kDim, "Not proved: " + printable(stuck.reservation) + ".");
+  }
+
+  // One that ends by itself, a timer, is no news: any server with timeouts has some.
+  void write_held() {
+    if (!report_.held) return;
+    if (const std::optional<TimerReport>& timers = report_.held->timers; timers && timers->useless_tickers)
+      line(Paint::kWarning, fmt::format("At the end {} of {} pending timers and tickers were tickers that nothing can receive from.",
+                                        count_text(timers->useless_tickers), count_text(timers->pending)));
+    if (const std::optional<ContextReport>& contexts = report_.held->contexts; contexts && contexts->lost)
+      line(Paint::kWarning, fmt::format("At the end {} of {} contexts that were not cancelled were lost: nothing can cancel them.",
+                                        count_text(contexts->lost), count_text(contexts->alive)));
   }
 
   void write_growing() {

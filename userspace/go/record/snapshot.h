@@ -14,8 +14,8 @@ struct GoSnapshotOptions {
   pid_t pid = 0;
   bool prove = false;        // which goroutines can never wake
   bool heap = false;         // its profiles and its collector, too
-  bool timers = false;       // that are pending, too; not kept
-  bool contexts = false;     // that are not cancelled, too; not kept
+  bool timers = false;       // that are pending
+  bool contexts = false;     // that are not cancelled
   std::string output;        // "": nowhere
   std::string command_line;  // of dwell itself
 };

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "userspace/base/clock.h"
+#include "userspace/base/memory_limit.h"
 #include "userspace/base/time_units.h"
 #include "userspace/go/record/snapshot.h"
 
@@ -15,6 +16,7 @@ namespace {
 // The runtime of a program that has just been started is not there yet.
 constexpr std::uint64_t kLongestStartNs = 10 * kSecond;
 constexpr std::size_t kExamples = 1;  // of each group, looked at closely
+constexpr std::uint64_t kShareToCopy = 4;  // a quarter of what dwell may take is for copies of the heap
 
 bool is_there(pid_t pid) { return static_cast<bool>(read_process(pid)); }
 
@@ -74,7 +76,7 @@ Result<void> GoTracing::recognize(Process& process, std::uint64_t now_ns) {
   process.try_again_ns = now_ns + std::max(50 * kMillisecond, (now_ns - process.searched_ns) / 4);
   if (starts) return {};
   // One that can't be read is told of; one that is not Go's is no news, unless it was asked about.
-  bool is_news = module || !module.error().hint.empty() || options_.prove;
+  bool is_news = module || !module.error().hint.empty() || options_.asked_for;
   if (is_there(process.pid) && is_news) context_.note(runtime.error().what);
   return runtime.error();
 }
@@ -105,7 +107,7 @@ void GoTracing::on_process_event(const ProcessNews& news) {
 Result<void> GoTracing::poll(std::uint64_t now_ns) {
   for (auto& [slot, process] : processes_) {
     if (process.may_be_go && now_ns >= process.try_again_ns) (void)recognize(process, now_ns);
-    if (!process.runtime || now_ns < process.look_due_ns) continue;
+    if (!options_.looks || !process.runtime || now_ns < process.look_due_ns) continue;
     if (!process.began_ns) process.began_ns = now_ns;
     if (Result<void> looked = look(slot, process); !looked) return looked;
     std::uint64_t end_ns = monotonic_ns();
@@ -128,7 +130,10 @@ Result<void> GoTracing::write_live(std::uint64_t) {
 Result<void> GoTracing::look(ProcessSlot slot, Process& process) {
   std::optional<StuckFinding> stuck;
   if (ending_ && options_.prove) {
-    Result<StuckFinding> found = find_stuck(*process.runtime);
+    StuckOptions how;
+    how.what_is_unheld = true;
+    how.copy_limit = std::min(how.copy_limit, memory_limit() / kShareToCopy);
+    Result<StuckFinding> found = find_stuck(*process.runtime, how);
     if (found) stuck = std::move(*found);
     if (!found) context_.note(found.error().what);
   }
@@ -138,6 +143,7 @@ Result<void> GoTracing::look(ProcessSlot slot, Process& process) {
     return {};
   }
   add_heap(*process.runtime, *report);
+  add_held(*process.runtime, *report);
   // It may have ended or become another program while it was read.
   if (!is_there(process.pid)) return {};
   describe_descriptors(process.pid, *report);

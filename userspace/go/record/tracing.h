@@ -17,7 +17,9 @@
 namespace dwell {
 
 struct GoTracingOptions {
-  bool prove = false;  // which goroutines can never wake, at the end
+  bool looks = true;       // from time to time
+  bool prove = false;      // which goroutines can never wake, at the end
+  bool asked_for = false;  // a program that is not Go's is worth a word
 };
 
 class GoTracing : public Tracer {
