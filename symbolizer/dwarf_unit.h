@@ -155,6 +155,10 @@ struct DwarfFile {
   std::string_view at_hand_;
 };
 
+inline std::uint64_t read_offset(ByteReader& reader, Encoding encoding) {
+  return encoding.offset_size == 8 ? reader.u64() : reader.u32();
+}
+
 Value read_value_slowly(const AttributeSpec& spec, ByteReader& reader, const Unit& unit);
 inline Value read_value(const AttributeSpec& spec, ByteReader& reader, const Unit& unit) {
   switch (spec.size) {  // what nearly all values are
