@@ -85,6 +85,27 @@ TEST(Recorded, LooksNowAndThenTellSinceWhenSomethingIsStuck) {
   EXPECT_EQ(run({dwell_binary(), "report", file, "--view", "go:heap"}).exit, 2) << "this recording has no such view";
 }
 
+// No allocator is probed, no page of the report is about memory, and what is wrong is told at the end.
+TEST(Recorded, ThreadsAloneWhereMemoryIsLeftOut) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("ab_ba", "stuck_locks");
+  TemporaryFolder folder;
+  std::string file = folder.file("threads.dwell");
+  for (const std::vector<std::string>& options : {std::vector<std::string>{"--without", "memory"}, {"--only", "threads:look"}}) {
+    std::vector<std::string> command = {dwell_binary(), "record", std::to_string(target.pid()), "-d", "300ms", "-o", file};
+    command.insert(command.end(), options.begin(), options.end());
+    Finished recorded = run(command);
+    ASSERT_EQ(recorded.exit, 0) << recorded.errors;
+    EXPECT_NE(recorded.output.find("Deadlock (certain)"), std::string::npos) << recorded.output;
+    EXPECT_EQ(recorded.output.find("No memory was allocated"), std::string::npos) << recorded.output;
+    json told = report(file);
+    EXPECT_EQ(told["cost"]["probe_hits"], 0) << told["cost"];
+    EXPECT_TRUE(told["sites"].empty());
+    ASSERT_GE(told["looks"].size(), 2u);
+    EXPECT_EQ(told["looks"].back()["stuck"], 2);
+  }
+}
+
 bool passes_through(const json& stack, const std::string& function) {
   return std::ranges::any_of(stack, [&](const json& frame) { return frame["function"] == function; });
 }

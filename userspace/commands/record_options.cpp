@@ -53,8 +53,7 @@ void declare_follow(CLI::App& app, RecordCommand& command, FollowRequest& reques
   }
   app.add_flag("--follow-forks", command.options.follow_forks, "also record the processes that it forks")->group(kFollow);
   add_time(app, "--look-every", command.options.look_every_ns,
-           "take a snapshot of all threads and goroutines this often (default: threads at the start and the end, goroutines every "
-           "second, later less often)")
+           "take snapshots of threads and goroutines this often (default: every second at first, later less often)")
       ->group(kFollow);
 }
 

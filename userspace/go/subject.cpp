@@ -113,7 +113,7 @@ Subject go_subject() {
       {"contexts", "contexts by the call site that made them", has_contexts, "dwell record --contexts",
        [](const Recording& recording, const ViewFilter&) -> Result<Profile> { return go_contexts_profile(recording); }}};
   subject.followed = {
-      {"goroutines", "snapshots of all goroutines, the program's own profiles, and its garbage collector", true},
+      {"goroutines", "snapshots of all goroutines, of the program's own profiles and its garbage collector", true},
       {"proof", "at the end: which goroutines can never wake, which tickers are useless, which contexts are lost", true},
       {"heap", "samples of what it allocates and retains, if it keeps no heap profile itself", true},
       {"waits", "for how long goroutines are parked, where, and why", false, "--go-blocked"},

@@ -41,4 +41,10 @@ std::uint64_t Pace::after_news(std::uint64_t now_ns) {
   return ++count_ > kFew ? now_ns + kGatherNs : now_ns;
 }
 
+std::uint64_t look_pause_ns(std::uint64_t age_ns, std::uint64_t look_ns) {
+  constexpr std::uint64_t kAgeShare = 60, kCostShare = 100, kFirstCostShare = 10;
+  std::uint64_t cost_share = age_ns ? kCostShare : kFirstCostShare;
+  return std::max(std::clamp(age_ns / kAgeShare, kSecond, 60 * kSecond), look_ns * cost_share);
+}
+
 }  // namespace dwell

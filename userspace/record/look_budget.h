@@ -29,4 +29,8 @@ class Pace {
   std::uint64_t since_ns_ = 0, count_ = 0;
 };
 
+// How long to wait for the next look at a target: often at first, less so as the recording ages, and never for more than a
+// hundredth of the time. `age_ns` 0: the first look, which has everything to find out.
+std::uint64_t look_pause_ns(std::uint64_t age_ns, std::uint64_t look_ns);
+
 }  // namespace dwell

@@ -53,7 +53,7 @@ struct Followed {
 // What a recording is to follow of one subject, by the names in its table.
 struct Chosen {
   std::set<std::string_view> names;
-  bool by_name = false;  // the user named the subject, or something of it
+  bool by_name = false;  // the user wants it: named it, or left out memory, which stands first
 
   bool has(std::string_view name) const { return names.contains(name); }
 };

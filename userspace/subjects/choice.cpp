@@ -45,6 +45,9 @@ class Chooser {
       of.names.insert(thing.followed->name);
       of.by_name |= has(*only, thing) || has(*added, thing);
     }
+    // Where the first of the table is left out, which a recording is of otherwise, the rest is what is wanted.
+    if (!all_.empty() && !choice.contains(all_.front().subject->name))
+      for (auto& [subject, of] : choice) of.by_name = true;
     return choice;
   }
 

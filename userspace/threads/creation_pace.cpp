@@ -8,7 +8,7 @@
 namespace dwell {
 namespace {
 
-constexpr std::uint64_t kPriceNs = 10'000;  // of a thread: two probes, a stack walk, a record; docs/evidence.d/house.md
+constexpr std::uint64_t kPriceNs = 15'000;  // of a thread: two probes, a stack walk, a record; docs/evidence.d/house.md
 constexpr std::uint64_t kMostShare = 50;    // a fiftieth
 constexpr std::uint64_t kIdleShare = 5;     // a program that is idle may pay a little too
 

@@ -71,7 +71,7 @@ Subject threads_subject() {
        [](const Recording& recording, const ViewFilter&) -> Result<Profile> { return thread_sites_profile(recording); }},
       {"blocked", "for how long threads were blocked, and where", has_blocked, "dwell record --blocked",
        [](const Recording& recording, const ViewFilter&) -> Result<Profile> { return blocked_profile(recording); }}};
-  subject.followed = {{"look", "snapshots of all threads, at the start and the end: what each waits for, and for how long", true},
+  subject.followed = {{"look", "snapshots of all threads, every second at first: what each waits for, and for how long", true},
                       {"created", "who creates threads, and which of them were never joined", true},
                       {"blocked", "for how long threads are blocked, where, and who wakes them up", false, "--blocked"}};
   subject.tracers = tracers;

@@ -14,6 +14,9 @@
 #include "bpf/thread_life.h"
 #include "symbolizer/elf_file.h"
 #include "thread_life.skel.h"
+#include "userspace/base/clock.h"
+#include "userspace/base/time_units.h"
+#include "userspace/record/look_budget.h"
 #include "userspace/collect/free_with.h"
 #include "userspace/threads/codec.h"
 
@@ -235,8 +238,8 @@ bool ThreadTracing::decode(const dwell_header& header, ProcessSlot process, std:
 
 // ---- looks ----
 
-// Stacks are walked and named for a look, which takes longer in a large program than the ring can wait: so it is taken
-// before there are probes.
+// The first look has all of the program's tables and names to read, which takes long in a large one: it is taken before there
+// are probes, whose events would wait.
 void ThreadTracing::look_before_all() {
   if (!options_.looks) return;
   Result<ThreadObserver*> eyes = observer();
@@ -263,13 +266,18 @@ void ThreadTracing::spare_target(std::uint64_t now_ns) {
 Result<void> ThreadTracing::poll(std::uint64_t now_ns) {
   spare_target(now_ns);
   if (!options_.looks) return {};
-  if (std::optional<ThreadLook> first = std::exchange(first_look_, std::nullopt)) {
-    look_due_ns_ = now_ns + context_.options.look_every_ns.value_or(0);
-    return write_thread_look(context_.writer, *first);
+  std::optional<std::uint64_t> every_ns = context_.options.look_every_ns;
+  if (!began_ns_) {
+    // What was just started has much to do first.
+    began_ns_ = now_ns;
+    look_due_ns_ = now_ns + every_ns.value_or(first_look_ ? look_pause_ns(0, first_look_->duration_ns) : kSecond);
+    std::optional<ThreadLook> first = std::exchange(first_look_, std::nullopt);
+    return first ? write_thread_look(context_.writer, *first) : Result<void>();
   }
-  if (!context_.options.look_every_ns || now_ns < look_due_ns_) return {};
-  look_due_ns_ = now_ns + *context_.options.look_every_ns;
-  return look();
+  if (now_ns < look_due_ns_) return {};
+  Result<void> looked = look();
+  look_due_ns_ = now_ns + every_ns.value_or(look_pause_ns(now_ns - began_ns_, monotonic_ns() - now_ns));
+  return looked;
 }
 
 Result<ThreadObserver*> ThreadTracing::observer() {

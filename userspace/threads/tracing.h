@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // ThreadTracing: threads in a recording. Who creates them, what becomes of them, and looks at all of them: before probes
-// are placed, after they are gone, and in between as often as was asked for.
+// are placed, after they are gone, and from time to time in between.
 #pragma once
 
 #include <map>
@@ -91,7 +91,7 @@ class ThreadTracing : public Tracer {
   std::uint64_t late_probes_ = 0;
   BackgroundClose closing_;
   std::optional<ThreadObserver> observer_;  // of the first process; made anew when its code has changed
-  std::uint64_t look_due_ns_ = 0;
+  std::uint64_t began_ns_ = 0, look_due_ns_ = 0;  // the first look, and the next
   std::optional<BlockedTime> blocked_;
   bool blocks_ = false;  // it is followed
   bool ending_ = false;

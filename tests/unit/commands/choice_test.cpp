@@ -76,6 +76,7 @@ TEST(Choice, KnowsWhatTheUserNamed) {
   EXPECT_FALSE(choice->at("threads").by_name);
   EXPECT_TRUE(choice->at("clocks").by_name);
   EXPECT_TRUE(choose(table(), {.only = {"threads:look"}})->at("threads").by_name);
+  EXPECT_TRUE(choose(table(), {.without = {"memory"}})->at("threads").by_name) << "what else would it record?";
 }
 
 TEST(Choice, AMisspeltNameIsToldWithTheNearest) {

@@ -8,6 +8,7 @@
 #include "userspace/go/record/profiles.h"
 #include "userspace/go/record/tracing.h"
 #include "userspace/go/part.h"
+#include "userspace/record/look_budget.h"
 
 namespace dwell {
 namespace {
@@ -156,11 +157,11 @@ TEST(GoProfiles, KeepLabelsApartAndLeaveTheRuntimeOut) {
 }
 
 TEST(GoTracing, LooksOftenAtFirstAndNeverForMoreThanAHundredthOfTheTime) {
-  EXPECT_EQ(go_look_pause_ns(0, 1'000'000), kSecond);
-  EXPECT_EQ(go_look_pause_ns(600 * kSecond, 1'000'000), 10 * kSecond);
-  EXPECT_EQ(go_look_pause_ns(1'000'000 * kSecond, 1'000'000), 60 * kSecond);
-  EXPECT_EQ(go_look_pause_ns(kSecond, kSecond), 100 * kSecond);
-  EXPECT_EQ(go_look_pause_ns(0, kSecond), 10 * kSecond);  // everything is named in the first look
+  EXPECT_EQ(look_pause_ns(0, 1'000'000), kSecond);
+  EXPECT_EQ(look_pause_ns(600 * kSecond, 1'000'000), 10 * kSecond);
+  EXPECT_EQ(look_pause_ns(1'000'000 * kSecond, 1'000'000), 60 * kSecond);
+  EXPECT_EQ(look_pause_ns(kSecond, kSecond), 100 * kSecond);
+  EXPECT_EQ(look_pause_ns(0, kSecond), 10 * kSecond);  // everything is named in the first look
 }
 
 }  // namespace

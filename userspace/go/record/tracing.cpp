@@ -9,6 +9,7 @@
 #include "userspace/base/memory_limit.h"
 #include "userspace/base/time_units.h"
 #include "userspace/go/record/snapshot.h"
+#include "userspace/record/look_budget.h"
 
 namespace dwell {
 namespace {
@@ -21,12 +22,6 @@ constexpr std::uint64_t kShareToCopy = 4;  // a quarter of what dwell may take i
 bool is_there(pid_t pid) { return static_cast<bool>(read_process(pid)); }
 
 }  // namespace
-
-std::uint64_t go_look_pause_ns(std::uint64_t age_ns, std::uint64_t look_ns) {
-  constexpr std::uint64_t kAgeShare = 60, kCostShare = 100, kFirstCostShare = 10;
-  std::uint64_t cost_share = age_ns ? kCostShare : kFirstCostShare;
-  return std::max(std::clamp(age_ns / kAgeShare, kSecond, 60 * kSecond), look_ns * cost_share);
-}
 
 TracerLoader GoTracing::loader(const GoTracingOptions& options) {
   return [options](const TracerContext& context) -> Result<std::unique_ptr<Tracer>> {
@@ -112,7 +107,7 @@ Result<void> GoTracing::poll(std::uint64_t now_ns) {
     if (Result<void> looked = look(slot, process); !looked) return looked;
     std::uint64_t end_ns = monotonic_ns();
     process.look_due_ns = now_ns + context_.options.look_every_ns.value_or(
-                                       go_look_pause_ns(now_ns - process.began_ns, end_ns - now_ns));
+                                       look_pause_ns(now_ns - process.began_ns, end_ns - now_ns));
   }
   return {};
 }

@@ -70,8 +70,4 @@ class GoTracing : public Tracer {
   bool ending_ = false;
 };
 
-// Pure: how long to wait for the next look. Often at first, less so as the recording ages, and never for more
-// than a hundredth of the time.
-std::uint64_t go_look_pause_ns(std::uint64_t age_ns, std::uint64_t look_ns);
-
 }  // namespace dwell
