@@ -7,7 +7,10 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <numeric>
+
 #include "userspace/memory/page.h"
+#include "userspace/memory/page_series.h"
 #include "userspace/subjects/chunks.h"
 
 namespace dwell {
@@ -98,7 +101,7 @@ TEST(HtmlPage, CallSitesAreThoseOfTheReport) {
   Result<MemoryReport> report = memory_report(*recording, {});
   ASSERT_TRUE(report);
   HtmlPage page;
-  add_memory(*recording, *report, page);
+  add_memory(*recording, *report, {}, page);
   Data data(html_page(page));
   auto retained = data.column("site_retained_bytes"), allocated = data.column("site_alloc_bytes"), peak = data.column("site_peak_bytes");
   ASSERT_EQ(retained.size(), report->sites.size());
@@ -116,11 +119,12 @@ TEST(HtmlPage, WhatEachSiteDidOverTimeAddsUpToItsFigures) {
   Result<MemoryReport> report = memory_report(*recording, {});
   ASSERT_TRUE(report);
   HtmlPage page;
-  add_memory(*recording, *report, page);
+  add_memory(*recording, *report, {}, page);
   Data data(html_page(page));
   auto slots = data.column("slot_site"), counts = data.column("cell_count");
   auto allocated = data.column("cell_alloc_bytes"), freed = data.column("cell_freed_bytes"), born = data.column("cell_born_bytes");
   std::size_t cell = 0;
+  std::partial_sum(slots.begin(), slots.end(), slots.begin());
   for (std::size_t slot = 0; slot < slots.size(); ++slot) {
     std::int64_t live = 0, survived = 0;
     for (std::int64_t i = 0; i < counts[slot]; ++i, ++cell) {
@@ -130,6 +134,52 @@ TEST(HtmlPage, WhatEachSiteDidOverTimeAddsUpToItsFigures) {
     EXPECT_EQ(static_cast<double>(live), report->sites[static_cast<std::size_t>(slots[slot])].figures.retained_bytes);
     EXPECT_EQ(survived, live) << "what is live was born at some time";
   }
+}
+
+// By account: what is live at the end, over all slots.
+std::map<std::size_t, std::int64_t> live_by_account(const Json& json, const NumberColumns& columns, const MemoryReport& report) {
+  HtmlPage page;
+  page.columns = columns;
+  page.data = json;
+  Data data(html_page(page));
+  auto slots = data.column("slot_site"), counts = data.column("cell_count");
+  auto allocated = data.column("cell_alloc_bytes"), freed = data.column("cell_freed_bytes");
+  std::partial_sum(slots.begin(), slots.end(), slots.begin());
+  std::map<std::size_t, std::int64_t> live;
+  std::size_t cell = 0;
+  for (std::size_t slot = 0; slot < counts.size(); ++slot) {
+    std::size_t account = 0;
+    for (; account < json["accounts"].size(); ++account) {
+      const Json& one = json["accounts"][account];
+      bool own = slot < slots.size() && one["kind"] == name_of(report.sites[static_cast<std::size_t>(slots[slot])].kind);
+      if (own || one["other_slot"] == slot) break;
+    }
+    for (std::int64_t i = 0; i < counts[slot]; ++i, ++cell) live[account] += allocated[cell] - freed[cell];
+  }
+  return live;
+}
+
+TEST(HtmlPage, WhereThereIsNoRoomTheSmallestSitesAreOneAndSumsStay) {
+  Result<Recording> recording = read_recording(GOLDEN_RECORDING);
+  ASSERT_TRUE(recording);
+  Result<MemoryReport> report = memory_report(*recording, {});
+  ASSERT_TRUE(report);
+  auto texts = std::make_shared<FrameTexts>(*recording);
+  SiteTable sites(*recording, texts, GroupBy::kStack);
+  std::size_t others_before = 0, buckets_before = 10;
+  for (std::size_t cells : {1000, 20, 5, 0}) {
+    Json json = Json::object();
+    NumberColumns columns;
+    PageSeries(*recording, sites, *report, {.buckets = 10, .cells = cells}).write(json, columns);
+    std::size_t others = json["accounts"][0]["other_sites"], buckets = json["edges_ns"].size() - 1;
+    EXPECT_GE(others, others_before);
+    EXPECT_LE(buckets, buckets_before);
+    others_before = others;
+    buckets_before = buckets;
+    EXPECT_EQ(static_cast<double>(live_by_account(json, columns, *report)[0]), report->totals[0].figures.retained_bytes);
+  }
+  EXPECT_EQ(others_before, report->sites.size()) << "there is room for none at last";
+  EXPECT_LT(buckets_before, 10u);
 }
 
 }  // namespace

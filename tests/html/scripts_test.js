@@ -19,7 +19,7 @@ function smallModel() {
   for (const name of page.FIGURES) cell[name] = [0, 0, 0, 0];
   Object.assign(cell, { allocs: [3, 1, 1, 2], alloc_bytes: [300, 100, 50, 20], frees: [0, 1, 0, 2], freed_bytes: [0, 100, 0, 20], temporary: [0, 0, 0, 2], temporary_bytes: [0, 0, 0, 20],
     peak: [0, 0, 0, 1], peak_bytes: [0, 0, 0, 10], born: [3, 0, 1, 0], born_bytes: [300, 0, 50, 0] });
-  const columns = { path_kept: [0, 1, 1], path_added: [3, 2, 2], path_frames: [0, 1, 3, 2, 3, 4, 5], slot_site: [0, 1, 2] };
+  const columns = { path_kept: [0, 1, 1], path_added: [3, 2, 2], path_frames: [0, 1, 3, 2, 3, 4, 5], slot_site: [0, 1, 1] };
   for (const [prefix, object] of [["frame_", frame], ["site_", site], ["cell_", cell]]) for (const name in object) columns[prefix + name] = object[name];
   const memory = { texts, block_units: 1, births_known: true, edges_ns: [0, 1e9, 2e9, 3e9], accounts: [{ process: 0, kind: "heap", other_slot: null, other_sites: 0, peaks: [300, 360, 350] }] };
   return page.readModel(memory, name => Float64Array.from(columns[name]));

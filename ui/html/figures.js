@@ -46,7 +46,7 @@ function readSlots(model, column) {
     begin[slot + 1] = cell;
   }
   const slotSite = column("slot_site"), slotOfSite = new Int32Array(model.count).fill(-1);
-  slotSite.forEach((site, slot) => { slotOfSite[site] = slot; });
+  for (let slot = 0, site = 0; slot < slotSite.length; slot++) slotOfSite[slotSite[slot] = site += slotSite[slot]] = slot;
   Object.assign(model, { cells, bucket, begin, slotSite, slotOfSite });
 }
 

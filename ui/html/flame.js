@@ -134,7 +134,6 @@ class Flame {
     this.zoom = node;
     hideTip();
     this.draw();
-    this.page.frameChosen(node);
   }
 
   frameAt(event) {

@@ -29,13 +29,14 @@ class Page {
     this.filter = el("input", { type: "search", id: "filter", placeholder: "filter: regular expression of function, file or module", "aria-label": "Filter call sites, a regular expression", oninput: () => this.set({ filter: this.filter.value }) });
     this.filterError = el("span", { class: "warning", "aria-live": "polite" });
     this.command = el("code", { id: "command" });
+    this.nearest = el("span", { class: "dim" });
     this.copied = el("span", { class: "dim", "aria-live": "polite" });
     this.detail = el("div");
     this.help = el("dialog", { id: "help", "aria-label": "Keys" }, el("dl", null, KEYS.map(([key, what]) => el("div", null, el("dt", null, key), el("dd", null, what)))), el("form", { method: "dialog" }, el("button", null, "Close")));
     const copy = el("button", { type: "button", id: "copy", onclick: () => this.copy() }, "Copy");
     const memory = !this.hasMemory ? [] : [el("section", { id: "memory", "aria-label": "Memory" }, el("h2", null, "Memory"), this.totals), this.timeline.element,
       el("div", { class: "controls" }, this.views, el("div", { class: "row" }, this.filter, this.filterError),
-        el("div", { class: "row" }, el("span", { class: "dim" }, "in a terminal:"), this.command, copy, this.copied)),
+        el("div", { class: "row" }, this.nearest, this.command, copy, this.copied)),
       this.flame.element, this.table.element, this.detail];
     fill(document.getElementById("app"), headOf(this.data), summaryOf(this.data), memory, subjectSections(this.data.subjects),
       el("footer", { class: "dim" }, this.foldedText(), " Times count from the start of the recording. Sizes are binary: 1 KB is 1,024 bytes. ", el("button", { type: "button", class: "link", onclick: () => this.help.showModal() }, "Keys"), " ",
@@ -44,8 +45,19 @@ class Page {
   }
 
   foldedText() {
-    const sites = this.model.accounts.reduce((sum, account) => sum + account.other_sites, 0);
-    return "dwell " + this.data.report.recording.dwell_version + ". " + (sites ? "Every call site is here with its figures of the whole recording; " + grouped(sites) + " small ones have none of their own by time, and are one row where a range is chosen." : "Nothing was left out.");
+    const { sites, slotOfSite, accounts, count } = this.model;
+    const small = accounts.map((account, number) => {
+      if (!account.other_sites) return null;
+      let retained = 0, allocated = 0, ofRetained = 0, ofAllocated = 0;
+      for (let site = 0; site < count; site++) {
+        if (this.model.accountOf[site] !== number) continue;
+        ofRetained += sites.retained_bytes[site];
+        ofAllocated += sites.alloc_bytes[site];
+        if (slotOfSite[site] < 0) { retained += sites.retained_bytes[site]; allocated += sites.alloc_bytes[site]; }
+      }
+      return grouped(account.other_sites) + " (" + KIND_TITLES[account.kind].toLowerCase() + ": " + percentText(retained, ofRetained) + " of what is retained, " + percentText(allocated, ofAllocated) + " of what was allocated)";
+    }).filter(text => text);
+    return "dwell " + this.data.report.recording.dwell_version + ". " + (small.length ? "Every call site is here with its figures of the whole recording. The smallest have none of their own by time, and are one row where a range is chosen: " + small.join(", ") + "." : "Nothing was left out.");
   }
 
   // `dragging`: only what is cheap.
@@ -94,6 +106,7 @@ class Page {
       el("span", { class: "dim", id: "about-view" }, KIND_TITLES[account.kind] + ": " + VIEWS[state.view].about));
     if (document.activeElement !== this.filter) this.filter.value = state.filter;
     this.command.textContent = commandText(this.data.file, account.kind, state, model.edges);
+    this.nearest.textContent = commandIsNearest(state) ? "nearest in a terminal:" : "in a terminal:";
     this.copied.textContent = "";
   }
 
@@ -107,8 +120,6 @@ class Page {
       this.copied.textContent = "selected: press Ctrl-C";
     }
   }
-
-  frameChosen() {}
 
   key(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || this.help.open) return;

@@ -16,6 +16,13 @@ function isFrames(value) { return Array.isArray(value) && value.length > 0 && va
 function isRows(value) { return Array.isArray(value) && value.length > 0 && value.every(item => item !== null && typeof item === "object" && !Array.isArray(item)) && !isFrames(value); }
 function isPlain(value) { return value !== null && typeof value === "object" && !Array.isArray(value); }
 
+// As the text reports have it: "Deadlock (certain): 2 threads wait for each other".
+function verdictTitle(one) {
+  const certainty = one.certainty ? " (" + one.certainty + ")" : "";
+  if (!one.headline) return (one.text || one.kind) + certainty;
+  return one.kind.charAt(0).toUpperCase() + one.kind.slice(1) + certainty + ": " + one.headline;
+}
+
 // Every verdict of every subject, in one form.
 function verdictsOf(subjects) {
   const found = [];
@@ -23,7 +30,7 @@ function verdictsOf(subjects) {
     if (!isPlain(value) || depth > 3) return;
     for (const one of Array.isArray(value.verdicts) ? value.verdicts : []) {
       const evidence = [].concat(one.evidence || [], one.advice || []);
-      found.push({ subject, title: (one.headline || one.text || one.kind) + (one.certainty ? " (" + one.certainty + ")" : ""), evidence, grave: one.stuck_for_good === true, stack: one.stack });
+      found.push({ subject, title: verdictTitle(one), evidence, grave: one.stuck_for_good === true, stack: one.stack });
     }
     for (const key in value) if (isPlain(value[key])) visit(subject, value[key], depth + 1);
   };
@@ -57,20 +64,23 @@ function readable(key, value) {
   if (value === null || value === undefined) return "-";
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value !== "number") return String(value);
+  if (/unix_ns/.test(key)) return new Date(value / 1e6).toISOString().slice(0, 19).replace("T", " ") + " UTC";
   if (/ns( |$)/.test(key.replace(/_/g, " "))) return durationText(value);
   if (/bytes/.test(key)) return bytesText(value);
   if (/address/.test(key)) return "0x" + value.toString(16);
-  return Number.isInteger(value) ? (/tid|pid/.test(key) ? String(value) : grouped(value)) : String(Math.round(value * 100) / 100);
+  return Number.isInteger(value) ? (/tid|pid|owner|line|\bid\b/.test(key) ? String(value) : grouped(value)) : String(Math.round(value * 100) / 100);
 }
 
 // An object's values in one row: those of objects within it too, lists of texts joined, lists of numbers counted.
 function flattened(object, prefix, into) {
   for (const key in object) {
     const value = object[key], name = prefix + key;
-    if (LEFT_OUT.has(key) && prefix === "") { if (key !== "time_ns" ) continue; }
+    if (prefix === "" && key !== "time_ns" && LEFT_OUT.has(key)) continue;
     if (isFrames(value)) into.set(name, { frames: value });
+    else if (isPlain(value) && "function" in value) into.set(name, { frames: [value] });
     else if (isPlain(value) && isFrames(value.frames)) into.set(name, { frames: value.frames, incomplete: value.incomplete });
     else if (isPlain(value)) flattened(value, name + " ", into);
+    else if (isRows(value)) into.set(name, { rows: value });
     else if (Array.isArray(value)) { if (value.length && typeof value[0] !== "object") into.set(name, typeof value[0] === "string" ? value.join(", ") : value.length); }
     else into.set(name, value);
   }
@@ -79,8 +89,10 @@ function flattened(object, prefix, into) {
 
 function framesElement({ frames, incomplete }) {
   const line = frame => [el("span", { class: "function" }, frame.function), " ", el("span", { class: "dim" }, (frame.file ? frame.file + (frame.line ? ":" + frame.line : "") : frame.module || "") + (frame.inlined ? " (inlined)" : ""))];
-  return el("details", null, el("summary", null, frames[0].function), el("ol", { class: "stack" }, frames.map(frame => el("li", { class: frame.inlined ? "inlined" : "" }, line(frame))), incomplete ? el("li", { class: "warning" }, "[incomplete: " + incomplete + "]") : null));
+  return el("details", null, el("summary", null, shorten(frames.slice(0, 3).map(frame => frame.function).join(" ← "), 70)), el("ol", { class: "stack" }, frames.map(frame => el("li", { class: frame.inlined ? "inlined" : "" }, line(frame))), incomplete ? el("li", { class: "warning" }, "[incomplete: " + incomplete + "]") : null));
 }
+
+function columnTitle(key) { return key === "ns" ? "time" : key === "look_ns" ? "look took" : key.replace(/_ns\b/g, "").replace(/_/g, " "); }
 
 class RecordTable {
   constructor(title, objects, id) {
@@ -95,8 +107,16 @@ class RecordTable {
     this.element = el("div", { class: "record-table", id }, el("div", { class: "row" }, el("h3", null, title), this.filter, this.about), el("div", { class: "wide" }, this.table));
     this.draw();
   }
-  isStack(key) { return this.rows.some(row => row.get(key) && row.get(key).frames); }
-  textOf(key, value) { return value && value.frames ? value.frames.map(frame => frame.function + " " + (frame.file || "")).join(" ") : readable(key, value); }
+  isStack(key) { return this.rows.some(row => row.get(key) && (row.get(key).frames || row.get(key).rows)); }
+  textOf(key, value) {
+    if (value && value.rows) return value.rows.map(row => Array.from(flattened(row, "", new Map())).map(([name, one]) => this.textOf(name, one)).join(" ")).join(" ");
+    return value && value.frames ? value.frames.map(frame => frame.function + " " + (frame.file || "")).join(" ") : readable(key, value);
+  }
+  cellOf(key, value) {
+    if (value && value.frames) return framesElement(value);
+    if (value && value.rows) return el("details", null, el("summary", null, grouped(value.rows.length)), value.rows.map(row => el("div", null, Array.from(flattened(row, "", new Map())).filter(([, one]) => one !== null && one !== false).map(([name, one]) => [el("span", { class: "dim" }, columnTitle(name) + " "), this.cellOf(name, one), " "]))));
+    return readable(key, value);
+  }
 
   draw() {
     const wanted = this.filter.value.toLowerCase(), found = this.rows.filter(row => !wanted || this.keys.some(key => this.textOf(key, row.get(key)).toLowerCase().includes(wanted)));
@@ -105,8 +125,8 @@ class RecordTable {
       found.sort((a, b) => up * (typeof a.get(key) === "number" || typeof b.get(key) === "number" ? order(a.get(key)) - order(b.get(key)) : this.textOf(key, a.get(key)) < this.textOf(key, b.get(key)) ? -1 : 1) || 0);
     }
     this.about.textContent = wanted ? grouped(found.length) + " of " + grouped(this.rows.length) : grouped(this.rows.length);
-    const head = key => el("th", { scope: "col" }, el("button", { type: "button", onclick: () => { this.sort = { key, up: this.sort !== null && this.sort.key === key && !this.sort.up }; this.draw(); } }, key.replace(/_ns\b/g, "").replace(/_/g, " ") + (this.sort && this.sort.key === key ? (this.sort.up ? " ↑" : " ↓") : "")));
-    const cell = (key, value) => el("td", { class: typeof value === "number" ? "number" : "" }, value && value.frames ? framesElement(value) : readable(key, value));
+    const head = key => el("th", { scope: "col" }, el("button", { type: "button", onclick: () => { this.sort = { key, up: this.sort !== null && this.sort.key === key && !this.sort.up }; this.draw(); } }, columnTitle(key) + (this.sort && this.sort.key === key ? (this.sort.up ? " ↑" : " ↓") : "")));
+    const cell = (key, value) => el("td", { class: typeof value === "number" ? "number" : "" }, this.cellOf(key, value));
     fill(this.table, el("thead", null, el("tr", null, this.keys.map(head))), el("tbody", null, found.slice(0, this.most).map(row => el("tr", null, this.keys.map(key => cell(key, row.get(key)))))));
     if (found.length > this.most) this.table.append(el("caption", null, el("button", { type: "button", onclick: () => { this.most *= 10; this.draw(); } }, grouped(found.length - this.most) + " more")));
   }
@@ -119,7 +139,8 @@ function withThreads(look) {
     const members = group.threads.map(index => look.threads[index]), longest = Math.max(...members.map(thread => thread.waiting_ns || 0));
     return { threads: members.length, names: Array.from(new Set(members.map(thread => thread.name))).slice(0, 4).join(", "), state: members[0].state, waits_for: members[0].waits_for, longest_ns: longest, stack: group.stack, kernel_stack: group.kernel_stack };
   });
-  const threads = look.threads.map(thread => Object.assign({}, thread, { group: undefined, lock: undefined, system_call: undefined }));
+  const threads = look.threads.map(thread => Object.assign({}, thread, {
+    held_by: thread.lock === null ? null : (look.locks || [])[thread.lock].owner_words, group: undefined, lock: undefined, system_call: undefined }));
   return Object.assign({}, look, { groups, threads });
 }
 
@@ -131,7 +152,7 @@ function objectElements(object, id) {
     if (LEFT_OUT.has(key)) continue;
     if (isRows(value)) parts.push(new RecordTable(titleOf(key), value, id + "-" + key).element);
     else if (isPlain(value)) parts.push(el("details", null, el("summary", null, titleOf(key)), objectElements(value, id + "-" + key)));
-    else if (!Array.isArray(value) && value !== null) plain.push(el("div", null, el("dt", null, key.replace(/_ns\b/, "").replace(/_/g, " ")), el("dd", null, readable(key, value))));
+    else if (!Array.isArray(value) && value !== null) plain.push(el("div", null, el("dt", null, columnTitle(key)), el("dd", null, readable(key, value))));
   }
   if (plain.length) parts.unshift(el("dl", null, plain));
   return parts;
@@ -139,12 +160,12 @@ function objectElements(object, id) {
 
 function subjectSections(subjects) {
   return Object.keys(subjects).map(name => {
-    const object = subjects[name], look = object.look ? withThreads(object.look) : null, verdicts = subjectVerdicts({ [name]: object });
+    const object = subjects[name], look = object.look ? withThreads(object.look) : null, verdicts = subjectVerdicts({ [name]: object }).filter(verdict => !verdict.grave);  // those are in the summary
     const rest = Object.assign({}, object);
     delete rest.look;
     return el("section", { id: name, "aria-label": titleOf(name) }, el("h2", null, titleOf(name)),
       verdicts.map(verdict => el("div", { class: verdict.grave ? "card grave" : "card" }, el("p", { class: "verdict" }, verdict.title), paragraphs("dim", verdict.evidence), isFrames(verdict.stack) ? framesElement({ frames: verdict.stack }) : null)),
-      look ? objectElements(look, name) : null,
+      look ? [Object.keys(rest).length ? el("h3", null, "Last look") : null, objectElements(look, name)] : null,
       Object.keys(rest).map(key => isRows(rest[key]) || !isPlain(rest[key]) ? null : el("div", null, el("h3", null, titleOf(key)), objectElements(rest[key], name + "-" + key))),
       Object.keys(rest).map(key => !isRows(rest[key]) ? null : key === "go" ? rest[key].map((one, i) => objectElements(one, name + "-" + i)) : new RecordTable(titleOf(key), rest[key], name + "-" + key).element));
   });

@@ -26,9 +26,8 @@ function summaryOf(data) {
   return el("section", { id: "summary", "aria-label": "Summary" },
     lost ? el("div", { class: "card warning", id: "losses" }, paragraphs("loss", summary.losses)) : null,
     verdicts.map(verdict => el("div", { class: "card grave" }, el("p", { class: "verdict" }, verdict.title), paragraphs("dim", verdict.evidence))),
-    paragraphs("verdict", summary.verdicts),
-    paragraphs("note", summary.notes),
-    el("details", { id: "quality" },
+    data.only_look ? null : [paragraphs("verdict", summary.verdicts), paragraphs("note", summary.notes)],
+    data.only_look ? null : el("details", { id: "quality" },
       el("summary", null, lost ? "Completeness of stacks, and cost" : "No event was lost. Completeness and cost"),
       lost ? null : paragraphs("dim", summary.losses), paragraphs("dim", summary.children), paragraphs("dim", summary.stacks), paragraphs("dim", summary.cost)));
 }

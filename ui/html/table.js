@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Call sites as a table: sorted by any column, with as many rows in the document as are seen.
 
-const ROW_HEIGHT_PX = 26, SEEN_ROWS = 16, PRINTED_ROWS = 60;
+const SEEN_ROWS = 16, PRINTED_ROWS = 60;
 
 // Key, title, how it reads, and on how narrow a screen it is still shown (3: always).
 const COLUMNS = [
@@ -11,13 +11,16 @@ const COLUMNS = [
   { key: "growth_per_minute", title: "growth/min", unit: "bytes", signed: true, rank: 2, whole: true },
   { key: "grown_bytes", title: "grew", unit: "bytes", signed: true, rank: 2, ranged: true },
   { key: "born_bytes", title: "survivors", unit: "bytes", rank: 1, births: true },
-  { key: "oldest", title: "oldest", unit: "age", rank: 1, whole: true },
+  { key: "oldest", title: "oldest", unit: "age", rank: 2, whole: true },
   { key: "alloc_bytes", title: "allocated", unit: "bytes", rank: 2 },
   { key: "allocs", title: "allocations", unit: "blocks", rank: 1 },
   { key: "freed_bytes", title: "freed", unit: "bytes", rank: 1 },
   { key: "temporary", title: "temporary", unit: "temporary", rank: 1 },
   { key: "peak_bytes", title: "peak", unit: "bytes", rank: 1 },
 ];
+
+// As page.css has it: two lines where there is little room.
+function rowHeightPx() { return window.innerWidth <= 640 ? 44 : 26; }
 
 class Table {
   constructor(page) {
@@ -82,8 +85,8 @@ class Table {
   }
 
   drawRows(printed) {
-    const first = printed ? 0 : Math.max(0, Math.floor(this.scroll.scrollTop / ROW_HEIGHT_PX) - 4), last = Math.min(this.order.length, printed || first + SEEN_ROWS + 8);
-    const space = rows => el("tr", { class: "space", "aria-hidden": "true" }, spaceCell(rows * ROW_HEIGHT_PX));
+    const first = printed ? 0 : Math.max(0, Math.floor(this.scroll.scrollTop / rowHeightPx()) - 4), last = Math.min(this.order.length, printed || first + SEEN_ROWS + 8);
+    const space = rows => el("tr", { class: "space", "aria-hidden": "true" }, spaceCell(rows * rowHeightPx()));
     const shown = [];
     for (let i = first; i < last; i++) shown.push(this.rowElement(this.order[i], i));
     fill(this.body, first ? space(first) : null, shown, last < this.order.length && !printed ? space(this.order.length - last) : null);
@@ -96,7 +99,7 @@ class Table {
     return el("tr", { "data-site": site, "data-index": index, class: site >= 0 && site === state.site ? "chosen" : "", "aria-rowindex": index + 1 },
       this.columns.map(column => el("td", { class: "rank" + column.rank, "data-key": column.key }, this.cellText(column, row))),
       el("td", { class: "rank2" }, slot < 0 || model.buckets < 2 ? null : sparkline(liveSeries(model, slot), 72, 18)),
-      el("td", { class: "site", title: name }, name));
+      el("td", { class: "site", title: name }, el("div", null, name)));
   }
 
   cellText(column, row) {
@@ -119,11 +122,11 @@ class Table {
     if (!step || event.target !== this.scroll || !this.order.length) return;
     event.preventDefault();
     const { rows, state } = this.page, at = this.order.findIndex(row => rows.site[row] === state.site);
-    const next = Math.min(Math.max(at + step, 0), this.order.length - 1), top = next * ROW_HEIGHT_PX;
+    const next = Math.min(Math.max(at + step, 0), this.order.length - 1), top = next * rowHeightPx();
     if (rows.site[this.order[next]] < 0) return;
     this.page.set({ site: rows.site[this.order[next]] });
     if (top < this.scroll.scrollTop) this.scroll.scrollTop = top;
-    if (top > this.scroll.scrollTop + (SEEN_ROWS - 3) * ROW_HEIGHT_PX) this.scroll.scrollTop = top - (SEEN_ROWS - 3) * ROW_HEIGHT_PX;
+    if (top > this.scroll.scrollTop + (SEEN_ROWS - 3) * rowHeightPx()) this.scroll.scrollTop = top - (SEEN_ROWS - 3) * rowHeightPx();
   }
 }
 

@@ -81,6 +81,9 @@ const SORT_KEYS = {
   freed: ["allocated", "allocations"], born: ["retained", "blocks"], temporary: ["temporary", "temporary"], peak: ["peak", "peak"],
 };
 
+// Survivors and what was freed have no order of their own in the report.
+function commandIsNearest(state) { return state.view === "born" || state.view === "freed"; }
+
 function commandText(file, kind, state, edges) {
   const words = ["dwell", "report", file, "--kind", kind, "--sort", SORT_KEYS[state.view][state.unit === "bytes" ? 0 : 1]];
   if (state.range) words.push("--from", secondsText(edges[state.range[0]], false), "--to", secondsText(edges[state.range[1]], true));

@@ -6,7 +6,6 @@
 #include "userspace/commands/output.h"
 #include "userspace/memory/json.h"
 #include "userspace/memory/page.h"
-#include "userspace/memory/part.h"
 #include "userspace/memory/subject.h"
 #include "userspace/memory/text.h"
 #include "userspace/subjects/subjects.h"
@@ -56,14 +55,14 @@ std::string title_of(const Recording& recording) {
   return first.name + " (" + std::to_string(first.pid) + ") - dwell";
 }
 
-std::string text_of(const Recording& recording, const MemoryReport& report) {
+MemoryTextOptions text_options(const Recording& recording) {
   SectionStyle how{.style = {}, .sites = kRowsOfText, .stacks = kStacksOfText};
-  return memory_text(report, {.style = how.style,
-                              .sites = how.sites,
-                              .stacks = how.stacks,
-                              .sections = text_behind(recording, how),
-                              .first = text_before(recording, how),
-                              .followed = follows_memory(recording)});
+  return {.style = how.style,
+          .sites = how.sites,
+          .stacks = how.stacks,
+          .sections = text_behind(recording, how),
+          .first = text_before(recording, how),
+          .followed = follows_memory(recording)};
 }
 
 }  // namespace
@@ -79,10 +78,16 @@ Result<Exit> export_page(const ExportCommand& command, const Recording& recordin
   if (!report) return report.error();
   HtmlPage page;
   page.title = title_of(recording);
-  page.text = text_of(recording, *report);
+  const MemoryTextOptions how = text_options(recording);
+  const Subject* look = only_look(recording);
+  Result<std::string> text =
+      look ? look->look_text(recording, {.sites = kRowsOfText, .stacks = kStacksOfText}, peers()) : memory_text(*report, how);
+  if (!text) return text.error();
+  page.text = std::move(*text);
   page.data = {{"format", "dwell page"}, {"version", 1}, {"file", printable(base_name(command.path))}};
   page.data["report"] = report_json(*report);
-  add_memory(recording, *report, page);
+  add_memory(recording, *report, how, page);
+  page.data["only_look"] = look != nullptr;
   page.data["subjects"] = subjects_json(recording);
   return printed(write_output(command.output, html_page(page)));
 }

@@ -7,7 +7,6 @@
 #include "userspace/commands/output.h"
 #include "userspace/commands/sandbox.h"
 #include "userspace/memory/json.h"
-#include "userspace/memory/part.h"
 #include "userspace/memory/subject.h"
 #include "userspace/memory/text.h"
 #include "userspace/subjects/chunks.h"
@@ -27,14 +26,6 @@ Result<Exit> report_view(const ReportCommand& command, const Recording& recordin
   if (!profile) return profile.error();
   ProfileTextOptions how{text_style_of(STDOUT_FILENO), command.sites, (*view)->signed_values};
   return printed(write_output("", command.json ? profile_json(*profile) : profile_text(*profile, how)));
-}
-
-// One look that was kept, and nothing else: it reads as it did when it was taken. Each tick of a recording has its cost.
-const Subject* only_look(const Recording& recording) {
-  if (!recording.costs.empty()) return nullptr;
-  for (const Subject& subject : subjects())
-    if (subject.has_look && subject.has_look(recording)) return &subject;
-  return nullptr;
 }
 
 Result<Exit> report_look(const ReportCommand& command, const Recording& recording, const Subject& subject) {

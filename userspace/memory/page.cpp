@@ -5,7 +5,6 @@
 
 #include "userspace/memory/page_series.h"
 #include "userspace/memory/page_sites.h"
-#include "userspace/memory/text.h"
 
 namespace dwell {
 namespace {
@@ -17,11 +16,11 @@ Json summary_json(const MemorySummary& summary) {
 
 }  // namespace
 
-void add_memory(const Recording& recording, const MemoryReport& report, HtmlPage& page) {
+void add_memory(const Recording& recording, const MemoryReport& report, const MemoryTextOptions& text, HtmlPage& page) {
   auto texts = std::make_shared<FrameTexts>(recording);
   SiteTable sites(recording, texts, GroupBy::kStack);
   Json memory = Json::object();
-  memory["summary"] = summary_json(memory_summary(report));
+  memory["summary"] = summary_json(memory_summary(report, text));
   PageSites(recording, *texts, sites, report).write(memory, page.columns);
   PageSeries(recording, sites, report).write(memory, page.columns);
   page.data["memory"] = std::move(memory);

@@ -5,10 +5,12 @@
 
 #include "ui/html_page.h"
 #include "userspace/memory/report.h"
+#include "userspace/memory/text.h"
 
 namespace dwell {
 
-// `report` is of all of `recording`, by stack. Adds the member "memory", and its columns.
-void add_memory(const Recording& recording, const MemoryReport& report, HtmlPage& page);
+// `report` is of all of `recording`, by stack; `text` says what its text is made with. Adds the member "memory", and its
+// columns.
+void add_memory(const Recording& recording, const MemoryReport& report, const MemoryTextOptions& text, HtmlPage& page);
 
 }  // namespace dwell

@@ -33,12 +33,13 @@ std::vector<double> weights_of(const MemoryReport& report) {
 
 }  // namespace
 
-PageSeries::PageSeries(const Recording& recording, const SiteTable& sites, const MemoryReport& report) : recording_(recording) {
+PageSeries::PageSeries(const Recording& recording, const SiteTable& sites, const MemoryReport& report, const PageLimits& limits)
+    : recording_(recording) {
   for (const KindReport& kind : report.totals) account_of({StackId::kUnknown, kind.kind, kind.process});  // in their order
   for (const Series& series : memory_of(recording).series)
     account_of_series_.push_back(static_cast<std::uint32_t>(account_of(series)));
-  choose_buckets();
-  choose_slots(sites, report);
+  choose_sites(sites, report, limits);
+  assign_slots(sites, report);
   for (Account& account : accounts_) account.peaks.assign(ends_.size(), 0);
   now_.resize(slot_account_.size());
   is_touched_.resize(slot_account_.size());
@@ -55,14 +56,15 @@ std::size_t PageSeries::account_of(const Series& series) {
 }
 
 // Ticks become longer as a recording ages: buckets are even in time as far as ticks allow.
-void PageSeries::choose_buckets() {
+void PageSeries::choose_buckets(std::size_t most) {
   const std::vector<MemoryTick>& ticks = memory_of(recording_).ticks;
+  ends_.clear();
   if (ticks.empty()) return;
   double start = static_cast<double>(ticks.front().start_ns), span = static_cast<double>(ticks.back().end_ns) - start;
   for (std::size_t i = 0; i < ticks.size(); ++i) {
-    double due = span * static_cast<double>(ends_.size() + 1) / static_cast<double>(kMostBuckets);
+    double due = span * static_cast<double>(ends_.size() + 1) / static_cast<double>(most);
     bool last = i + 1 == ticks.size();
-    if (last || ticks.size() <= kMostBuckets || static_cast<double>(ticks[i].end_ns) - start >= due) ends_.push_back(i + 1);
+    if (last || ticks.size() <= most || static_cast<double>(ticks[i].end_ns) - start >= due) ends_.push_back(i + 1);
   }
 }
 
@@ -82,19 +84,46 @@ std::vector<std::uint32_t> PageSeries::cells_of_sites(const SiteTable& sites) co
   return counts;
 }
 
-void PageSeries::choose_slots(const SiteTable& sites, const MemoryReport& report) {
-  std::vector<std::uint32_t> counts = cells_of_sites(sites);
+// Longer buckets leave room for more sites: they are doubled, three times at most, until those that did nearly all fit.
+void PageSeries::choose_sites(const SiteTable& sites, const MemoryReport& report, const PageLimits& limits) {
+  constexpr double kNearlyAll = 0.95;
   std::vector<double> weights = weights_of(report);
   std::vector<std::uint32_t> order(report.sites.size());
   std::iota(order.begin(), order.end(), 0);
   std::ranges::stable_sort(order, [&](std::uint32_t a, std::uint32_t b) { return weights[a] > weights[b]; });
-  std::size_t cells = 0;
-  for (std::uint32_t index : order) {
-    cells += counts[report.sites[index].site];
-    if (cells > kMostCells) break;
-    slot_sites_.push_back(index);
+  for (int halvings = 0; halvings <= 3; ++halvings) {
+    choose_buckets(std::max<std::size_t>(limits.buckets >> halvings, 1));
+    std::vector<std::uint32_t> counts = cells_of_sites(sites);
+    std::size_t cells = 0;
+    slot_sites_.clear();
+    for (std::uint32_t index : order) {
+      cells += counts[report.sites[index].site];
+      if (cells > limits.cells) break;
+      slot_sites_.push_back(index);
+    }
+    if (share_of_chosen(report) >= kNearlyAll) break;
   }
   std::ranges::sort(slot_sites_);
+}
+
+// The least share that they have of what any process and kind retained or allocated.
+double PageSeries::share_of_chosen(const MemoryReport& report) const {
+  double least = 1;
+  for (const KindReport& kind : report.totals) {
+    double retained = 0, allocated = 0;
+    for (std::uint32_t index : slot_sites_) {
+      const SiteReport& site = report.sites[index];
+      if (site.process != kind.process || site.kind != kind.kind) continue;
+      retained += site.figures.retained_bytes;
+      allocated += site.figures.allocated_bytes;
+    }
+    if (kind.figures.retained_bytes > 0) least = std::min(least, retained / kind.figures.retained_bytes);
+    if (kind.figures.allocated_bytes > 0) least = std::min(least, allocated / kind.figures.allocated_bytes);
+  }
+  return least;
+}
+
+void PageSeries::assign_slots(const SiteTable& sites, const MemoryReport& report) {
   std::vector<std::int32_t> slot_of_site(sites.size(), -1);
   for (std::uint32_t index : slot_sites_) {
     std::uint32_t site = report.sites[index].site;
@@ -230,7 +259,9 @@ void PageSeries::write(Json& json, NumberColumns& columns) const {
   }
   json["accounts"] = std::move(accounts);
 
-  columns.add("slot_site", slot_sites_);
+  std::vector<std::uint32_t> steps = slot_sites_;
+  std::adjacent_difference(slot_sites_.begin(), slot_sites_.end(), steps.begin());
+  columns.add("slot_site", steps);
   std::vector<std::size_t> counts;
   std::vector<std::uint32_t> buckets;
   for (const auto& cells : cells_) {

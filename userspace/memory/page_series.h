@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// PageSeries: what each call site did in each of at most kMostBuckets stretches of a recording, exactly.
+// PageSeries: what each call site did in each stretch of a recording, exactly.
 //
-// A bucket is one tick or several. Sites that did most have rows of their own ("slots"); the others of each process and
-// kind are added up as one, so that the sums over all slots are those of the report for any range of buckets.
+// A stretch, or bucket, is one tick or several: fewer and longer ones where there are many sites. Sites that did most have
+// rows of their own ("slots"); the others of each process and kind are added up as one, so that the sums over all slots
+// are those of the report for any range of buckets.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +16,18 @@
 
 namespace dwell {
 
+struct PageLimits {
+  std::size_t buckets = 240;
+  std::size_t cells = 120'000;  // of sites x buckets in which they did anything; about 12 bytes each in the file
+};
+
 class PageSeries {
  public:
-  PageSeries(const Recording& recording, const SiteTable& sites, const MemoryReport& report);
+  PageSeries(const Recording& recording, const SiteTable& sites, const MemoryReport& report, const PageLimits& limits = {});
 
   void write(Json& json, NumberColumns& columns) const;
 
  private:
-  static constexpr std::size_t kMostBuckets = 240;
-  static constexpr std::size_t kMostCells = 150'000;  // about 10 bytes each in the file
-
   // Of one slot in one bucket. Blocks of sampled recordings are in units of 1/kScaledBlock.
   struct Cell {
     std::int64_t allocs = 0, alloc_bytes = 0, frees = 0, freed_bytes = 0;
@@ -42,9 +45,11 @@ class PageSeries {
     std::vector<std::uint64_t> peaks;             // bytes, by bucket
   };
 
-  void choose_buckets();
+  void choose_buckets(std::size_t most);
   std::vector<std::uint32_t> cells_of_sites(const SiteTable& sites) const;
-  void choose_slots(const SiteTable& sites, const MemoryReport& report);
+  void choose_sites(const SiteTable& sites, const MemoryReport& report, const PageLimits& limits);
+  double share_of_chosen(const MemoryReport& report) const;
+  void assign_slots(const SiteTable& sites, const MemoryReport& report);
   void assign_others(const SiteTable& sites, const std::vector<std::int32_t>& slot_of_site);
   std::size_t account_of(const Series& series);
   std::size_t bucket_at(std::uint64_t time_ns) const;

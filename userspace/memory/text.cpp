@@ -78,8 +78,10 @@ class MemoryTextWriter {
 
   MemorySummary summary() {
     using Writer = MemoryTextWriter;
-    return {said(&Writer::write_verdicts), said(&Writer::write_notes), said(&Writer::write_losses),
-            said(&Writer::write_children), said(&Writer::write_stack_quality), said(&Writer::write_cost)};
+    MemorySummary all{said(&Writer::write_verdicts), said(&Writer::write_notes), said(&Writer::write_losses),
+                      said(&Writer::write_children), {}, said(&Writer::write_cost)};
+    if (!sections_.empty() || (options_.first.empty() && options_.followed)) all.stacks = said(&Writer::write_stack_quality);
+    return all;
   }
 
  private:
@@ -466,7 +468,9 @@ class MemoryTextWriter {
 
 }  // namespace
 
-MemorySummary memory_summary(const MemoryReport& report) { return MemoryTextWriter(report, {}).summary(); }
+MemorySummary memory_summary(const MemoryReport& report, const MemoryTextOptions& options) {
+  return MemoryTextWriter(report, options).summary();
+}
 
 std::string memory_text(const MemoryReport& report, const MemoryTextOptions& options) {
   return MemoryTextWriter(report, options).write();

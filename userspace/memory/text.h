@@ -28,7 +28,7 @@ std::string memory_text(const MemoryReport& report, const MemoryTextOptions& opt
 struct MemorySummary {
   std::vector<std::string> verdicts, notes, losses, children, stacks, cost;
 };
-MemorySummary memory_summary(const MemoryReport& report);
+MemorySummary memory_summary(const MemoryReport& report, const MemoryTextOptions& options);
 
 std::string memory_diff_text(const MemoryDiff& diff, const MemoryTextOptions& options);
 

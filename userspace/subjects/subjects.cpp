@@ -115,6 +115,13 @@ std::string text_behind(const Recording& recording, const SectionStyle& how) {
   return text_of(&Subject::behind, recording, how);
 }
 
+const Subject* only_look(const Recording& recording) {
+  if (!recording.costs.empty()) return nullptr;
+  for (const Subject& subject : subjects())
+    if (subject.has_look && subject.has_look(recording)) return &subject;
+  return nullptr;
+}
+
 const View& default_view(const Recording& recording) {
   // A program that manages its memory itself has nothing to show of allocators.
   if (!memory_of(recording).series.empty()) return **find_view("memory:retained");

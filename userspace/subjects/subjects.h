@@ -40,6 +40,10 @@ Result<Profile> profile_of(const View& view, const Recording& recording, const V
 std::string text_before(const Recording& recording, const SectionStyle& how);
 std::string text_behind(const Recording& recording, const SectionStyle& how);
 
+// The subject of a recording that is one look and nothing else: it reads as it did when it was taken. Null: it is more
+// (each tick of a recording has its cost).
+const Subject* only_look(const Recording& recording);
+
 // What is exported where no view is named: memory, where the recording followed it, else what a look was of.
 const View& default_view(const Recording& recording);
 
