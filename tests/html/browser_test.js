@@ -267,6 +267,63 @@ test("without scripts the page is the text report", async () => {
   assert.doesNotMatch(page.partsOf(exported(service)).html.replace(/<script>[\s\S]*<\/script>/, ""), /<pre id="text" hidden/);
 });
 
+test("losses come first; each process and kind has its own figures", async () => {
+  const recording = path.join(golden, "recording/version-1.dwell"), whole = report(recording);
+  await fresh({}, recording);
+  assert.equal(await tab.run(`document.getElementById("summary").firstElementChild.id`), "losses");
+  assert.match(await tab.text("#losses"), new RegExp(whole.losses[0].name));
+  assert.equal(await tab.run(`document.querySelectorAll("#totals tbody tr").length`), whole.totals.length);
+  for (const [i, kind] of whole.totals.entries()) {
+    await tab.click(`#totals tr[data-account="${i}"] button`);
+    assert.ok(Math.abs(await tab.run(`document.getElementById("app").page.flame.root.value`) - kind.figures.retained_bytes) < 1);
+  }
+});
+
+test("a recording of threads and clocks has their verdicts and tables, and marks in the timeline", async () => {
+  const recording = path.join(golden, "html/service_threads_clocks.dwell"), whole = report(recording);
+  await fresh({}, recording);
+  const count = id => tab.run(`document.querySelectorAll("#${id} tbody tr").length`);
+  assert.equal(await count("threads-looks"), whole.looks.length);
+  assert.equal(await count("threads-thread_sites"), whole.thread_sites.length);
+  assert.equal(await count("threads-blocked"), Math.min(40, whole.blocked.length));
+  assert.equal(await tab.run(`document.getElementById("app").page.marks.length`), whole.looks.length + await tab.run(`document.getElementById("app").page.data.subjects.clocks.look.steps.length`));
+  assert.ok(await count("clocks-reads") > 0 && await count("clocks-waits") > 0);
+  await tab.run(`(box => { box.value = "mmap"; box.dispatchEvent(new Event("input")); })(document.querySelector("#threads-blocked input"))`);
+  assert.equal(await count("threads-blocked"), whole.blocked.filter(site => JSON.stringify(site).includes("mmap")).length);
+  await tab.run(`(box => { box.value = ""; box.dispatchEvent(new Event("input")); })(document.querySelector("#threads-blocked input"))`);
+  const waits = () => tab.run(`Array.from(document.querySelectorAll("#threads-blocked tbody tr"), row => Number(row.cells[1].textContent.replace(/,/g, "")))`);
+  await tab.click("#threads-blocked th:nth-child(2) button");
+  assert.deepEqual(await waits(), (await waits()).sort((a, b) => b - a));
+  await tab.click("#threads-blocked th:nth-child(2) button");
+  assert.deepEqual(await waits(), (await waits()).sort((a, b) => a - b));
+  await tab.click("#threads-blocked td details summary");
+  assert.ok(await tab.run(`document.querySelector("#threads-blocked td details ol").getBoundingClientRect().height > 0`));
+});
+
+test("one look at a deadlock: the verdict, who holds what, and the look's text", async () => {
+  const recording = path.join(golden, "html/deadlock.dwell");
+  await fresh({}, recording);
+  assert.match(await tab.text("#summary .card.grave"), /^Deadlock \(certain\): 3 threads wait for each other/);
+  assert.equal(await tab.run(`document.querySelectorAll("#threads-threads tbody tr").length`), 4);
+  assert.match(await tab.text("#threads-threads"), /mutex second.*two \(/);
+  assert.equal(await tab.run(`document.getElementById("timeline")`), null);
+  assert.doesNotMatch(await tab.text("#app"), /No memory|No event was lost/);
+  assert.match(await tab.text("#text"), /Deadlock \(certain\)/);
+});
+
+test("goroutines that can never wake are said first", async () => {
+  await fresh({}, path.join(golden, "recording/go-version-1.dwell"));
+  assert.match(await tab.text("#summary .card.grave"), /goroutines can never wake/);
+  assert.equal(await tab.run(`document.querySelectorAll("#go-0-creators tbody tr").length`), 2);
+});
+
+test("no recording is wider than a phone", async () => {
+  for (const recording of ["recording/version-1", "recording/go-version-1", "html/service_threads_clocks", "html/deadlock", "html/service_sampled"]) {
+    await fresh({ width: 375, height: 740, phone: true }, path.join(golden, recording + ".dwell"));
+    assert.ok(await tab.run("document.documentElement.scrollWidth <= 375"), recording);
+  }
+});
+
 test("10,000 stacks are there, each of them", async () => {
   const recording = path.join(folder, "many.dwell");
   execFileSync(manyStacks, ["10000", recording]);

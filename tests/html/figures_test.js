@@ -49,6 +49,7 @@ for (const recording of recordings) {
       assert.equal(keyOfSite(model, i), keyOf(site));
       for (const figure in NAMES)
         assert.ok(near(model.sites[figure][i] / (figure.endsWith("_bytes") ? 1 : model.units), site.figures[NAMES[figure]]), `${figure} of site ${i}`);
+      assert.equal(model.sites.growth_known[i] ? model.sites.growth_per_minute[i] : null, site.figures.growth_bytes_per_minute === null ? null : Math.round(site.figures.growth_bytes_per_minute));
       assert.equal(model.sites.oldest[i] ? model.sites.oldest[i] - 1 : null, site.oldest_age_ns);
     });
     delete whole.sites;

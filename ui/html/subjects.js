@@ -89,7 +89,7 @@ function flattened(object, prefix, into) {
 
 function framesElement({ frames, incomplete }) {
   const line = frame => [el("span", { class: "function" }, frame.function), " ", el("span", { class: "dim" }, (frame.file ? frame.file + (frame.line ? ":" + frame.line : "") : frame.module || "") + (frame.inlined ? " (inlined)" : ""))];
-  return el("details", null, el("summary", null, shorten(frames.slice(0, 3).map(frame => frame.function).join(" ← "), 70)), el("ol", { class: "stack" }, frames.map(frame => el("li", { class: frame.inlined ? "inlined" : "" }, line(frame))), incomplete ? el("li", { class: "warning" }, "[incomplete: " + incomplete + "]") : null));
+  return el("details", null, el("summary", null, shorten(frames.slice(0, 3).map(frame => frame.function).join(" ← "), 48)), el("ol", { class: "stack" }, frames.map(frame => el("li", { class: frame.inlined ? "inlined" : "" }, line(frame))), incomplete ? el("li", { class: "warning" }, "[incomplete: " + incomplete + "]") : null));
 }
 
 function columnTitle(key) { return key === "ns" ? "time" : key === "look_ns" ? "look took" : key.replace(/_ns\b/g, "").replace(/_/g, " "); }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The head of the page: what was recorded, the verdicts, what was lost and what that means, what it cost.
 
-function paragraphs(kind, texts) { return texts.map(text => el("p", { class: kind }, text)); }
+function paragraphs(kind, texts) { return (texts || []).map(text => el("p", { class: kind }, text)); }
 
 function processText(process) { return process.name + " (" + process.pid + ")"; }
 
@@ -21,7 +21,7 @@ function headOf(data) {
 
 // Losses come first: they say how far the rest can be believed.
 function summaryOf(data) {
-  const summary = data.memory.summary, lost = data.report.losses.length > 0 || !data.report.ended;
+  const summary = data.memory.summary || {}, lost = data.report.losses.length > 0 || !data.report.ended;
   const verdicts = subjectVerdicts(data.subjects).filter(verdict => verdict.grave);
   return el("section", { id: "summary", "aria-label": "Summary" },
     lost ? el("div", { class: "card warning", id: "losses" }, paragraphs("loss", summary.losses)) : null,

@@ -107,7 +107,7 @@ class Table {
     if (column.unit === "share") return percentText(rows.retained_bytes[row], this.total);
     if (column.unit === "age") return site < 0 || !model.sites.oldest[site] ? "-" : durationText(model.sites.oldest[site] - 1);
     if (column.unit === "temporary") return percentText(rows.temporary[row], rows.allocs[row]);
-    if (column.key === "growth_per_minute") return site < 0 || model.buckets < 6 ? "-" : bytesText(model.sites.growth_per_minute[site], true);
+    if (column.key === "growth_per_minute") return site < 0 || !model.sites.growth_known[site] ? "-" : bytesText(model.sites.growth_per_minute[site], true);
     const error = column.key === "retained_bytes" && !this.page.state.range && site >= 0 ? model.sites.retained_error[site] : 0;
     return valueText(rows[column.key][row], column.unit, column.signed) + (error ? " ±" + bytesText(error) : "");
   }

@@ -88,6 +88,7 @@ Result<Exit> export_page(const ExportCommand& command, const Recording& recordin
   page.data["report"] = report_json(*report);
   add_memory(recording, *report, how, page);
   page.data["only_look"] = look != nullptr;
+  if (look) page.data["memory"].erase("summary");  // it was not recorded
   page.data["subjects"] = subjects_json(recording);
   return printed(write_output(command.output, html_page(page)));
 }

@@ -134,6 +134,7 @@ void PageSites::write_figures(NumberColumns& columns) const {
   // One more than the age, so that 0 is "not known".
   add("oldest", [](const SiteReport& site) { return site.oldest_age_ns ? *site.oldest_age_ns + 1 : 0; });
   add("median", [](const SiteReport& site) { return site.median_age_ns ? *site.median_age_ns + 1 : 0; });
+  add("growth_known", [](const SiteReport& site) { return site.figures.growth_per_minute.has_value(); });
   add("growth_per_minute", [](const SiteReport& site) { return std::llround(site.figures.growth_per_minute.value_or(0)); });
   add_figure("retained_error", &MemoryFigures::retained_error, 1);
   add_figure("retained", &MemoryFigures::retained_blocks, block_units_);
