@@ -20,6 +20,7 @@ class Browser {
     browser.child = spawn(findBrowser(), ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
       "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage", "--remote-debugging-pipe", "--user-data-dir=" + browser.folder],
       { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+    browser.child.once("exit", () => { for (const { reject } of browser.waiting.values()) reject(new Error("the browser has ended")); });
     browser.next = 1;
     browser.waiting = new Map();
     browser.listeners = [];

@@ -34,7 +34,7 @@ class Page {
     this.detail = el("div");
     this.help = el("dialog", { id: "help", "aria-label": "Keys" }, el("dl", null, KEYS.map(([key, what]) => el("div", null, el("dt", null, key), el("dd", null, what)))), el("form", { method: "dialog" }, el("button", null, "Close")));
     const copy = el("button", { type: "button", id: "copy", onclick: () => this.copy() }, "Copy");
-    const memory = !this.hasMemory ? [] : [el("section", { id: "memory", "aria-label": "Memory" }, el("h2", null, "Memory"), this.totals), this.timeline.element,
+    const memory = !this.hasMemory ? [] : [el("section", { id: "kinds", "aria-label": "Memory" }, el("h2", null, "Memory"), this.totals), this.timeline.element,
       el("div", { class: "controls" }, this.views, el("div", { class: "row" }, this.filter, this.filterError),
         el("div", { class: "row" }, this.nearest, this.command, copy, this.copied)),
       this.flame.element, this.table.element, this.detail];
