@@ -239,6 +239,8 @@ test("a phone shows all of it without scrolling sideways", async () => {
   assert.ok(await tab.run(`document.getElementById("flame-canvas").getBoundingClientRect().width <= 375`));
   await tab.click("#sites tbody tr[data-site]");
   assert.ok(await tab.run("document.documentElement.scrollWidth <= 375"));
+  await tab.click("#views button[data-key=allocated]");
+  assert.ok(await tab.run(`document.querySelector("td[data-key=alloc_bytes]").getBoundingClientRect().width > 0`), "what is sorted by is seen");
 });
 
 test("dark is dark, and what is printed has the rows", async () => {

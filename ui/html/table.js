@@ -74,12 +74,19 @@ class Table {
     this.about.textContent = text + ".";
   }
 
+  isSorted(column) {
+    const { state } = this.page;
+    return state.sort === column.key || (state.sort === "view" && VIEWS[state.view][state.unit] === column.key);
+  }
+  // The column that is sorted by is shown on any screen.
+  classOf(column) { return "rank" + (this.isSorted(column) ? 3 : column.rank); }
+
   drawHead() {
     const { state } = this.page;
     fill(this.head, this.columns.map(column => {
-      const sorted = state.sort === column.key || (state.sort === "view" && VIEWS[state.view][state.unit] === column.key);
-      if (column.key === "share") return el("th", { scope: "col", class: "rank" + column.rank }, column.title);
-      return el("th", { scope: "col", class: "rank" + column.rank, "aria-sort": sorted ? (state.up ? "ascending" : "descending") : "none" },
+      const sorted = this.isSorted(column);
+      if (column.key === "share") return el("th", { scope: "col", class: this.classOf(column) }, column.title);
+      return el("th", { scope: "col", class: this.classOf(column), "aria-sort": sorted ? (state.up ? "ascending" : "descending") : "none" },
         el("button", { type: "button", "data-sort": column.key, onclick: () => this.page.set({ sort: column.key, up: sorted && !state.up }) }, column.title + (sorted ? (state.up ? " ↑" : " ↓") : "")));
     }), el("th", { scope: "col", class: "rank2" }, "live"), el("th", { scope: "col", class: "site" }, "call site"));
   }
@@ -97,7 +104,7 @@ class Table {
     const name = site < 0 ? grouped(model.accounts[state.account].other_sites) + " smaller call sites" : siteText(model, model.asks[site], 4);
     const slot = site < 0 ? model.accounts[state.account].other_slot : model.slotOfSite[site];
     return el("tr", { "data-site": site, "data-index": index, class: site >= 0 && site === state.site ? "chosen" : "", "aria-rowindex": index + 1 },
-      this.columns.map(column => el("td", { class: "rank" + column.rank, "data-key": column.key }, this.cellText(column, row))),
+      this.columns.map(column => el("td", { class: this.classOf(column), "data-key": column.key }, this.cellText(column, row))),
       el("td", { class: "rank2" }, slot < 0 || model.buckets < 2 ? null : sparkline(liveSeries(model, slot), 72, 18)),
       el("td", { class: "site", title: name }, el("div", null, name)));
   }
