@@ -181,7 +181,7 @@ TEST_F(Errors, StandardOutputIsThatOfTheProgramThatWasStarted) {
   Finished told = run({dwell_binary(), "record", "-o", folder_.file("echo.dwell"), "--", "/bin/echo", "hello"});
   EXPECT_EQ(told.exit, 0) << told.errors;
   EXPECT_EQ(told.output, "hello\n");
-  EXPECT_NE(told.errors.find("echo.dwell written"), std::string::npos) << told.errors;
+  EXPECT_NE(told.errors.find("Saved " + folder_.file("echo.dwell")), std::string::npos) << told.errors;
 }
 
 TEST_F(Errors, ACommandThatCantBeStartedEndsLikeAShell) {

@@ -51,7 +51,7 @@ class Looks {
     request.style = to_file ? TextStyle{} : text_style_of(STDOUT_FILENO);
     request.command_line = command_.command_line;
     request.peers = &peers();
-    request.say = [](const std::string& message) { fmt::print(stderr, "{}; Ctrl-C ends it\n", printable(message)); };
+    request.say = [](const std::string& message) { fmt::print(stderr, "{}; press Ctrl-C to stop\n", printable(message)); };
     request.read_recording = [](const std::string& path) { return read_recording(path); };
     ReplacedFile replaced(look_.output == LookOutput::kRecording ? command_.output : "");
     Result<LookAnswer> answer = command_.part->look(request);

@@ -56,7 +56,7 @@ Result<void> print_summary_if_memory_allows(const std::string& path, const Choic
   }
   if (printed || printed.error().exit == Exit::kOutput) return printed;
   fmt::print(stderr, "dwell: {}\n", printable(printed.error().what));
-  return write_summary(fd, fmt::format("{} written. Where there is more memory: dwell report {}\n", printable(path), printable(path)));
+  return write_summary(fd, fmt::format("Saved {}. On a machine with more memory: dwell report {}\n", printable(path), printable(path)));
 }
 
 Result<void> print_summary(const std::string& path, const Choice& follows, int fd) {
@@ -73,8 +73,8 @@ Result<void> print_summary(const std::string& path, const Choice& follows, int f
                                            .followed = follows_memory(*recording)});
   if (std::string left_out = list_left_out(subjects(), follows, *recording); !left_out.empty())
     text += how.style.paragraph(Paint::kDim, "Not recorded: " + left_out + ".");
-  text += fmt::format("\n{} written. More: dwell report {}; a picture: dwell export {} -f svg -o {}.svg\n", path, path,
-                      path, path);
+  std::string name = printable(path), stem = name.ends_with(".dwell") ? name.substr(0, name.size() - 6) : name;
+  text += fmt::format("\nSaved {}. Next:\n  dwell report {}\n  dwell export {} -o {}.svg   (flame graph)\n", name, name, name, stem);
   return write_summary(fd, text);
 }
 
@@ -87,7 +87,7 @@ Result<Exit> run(const RecordCommand& command) {
   LiveLine line(STDERR_FILENO);
   RecordCallbacks callbacks;
   if (!command.quiet) {
-    callbacks.started = [&](const std::string& message) { fmt::print(stderr, "{}; Ctrl-C ends it\n", printable(message)); };
+    callbacks.started = [&](const std::string& message) { fmt::print(stderr, "{}; press Ctrl-C to stop\n", printable(message)); };
     callbacks.note = [&](const std::string& note) {
       line.clear();
       fmt::print(stderr, "note: {}\n", printable(note));
@@ -108,7 +108,7 @@ Result<Exit> run(const RecordCommand& command) {
   Result<RecordOutcome> outcome = record(options, callbacks);
   line.clear();
   if (!outcome) return outcome.error();
-  if (outcome->gave_way) fmt::print(stderr, "dwell: ended by itself: {}\n", printable(outcome->end_reason));
+  if (outcome->gave_way) fmt::print(stderr, "dwell: stopped recording: {}\n", printable(outcome->end_reason));
   if (!command.quiet) {
     // Standard output is the program's own, if we started it.
     int fd = options.command.empty() ? STDOUT_FILENO : STDERR_FILENO;

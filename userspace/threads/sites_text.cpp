@@ -90,12 +90,11 @@ std::string thread_sites_text(const ThreadSitesReport& report, const ThreadSites
 std::string looks_text(const std::vector<LookSummary>& looks, const TextStyle& style) {
   if (looks.empty()) return "";
   const LookSummary& last = looks.back();
-  std::string text = fmt::format("{} at its threads; the last one met {}", counted(looks.size(), "look"),
-                                 counted(last.threads, "thread"));
-  if (last.stuck == 0) return "\n" + style.paragraph(Paint::kPlain, text + ", none stuck for good");
+  std::string text = fmt::format("{}, in the last of {}", counted(last.threads, "thread"), counted(looks.size(), "snapshot"));
+  if (last.stuck == 0) return "\n" + style.paragraph(Paint::kPlain, text + ": none stuck for good");
   auto first = looks.end();
   while (first != looks.begin() && (first - 1)->stuck > 0) --first;
-  text += fmt::format(", {} of them stuck for good, since the look at {}", last.stuck,
+  text += fmt::format(": {} of them stuck for good, since the snapshot at {}", last.stuck,
                       human_duration(first->time_ns));
   return "\n" + style.paragraph(Paint::kGrew, text);
 }

@@ -19,7 +19,7 @@ struct ThreadSitesTextOptions {
 };
 
 std::string thread_sites_text(const ThreadSitesReport& report, const ThreadSitesTextOptions& options);
-// "12 looks at its threads; stuck for good: 2 of 5 threads, since 40.0 s"
+// "5 threads, in the last of 12 snapshots: 2 of them stuck for good, since the snapshot at 40.0 s"
 std::string looks_text(const std::vector<LookSummary>& looks, const TextStyle& style);
 
 Json thread_sites_json(const ThreadSitesReport& report);

@@ -247,7 +247,7 @@ void ThreadTracing::look_before_all() {
   if (seen)
     first_look_ = std::move(*seen);
   else if (options_.asked_for)
-    context_.note("no look at its threads: " + seen.error().what);
+    context_.note("no snapshot of its threads: " + seen.error().what);
 }
 
 // Who creates threads is not worth more than a fiftieth of the program's time to somebody who did not ask for it.
@@ -292,7 +292,7 @@ Result<ThreadObserver*> ThreadTracing::observer() {
 Result<void> ThreadTracing::look() {
   Result<ThreadObserver*> eyes = observer();
   if (!eyes) {
-    context_.note("no look at its threads: " + eyes.error().what);
+    context_.note("no snapshot of its threads: " + eyes.error().what);
     return {};
   }
   // It may be ending; whoever records it will tell.
