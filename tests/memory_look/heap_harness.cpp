@@ -32,13 +32,12 @@ Walked walk_heap(pid_t pid) {
   using memory::heap::Block;
   using memory::heap::BlockState;
   Walked walked;
-  auto mappings = read_maps(pid);
-  if (!mappings) return walked;
+  std::vector<Mapping> mappings;
   memory::heap::CarefulReader reader(pid, 0);
-  memory::heap::Target target{reader.memory(), reader.pages(), *mappings};
-  memory::heap::FoundHeaps found = memory::heap::find_heaps(target);
-  if (found.heaps.empty()) return walked;
-  memory::heap::Heap& heap = *found.heaps.back();
+  memory::heap::Target target{reader.memory(), reader.pages(), mappings};
+  auto found = memory::heap::find_heaps_of(pid, target, mappings);
+  if (!found || found->heaps.empty()) return walked;
+  memory::heap::Heap& heap = *found->heaps.back();
   walked.found = true;
   walked.name = heap.name();
   walked.arenas = heap.arenas().size();
@@ -59,14 +58,17 @@ Walked walk_heap(pid_t pid) {
   return walked;
 }
 
-std::size_t missed(const hb_truth& truth, const Walked& walked) {
+std::size_t missed(const hb_truth& truth, const Walked& walked, bool slots) {
   std::size_t count = 0;
   for (unsigned long i = 0; i < truth.live; ++i) {
-    auto block = walked.live.find(truth.blocks[i].address);
-    bool is_missed = block == walked.live.end() || block->second != truth.blocks[i].usable;
+    std::uint64_t address = truth.blocks[i].address, end = address + truth.blocks[i].usable;
+    auto after = walked.live.upper_bound(address);
+    bool found = after != walked.live.begin() && (slots ? std::prev(after)->first + std::prev(after)->second > address
+                                                        : std::prev(after)->first == address);
+    bool is_missed = !found || std::prev(after)->first + std::prev(after)->second != end;
     if (is_missed && count < 3)
-      ADD_FAILURE() << std::hex << truth.blocks[i].address << " of " << truth.blocks[i].usable
-                    << (block == walked.live.end() ? " was not found" : " has another size");
+      ADD_FAILURE() << std::hex << address << " of " << truth.blocks[i].usable
+                    << (found ? " has another size" : " was not found");
     count += is_missed;
   }
   return count;

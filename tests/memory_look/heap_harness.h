@@ -42,7 +42,8 @@ struct Walked {
 };
 Walked walk_heap(pid_t pid);
 
-// How many of the program's own blocks were not seen, or with another size.
-std::size_t missed(const hb_truth& truth, const Walked& walked);
+// How many of the program's own blocks were not seen, or with another size. `slots`: an aligned block may begin behind the start
+// of its slot, as the allocator keeps no note of where; it has to end where its slot does.
+std::size_t missed(const hb_truth& truth, const Walked& walked, bool slots = false);
 
 }  // namespace dwell::testing

@@ -28,6 +28,8 @@
 
 /* jemalloc, where it was preloaded or linked. */
 extern int mallctl(const char*, void*, size_t*, void*, size_t) __attribute__((weak));
+/* tcmalloc, the same. */
+extern int MallocExtension_GetNumericProperty(const char*, size_t*) __attribute__((weak));
 
 static struct hb_truth* truth;
 static void* blocks[HB_THREADS + 1][HB_SLOTS];
@@ -103,6 +105,10 @@ static void tell_live(void) {
     if (mallctl("epoch", &epoch, &size, &epoch, size) == 0 &&
         mallctl("stats.allocated", &allocated, &allocated_size, NULL, 0) == 0)
       truth->jemalloc_allocated = allocated;
+  }
+  if (MallocExtension_GetNumericProperty) {
+    size_t allocated = 0;
+    if (MallocExtension_GetNumericProperty("generic.current_allocated_bytes", &allocated)) truth->tcmalloc_allocated = allocated;
   }
 #ifdef __GLIBC__
   struct mallinfo info = mallinfo();

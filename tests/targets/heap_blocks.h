@@ -19,6 +19,7 @@ struct hb_truth {
   /* What mallinfo says, where there is one. */
   unsigned long has_mallinfo, arena, mapped_blocks, mapped_bytes, in_use, free_bytes;
   unsigned long jemalloc_allocated; /* its statistics: what is in thread caches counts as allocated */
+  unsigned long tcmalloc_allocated; /* the same of tcmalloc, whose thread caches do not count */
   unsigned long operations; /* while busy */
 };
 

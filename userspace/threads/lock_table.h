@@ -12,7 +12,7 @@
 
 #include "userspace/process/process_memory.h"
 #include "userspace/threads/look.h"
-#include "userspace/threads/data_symbols.h"
+#include "userspace/process/data_symbols.h"
 #include "userspace/threads/lock_objects.h"
 #include "userspace/threads/looker.h"
 

@@ -13,7 +13,7 @@
 #include "symbolizer/proc_maps.h"
 #include "userspace/process/process_memory.h"
 #include "userspace/threads/cpu_sampler.h"
-#include "userspace/threads/data_symbols.h"
+#include "userspace/process/data_symbols.h"
 #include "userspace/process/descriptors.h"
 #include "userspace/threads/lock_kinds.h"
 #include "userspace/threads/lock_table.h"

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 
 #include <cstring>
-#include <map>
 
+#include "tests/unit/heap/made_up_heap.h"
 #include "userspace/memory/reach/candidates.h"
 #include "userspace/memory/reach/graph.h"
 #include "userspace/memory/reach/lost_blocks.h"
@@ -17,59 +17,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using namespace memory;
 using namespace memory::reach;
-
-constexpr std::uint64_t kHeap = 0x10000, kHeapSize = 0x4000;
-
-// Blocks of 48 usable bytes, 64 apart.
-class MadeUpHeap {
- public:
-  explicit MadeUpHeap(std::size_t blocks, std::uint32_t header = 0) : blocks_(blocks), header_(header) {}
-
-  std::uint64_t address(std::size_t block) const { return kHeap + 64 * block; }
-  void point(std::size_t from, std::uint64_t to) { words_[address(from) + 8] = to; }
-  void forget(std::size_t from) { words_.erase(address(from) + 8); }
-
-  BlockIndex index() const {
-    BlockIndex index({{kHeap, kHeap + kHeapSize}});
-    for (std::size_t i = 0; i < blocks_; ++i)
-      index.add({address(i), 48, header_, 0, heap::BlockState::kLive});
-    index.finish();
-    return index;
-  }
-
-  // Which blocks one look reaches from these.
-  std::vector<bool> reached(const BlockIndex& index, std::vector<std::uint32_t> roots,
-                            const std::vector<std::uint32_t>& more = {}) const {
-    std::vector<bool> marked(index.size());
-    with_graph(index, [&](const Graph& graph) {
-      graph.mark(roots, marked);
-      graph.mark(more, marked);
-    });
-    return marked;
-  }
-
-  template <typename Use>
-  void with_graph(const BlockIndex& index, Use use) const {
-    ProcessMemory memory(1, [this](std::uint64_t at, void* to, std::size_t size) {
-      for (std::size_t i = 0; i < size; i += 8) {
-        auto word = words_.find(at + i);
-        std::uint64_t value = word == words_.end() ? 0 : word->second;
-        std::memcpy(static_cast<char*>(to) + i, &value, 8);
-      }
-      return size;
-    });
-    heap::PageStates pages([](std::uint64_t) { return heap::PageState::kPresent; });
-    std::vector<Mapping> mappings;
-    heap::Target target{memory, pages, mappings};
-    WordScan scan(target);
-    use(Graph(index, scan));
-  }
-
- private:
-  std::size_t blocks_;
-  std::uint32_t header_;
-  std::map<std::uint64_t, std::uint64_t> words_;
-};
 
 TEST(BlockIndex, FindsBlocksByAnyAddressInside) {
   BlockIndex index = MadeUpHeap(200).index();
@@ -119,8 +66,7 @@ TEST(Candidates, ClaimNothingOnOneLook) {
   MadeUpHeap heap(2);
   Candidates candidates;
   BlockIndex index = heap.index();
-  auto marked = heap.reached(index, {0});
-  candidates.add_look(std::move(index), marked);
+  candidates.add_look(index, heap.reached(index, {0}));
   EXPECT_FALSE(candidates.settled());
 }
 
@@ -130,8 +76,9 @@ TEST(Candidates, KeepALeakOverAllLooks) {
   Candidates candidates;
   while (!candidates.settled()) {
     BlockIndex index = heap.index();
-    auto marked = heap.reached(index, {0}, candidates.known_roots(index));
-    candidates.add_look(std::move(index), marked);
+    auto marked = heap.reached(index, {0}, &candidates);
+    candidates.add_look(index, marked);
+    candidates.keep(std::move(index), marked);
   }
   EXPECT_EQ(candidates.looks(), 3);
   EXPECT_THAT(candidates.unreachable(), ElementsAre(LiveBlock{heap.address(2), 48}));
@@ -144,12 +91,13 @@ TEST(Candidates, TakeWhatOneLookReachedAsReachable) {
   heap.point(0, heap.address(2));
   BlockIndex first = heap.index();
   auto marked = heap.reached(first, {0});
-  candidates.add_look(std::move(first), marked);
+  candidates.add_look(first, marked);
+  candidates.keep(std::move(first), marked);
   heap.forget(0);
   heap.point(2, heap.address(1));
   BlockIndex second = heap.index();
-  marked = heap.reached(second, {0}, candidates.known_roots(second));
-  candidates.add_look(std::move(second), marked);
+  marked = heap.reached(second, {0}, &candidates);
+  candidates.add_look(second, marked);
   EXPECT_TRUE(candidates.settled());
   EXPECT_THAT(candidates.unreachable(), IsEmpty());
 }

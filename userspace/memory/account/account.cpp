@@ -22,8 +22,8 @@ bool is_shared_memory(const Mapping& mapping) {
 class AccountMaker {
  public:
   AccountMaker(const std::vector<MappingUse>& uses, const std::vector<ThreadStack>& stacks,
-               const heap::PageStates& pages)
-      : uses_(uses), pages_(pages) {
+               const heap::PageStates& pages, const std::vector<Range>& javascript)
+      : uses_(uses), pages_(pages), javascript_(javascript) {
     for (const ThreadStack& stack : stacks) stacks_.push_back(stack.range);
   }
 
@@ -103,13 +103,16 @@ class AccountMaker {
     heap_resident_ += in_heap;
     part(Part::kStacks).resident += static_cast<std::int64_t>(in_stack);
     part(Part::kStacks).mappings += in_stack > 0;
-    std::uint64_t left = use.resident - in_heap - in_stack;
+    std::uint64_t in_runtime = std::min(use.resident - in_heap - in_stack, resident_inside(use, javascript_));
+    part(Part::kJavaScript).resident += static_cast<std::int64_t>(in_runtime);
+    part(Part::kJavaScript).mappings += in_runtime > 0;
+    std::uint64_t left = use.resident - in_heap - in_stack - in_runtime;
     if (in_heap) {
       part(Part::kLive).mappings++;
       part(Part::kLive).swapped += use.swapped;
     }
     Part which = owner_of_rest(index);
-    if (in_heap || in_stack) {
+    if (in_heap || in_stack || in_runtime) {
       part(which).resident += static_cast<std::int64_t>(left);
     } else {
       add(which, use, left);
@@ -148,6 +151,7 @@ class AccountMaker {
 
   const std::vector<MappingUse>& uses_;
   const heap::PageStates& pages_;
+  const std::vector<Range>& javascript_;
   std::vector<Range> heaps_, stacks_;
   std::vector<PageState> states_;
   std::uint64_t heap_resident_ = 0;
@@ -174,14 +178,16 @@ std::string_view name_of(Part part) {
       return "files and code";
     case Part::kShared:
       return "shared memory";
+    case Part::kJavaScript:
+      return "JavaScript heap";
     default:
       return "unexplained";
   }
 }
 
 Account make_account(const std::vector<MappingUse>& uses, const std::vector<AccountedHeap>& heaps,
-                     const std::vector<ThreadStack>& stacks, const heap::PageStates& pages) {
-  return AccountMaker(uses, stacks, pages).make(heaps);
+                     const std::vector<ThreadStack>& stacks, const heap::PageStates& pages, const std::vector<Range>& javascript) {
+  return AccountMaker(uses, stacks, pages, javascript).make(heaps);
 }
 
 }  // namespace dwell::memory

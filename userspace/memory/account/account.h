@@ -21,6 +21,7 @@ enum class Part : std::uint8_t {
   kData,          // of modules: written pages of their files, and the zeroed data behind those
   kFiles,         // code and file mappings
   kShared,        // shm, memfd, shared anonymous
+  kJavaScript,    // V8's heap
   kUnexplained,   // anonymous mappings that none of the above owns
   kParts,
 };
@@ -46,7 +47,9 @@ struct AccountedHeap {
   const heap::Inventory* inventory;
 };
 
+// `javascript`: V8's chunks, in address order.
 Account make_account(const std::vector<MappingUse>& uses, const std::vector<AccountedHeap>& heaps,
-                     const std::vector<ThreadStack>& stacks, const heap::PageStates& pages);
+                     const std::vector<ThreadStack>& stacks, const heap::PageStates& pages,
+                     const std::vector<heap::Range>& javascript = {});
 
 }  // namespace dwell::memory

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "userspace/base/clock.h"
+#include "userspace/memory/account/v8_heap.h"
 #include "userspace/memory/heap/careful_reader.h"
 #include "userspace/memory/heap/heaps.h"
 
@@ -42,17 +43,19 @@ Result<MemoryLook> look_at_memory(const LookOptions& options) {
   if (Result<void> may = ProcessMemory(options.pid).check((*mappings)[0].start); !may) return may.error();
   heap::CarefulReader reader(options.pid, options.max_read_per_s);
   heap::Target target{reader.memory(), reader.pages(), *mappings};
-  heap::FoundHeaps found = heap::find_heaps(target);
-  look.no_heap = found.none;
-  for (const auto& one : found.heaps) look.heaps.push_back(look_at_heap(*one, target, options));
+  Result<heap::FoundHeaps> found = heap::find_heaps_of(options.pid, target, *mappings);
+  if (!found) return found.error();
+  look.no_heap = found->none;
+  look.unread_allocator = found->unread;
+  for (const auto& one : found->heaps) look.heaps.push_back(look_at_heap(*one, target, options));
   look.stacks = find_thread_stacks(target);
 
   Result<std::vector<MappingUse>> uses = read_smaps(options.pid);
   if (!uses) return uses.error();
   std::vector<AccountedHeap> accounted;
-  for (std::size_t i = 0; i < found.heaps.size(); ++i)
-    accounted.push_back({found.heaps[i]->ranges(), &look.heaps[i].inventory});
-  look.account = make_account(*uses, accounted, look.stacks, reader.pages());
+  for (std::size_t i = 0; i < found->heaps.size(); ++i)
+    accounted.push_back({found->heaps[i]->ranges(), &look.heaps[i].inventory});
+  look.account = make_account(*uses, accounted, look.stacks, reader.pages(), find_v8_chunks(target));
 
   look.duration_ns = monotonic_ns() - started_ns;
   look.own_cpu_ns = own_cpu_ns() - cpu_ns;

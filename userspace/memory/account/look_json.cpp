@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cctype>
+
 #include "ui/escape.h"
 #include "ui/json_parts.h"
 #include "userspace/memory/account/look_text.h"
@@ -16,7 +18,7 @@ Json amount_json(const heap::Amount& amount) {
 std::string key_of(std::string_view words) {  // "live, mapped" -> "live_mapped"
   std::string key;
   for (char c : words)
-    if (c != ',') key += c == ' ' ? '_' : c;
+    if (c != ',') key += c == ' ' ? '_' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   return key;
 }
 
@@ -106,6 +108,7 @@ Json look_json(const MemoryLook& look) {
                {"pages_known", look.pages_known},
                {"account", account_json(look.account)},
                {"no_heap", look.no_heap.empty() ? Json(nullptr) : Json(printable(look.no_heap))},
+               {"unread_allocator", look.unread_allocator.empty() ? Json(nullptr) : Json(printable(look.unread_allocator))},
                {"heaps", list(look.heaps, heap_json)},
                {"thread_stacks", look.stacks.size()}};
 }

@@ -62,6 +62,9 @@ class LookText {
         line(Paint::kPlain, fmt::format("malloc_trim(0) would give back about {}.", bytes_text(one.inventory.trimmable)));
     }
     if (!look_.no_heap.empty()) line(Paint::kWarning, "No heap: " + look_.no_heap);
+    if (look_.no_heap.empty() && !look_.unread_allocator.empty())
+      line(Paint::kWarning, fmt::format("The heap of {} could not be read: it kept changing, or is of a version that dwell does not know. "
+                                        "Its blocks are in \"unexplained\".", printable(look_.unread_allocator)));
   }
 
   std::string resident(Part part) const { return bytes_text(look_.account.of(part).resident); }

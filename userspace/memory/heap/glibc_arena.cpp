@@ -14,6 +14,7 @@ constexpr std::uint64_t kNextFromBins = 2048, kTopBeforeBins = 16;
 constexpr std::uint64_t kSystemMem = 2072, kSystemMemBefore223 = 2064;
 constexpr std::uint64_t kLongestHead = 256;  // of malloc_state before bins
 constexpr std::uint64_t kLargestData = std::uint64_t{64} << 20;
+constexpr int kArenaTries = 4;
 constexpr std::size_t kMostArenas = 1 << 16, kMostCandidates = 64;
 constexpr std::array<std::uint64_t, 2> kHeapInfoSizes{0x30, 0x20};
 
@@ -90,13 +91,7 @@ std::optional<GlibcArenas> arenas_of(const ProcessMemory& memory, std::uint64_t 
   return found;
 }
 
-}  // namespace
-
-std::uint64_t read_top(const ProcessMemory& memory, const GlibcLayout& layout, std::uint64_t arena) {
-  return memory.load<std::uint64_t>(arena + layout.bins - kTopBeforeBins).value_or(0);
-}
-
-std::optional<GlibcArenas> find_glibc_arenas(const Target& target) {
+std::optional<GlibcArenas> look_for_arenas(const Target& target) {
   std::vector<std::uint64_t> words;
   for (const Mapping& mapping : target.mappings) {
     std::uint64_t size = mapping.end - mapping.start;
@@ -112,6 +107,23 @@ std::optional<GlibcArenas> find_glibc_arenas(const Target& target) {
     }
   }
   return std::nullopt;
+}
+
+bool uses_brk(const std::vector<Mapping>& mappings) {
+  return std::ranges::any_of(mappings, [](const Mapping& mapping) { return mapping.path == "[heap]"; });
+}
+
+}  // namespace
+
+std::uint64_t read_top(const ProcessMemory& memory, const GlibcLayout& layout, std::uint64_t arena) {
+  return memory.load<std::uint64_t>(arena + layout.bins - kTopBeforeBins).value_or(0);
+}
+
+std::optional<GlibcArenas> find_glibc_arenas(const Target& target) {
+  std::optional<GlibcArenas> found = look_for_arenas(target);
+  // A bin that was being linked just then looks like none.
+  for (int tries = 1; !found && tries < kArenaTries && uses_brk(target.mappings); ++tries) found = look_for_arenas(target);
+  return found;
 }
 
 }  // namespace dwell::memory::heap

@@ -34,6 +34,10 @@ class GlibcHeap final : public Heap {
   const std::vector<Range>& ranges() const override { return ranges_; }
   const std::vector<Checksum>& checksums() const override { return checksums_; }
   bool has_trim() const override { return true; }
+  std::vector<Range> own_data() const override {
+    std::uint64_t main = found_.arenas[0].address;
+    return {{main, main + found_.layout.arena_size()}};
+  }
 
   WalkQuality walk(const Sink& sink) override {
     for (const GlibcArena& arena : found_.arenas)

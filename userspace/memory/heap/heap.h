@@ -76,6 +76,11 @@ class Heap {
   // Where its blocks are, in address order, blocks with a mapping of their own included.
   virtual const std::vector<Range>& ranges() const = 0;
 
+  // Its variables outside of those ranges: what they point to is not held by that, and may be long gone.
+  virtual std::vector<Range> own_data() const { return {}; }
+  // Every block begins at a multiple of it.
+  virtual std::uint64_t alignment() const { return 16; }
+
   // All blocks of all states in address order, some at a time.
   using Sink = std::function<void(std::span<const Block>)>;
   virtual WalkQuality walk(const Sink& sink) = 0;

@@ -43,6 +43,7 @@ class JemallocHeap final : public Heap {
   const std::vector<Arena>& arenas() const override { return arenas_; }
   const std::vector<Range>& ranges() const override { return ranges_; }
   const std::vector<Checksum>& checksums() const override { return checksums_; }
+  std::uint64_t alignment() const override { return 8; }
   std::size_t extents() const { return extents_.size(); }
 
   WalkQuality walk(const Sink& sink) override {

@@ -3,32 +3,18 @@
 
 #include <algorithm>
 
+#include "userspace/memory/heap/module_data.h"
+
 namespace dwell::memory::heap {
 namespace {
 
 constexpr std::uint64_t kRootBytes = kTreeWords * 8;
-constexpr std::uint64_t kLargestData = std::uint64_t{64} << 20;
 constexpr std::uint64_t kRecordAlignment = 128, kLeafAlignment = 64;
 constexpr int kLookedAt = 1024;            // words of a leaf
+constexpr int kGlance = 32;                // after so many of which none is right, it is no leaf
 constexpr int kFewest = 4;                 // of those that lead to the right record
+constexpr int kCertain = 200;
 constexpr std::size_t kMostTries = 1 << 16, kMostBlocks = 1 << 12;
-
-bool is_anonymous(const Mapping& mapping) {
-  return !mapping.is_file() && mapping.path.empty() && mapping.writable && !mapping.shared;
-}
-
-// Zeroed data that is large enough to hold a root.
-std::vector<Range> zeroed_data(const std::vector<Mapping>& mappings) {
-  std::vector<Range> found;
-  for (std::size_t i = 1; i < mappings.size(); ++i) {
-    const Mapping &before = mappings[i - 1], &mapping = mappings[i];
-    std::uint64_t size = mapping.end - mapping.start;
-    if (is_anonymous(mapping) && before.is_file() && before.end == mapping.start && size >= kRootBytes &&
-        size <= kLargestData)
-      found.push_back({mapping.start, mapping.end});
-  }
-  return found;
-}
 
 class RootFinder {
  public:
@@ -38,7 +24,8 @@ class RootFinder {
   }
 
   std::optional<std::uint64_t> find() {
-    for (const Range& data : zeroed_data(target_.mappings)) look_in(data);
+    for (const Range& data : module_data(target_.mappings))
+      if (data.end - data.start >= kRootBytes && most_ < kCertain) look_in(data);
     return most_ >= kFewest ? std::optional(best_) : std::nullopt;
   }
 
@@ -50,11 +37,12 @@ class RootFinder {
         blocks_.push_back(block);
   }
 
-  // Other pointers lead to a record or two by chance: the root is what leads to most.
+  // Other pointers lead to a record or two by chance: the root is what leads to most. It is looked for no further where it is
+  // certain: behind a library's data may lie, as one mapping with it, all that the program allocated.
   void look_in(const Range& data) {
     std::vector<std::uint64_t> words((data.end - data.start) / 8);
     words.resize(target_.memory.read_some(data.start, words.data(), words.size() * 8) / 8);
-    for (std::size_t i = 0; i < words.size(); ++i) {
+    for (std::size_t i = 0; i < words.size() && most_ < kCertain; ++i) {
       if (words[i] == 0 || words[i] % kLeafAlignment || !in_anonymous(words[i])) continue;
       for (std::uint64_t block : blocks_) {
         std::uint64_t at = data.start + 8 * i;
@@ -86,6 +74,7 @@ class RootFinder {
           if (words[i] == 0) continue;
           ++looked_at;
           good += holds(TreeWord{words[i]}, at + i * kPageSize);
+          if (looked_at == kGlance && good == 0) return 0;
         }
       }
     }

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// BlockIndex: the live blocks of a heap, found by any address inside them. Eight bytes a block, and four a page.
+// BlockIndex: the live blocks of a heap, found by any address inside them. Two bytes a block, and a StartMap.
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <utility>
 #include <vector>
 
 #include "userspace/memory/heap/heap.h"
+#include "userspace/memory/reach/chunked_vector.h"
+#include "userspace/memory/reach/start_map.h"
 
 namespace dwell::memory::reach {
 
@@ -17,52 +19,50 @@ struct LiveBlock {
 
 class BlockIndex {
  public:
-  static constexpr std::uint32_t kNone = ~0u;
+  static constexpr std::uint32_t kNone = StartMap::kNone;
 
   // `ranges`: where blocks are, in address order.
-  explicit BlockIndex(const std::vector<heap::Range>& ranges);
+  explicit BlockIndex(const std::vector<heap::Range>& ranges, std::uint64_t alignment = 16) : starts_(ranges, alignment) {}
   // In address order. What is outside of the ranges, or misaligned, is left out.
   void add(const heap::Block& block);
-  void finish();
+  void finish() { starts_.finish(); }
 
-  std::size_t size() const { return starts_.size(); }
+  std::uint32_t size() const { return starts_.size(); }
   // Region by region in address order: where it is, and which blocks begin in it, [first, last).
   template <typename Visit>
   void for_each_region(Visit visit) const {
-    for (std::size_t i = 0; i < regions_.size(); ++i) {
-      std::uint32_t last = i + 1 < regions_.size() ? regions_[i + 1].first_block : static_cast<std::uint32_t>(size());
-      visit(heap::Range{regions_[i].start, regions_[i].end}, regions_[i].first_block, last);
-    }
+    starts_.for_each_region(visit);
   }
-  // The same as block(), for who knows the region.
-  LiveBlock block_in(const heap::Range& region, std::uint32_t index) const {
-    return {region.start + std::uint64_t{starts_[index]} * 8, std::uint64_t{sizes_[index] & ~kSharesLastWord} * 8};
+  // In address order: visit(index, block).
+  template <typename Visit>
+  void for_each(Visit visit) const {
+    starts_.for_each([&](std::uint32_t index, std::uint64_t address) { visit(index, LiveBlock{address, usable(index)}); });
   }
-  LiveBlock block(std::uint32_t index) const;
+  StartMap::Cursor cursor(const heap::Range& region) const { return {starts_, region}; }
+  LiveBlock block(std::uint32_t index) const { return {starts_.address(index), usable(index)}; }
+  std::uint64_t usable(std::uint32_t index) const {
+    std::uint64_t units = sizes_[index] & ~kSharesLastWord;
+    return (units == kLarge ? large_usable(index) : units) * 8;
+  }
   // The block that `word` points to or into; kNone: none. The header of the block behind is no part of a block, though
   // glibc lets the program use its first word: nothing but the allocator points there.
   std::uint32_t find(std::uint64_t word) const {
-    return word - lowest_ < span_ ? find_in_regions(word) : kNone;
+    StartMap::Found found = starts_.at_or_before(word);
+    if (found.index == kNone) return kNone;
+    std::uint64_t size = usable(found.index);
+    if (sizes_[found.index] & kSharesLastWord && size > 8) size -= 8;
+    return word - found.address < size ? found.index : kNone;
   }
+  // Where those begin that are marked. The index is of no use afterwards.
+  StartMap take_marked(const std::vector<bool>& marked) &&;
 
  private:
-  static constexpr std::uint32_t kSharesLastWord = 1u << 31;
-  struct Region {
-    std::uint64_t start, end;
-    std::size_t first_page;      // in page_first_
-    std::uint32_t first_block;
-  };
-  std::uint32_t find_in_regions(std::uint64_t word) const;
-  const Region* region_of(std::uint64_t address) const;
-  const Region& region_of_block(std::uint32_t index) const;
+  static constexpr std::uint16_t kSharesLastWord = 1u << 15, kLarge = kSharesLastWord - 1;
+  std::uint64_t large_usable(std::uint32_t index) const;
 
-  std::vector<Region> regions_;
-  std::uint64_t lowest_ = 0, span_ = 0;
-  std::vector<std::uint32_t> page_first_;  // how many blocks begin before this page
-  std::vector<std::uint32_t> starts_;      // from the region's start, in 8 bytes
-  std::vector<std::uint32_t> sizes_;       // in 8 bytes; the highest bit: the last word is not the block's alone
-  std::size_t region_ = 0, page_ = 0;      // while blocks are added
-  mutable std::size_t last_region_ = 0;
+  StartMap starts_;
+  ChunkedVector<std::uint16_t> sizes_;  // in 8 bytes; the highest bit: the last word is not the block's alone
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> large_;
 };
 
 }  // namespace dwell::memory::reach

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "userspace/memory/reach/block_index.h"
+#include "userspace/memory/reach/graph.h"
 
 namespace dwell::memory::reach {
 
@@ -18,10 +19,12 @@ class Candidates {
  public:
   static constexpr int kMostLooks = 8;
 
-  // Blocks of this look that were reached in a former one.
-  std::vector<std::uint32_t> known_roots(const BlockIndex& index) const;
-  // What this look reached, `known_roots` included.
-  void add_look(BlockIndex index, std::vector<bool> marked);
+  // Marks what blocks hold that were reached in a former look.
+  void mark_known(const BlockIndex& index, const Graph& graph, std::vector<bool>& marked) const;
+  // What this look reached, mark_known() included.
+  void add_look(const BlockIndex& index, const std::vector<bool>& marked);
+  // The blocks of the look that was added last, for the next one.
+  void keep(BlockIndex index, const std::vector<bool>& marked) { reached_ = std::move(index).take_marked(marked); }
 
   int looks() const { return looks_; }
   // Two looks in a row reached nothing new of them, or there are none left.
@@ -31,8 +34,7 @@ class Candidates {
 
  private:
   int looks_ = 0, quiet_ = 0;
-  BlockIndex last_{{}};        // of the last look
-  std::vector<bool> reached_;  // in it
+  StartMap reached_{{}, 16};  // in the last look
   std::vector<LiveBlock> candidates_;
 };
 

@@ -9,10 +9,8 @@
 #include <tuple>
 
 #include "userspace/base/clock.h"
-#include "userspace/memory/account/thread_stacks.h"
-#include "userspace/memory/heap/careful_reader.h"
-#include "userspace/memory/heap/heaps.h"
 #include "userspace/memory/reach/candidates.h"
+#include "userspace/memory/reach/live_heap.h"
 #include "userspace/memory/reach/roots.h"
 
 namespace dwell::memory::reach {
@@ -39,88 +37,44 @@ class LeakFinder {
 
  private:
   Result<void> look() {
-    Result<std::vector<MappingUse>> uses = read_smaps(options_.pid);
-    if (!uses) return uses.error();
-    std::vector<Mapping> mappings;
-    for (const MappingUse& use : *uses) mappings.push_back(use.mapping);
-    heap::Target target{reader_.memory(), reader_.pages(), mappings};
-    heap::FoundHeaps found = heap::find_heaps(target);
-    if (found.heaps.empty())
-      return Error{fmt::format("find leaks of PID {}: {}", options_.pid, found.none), "", Exit::kUnsupported};
-    // Where another allocator was put in glibc's place, glibc's own heap holds next to nothing: all of them are looked at.
-    std::vector<heap::Range> ranges, unknown;
-    for (const auto& one : found.heaps) ranges.insert(ranges.end(), one->ranges().begin(), one->ranges().end());
-    std::sort(ranges.begin(), ranges.end(), [](const heap::Range& a, const heap::Range& b) { return a.start < b.start; });
-    BlockIndex index(ranges);
-    add_blocks(found, index, unknown);
-
-    WordScan scan(target);
-    Result<std::vector<std::uint32_t>> roots = find_roots(target, *uses, ranges, unknown, index, scan);
-    if (!roots) return roots.error();
+    auto live = LiveHeap::read(fmt::format("find leaks of PID {}", options_.pid), reader_, registers_);
+    if (!live) return live.error();
+    const BlockIndex& index = (*live)->index();
+    WordScan scan((*live)->target());
+    std::vector<std::uint32_t> roots = find_roots(**live, scan);
     Graph graph(index, scan);
     std::vector<bool> marked(index.size());
-    graph.mark(std::move(*roots), marked);
-    graph.mark(candidates_.known_roots(index), marked);
+    graph.mark(roots, marked);
+    candidates_.mark_known(index, graph, marked);
     if (scan.swapped_pages())
       report_.unsettled = fmt::format("{} pages are in swap, and what they hold cannot be told", scan.swapped_pages());
     if (graph.cut()) report_.unsettled = "there are more pointers than can be kept";
-    describe(target, found, index, graph, std::move(marked));
+    candidates_.add_look(index, marked);
+    if (candidates_.settled()) describe(**live, graph);
+    candidates_.keep((*live)->take_index(), marked);
     return {};
   }
 
-  void add_blocks(heap::FoundHeaps& found, BlockIndex& index, std::vector<heap::Range>& unknown) {
-    std::vector<heap::Block> live;
-    for (auto& one : found.heaps) {
-      one->walk([&](std::span<const heap::Block> blocks) {
-        for (const heap::Block& block : blocks) {
-          if (is_live(block.state)) found.heaps.size() > 1 ? live.push_back(block) : index.add(block);
-          if (block.state == heap::BlockState::kUnknown) unknown.push_back({block.address, block.address + block.usable});
-        }
-      });
-    }
-    std::sort(live.begin(), live.end(), [](const heap::Block& a, const heap::Block& b) { return a.address < b.address; });
-    for (const heap::Block& block : live) index.add(block);
-    index.finish();
-  }
-
-  Result<std::vector<std::uint32_t>> find_roots(const heap::Target& target, const std::vector<MappingUse>& uses,
-                                                const std::vector<heap::Range>& ranges,
-                                                const std::vector<heap::Range>& unknown, const BlockIndex& index,
-                                                WordScan& scan) {
-    Result<std::vector<ThreadRegisters>> threads = registers_.read();
-    if (!threads) return threads.error();
-    std::vector<ThreadStack> stacks = find_thread_stacks(target);
-    // What a thread on a CPU last told of its stack is old: all of it counts.
-    for (ThreadStack& stack : stacks) {
-      stack.stack_pointer = 0;
-      for (const ThreadRegisters& thread : *threads)
-        if (!thread.running && stack.range.contains(thread.stack_pointer)) stack.stack_pointer = thread.stack_pointer;
-      for (const ThreadRegisters& thread : *threads)
-        if (thread.running && (thread.tid == stack.tid || stack.range.contains(thread.stack_pointer))) stack.stack_pointer = 0;
-    }
-    std::vector<std::uint32_t> roots = roots_in(root_ranges(uses, ranges, stacks, unknown), index, scan);
-    std::vector<std::uint32_t> in_code = roots_in_code(generated_code(uses), index, scan);
+  std::vector<std::uint32_t> find_roots(const LiveHeap& live, WordScan& scan) {
+    const BlockIndex& index = live.index();
+    std::vector<std::uint32_t> roots = roots_in(live.root_ranges(), index, scan);
+    std::vector<std::uint32_t> in_code = roots_in_code(generated_code(live.uses()), index, scan);
     roots.insert(roots.end(), in_code.begin(), in_code.end());
-    for (const ThreadRegisters& thread : *threads) add_roots(thread.words, index, roots);
+    for (const ThreadRegisters& thread : live.threads()) add_roots(thread.words, index, roots);
     add_roots(kernel_words(options_.pid), index, roots);
     return roots;
   }
 
-  void describe(const heap::Target& target, const heap::FoundHeaps& found, BlockIndex& index, const Graph& graph,
-                std::vector<bool> marked) {
-    report_.allocator = found.heaps.back()->name();
+  void describe(const LiveHeap& live, const Graph& graph) {
+    report_.allocator = live.allocator();
     report_.edges = graph.edges();
-    report_.live_blocks = index.size();
-    report_.live_bytes = 0;
-    for (std::uint32_t i = 0; i < index.size(); ++i) report_.live_bytes += index.block(i).usable;
-    BlockIndex kept = index;
-    candidates_.add_look(std::move(kept), std::move(marked));
-    if (!candidates_.settled()) return;
+    report_.live_blocks = live.index().size();
+    report_.live_bytes = live.live_bytes();
     std::vector<std::uint32_t> unreachable;
-    for (const LiveBlock& block : candidates_.unreachable()) unreachable.push_back(index.find(block.address));
+    for (const LiveBlock& block : candidates_.unreachable()) unreachable.push_back(live.index().find(block.address));
     report_.lost_blocks = unreachable.size();
     for (const LiveBlock& block : candidates_.unreachable()) report_.lost_bytes += block.usable;
-    group(target, lost_blocks(index, graph, unreachable));
+    group(live.target(), lost_blocks(live.index(), graph, unreachable));
   }
 
   void group(const heap::Target& target, const std::vector<LostBlock>& lost) {

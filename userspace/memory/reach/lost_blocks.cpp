@@ -13,8 +13,9 @@ class LostBlocks {
 
   std::vector<LostBlock> find() {
     for (std::uint32_t block : all_)
-      for (std::uint32_t target : graph_.from(block))
+      graph_.for_each_target(block, [&](std::uint32_t target) {
         if (std::size_t at = place_of(target); at < all_.size()) held_[at] = true;
+      });
     for (std::size_t i = 0; i < all_.size(); ++i)
       if (!held_[i]) take(i, false);
     for (std::size_t i = 0; i < all_.size(); ++i)  // all that is left lies in rings, or behind one
@@ -35,14 +36,14 @@ class LostBlocks {
     while (!open.empty()) {
       std::size_t at = open.back();
       open.pop_back();
-      for (std::uint32_t target : graph_.from(all_[at])) {
+      graph_.for_each_target(all_[at], [&](std::uint32_t target) {
         std::size_t next = place_of(target);
-        if (next == all_.size() || visited_[next]) continue;
+        if (next == all_.size() || visited_[next]) return;
         visited_[next] = true;
         ++lost.held_blocks;
-        lost.held_bytes += index_.block(target).usable;
+        lost.held_bytes += index_.usable(target);
         open.push_back(next);
-      }
+      });
     }
     found_.push_back(lost);
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/threads/data_symbols.h"
+#include "userspace/process/data_symbols.h"
 
 #include <elf.h>
 #include <fmt/core.h>
@@ -16,16 +16,6 @@ namespace {
 
 constexpr std::uint64_t kFarthestZeros = std::uint64_t{1}
                                          << 30;  // of a module's zeroed data from its file's end
-
-const ElfSymbol* object_at(const ElfFile& elf, std::uint64_t vaddr) {
-  const ElfSymbol* best = nullptr;
-  for (const ElfSymbol& symbol : elf.symbols()) {
-    if (symbol.type != STT_OBJECT || !symbol.defined || symbol.size == 0) continue;
-    if (vaddr < symbol.vaddr || vaddr - symbol.vaddr >= symbol.size) continue;
-    if (!best || symbol.size < best->size) best = &symbol;
-  }
-  return best;
-}
 
 std::string_view last_part(std::string_view path) { return path.substr(path.rfind('/') + 1); }
 
@@ -62,6 +52,9 @@ const DataSymbols::Module* DataSymbols::module_of(const Mapping& mapping) {
   search.foreign_root = !has_our_root(pid_);
   search.roots.insert(search.roots.begin(), fmt::format("/proc/{}/root", living_thread(pid_)));
   module->debug = find_debug_file(module->elf.get(), module->elf->build_id(), mapping.path, search).elf;
+  add_objects(module->elf.get(), *module);
+  add_objects(module->debug.get(), *module);
+  module->by_address.build();
   known->second = std::move(module);
   return known->second.get();
 }
@@ -82,21 +75,37 @@ const DataSymbols::Module* DataSymbols::module_around(std::uint64_t address) {
   return nullptr;
 }
 
-std::optional<std::string> DataSymbols::symbol_at(std::uint64_t address) {
+void DataSymbols::add_objects(const ElfFile* elf, Module& module) {
+  if (!elf) return;
+  for (const ElfSymbol& symbol : elf->symbols()) {
+    if (symbol.type != STT_OBJECT || !symbol.defined || symbol.size == 0 || symbol.vaddr + symbol.size < symbol.vaddr) continue;
+    module.by_address.add(symbol.vaddr, symbol.vaddr + symbol.size, static_cast<std::uint32_t>(module.objects.size()));
+    module.objects.push_back(&symbol);
+  }
+}
+
+std::optional<DataObject> DataSymbols::object_around(std::uint64_t address) {
   const Module* module = module_around(address);
   if (!module) return std::nullopt;
-  std::uint64_t vaddr = address - module->bias;
-  const ElfSymbol* symbol = object_at(*module->elf, vaddr);
-  if (!symbol && module->debug) symbol = object_at(*module->debug, vaddr);
-  if (!symbol) return std::nullopt;
-  std::string words = demangle(symbol->name, DemangleWidth::kShort);
-  if (vaddr != symbol->vaddr) words += fmt::format("+{}", vaddr - symbol->vaddr);
-  if (module->is_library) words += " of " + module->name;
-  return words;
+  std::uint32_t found = module->by_address.find(address - module->bias);
+  if (found == IntervalMap::kNone) return std::nullopt;
+  const ElfSymbol& symbol = *module->objects[found];
+  std::string name = demangle(symbol.name, DemangleWidth::kShort);
+  if (module->is_library) name += " of " + module->name;
+  return DataObject{std::move(name), symbol.vaddr + module->bias, symbol.size};
+}
+
+std::string DataSymbols::place_in_module(std::uint64_t address) {
+  const Module* module = module_around(address);
+  return module ? fmt::format("{}+{:#x}", module->name, address - module->bias) : "";
 }
 
 std::string DataSymbols::describe(std::uint64_t address) {
-  if (std::optional<std::string> symbol = symbol_at(address)) return *symbol;
+  if (std::optional<DataObject> object = object_around(address)) {
+    if (object->start == address) return object->name;
+    std::size_t name_end = std::min(object->name.find(" of "), object->name.size());
+    return object->name.insert(name_end, fmt::format("+{}", address - object->start));
+  }
   std::string words = fmt::format("at {:#x}", address);
   const Mapping* mapping = mapping_of(address);
   if (!mapping) return words;

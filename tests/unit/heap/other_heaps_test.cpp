@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// Heaps of other allocators than glibc's, made up: what is live, what is free, and what happens when they change or lie.
+#include <gmock/gmock.h>
+
+#include "tests/unit/heap/allocator_images.h"
+#include "userspace/memory/heap/heaps.h"
+
+namespace dwell::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAreArray;
+using ::testing::Not;
+using memory::heap::Block;
+
+struct Seen {
+  std::string name;
+  std::vector<std::uint64_t> live, free;
+};
+
+Seen walk(const memory::heap::Target& target) {
+  memory::heap::FoundHeaps found = memory::heap::find_heaps(target);
+  if (found.heaps.empty()) return {};
+  Seen seen{found.heaps[0]->name(), {}, {}};
+  found.heaps[0]->walk([&](std::span<const Block> blocks) {
+    for (const Block& block : blocks) {
+      if (is_live(block.state)) seen.live.push_back(block.address);
+      if (block.state == memory::heap::BlockState::kFree) seen.free.push_back(block.address);
+    }
+  });
+  return seen;
+}
+
+struct Kind {
+  const char* name;
+  AllocatorImage (*make)();
+};
+
+class MadeUp : public ::testing::TestWithParam<Kind> {};
+
+TEST_P(MadeUp, ShowsWhatIsLiveAndWhatIsFree) {
+  AllocatorImage image = GetParam().make();
+  AllocatorTarget target(image);
+  Seen seen = walk(target.target());
+  EXPECT_EQ(seen.name, GetParam().name);
+  std::ranges::sort(image.live);
+  EXPECT_THAT(seen.live, ElementsAreArray(image.live));
+  for (std::uint64_t free : image.free) EXPECT_THAT(seen.free, Contains(free));
+}
+
+// The kernel merges what is mapped right behind zeroed data with it.
+TEST_P(MadeUp, IsFoundThoughOtherMemoryGoesOnBehindTheLibrary) {
+  AllocatorImage image = GetParam().make();
+  for (std::size_t i = 1; i < image.memory.mappings().size(); ++i) {
+    Mapping& mapping = image.memory.mappings()[i];
+    if (!mapping.is_file() && image.memory.mappings()[i - 1].is_file()) mapping.end = mapping.start + (100 << 20);
+  }
+  AllocatorTarget target(image);
+  EXPECT_EQ(walk(target.target()).name, GetParam().name);
+}
+
+INSTANTIATE_TEST_SUITE_P(Allocators, MadeUp,
+                         ::testing::Values(Kind{"musl mallocng", musl_image}, Kind{"mimalloc 2", mimalloc_image},
+                                           Kind{"tcmalloc (gperftools)", tcmalloc_image}, Kind{"jemalloc 5.3", jemalloc_image}),
+                         [](const auto& kind) { return std::string(kind.param.name).substr(0, 4); });
+
+// A block that was handed out is the program's: what it points to is no list of free blocks.
+TEST(Mimalloc, DoesNotFollowAListThatIsLongerThanItSays) {
+  AllocatorImage image = mimalloc_image();
+  std::uint64_t last_free = image.free.back();
+  image.memory.store(last_free, image.live[0]);
+  AllocatorTarget target(image);
+  Seen seen = walk(target.target());
+  EXPECT_THAT(seen.live, Contains(image.live[0]));
+  EXPECT_THAT(seen.free, Not(Contains(image.live[0])));
+}
+
+TEST(Tcmalloc, DoesNotFollowAListThatIsLongerThanItSays) {
+  AllocatorImage image = tcmalloc_image();
+  image.memory.store(image.free[1], image.live[0]);
+  AllocatorTarget target(image);
+  EXPECT_THAT(walk(target.target()).live, Contains(image.live[0]));
+}
+
+TEST(FoundHeaps, NameTheLibraryWhoseHeapCouldNotBeRead) {
+  AllocatorImage image;
+  image.memory.map(0x7f0000100000, 0x1000, "/lib/libjemalloc.so.1", 7);
+  AllocatorTarget target(image);
+  memory::heap::FoundHeaps found = memory::heap::find_heaps(target.target());
+  EXPECT_EQ(found.unread, "libjemalloc.so.1");
+  EXPECT_THAT(found.none, ::testing::HasSubstr("kept changing"));
+}
+
+}  // namespace
+}  // namespace dwell::testing

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/memory/reach/held_sums.h"
+
+#include <algorithm>
+
+namespace dwell::memory::reach {
+namespace {
+
+constexpr std::size_t kLongestPath = 6;
+constexpr std::size_t kMostKinds = 1 << 16;  // of one holder; further ones count by their class only
+
+}  // namespace
+
+HeldSums::HeldSums(const BlockIndex& index, const Graph& graph, const DominatorTree& tree, std::span<const RootEdge> edges,
+                   std::uint32_t roots, const std::vector<TypeNumber>& types)
+    : index_(index), graph_(graph), tree_(tree), edges_(edges), roots_(roots), types_(types) {
+  retain();
+}
+
+template <typename Visit>
+void HeldSums::for_each_vertex(Visit visit) const {
+  for (std::uint32_t block = 0; block < index_.size(); ++block)
+    if (tree_.is_vertex(block))
+      if (std::uint32_t vertex = tree_.of_block(block)) visit(block, vertex);
+}
+
+// A dominator has a smaller number than what it dominates.
+void HeldSums::retain() {
+  retained_.resize(tree_.vertices());
+  for_each_vertex([&](std::uint32_t block, std::uint32_t vertex) {
+    retained_[vertex] += index_.usable(block);
+    tree_.for_each_single(block, [&](std::uint32_t single) { retained_[vertex] += index_.usable(single); });
+  });
+  for (const RootEdge& edge : edges_)
+    if (!tree_.is_vertex(edge.block)) retained_[tree_.of_root(edge.root)] += index_.usable(edge.block);
+  for (std::uint32_t i = tree_.vertices(); i-- > 1;) retained_[tree_.dominator(i)] += retained_[i];
+}
+
+void HeldSums::inherit(const std::vector<std::uint32_t>& of_roots) {
+  auto several = static_cast<std::uint16_t>(of_roots.size()), others = static_cast<std::uint16_t>(of_roots.size() + 1);
+  owners_.assign(tree_.vertices(), several);
+  inherited_.assign(tree_.vertices(), 0);
+  std::vector<bool> is_root(tree_.vertices());
+  for (std::uint32_t root = 0; root < roots_; ++root) {
+    is_root[tree_.of_root(root)] = true;
+    owners_[tree_.of_root(root)] = others;
+  }
+  for (std::size_t i = 0; i < of_roots.size(); ++i) owners_[tree_.of_root(of_roots[i])] = static_cast<std::uint16_t>(i);
+  if (!types_.empty())
+    for_each_vertex([&](std::uint32_t block, std::uint32_t vertex) { inherited_[vertex] = types_[block]; });
+  for (std::uint32_t i = 1; i < tree_.vertices(); ++i) {
+    if (is_root[i] || tree_.dominator(i) == 0) continue;
+    owners_[i] = owners_[tree_.dominator(i)];
+    if (!inherited_[i]) inherited_[i] = inherited_[tree_.dominator(i)];
+  }
+}
+
+HeldSums::Label HeldSums::label(std::uint32_t block, std::uint32_t vertex) const {
+  TypeNumber own = types_.empty() ? 0 : types_[block];
+  TypeNumber type = own ? own : inherited_[vertex];
+  return {.owner = static_cast<std::uint16_t>(owners_[vertex] & 0x7fff), .inherited = type != own, .type = type};
+}
+
+void HeldSums::add(Groups& to, std::uint32_t block, TypeNumber type) const {
+  TypeNumber own = types_.empty() ? 0 : types_[block];
+  std::uint64_t usable = index_.usable(block);
+  Kind kind{type, type && !own, type ? 0 : usable};
+  if (to.size() >= kMostKinds && !to.contains(kind)) std::get<2>(kind) = 0;
+  to[kind].add(usable);
+}
+
+std::vector<HeldSums::Groups> HeldSums::group(const std::vector<std::uint32_t>& of_roots, std::vector<Label>* labels) {
+  inherit(of_roots);
+  std::vector<Groups> groups(of_roots.size() + 3);
+  std::vector<bool> met(index_.size());
+  if (labels) labels->resize(index_.size());
+  auto meet = [&](std::uint32_t block, const Label& found) {
+    met[block] = true;
+    add(groups[found.owner], block, found.type);
+    if (labels) (*labels)[block] = found;
+  };
+  for_each_vertex([&](std::uint32_t block, std::uint32_t vertex) {
+    meet(block, label(block, vertex));
+    tree_.for_each_single(block, [&](std::uint32_t single) { meet(single, label(single, vertex)); });
+  });
+  for (const RootEdge& edge : edges_)
+    if (!tree_.is_vertex(edge.block)) meet(edge.block, label(edge.block, tree_.of_root(edge.root)));
+  for (std::uint32_t block = 0; block < index_.size(); ++block)
+    if (!met[block])
+      meet(block, {.owner = static_cast<std::uint16_t>((of_roots.size() + 2) & 0x7fff), .inherited = 0,
+                   .type = types_.empty() ? TypeNumber{0} : types_[block]});
+  return groups;
+}
+
+std::vector<std::vector<HeldSums::Step>> HeldSums::paths(const std::vector<std::uint32_t>& of_roots) const {
+  std::vector<std::vector<Step>> paths(of_roots.size());
+  absl::flat_hash_map<std::uint32_t, std::size_t> ends;  // vertex to path
+  for (std::size_t i = 0; i < of_roots.size(); ++i) ends[tree_.of_root(of_roots[i])] = i;
+  for (std::size_t level = 0; level < kLongestPath && !ends.empty(); ++level) {
+    absl::flat_hash_map<std::uint32_t, std::size_t> next;
+    for (std::uint32_t i = 1; i < tree_.vertices(); ++i) {
+      auto end = ends.find(tree_.dominator(i));
+      if (end != ends.end() && retained_[i] * 10 >= retained_[end->first] * 9) next[i] = end->second;
+    }
+    for_each_vertex([&](std::uint32_t block, std::uint32_t vertex) {
+      if (auto step = next.find(vertex); step != next.end()) paths[step->second].push_back({block, retained_[vertex]});
+    });
+    ends = std::move(next);
+  }
+  return paths;
+}
+
+}  // namespace dwell::memory::reach
