@@ -59,7 +59,8 @@ std::vector<TracerLoader> tracers(const Chosen& chosen, const RecordOptions&, co
 
 std::string before(const Recording& recording, const SectionStyle& how, const Peers&) {
   std::string text;
-  for (const GoReport& report : go_reports(recording)) {
+  for (GoReport& report : go_reports(recording)) {
+    if (go_of(recording).allocs) report.no_heap.clear();  // its samples are shown instead
     if (recording.processes.size() > 1) text += process_text(recording.processes[report.process]) + "\n";
     text += go_report_text(report, {.style = how.style, .sites = how.sites, .stacks = how.stacks});
   }

@@ -38,6 +38,19 @@ Site site_of(const nlohmann::json& heap, const std::string& function) {
 
 class GoSampledHeap : public ::testing::TestWithParam<std::string> {};
 
+// No flag asks for it, and nobody is told of a profile that is missing.
+TEST(GoSampledHeapReport, StandsWhereTheProfileIsMissing) {
+  DWELL_NEEDS_BPF();
+  Program target({target_binary("go/retain")});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  TemporaryFolder folder;
+  Finished recorded = run({dwell_binary(), "record", std::to_string(target.pid()), "-d", "300ms", "-o", folder.file("r.dwell")});
+  ASSERT_EQ(recorded.exit, 0) << recorded.errors;
+  EXPECT_NE(recorded.output.find("Go heap by samples"), std::string::npos) << recorded.output;
+  EXPECT_EQ(recorded.output.find("the program keeps none"), std::string::npos) << recorded.output;
+  EXPECT_NE(recorded.output.find("go:waits (--go-blocked)"), std::string::npos) << recorded.output;
+}
+
 TEST_P(GoSampledHeap, TellsWhatIsKeptAndWhatIsGarbage) {
   DWELL_NEEDS_BPF();
   Scenario scenario = record_scenario({GetParam()}, {});
