@@ -3,6 +3,8 @@
 
 #include <fmt/core.h>
 
+#include <array>
+#include <cstring>
 #include <utility>
 
 #include "symbolizer/named_frames.h"
@@ -80,9 +82,25 @@ std::uint32_t AddressNamer::unit_number(std::uint64_t offset) {
 }
 
 
+namespace {
+
+// Where handlers return to: mov $15,%rax; syscall. It has a local symbol at best, and what lies in front of it is
+// another function.
+bool returns_from_signal(const ElfFile& elf, std::uint64_t offset) {
+  constexpr std::string_view kCode("\x48\xc7\xc0\x0f\x00\x00\x00\x0f\x05", 9);
+  std::array<std::byte, kCode.size()> code{};
+  return elf.read_at(offset, code) && std::memcmp(code.data(), kCode.data(), kCode.size()) == 0;
+}
+
+}  // namespace
+
 NameSource AddressNamer::look_up(const AddressQuery& query, std::vector<ResolvedFrame>& frames) {
   std::uint64_t offset = lookup_offset(query);
   std::size_t before = frames.size();
+  if (module_.has_file() && module_.elf && returns_from_signal(*module_.elf, query.offset)) {
+    frames.push_back({kSignalFrame, kSignalFrame, {}, 0, true, false});
+    return NameSource::kSymbols;
+  }
   NameSource source = module_.has_file() ? look_up_in_file(offset, frames) : look_up_in_map(offset, frames);
   if (frames.size() == before) {
     frames.push_back({keep(fallback_name(module_.ref, query.offset)), {}, {}, 0, false, false});
@@ -108,10 +126,10 @@ NameSource AddressNamer::look_up_in_file(std::uint64_t offset, std::vector<Resol
   // What the line table says about code that no function's entry describes.
   bool has_line = debug_info_ && !scratch_.empty();
   if (!has_line) {
-    if (std::optional<GoFunction> go = module_.go.find(*vaddr)) {
-      frames.push_back({go->name, go->name, go->file, go->line, true, false});
-      return NameSource::kSymbols;
-    }
+    std::vector<GoFunction> calls = module_.inlining.calls_at(module_.go, *vaddr);
+    for (const GoFunction& go : calls)
+      frames.push_back({go.name, go.name, go.file, go.line, true, &go != &calls.back()});
+    if (!calls.empty()) return NameSource::kSymbols;
   }
   if (!symbol && !has_line) return NameSource::kNone;
   std::string_view file = has_line ? keep_path(scratch_.back().file) : std::string_view();

@@ -14,6 +14,7 @@
 
 #include "symbolizer/debug_files.h"
 #include "symbolizer/dwarf_info.h"
+#include "symbolizer/go_inline.h"
 #include "symbolizer/go_table.h"
 #include "symbolizer/perf_map.h"
 #include "symbolizer/symbol_table.h"
@@ -30,6 +31,7 @@ struct OpenedModule {
   bool is_go = false;
   SymbolTable symbols;
   GoTable go;
+  GoInlining inlining;
   AddressMap names;  // of JIT code or of the kernel
 
   DebugSearch search() const;

@@ -350,6 +350,7 @@ void Symbolizer::Module::open_symbols() {
   if (!module_.is_go || report_.symbols_from != ".dynsym") return;
   module_.go = GoTable::read(*module_.elf);
   if (module_.go.size() == 0) return;
+  module_.inlining = GoInlining::find(module_.elf, module_.go);
   report_.symbols_from = ".gopclntab";
   report_.symbol_count = module_.go.size();
 }

@@ -55,6 +55,9 @@ struct AddressQuery {
   bool is_return_address = false;  // the call is before it, and may be the last instruction of its function
 };
 
+// The frame between a signal's handler and what it interrupted, as debuggers call it.
+inline constexpr std::string_view kSignalFrame = "<signal handler called>";
+
 // Texts live as long as the Symbolizer.
 struct ResolvedFrame {
   std::string_view function;     // as shown; never empty

@@ -93,6 +93,13 @@ std::string replace_brackets(std::string_view text, char open, char close, bool 
       continue;
     }
     bool arrow = text[i] == '>' && i > 0 && text[i - 1] == '-';
+    // "main.(*Server).serve": what stands in a name of Go's is whose method it is.
+    bool receiver = open == '(' && depth == 0 && text[i] == open && i > 0 && text[i - 1] == '.';
+    if (std::size_t end = receiver ? text.find(close, i) : text.npos; end != text.npos) {
+      result += text.substr(i, end + 1 - i);
+      i = end;
+      continue;
+    }
     if (text[i] == open) {
       if (depth++ == 0 && keep_brackets) (result += open) += text.substr(i + 1).starts_with(close) ? "" : "…";
     } else if (text[i] == close && !arrow) {

@@ -88,6 +88,21 @@ TEST_F(Processes, AForkedChildChangesNothingUnlessItIsFollowed) {
   expect_no_surprise(report);
 }
 
+TEST_F(Processes, OfOneThatHasChildrenItSaysSoAndWhatToType) {
+  DWELL_NEEDS_BPF();
+  // They end with it.
+  Program master({"sh", "-c", "setpriv --pdeathsig KILL sleep 60 & setpriv --pdeathsig KILL sleep 60 & echo ready; wait"});
+  ASSERT_TRUE(master.wait_for_output("ready"));
+  std::string pid = std::to_string(master.pid());
+  ASSERT_TRUE(eventually([&] { return run({"pgrep", "-c", "-P", pid, "-x", "sleep"}).output == "2\n"; }));
+  Finished recorded = run({dwell_binary(), "record", "-p", pid, "-d", "100ms", "-o", folder_.file("r.dwell")});
+  EXPECT_EQ(recorded.exit, 0) << recorded.errors;
+  std::string told = "it has 2 child processes, which are not recorded: ";
+  EXPECT_NE(recorded.errors.find(told), std::string::npos) << recorded.errors;
+  EXPECT_NE(recorded.errors.find("; for the busiest: dwell record -p "), std::string::npos) << recorded.errors;
+  EXPECT_NE(report(folder_.file("r.dwell")).dump().find(told), std::string::npos);
+}
+
 TEST_F(Processes, AFollowedChildIsAProcessOfItsOwn) {
   start({"fork"}, {"--follow-forks"});
   tell("go", "child waits");

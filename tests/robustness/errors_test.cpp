@@ -97,6 +97,23 @@ TEST_F(Errors, A32BitProcessIsRefused) {
   expect_error(record(target.pid(), {"-o", folder_.file("x.dwell")}), Exit::kUnsupported, "not a 64-bit", "only 64-bit");
 }
 
+// Its system calls have other numbers: what threads wait for would be told wrongly.
+TEST_F(Errors, A32BitProcessIsRefusedByEveryCommandAlike) {
+  DWELL_NEEDS_BPF();
+  Program target({target_binary("pause32")});
+  if (!eventually([&] { return !target.running() || run({"pgrep", "-x", "pause32"}).exit == 0; }) || !target.running())
+    GTEST_SKIP() << "this kernel runs no 32-bit programs";
+  std::string pid = std::to_string(target.pid()), output = folder_.file("x.dwell");
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"threads", "-p", pid}, {"clocks", "-p", pid}, {"record", "--threads", "-p", pid, "-o", output},
+        {"record", "-o", output, "--", target_binary("pause32")}}) {
+    std::vector<std::string> whole = {dwell_binary()};
+    whole.insert(whole.end(), command.begin(), command.end());
+    expect_error(run(whole), Exit::kUnsupported, "not a 64-bit", "only 64-bit");
+    EXPECT_FALSE(std::filesystem::exists(output)) << command[0];
+  }
+}
+
 TEST_F(Errors, AGoProgramWithoutACAllocatorIsRefusedIfItsOwnMemoryIsNotWanted) {
   DWELL_NEEDS_BPF();
   if (run({"sh", "-c", "command -v go"}).exit != 0) GTEST_SKIP() << "go is not installed";

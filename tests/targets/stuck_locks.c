@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
+#include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
 
 #include "tests/targets/scenario.h"
 
@@ -348,6 +350,78 @@ static void locks_hard(void) {
   for (size_t i = 0; i < HARD_LOCKERS; i++) start(lock_hard, (void *)i, "locker");
 }
 
+/* ---- signals ---- */
+
+/* Larger than what threads keep for themselves: each call takes the lock of the thread's arena. */
+static void allocate(void) {
+  char *block = malloc(ALLOCATED);
+  block[0] = 1;
+  __asm__ volatile("" ::"r"(block) : "memory");
+  free(block);
+}
+static void allocate_in_handler(int signal) {
+  (void)signal;
+  allocate();
+}
+NOINLINE static void *allocate_for_ever(void *argument) {
+  for (;;) allocate();
+  return argument;
+}
+static void handler_allocates(void) {
+  signal(SIGUSR1, allocate_in_handler);
+  pthread_t allocating = start(allocate_for_ever, NULL, "allocating");
+  while (!all_but_this_sleep())
+    for (int i = 0; i < 100; i++) {
+      pthread_kill(allocating, SIGUSR1);
+      usleep(100);
+    }
+}
+
+static void post_the_semaphore(int signal) {
+  (void)signal;
+  sem_post(&tokens);
+}
+static void handler_posts(void) { signal(SIGALRM, post_the_semaphore); }
+static void *wait_for_the_handler(void *argument) {
+  while (sem_wait(&tokens)) {
+  }
+  return argument;
+}
+
+static int raised_by_anybody;
+static void system_v(void) {
+  raised_by_anybody = semget(IPC_PRIVATE, 1, 0600);
+  printf("semaphore %d\n", raised_by_anybody);
+}
+static void *wait_in_system_v(void *argument) {
+  struct sembuf down = {0, -1, 0};
+  semop(raised_by_anybody, &down, 1);
+  return argument;
+}
+
+/* ---- workers without work ---- */
+
+static pthread_mutex_t own_lock[WORKERS];
+static pthread_cond_t own_condition[WORKERS];
+NOINLINE static void *work_when_told(void *argument) {
+  size_t i = (size_t)argument;
+  pthread_mutex_lock(&own_lock[i]);
+  for (;;) pthread_cond_wait(&own_condition[i], &own_lock[i]);
+  return argument;
+}
+NOINLINE static void *clean_when_told(void *argument) {
+  for (;;) sem_wait(&tokens);
+  return argument;
+}
+static void own_conditions(void) {
+  for (size_t i = 0; i < WORKERS; i++) {
+    pthread_mutex_init(&own_lock[i], NULL);
+    pthread_cond_init(&own_condition[i], NULL);
+    start(work_when_told, (void *)i, "worker");
+  }
+  start(clean_when_told, NULL, "cleaner");
+}
+
 static const struct scenario scenarios[] = {
     {"ab_ba", ab_ba, 0, NULL},
     {"three_cycle", three_cycle, 0, NULL},
@@ -367,6 +441,10 @@ static const struct scenario scenarios[] = {
     {"convoy", convoy, 0, NULL},
     {"timed_circle", timed_circle, 0, NULL},
     {"locks_hard", locks_hard, 1, NULL},
+    {"handler_allocates", handler_allocates, 0, NULL},
+    {"handler_posts", handler_posts, 0, wait_for_the_handler},
+    {"system_v", system_v, 0, wait_in_system_v},
+    {"own_conditions", own_conditions, 0, NULL},
 };
 
 SCENARIO_MAIN

@@ -2,6 +2,8 @@
 // Locks, their owners, and what is concluded from them.
 #include <fmt/core.h>
 #include <gmock/gmock.h>
+#include <sys/ipc.h>
+#include <sys/sem.h>
 
 #include "tests/targets/stuck_locks.h"
 #include "tests/threads/threads_harness.h"
@@ -201,6 +203,60 @@ TEST(Stalled, WhenNobodyIsLeftWhoCouldSignal) {
   EXPECT_EQ(words_of_lock(look.report, threads_named(look.report, "waiter")[0]), "condition variable filled");
 }
 
+TEST(Stalled, IsOnlyPossibleWhereAHandlerMayWakeIt) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("handler_posts", "stuck_locks");
+  ASSERT_TRUE(eventually([&] {
+    return threads_named(look_at(target.pid()).report, "stuck_locks")[0]["wait"] == "semaphore";
+  }));
+  LookedAt early = look_at(target.pid());
+  EXPECT_EQ(early.exit, 0);
+  EXPECT_EQ(early.report["verdicts"].size(), 0u) << early.report["verdicts"];
+  LookedAt late = look_at(target.pid(), {"--stuck-after", "1ms"});
+  EXPECT_EQ(late.exit, 0);
+  ASSERT_EQ(verdicts_of(late.report, "stalled").size(), 1u) << late.report["verdicts"];
+  json stalled = verdicts_of(late.report, "stalled")[0];
+  EXPECT_EQ(stalled["certainty"], "possible");
+  EXPECT_EQ(stalled["stuck_for_good"], false);
+  EXPECT_THAT(stalled["evidence"].dump(), HasSubstr("it handles SIGALRM"));
+}
+
+// Any process may raise it.
+TEST(Stalled, IsNobodyWhoWaitsForASystemVSemaphore) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("system_v", "stuck_locks");
+  struct Removed {  // it outlives its processes
+    int id = -1;
+    ~Removed() { ::semctl(id, 0, IPC_RMID); }
+  } semaphore;
+  ASSERT_EQ(std::sscanf(target.output().c_str(), "semaphore %d", &semaphore.id), 1) << target.output();
+  ASSERT_TRUE(eventually([&] {
+    return threads_named(look_at(target.pid()).report, "stuck_locks")[0]["wait"] == "semaphore";
+  }));
+  LookedAt look = look_at(target.pid(), {"--stuck-after", "1ms"});
+  EXPECT_EQ(look.exit, 0);
+  EXPECT_EQ(look.report["verdicts"].size(), 0u) << look.report["verdicts"];
+}
+
+TEST(SignalHandler, ThatAllocatesInTheMiddleOfAnAllocationIsASelfDeadlock) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("handler_allocates", "stuck_locks");
+  LookedAt look = look_at(target.pid());
+  EXPECT_EQ(look.exit, kFound);
+  std::vector<json> deadlocks = verdicts_of(look.report, "deadlock");
+  ASSERT_EQ(deadlocks.size(), 1u) << look.report["verdicts"];
+  EXPECT_EQ(deadlocks[0]["certainty"], "certain");
+  EXPECT_EQ(names_in(look.report, deadlocks[0]), (std::vector<std::string>{"allocating"}));
+  EXPECT_THAT(deadlocks[0]["headline"].get<std::string>(), HasSubstr("a signal's handler needs the allocator"));
+  const json thread = threads_named(look.report, "allocating")[0];
+  std::vector<std::string> functions = functions_of(look.report, thread);
+  auto handler = std::ranges::find(functions, "allocate_in_handler");
+  ASSERT_NE(handler, functions.end()) << json(functions);
+  ASSERT_NE(handler + 1, functions.end());
+  EXPECT_EQ(handler[1], "<signal handler called>") << json(functions);
+  EXPECT_EQ(std::ranges::count(functions, "allocate_for_ever"), 1) << json(functions);
+}
+
 TEST(Locks, EachKindIsToldByItsObject) {
   DWELL_NEEDS_BPF();
   StuckThreads target("every_kind", "stuck_locks");
@@ -284,6 +340,22 @@ TEST(Negatives, AnIdlePoolIsNoTroubleHoweverLongItWaits) {
   EXPECT_EQ(look.exit, 0);
   ASSERT_EQ(look.report["verdicts"].size(), 1u) << look.report["verdicts"];
   EXPECT_EQ(look.report["verdicts"][0]["kind"], "idle pool");
+}
+
+// Each with a condition of its own, as thread pools have it.
+TEST(Negatives, WorkersThatWaitToBeToldAreIdleHoweverLong) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("own_conditions", "stuck_locks");
+  LookedAt look = look_at(target.pid(), {"--stuck-after", "1ms"});
+  EXPECT_EQ(look.exit, 0);
+  std::vector<json> workers = threads_named(look.report, "worker");
+  ASSERT_EQ(workers.size(), std::size_t{WORKERS});
+  for (const json& worker : workers) EXPECT_EQ(worker["group"], workers[0]["group"]) << "equal stacks are one group";
+  ASSERT_EQ(look.report["verdicts"].size(), 2u) << look.report["verdicts"];
+  ASSERT_EQ(verdicts_of(look.report, "idle pool").size(), 1u);
+  EXPECT_EQ(verdicts_of(look.report, "idle pool")[0]["threads"].size(), std::size_t{WORKERS});
+  ASSERT_EQ(verdicts_of(look.report, "idle").size(), 1u);
+  EXPECT_EQ(names_in(look.report, verdicts_of(look.report, "idle")[0]), (std::vector<std::string>{"cleaner"}));
 }
 
 TEST(Negatives, WaitsForTheOutsideAreNoTrouble) {

@@ -4,7 +4,9 @@
 #include <fmt/core.h>
 #include <gmock/gmock.h>
 #include <sched.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "tests/targets/stuck_threads.h"
 #include "tests/threads/threads_harness.h"
@@ -191,6 +193,20 @@ TEST(Look, ErrorsSayWhatToDo) {
   EXPECT_THAT(a_thread.errors, ::testing::HasSubstr(fmt::format("-p {}", target.pid())));
   Finished kernel = run({dwell_binary(), "threads", "-p", "2"});
   EXPECT_EQ(kernel.exit, 5) << kernel.errors;
+}
+
+TEST(Look, OfAThreadThatADebuggerHoldsTellsWhose) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("idle_pool");
+  ASSERT_EQ(::ptrace(PTRACE_SEIZE, target.pid(), nullptr, nullptr), 0);
+  ASSERT_EQ(::ptrace(PTRACE_INTERRUPT, target.pid(), nullptr, nullptr), 0);
+  ASSERT_EQ(::waitpid(target.pid(), nullptr, __WALL), target.pid());
+  LookedAt look = look_at(target.pid());
+  EXPECT_EQ(::ptrace(PTRACE_DETACH, target.pid(), nullptr, nullptr), 0);
+  std::string words;
+  for (const nlohmann::json& thread : look.report["threads"])
+    if (thread["tid"] == target.pid()) words = thread["waits_for"].is_null() ? "" : thread["waits_for"];
+  EXPECT_NE(words.find(fmt::format("({}), which traces it", ::getpid())), std::string::npos) << words;
 }
 
 }  // namespace

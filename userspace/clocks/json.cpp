@@ -176,7 +176,7 @@ std::string clocks_json(const ClocksReport& report) {
                {"verdicts", list(report.verdicts, verdict_json)},
                {"kernel", kernel_json(report.kernel)},
                {"cost",
-                {{"target_percent", report.cost_percent},
+                {{"target_percent", report.cost_percent ? Json(*report.cost_percent) : Json(nullptr)},
                  {"probe_hits", report.probe_hits},
                  {"trap_ns", report.trap_ns},
                  {"bpf_ns", report.bpf_ns ? Json(*report.bpf_ns) : Json(nullptr)},

@@ -25,6 +25,7 @@
 #include "userspace/collect/trace_core.h"
 #include "userspace/kernel/kernel_version.h"
 #include "userspace/probes/calibrate.h"
+#include "userspace/process/children.h"
 #include "userspace/process/process.h"
 #include "userspace/record/signals.h"
 #include "userspace/unwind/unwind_tables.h"
@@ -237,6 +238,8 @@ ClocksReport Look::report() {
   report.pid = static_cast<std::uint32_t>(facts_.pid);
   report.interrupted = interrupted_;
   report.verdicts = judge_clocks(report);
+  if (std::string children = children_note(children_of(facts_.pid), "watched", "dwell clocks"); !children.empty())
+    report.notes.push_back(children);
   if (!counts.watch.failure.empty())
     report.notes.push_back("reads are not counted any more: " + counts.watch.failure);
   for (std::string& problem : take_parser_problems()) report.notes.push_back(std::move(problem));

@@ -100,7 +100,7 @@ struct ClocksReport {
   std::uint64_t windows = 0, probe_hits = 0;
   double trap_ns = 0;
   KnownTime bpf_ns = 0;      // not known: the percentage is without it
-  double cost_percent = 0;  // of the target's CPU time
+  std::optional<double> cost_percent;  // of the target's CPU time; none: it used none
   std::uint64_t own_cpu_ns = 0;
   std::uint64_t samples = 0, samples_in_vdso = 0;
   std::vector<std::pair<std::string, std::uint64_t>> losses;

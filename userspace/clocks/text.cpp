@@ -98,7 +98,11 @@ class ClocksTextWriter {
 
   void write_steps() {
     if (report_.steps.empty()) return;
-    heading("The wall clock was moved");
+    auto worked = [](const ClockStep& step) { return step.result >= 0; };
+    auto moved = [&](const ClockStep& step) { return worked(step) && step.kind != ClockStepKind::kSetting; };
+    heading(std::ranges::any_of(report_.steps, moved)    ? "The wall clock was moved"
+            : std::ranges::any_of(report_.steps, worked) ? "The wall clock was adjusted, and not moved"
+                                                         : "Attempts to set the wall clock failed");
     TextTable table({{"at"}, {"by"}, {"what", 1}, {"who"}});
     for (const ClockStep& step : report_.steps) {
       std::string who = step.pid ? fmt::format("{} ({})", printable(step.command), step.pid)
@@ -117,7 +121,10 @@ class ClocksTextWriter {
   void write_reads() {
     heading("Reads");
     if (report_.reads.empty()) {
-      line(Paint::kPlain, "  none was seen");
+      bool always = report_.watched_share > 0.999;
+      line(Paint::kPlain, always ? "  none was seen"
+                                 : fmt::format("  none was seen in the {} of the time that was watched",
+                                               percent(report_.watched_share, 1)));
       return;
     }
     std::string all = rate_text(report_.reads_per_second) + " a second";
@@ -232,11 +239,15 @@ class ClocksTextWriter {
                               ? "all the time"
                               : fmt::format("in {} windows, {} of the time", report_.windows,
                                             percent(report_.watched_share, 1));
+    std::string share = report_.cost_percent
+                            ? fmt::format("{}{:.2f} % of the target's CPU time", report_.bpf_ns ? "" : "at least ",
+                                          *report_.cost_percent)
+                            : "the target used no CPU time to compare with";
     line(Paint::kPlain,
          fmt::format(
-             "Reads were counted {}. Cost: {}{:.2f} % of the target's CPU time: {} probe hits, {} in traps, {}; "
+             "Reads were counted {}. Cost: {}: {} probe hits, {} in traps, {}; "
              "dwell itself used {}.",
-             watched, report_.bpf_ns ? "" : "at least ", report_.cost_percent,
+             watched, share,
              grouped(static_cast<std::int64_t>(report_.probe_hits)), short_ns(report_.trap_ns),
              time_in_bpf(report_.bpf_ns),
              short_ns(static_cast<double>(report_.own_cpu_ns))));

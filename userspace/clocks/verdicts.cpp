@@ -75,8 +75,8 @@ void judge_spanned(const ClockInterval& interval, std::vector<ClockVerdict>& ver
   verdict.certainty = Certainty::kSure;
   verdict.stack = interval.second;
   verdict.text =
-      fmt::format("{} of the intervals here spanned a step of the wall clock: the last came out {} too {}",
-                  interval.spanned_step, short_ns(std::abs(static_cast<double>(interval.spanned_by_ns))),
+      fmt::format("{} of the {} intervals here spanned a step of the wall clock: the last came out {} too {}",
+                  interval.spanned_step, interval.count, short_ns(std::abs(static_cast<double>(interval.spanned_by_ns))),
                   interval.spanned_by_ns < 0 ? "short" : "long");
   verdict.evidence = "the clock was set between the two reads";
   verdicts.push_back(std::move(verdict));
@@ -106,6 +106,23 @@ std::string better_wait(const ClockWaitSite& site) {
   return "CLOCK_MONOTONIC";
 }
 
+// A thread that a language's runtime keeps for itself: of nobody's program, and nobody can change how it waits.
+bool is_of_runtime(const Stack& stack) {
+  auto base = [](std::string_view path) { return path.substr(path.rfind('/') + 1); };
+  auto library = [&](const ReportFrame& frame) {
+    return starts_with_any(base(frame.module), {"libc.so", "libc-", "libpthread", "ld-linux", "ld-musl", "[vdso]"});
+  };
+  bool go = false, java = false;
+  for (const ReportFrame& frame : stack) {
+    bool of_go = frame.function.starts_with("runtime.") || frame.function.starts_with("runtime/");
+    bool of_java = base(frame.module) == "libjvm.so";
+    if (!of_go && !of_java && !library(frame)) return false;
+    go = go || of_go;
+    java = java || of_java;
+  }
+  return go || java;
+}
+
 void judge_deadline(const ClockWaitSite& site, std::vector<ClockVerdict>& verdicts) {
   if (!site.absolute || !site.wall || site.count + site.under_way == 0) return;
   ClockVerdict verdict;
@@ -113,8 +130,9 @@ void judge_deadline(const ClockWaitSite& site, std::vector<ClockVerdict>& verdic
   verdict.certainty = Certainty::kSure;
   verdict.stack = site.stack;
   double mean = site.count ? static_cast<double>(site.asked_ns) / static_cast<double>(site.count) : 0;
-  verdict.text =
-      fmt::format("{} until a time of {}, {} ahead on average", site.call, site.clock, short_ns(mean));
+  verdict.text = fmt::format("{} until a time of {}", site.call, site.clock);
+  // Of waits that have not ended it is not known yet.
+  if (site.count) verdict.text += fmt::format(", {} ahead on average", short_ns(mean));
   verdict.evidence = fmt::format("{} absolute {} by that clock; a step moves their end",
                                  site.count + site.under_way, site.kind == "timer" ? "timers" : "waits");
   std::string better = better_wait(site);
@@ -126,8 +144,9 @@ void judge_deadline(const ClockWaitSite& site, std::vector<ClockVerdict>& verdic
   hit.certainty = Certainty::kSure;
   hit.stack = site.stack;
   hit.text = fmt::format(
-      "{} waits here were under way when the wall clock was set: they ended that much too early or late",
-      site.spanned_step);
+      "{} wait{} here {} under way when the wall clock was set: what was left of {} changed by as much",
+      site.spanned_step, site.spanned_step == 1 ? "" : "s", site.spanned_step == 1 ? "was" : "were",
+      site.spanned_step == 1 ? "it" : "them");
   hit.evidence = "their deadline is a time of " + site.clock;
   verdicts.push_back(std::move(hit));
 }
@@ -168,8 +187,9 @@ void judge_read(const ClocksReport& report, const ClockReadSite& site, std::vect
     verdict.text =
         fmt::format("{:.0f} % of the CPU time goes into reading {} here", site.cpu_percent, site.clock);
     verdict.evidence =
-        fmt::format("{:.0f} reads a second; {} of {} samples of the CPUs' clock were in the vDSO",
-                    site.per_second, report.samples_in_vdso, report.samples);
+        fmt::format("{}{} of {} samples of the CPUs' clock were in the vDSO",
+                    site.sampled ? "" : fmt::format("{:.0f} reads a second; ", site.per_second),
+                    report.samples_in_vdso, report.samples);
     verdict.advice = "read it once for several uses";
     verdicts.push_back(std::move(verdict));
   }
@@ -213,6 +233,7 @@ std::vector<ClockVerdict> judge_clocks(const ClocksReport& report) {
     judge_interval(interval, verdicts);
   }
   for (const ClockWaitSite& site : report.waits) {
+    if (is_of_runtime(site.stack)) continue;
     judge_deadline(site, verdicts);
     judge_oversleep(site, verdicts);
   }

@@ -93,12 +93,15 @@ void add_code_signs(const TargetExamination& target, std::string& out) {
 void add_target(const TargetExamination& target, std::string& out) {
   out += fmt::format("\nPID {}: {}\n", target.pid, printable(target.program));
   if (target.failure) {
-    out += fmt::format("  cannot be traced: {}\n", printable(target.failure->what));
+    // Threads, clocks and what a runtime tells of itself may be seen all the same.
+    bool at_all = target.failure->exit != Exit::kUnsupported;
+    out += fmt::format("  {}cannot be traced: {}\n", at_all ? "" : "its native memory ", printable(target.failure->what));
     if (!target.failure->hint.empty()) out += fmt::format("  hint: {}\n", printable(target.failure->hint));
     return;
   }
   for (const AllocModule& module : target.modules)
-    out += fmt::format("  {} in {}: {} functions\n", module.allocator, printable(module.path), module.functions.size());
+    out += fmt::format("  {} in {}: {} function{}\n", module.allocator, printable(module.path), module.functions.size(),
+                       module.functions.size() == 1 ? "" : "s");
   if (target.seccomp_filter) out += fmt::format("  runs under a seccomp filter: {}\n", seccomp_text(target.seccomp));
   for (const std::string& note : target.notes) out += fmt::format("  note: {}\n", printable(note));
   add_code_signs(target, out);

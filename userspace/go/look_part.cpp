@@ -34,7 +34,7 @@ class GoLookPart : public LookPart {
  private:
   // Useless timers end by themselves; any server with timeouts has some.
   static bool has_findings(const GoroutineReport& report) {
-    return (report.stuck && !report.stuck->goroutines.empty()) || (report.timers && report.timers->useless_tickers > 0) ||
+    return (report.stuck && report.stuck->any_stuck()) || (report.timers && report.timers->useless_tickers > 0) ||
            (report.contexts && report.contexts->lost > 0);
   }
 

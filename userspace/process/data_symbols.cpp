@@ -30,7 +30,7 @@ const Mapping* DataSymbols::mapping_of(std::uint64_t address) const {
 
 bool DataSymbols::is_shared(std::uint64_t address) const {
   const Mapping* mapping = mapping_of(address);
-  return mapping && mapping->shared;
+  return !mapping || mapping->shared;  // of memory mapped since, nothing is known
 }
 
 const DataSymbols::Module* DataSymbols::module_of(const Mapping& mapping) {

@@ -132,9 +132,10 @@ std::string Descriptors::describe(int fd) {
   return known->second;
 }
 
-std::vector<int> Descriptors::watched_by(int epoll_fd) const {
+std::optional<std::vector<int>> Descriptors::watched_by(int epoll_fd) const {
   Result<std::string> info = read_file(fmt::format("/proc/{}/fdinfo/{}", living_thread(pid_), epoll_fd));
-  return info ? parse_watched(*info) : std::vector<int>();
+  if (!info) return std::nullopt;
+  return parse_watched(*info);
 }
 
 std::vector<int> parse_watched(std::string_view fdinfo) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,8 +18,8 @@ class Descriptors {
   explicit Descriptors(pid_t pid) : pid_(pid) {}
 
   std::string describe(int fd);
-  // What an epoll descriptor watches.
-  std::vector<int> watched_by(int epoll_fd) const;
+  // What an epoll descriptor watches; none if the kernel doesn't tell us.
+  std::optional<std::vector<int>> watched_by(int epoll_fd) const;
   // Why some could not be described, "" if all were.
   const std::string& problem() const { return problem_; }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/process/process.h"
 
+#include <elf.h>
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <poll.h>
 #include <sys/syscall.h>
@@ -11,6 +13,7 @@
 #include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 
 #include "userspace/base/clock.h"
 #include "userspace/base/files.h"
@@ -60,6 +63,18 @@ Error ended(pid_t pid) {
 
 }  // namespace
 
+namespace {
+
+// Its system calls have other numbers, its registers other names. A program that can't be read counts as one.
+bool runs_64_bit(pid_t thread) {
+  UniqueFd program(::open(fmt::format("/proc/{}/exe", thread).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  unsigned char start[EI_NIDENT] = {};
+  if (!program.valid() || ::pread(program.get(), start, sizeof start, 0) != sizeof start) return true;
+  return std::memcmp(start, ELFMAG, SELFMAG) != 0 || start[EI_CLASS] == ELFCLASS64;
+}
+
+}  // namespace
+
 std::string status_field(std::string_view status, std::string_view name) {
   for (std::string_view line : split(status, '\n')) {
     if (line.substr(0, name.size()) != name || line.substr(name.size(), 1) != ":") continue;
@@ -103,6 +118,9 @@ Result<ProcessFacts> read_process(pid_t pid) {
   }
   pid_t thread = living_thread(pid);
   if (has_no_program(thread)) return ended(pid);
+  if (!runs_64_bit(thread))
+    return Error{fmt::format("trace PID {}: its program is not a 64-bit one", pid),
+                 "only 64-bit x86 programs can be traced", Exit::kUnsupported};
   ProcessFacts facts;
   facts.pid = pid;
   facts.main_thread_ended = thread != pid;

@@ -13,6 +13,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/living_thread.h"
 #include "userspace/base/output_file.h"
+#include "userspace/process/children.h"
 #include "userspace/record/machine.h"
 #include "userspace/record/recorder_process.h"
 #include "userspace/record/symbols.h"
@@ -154,7 +155,12 @@ Result<void> Recorder::attach(const ProcessFacts& facts) {
   if (!process) return process.error();
   writer_.set_process((*process)->slot, (*process)->info);
   if (Result<void> synced = sync(**process); !synced) return synced;
-  return require_probes(facts);
+  if (Result<void> something = require_probes(facts); !something) return something;
+  std::string children = children_note(children_of(facts.pid), "recorded", "dwell record");
+  if (!children.empty())
+    note(fmt::format("{} ({}): {}{}", facts.name, facts.pid, children,
+                     options_.follow_forks ? "; --follow-forks follows those that it starts from now on" : ""));
+  return {};
 }
 
 // Where one tracer finds nothing, another may.
@@ -182,7 +188,8 @@ Result<void> Recorder::attach(LaunchedProgram& program, const ProcessFacts& fact
   launched_ = &program;
   for (auto& tracer : tracers_)
     if (Result<void> something = tracer->require_probes(facts); !something && !tracer->is_optional())
-      note("before the program's first instruction: " + something.error().what);
+      note("before the program's first instruction: " + something.error().what +
+           (something.error().hint.empty() ? "" : "; hint: " + something.error().hint));
   return program.release();
 }
 

@@ -220,7 +220,7 @@ constexpr OwnerlessKind kOwnerless[] = {
     {LockFamily::kRustReadWriteLock, WaitKind::kReadWriteLock, "Rust RwLock"},
     {LockFamily::kRustCondition, WaitKind::kCondition, "Rust Condvar"},
     {LockFamily::kRustPark, WaitKind::kCondition, "Rust thread to be unparked"},
-    {LockFamily::kGo, WaitKind::kFutex, "Go runtime"},
+    {LockFamily::kGo, WaitKind::kFutex, kGoRuntimeLock.data()},
 };
 
 }  // namespace

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/recording/ids.h"
@@ -75,6 +77,9 @@ enum class OwnerState : std::uint8_t {
   kStates,
 };
 
+// How the words begin of what the threads of the Go runtime wait for: it has its own ways to wake them.
+inline constexpr std::string_view kGoRuntimeLock = "Go runtime";
+
 struct LockFacts {
   std::uint64_t address = 0;  // of the object
   WaitKind kind = WaitKind::kFutex;
@@ -92,6 +97,7 @@ struct ThreadLook {
   ProcessSlot process = 0;
   std::vector<ThreadFacts> threads;  // by tid
   std::vector<LockFacts> locks;      // that any of them waits for
+  std::optional<std::uint64_t> handled_signals = {};  // that may come: bit N - 1 for signal N; none: not known
   bool operator==(const ThreadLook&) const = default;
 };
 

@@ -106,6 +106,7 @@ std::string encode_look(const ThreadLook& look) {
   for (const LockFacts& lock : look.locks) put_text(out, encode_lock(lock));
   put_uleb(out, look.threads.size());
   for (const ThreadFacts& thread : look.threads) put_text(out, encode_thread(thread));
+  if (look.handled_signals) put_uleb(out, *look.handled_signals);
   return out;
 }
 
@@ -125,6 +126,7 @@ std::string decode_look(Cursor& in, Recording& out) {
     std::string wrong = decode_thread(get_text(in), look.locks.size(), out.stacks.size(), thread);
     if (!wrong.empty()) return wrong;
   }
+  if (in.ok() && !in.at_end()) look.handled_signals = in.uleb();
   if (!in.ok()) return kTooShort;
   threads_of(out).looks.push_back(std::move(look));
   return "";

@@ -14,7 +14,10 @@
 #include "userspace/process/process_memory.h"
 #include "userspace/threads/cpu_sampler.h"
 #include "userspace/process/data_symbols.h"
+#include "userspace/base/files.h"
 #include "userspace/process/descriptors.h"
+#include "userspace/process/process.h"
+#include "userspace/threads/handled_signals.h"
 #include "userspace/threads/lock_kinds.h"
 #include "userspace/threads/lock_table.h"
 #include "userspace/threads/own_ids.h"
@@ -45,6 +48,19 @@ ThreadState state_of(const SeenThread& thread) {
 
 bool waits(ThreadState state) {
   return state == ThreadState::kSleeping || state == ThreadState::kUninterruptible;
+}
+
+// Who stopped it, if that is another process that traces it.
+std::string stopped_words(Tid tid, std::uint32_t state) {
+  constexpr std::uint32_t kTraced = 8;
+  std::string tracer;
+  if (state & kTraced)
+    if (Result<std::string> status = read_file(fmt::format("/proc/{}/status", tid), 1 << 16))
+      tracer = status_field(*status, "TracerPid");
+  if (tracer.empty() || tracer == "0") return "to be continued: it was stopped";
+  Result<std::string> name = read_file(fmt::format("/proc/{}/comm", tracer), 64);
+  return fmt::format("to be continued by {} ({}), which traces it",
+                     name ? name->substr(0, name->find('\n')) : "a process", tracer);
 }
 
 struct Seen {
@@ -150,6 +166,7 @@ class ThreadObserver::Impl {
       if (waits(look.threads[i].state)) describe_wait_of(*sights[i].thread, locks, look.threads[i]);
     confirm(sights, locks, look);
     look.locks = locks.take();
+    look.handled_signals = handled_signals(pid_);
     return look;
   }
 
@@ -201,7 +218,7 @@ class ThreadObserver::Impl {
     facts.voluntary_switches = record.voluntary;
     facts.involuntary_switches = record.involuntary;
     if (record.call != DWELL_NO_CALL) facts.call = static_cast<std::int32_t>(record.call);
-    if (facts.state == ThreadState::kStopped) facts.waits_for = "to be continued: it was stopped";
+    if (facts.state == ThreadState::kStopped) facts.waits_for = stopped_words(record.tid, record.state);
     if (seen.thread->has_registers() && !seen.thread->on_cpu())
       facts.stack = stacks_.user_stack(*seen.thread, seen.look->window(*seen.thread));
     facts.kernel_stack = stacks_.kernel_stack(seen.look->kernel_stack(*seen.thread));

@@ -54,8 +54,7 @@ std::vector<std::uint32_t> readings_of(const Recording& recording, const FrameTe
 }
 
 void group_threads(const Recording& recording, const std::shared_ptr<const FrameTexts>& texts, ThreadReport& report) {
-  using Key = std::tuple<std::vector<std::uint32_t>, std::vector<std::uint32_t>, ThreadState, WaitKind, bool,
-                         std::int32_t>;
+  using Key = std::tuple<std::vector<std::uint32_t>, std::vector<std::uint32_t>, ThreadState, WaitKind, bool>;
   std::map<std::tuple<StackId, StackId>, std::pair<std::vector<std::uint32_t>, std::vector<std::uint32_t>>>
       readings;
   std::map<Key, std::size_t> known;
@@ -65,7 +64,7 @@ void group_threads(const Recording& recording, const std::shared_ptr<const Frame
     if (fresh_stack)
       reading->second = {readings_of(recording, *texts, facts.stack),
                          readings_of(recording, *texts, facts.kernel_stack)};
-    Key key{reading->second.first, reading->second.second, facts.state, facts.wait, facts.timed, facts.lock};
+    Key key{reading->second.first, reading->second.second, facts.state, facts.wait, facts.timed};
     auto [group, fresh] = known.try_emplace(std::move(key), report.groups.size());
     if (fresh) {
       report.groups.push_back(
@@ -116,9 +115,10 @@ const BlockSite* ThreadReport::block_of(std::int32_t lock) const {
 std::vector<Verdict> find_verdicts(const ThreadLook& look, const VerdictOptions& options) {
   ThreadReport report;
   report.locks = look.locks;
-  std::map<std::tuple<StackId, WaitKind, std::int32_t>, std::size_t> groups;
+  report.handled_signals = look.handled_signals;
+  std::map<std::tuple<StackId, WaitKind, bool>, std::size_t> groups;
   for (const ThreadFacts& facts : look.threads) {
-    auto [group, fresh] = groups.try_emplace({facts.stack, facts.wait, facts.lock}, report.groups.size());
+    auto [group, fresh] = groups.try_emplace({facts.stack, facts.wait, facts.timed}, report.groups.size());
     if (fresh) report.groups.emplace_back();
     report.groups[group->second].threads.push_back(report.threads.size());
     report.threads.push_back({facts, waiting_ns(look, facts), group->second});
@@ -140,6 +140,7 @@ Result<ThreadReport> thread_report(RecordingRef from, const VerdictOptions& opti
   for (const Note& note : recording.notes) report.notes.push_back(note.text);
   for (const ThreadFacts& facts : look.threads) report.threads.push_back({facts, waiting_ns(look, facts)});
   report.locks = look.locks;
+  report.handled_signals = look.handled_signals;
   if (sites) find_lock_blocks(recording, *sites, report);
   group_threads(recording, texts, report);
   sort_within_groups(report);

@@ -47,10 +47,12 @@ struct ThreadReport {
   std::vector<ThreadRow> threads;  // by tid
   std::vector<Verdict> verdicts;   // the worst first
   std::vector<LockFacts> locks;
+  std::optional<std::uint64_t> handled_signals;  // as in ThreadLook
   std::vector<std::optional<BlockSite>> lock_blocks;  // by lock; shorter: nothing is known of their memory
   std::vector<ThreadGroup> groups;  // what is stuck for good first, then what runs, then the longest wait
 
   bool stuck_for_good() const;
+  const ThreadStack& stack_of(std::size_t thread) const { return groups[threads[thread].group].stack; }
   const BlockSite* block_of(std::int32_t lock) const;  // null: not known
 };
 

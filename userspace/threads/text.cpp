@@ -41,7 +41,7 @@ std::string state_words(ThreadState state) {
 
 std::string verdict_text(const Verdict& verdict, const std::string& where, const TextStyle& style) {
   Paint paint = verdict.stuck_for_good()                 ? Paint::kGrew
-                : verdict.kind == VerdictKind::kIdlePool ? Paint::kDim
+                : !verdict.is_trouble() ? Paint::kDim
                                                          : Paint::kWarning;
   std::string kind(name_of(verdict.kind));
   kind[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(kind[0])));
@@ -92,7 +92,7 @@ class ThreadsTextWriter {
                                   utc_time(static_cast<std::int64_t>(info.start_unix_ns + report_.time_ns))));
     out_ += "\n";
     line(Paint::kStrong,
-         fmt::format("{}: {}. Looked at in {}, none was stopped.", counted(report_.threads.size(), "thread"),
+         fmt::format("{}: {}. Looked at in {}; dwell stopped none.", counted(report_.threads.size(), "thread"),
                      count_by_state(), human_duration(report_.duration_ns)));
   }
 
@@ -169,11 +169,14 @@ class ThreadsTextWriter {
     return text;
   }
 
-  void write_lock_block(std::int32_t lock) {
+  void write_lock_block(const ThreadGroup& group) {
+    std::int32_t lock = first_of(group).facts.lock;
     const BlockSite* block = report_.block_of(lock);
     if (!block) return;
+    bool several = std::ranges::any_of(
+        group.threads, [&](std::size_t thread) { return report_.threads[thread].facts.lock != lock; });
     std::string what = block->kind == "heap" ? "a block" : "a mapping";
-    line(Paint::kPlain, fmt::format("    the lock lies in {} of {}, allocated {} before by {}", what,
+    line(Paint::kPlain, fmt::format("    the {}lock lies in {} of {}, allocated {} before by {}", several ? "first " : "", what,
                                     human_bytes(block->size), human_duration(block->age_ns),
                                     call_site_line(own_part(block->stack), 0)));
   }
@@ -183,13 +186,14 @@ class ThreadsTextWriter {
     const ThreadRow& first = first_of(group);
     std::string title = fmt::format("#{}  {}", index + 1, counted(group.threads.size(), "thread"));
     if (first.waiting_ns)
-      title += fmt::format(", {} for {}", state_words(first.facts.state), human_duration(*first.waiting_ns));
+      title += fmt::format(", {} for {}{}", state_words(first.facts.state), group.threads.size() > 1 ? "up to " : "",
+                           human_duration(*first.waiting_ns));
     else
       title += ", " + state_words(first.facts.state);
     if (!first.facts.waits_for.empty()) title += ": " + waits_for(group);
     out_ += "\n" + style_.paragraph(Paint::kStrong, title);
     line(Paint::kDim, "    " + thread_names(group));
-    write_lock_block(first.facts.lock);
+    write_lock_block(group);
     if (!group.kernel_stack.frames.empty())
       out_ += stack_lines(group.kernel_stack.frames, group.kernel_stack.incomplete, options_.frames, style_);
     if (!group.stack.frames.empty()) {

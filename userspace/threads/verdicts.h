@@ -19,8 +19,9 @@ enum class VerdictKind : std::uint8_t {
   kOwnerGone,  // the holder of a lock is no more
   kStalled,    // every thread waits for another one, and none is left that could wake one
   kConvoy,     // threads behind one holder that takes its time
-  kLost,       // no end of the wait in sight, and nobody known who could wake it
+  kLost,       // waits long for a lock that names no owner
   kIdlePool,   // workers that wait for work: no trouble
+  kIdle,       // the same, each alone at its place
 };
 
 enum class Certainty : std::uint8_t { kCertain, kLikely, kPossible };
@@ -33,8 +34,9 @@ struct Verdict {
   std::vector<std::size_t> threads = {}; // indices in the report; of a deadlock in the order of waiting
   std::vector<std::int32_t> locks = {}; // indices in the report
 
-  // Nothing but a signal or the end of the process gets these threads going again.
-  bool stuck_for_good() const { return kind <= VerdictKind::kStalled && certainty != Certainty::kPossible; }
+  // Proved: nothing but the end of the process gets these threads going again.
+  bool stuck_for_good() const { return kind <= VerdictKind::kStalled && certainty == Certainty::kCertain; }
+  bool is_trouble() const { return kind < VerdictKind::kIdlePool; }
 };
 
 struct VerdictOptions {

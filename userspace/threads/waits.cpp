@@ -114,16 +114,17 @@ std::string at_most(std::optional<std::uint64_t> ns) {
 }
 
 // "socket 5 to ..., pipe 6 and 3 more"
-std::string list_of(const std::vector<int>& fds, const CallTarget& target) {
+std::string list_of(const std::vector<int>& fds, const CallTarget& target, std::uint64_t not_looked_at = 0) {
   constexpr std::size_t kNamed = 3;
-  if (fds.empty()) return "nothing";
+  if (fds.empty()) return not_looked_at ? "descriptors that could not be read" : "nothing";
   std::string words;
-  std::size_t named = fds.size() <= kNamed + 1 ? fds.size() : kNamed;
+  std::size_t named = fds.size() <= kNamed + 1 && !not_looked_at ? fds.size() : std::min(fds.size(), kNamed);
   for (std::size_t i = 0; i < named; ++i) {
-    if (i) words += i + 1 == fds.size() ? " and " : ", ";
+    if (i) words += i + 1 == fds.size() && !not_looked_at ? " and " : ", ";
     words += target.descriptor(fds[i]);
   }
-  if (named < fds.size()) words += fmt::format(" and {} more", fds.size() - named);
+  std::uint64_t more = fds.size() - named + not_looked_at;
+  if (more) words += fmt::format(" and {} more", more);
   return words;
 }
 
@@ -143,11 +144,13 @@ Wait describe_futex(Args args, const CallTarget& target) {
 Wait describe_poll(std::uint64_t call, Args args, const CallTarget& target) {
   constexpr std::uint64_t kLooked = 64;
   std::vector<int> fds;
+  std::uint64_t not_seen = args[1] - std::min(args[1], kLooked);
   for (std::uint64_t i = 0; i < std::min(args[1], kLooked); ++i) {
     std::optional<pollfd> one = read_value<pollfd>(target, args[0] + i * sizeof(pollfd));
+    if (!one) ++not_seen;
     if (one && one->fd >= 0) fds.push_back(one->fd);
   }
-  Wait wait{.kind = WaitKind::kPoll, .words = "poll of " + list_of(fds, target)};
+  Wait wait{.kind = WaitKind::kPoll, .words = "poll of " + list_of(fds, target, not_seen)};
   int milliseconds = static_cast<int>(args[2]);
   wait.timed = call == SYS_poll ? milliseconds >= 0 : args[2] != 0;
   if (!wait.timed) return wait;
@@ -189,8 +192,9 @@ Wait describe_select(std::uint64_t call, Args args, const CallTarget& target) {
 
 Wait describe_epoll(std::uint64_t call, Args args, const CallTarget& target) {
   int fd = static_cast<int>(args[0]);
+  std::optional<std::vector<int>> watched = target.watched_by(fd);
   Wait wait{.kind = WaitKind::kPoll,
-            .words = fmt::format("epoll {} of {}", fd, list_of(target.watched_by(fd), target))};
+            .words = fmt::format("epoll {}{}", fd, watched ? " of " + list_of(*watched, target) : "")};
   int milliseconds = static_cast<int>(args[3]);
   wait.timed = call == SYS_epoll_pwait2 ? args[3] != 0 : milliseconds >= 0;
   if (!wait.timed) return wait;
@@ -218,6 +222,8 @@ Wait describe_child(std::uint64_t call, Args args, const CallTarget& target) {
   bool group = call == SYS_wait4 ? pid <= 0 : args[0] == P_PGID;
   if (any)
     wait.words += "any child";
+  else if (call == SYS_waitid && args[0] == 3 /* P_PIDFD */)
+    wait.words += fmt::format("the child of pidfd {}", pid);
   else if (group)
     wait.words += "a child of a process group";
   else
@@ -276,6 +282,7 @@ Wait describe_wait(std::uint64_t call, Args args, const CallTarget& target) {
   if (!words) return {.words = name_of_call(call)};
   Wait wait{.kind = words->kind, .timed = takes_time(call, args), .words = words->words};
   if (words->shape == Shape::kDescriptor) wait.words += " " + target.descriptor(static_cast<int>(args[0]));
+  if (call == SYS_splice) wait.words += " to " + target.descriptor(static_cast<int>(args[2]));
   return wait;
 }
 

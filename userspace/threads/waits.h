@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,7 +16,7 @@ namespace dwell {
 // How a process is asked about what its system calls name.
 struct CallTarget {
   std::function<std::string(int fd)> descriptor;          // "socket 5 to 127.0.0.1:6379"
-  std::function<std::vector<int>(int epoll)> watched_by;  // what an epoll descriptor watches
+  std::function<std::optional<std::vector<int>>(int epoll)> watched_by;  // none: not known
   MemoryReader memory;
   std::function<std::string(int pid)> child;  // "child 4711", by the id that the call names
 };

@@ -107,6 +107,26 @@ TEST(ContextsCommand, TellsLostOnesAndExitsWithFound) {
   EXPECT_EQ(json["contexts"]["groups"][0]["lost"], json["contexts"]["groups"][0]["count"]);
 }
 
+// Without --contexts too: who waits for a lost one is stuck, unless its parent ends.
+TEST(ContextsCommand, WhoWaitsOnlyForLostOnesIsCountedAsStuck) {
+  Program target({target_binary("go/contexts")});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  std::vector<std::string> command = {dwell_binary(), "threads", "-p", std::to_string(target.pid()), "--goroutines",
+                                      "--prove"};
+  Finished looked = run(command);
+  EXPECT_EQ(looked.exit, static_cast<int>(Exit::kFound)) << looked.errors;
+  EXPECT_NE(looked.output.find("20 goroutines wait only for lost contexts"), std::string::npos) << looked.output;
+  EXPECT_EQ(looked.output.find("is proved stuck"), std::string::npos) << looked.output;
+  command.push_back("--json");
+  nlohmann::json json = nlohmann::json::parse(run(command).output);
+  EXPECT_EQ(json["stuck"]["abandoned"], kWatchers);
+  EXPECT_EQ(json["stuck"]["goroutines"], 0);
+  EXPECT_EQ(json["stuck"]["proved"], true);
+  EXPECT_EQ(json["groups"][0]["abandoned"], true);
+  EXPECT_EQ(json["groups"][0]["count"], kWatchers);
+  EXPECT_EQ(json["groups"][0]["created_by"]["function"], "main.watch");
+}
+
 TEST(ContextsCommand, IsSilentAboutTheRepairedProgram) {
   Program target({target_binary("go/contexts"), "kept"});
   ASSERT_TRUE(target.wait_for_output("ready"));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <set>
 
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
@@ -34,6 +35,17 @@ Site site_of(const nlohmann::json& heap, const std::string& function) {
     sum.allocated_error = std::hypot(sum.allocated_error, site["alloc_bytes_error"].get<double>());
   }
   return sum;
+}
+
+// "main.keepInlined < main.handleInlined < main.main", with a mark at what was inlined.
+std::string calls_of(const nlohmann::json& site) {
+  std::string calls;
+  for (const nlohmann::json& frame : site["stack"]) {
+    std::string function = frame["function"];
+    if (function.rfind("runtime.", 0) == 0) continue;
+    calls += (calls.empty() ? "" : " < ") + function + (frame["inlined"] == true ? "*" : "");
+  }
+  return calls;
 }
 
 class GoSampledHeap : public ::testing::TestWithParam<std::string> {};
@@ -78,6 +90,11 @@ TEST_P(GoSampledHeap, TellsWhatIsKeptAndWhatIsGarbage) {
                 4 * expected.site.allocated_error + 0.03 * expected.in_use);
     EXPECT_LT(expected.site.in_use_error, 0.3 * expected.in_use) << "an error that says nothing";
   }
+  // The program is stripped: the functions of inlined calls are known by its own table alone.
+  std::set<std::string> stacks;
+  for (const nlohmann::json& site : heap["sites"]) stacks.insert(calls_of(site));
+  EXPECT_TRUE(stacks.contains("main.keepInlined* < main.handleInlined* < main.main")) << nlohmann::json(stacks).dump(1);
+
   std::size_t said = scenario.output.find("dropped ");
   ASSERT_NE(said, std::string::npos);
   double dropped = std::strtod(scenario.output.c_str() + said + 8, nullptr) * 1'024;

@@ -162,6 +162,72 @@ TEST(StuckUnderChurn, NothingIsClaimed) {
   EXPECT_EQ(proofs, 3);
 }
 
+// Goroutines that live long and wait again and again, for ever other things: that each look finds the same ones
+// waiting proves nothing. DWELL_GO_POOLS may name more builds of the target, DWELL_POOL_PROOFS how many proofs.
+std::vector<std::string> pools() {
+  std::vector<std::string> result = {target_binary("go/pools")};
+  if (const char* more = std::getenv("DWELL_GO_POOLS"))
+    for (std::string_view path : split(more, ':')) result.emplace_back(path);
+  return result;
+}
+
+TEST(StuckInABusyProgram, NobodyWhoGoesOnIsClaimed) {
+  int wanted = 4;
+  if (const char* more = std::getenv("DWELL_POOL_PROOFS")) wanted = std::atoi(more);
+  for (const std::string& path : pools()) {
+    Program target({path});
+    ASSERT_TRUE(target.wait_for_output("ready"));
+    Result<GoRuntime> runtime = GoRuntime::attach(target.pid());
+    ASSERT_TRUE(runtime) << runtime.error().what;
+    int proofs = 0;
+    for (int tries = 0; proofs < wanted && tries < 4 * wanted; ++tries) {
+      Result<StuckFinding> found = find_stuck(*runtime, {.pause_ns = 100'000'000, .what_is_unheld = true});
+      if (!found) continue;  // the heap changed while it was copied
+      ++proofs;
+      EXPECT_EQ(found->goroutines.size(), 0u) << path << ", proof " << proofs << ", " << found->looks << " looks";
+      EXPECT_EQ(found->abandoned.size(), 0u);
+    }
+    EXPECT_EQ(proofs, wanted);
+    EXPECT_EQ(target.output().find("STUCK"), std::string::npos);
+  }
+}
+
+TEST(StuckInABusyProgram, WhoIsStuckIsFoundAllTheSame) {
+  constexpr std::size_t kLeaked = 50;
+  for (const std::string& path : pools()) {
+    Program target({path, "leak"});
+    ASSERT_TRUE(target.wait_for_output("ready"));
+    Result<StuckFinding> found = find_all(target, kLeaked);
+    ASSERT_TRUE(found) << found.error().what;
+    EXPECT_EQ(found->goroutines.size(), kLeaked) << path;
+  }
+}
+
+TEST(NotJudged, IsToldInsteadOfNobodyIsStuck) {
+  struct Case {
+    const char *mode, *words;
+    std::uint64_t GoNotJudged::*count;
+    bool before_126;
+  };
+  for (const Case& each : {Case{"cond", "50 for a sync.Cond", &GoNotJudged::conditions, true},
+                           Case{"global", "50 for a lock that a global variable leads to", &GoNotJudged::global_locks, false},
+                           Case{"tiny", "for a lock that shares its block", &GoNotJudged::shared_locks, false}}) {
+    Program target({target_binary("go/unjudged"), each.mode});
+    ASSERT_TRUE(target.wait_for_output("ready"));
+    Result<GoRuntime> runtime = GoRuntime::attach(target.pid());
+    ASSERT_TRUE(runtime) << runtime.error().what;
+    if (each.before_126 && runtime->layout().minor >= 26) continue;
+    bool some = std::string(each.mode) == "tiny";  // where two of them share a block, that one is proved
+    ASSERT_TRUE(eventually([&] {
+      Result<StuckFinding> found = find_stuck(*runtime, kQuick);
+      return found && found->not_judged.*each.count >= (some ? 1u : kTimes);
+    })) << each.mode;
+    Finished told = run({dwell_binary(), "threads", "-p", std::to_string(target.pid()), "--goroutines", "--prove"});
+    EXPECT_NE(told.output.find(each.words), std::string::npos) << told.output;
+    EXPECT_EQ(told.output.find("none is stuck"), std::string::npos) << told.output;
+  }
+}
+
 TEST(OpenResponses, AreToldByWhatTheirConnectionsStandAt) {
   for (bool closed : {false, true}) {
     std::vector<std::string> command = {target_binary("go/leaks"), "shared"};

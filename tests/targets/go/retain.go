@@ -61,6 +61,12 @@ func dropSome(n int) {
 	dropped += n
 }
 
+var inlined [][]byte
+
+// Both are inlined into main: it is main's code that allocates.
+func keepInlined()  { inlined = append(inlined, make([]byte, 8192)) }
+func handleInlined() { keepInlined() }
+
 func main() {
 	mixed = make([][]byte, 0, 4000)
 	large = make([][]byte, 0, 100)
@@ -72,6 +78,9 @@ func main() {
 		keepLarge(2)
 		keepMixed(100)
 		dropSome(100)
+		for i := 0; i < 20; i++ {
+			handleInlined()
+		}
 		time.Sleep(50 * time.Millisecond)
 		if step%10 == 9 {
 			runtime.GC()
@@ -82,5 +91,5 @@ func main() {
 	fmt.Println("dropped", dropped)
 	fmt.Println("done")
 	lines.ReadString('\n')
-	fmt.Println(smalls != nil, len(large), len(mixed))
+	fmt.Println(smalls != nil, len(large), len(mixed), len(inlined))
 }

@@ -119,5 +119,58 @@ TEST(ClockVerdictsOfReads, NeedSamplesToCallAClockHot) {
   EXPECT_EQ(kinds(report), std::vector{Kind::kHot});
 }
 
+ClockWaitSite late_wait(std::vector<ReportFrame> stack) {
+  ClockWaitSite site;
+  site.call = "futex";
+  site.clock = "CLOCK_MONOTONIC";
+  site.kind = "wait";
+  site.stack = std::move(stack);
+  site.count = site.timed_out = 3;
+  site.max_over_ns = 500'000'000;
+  site.max_over_asked_ns = 1'000'000;
+  return site;
+}
+
+TEST(ClockVerdictsOfWaits, ThoseOfARuntimesOwnThreadsAreNobodysFault) {
+  ReportFrame jvm = frame("WatcherThread::sleep", 0x10), libc = frame("pthread_cond_clockwait", 0x20);
+  jvm.module = "/usr/lib/jvm/lib/server/libjvm.so";
+  libc.module = "/lib/x86_64-linux-gnu/libc.so.6";
+  ClocksReport report;
+  report.waits = {late_wait({frame("runtime.futex", 1), frame("runtime.sysmon", 2), frame("runtime.mstart1", 3)}),
+                  late_wait({libc, jvm})};
+  EXPECT_TRUE(kinds(report).empty());
+  report.waits = {late_wait({frame("runtime.futex", 1), frame("main.poll", 2)}), late_wait({libc, frame("work", 2)}),
+                  late_wait({libc})};
+  EXPECT_EQ(kinds(report), (std::vector{Kind::kOverslept, Kind::kOverslept, Kind::kOverslept}));
+}
+
+TEST(ClockVerdictsOfWaits, OfADeadlineThatHasNotComeNoAverageIsTold) {
+  ClocksReport report;
+  ClockWaitSite site;
+  site.call = "futex";
+  site.clock = "CLOCK_REALTIME";
+  site.absolute = site.wall = true;
+  site.under_way = 1;
+  report.waits = {site};
+  std::vector<ClockVerdict> verdicts = judge_clocks(report);
+  ASSERT_EQ(verdicts.size(), 1u);
+  EXPECT_EQ(verdicts[0].text, "futex until a time of CLOCK_REALTIME");
+}
+
+TEST(ClockVerdictsOfReads, WhatOnlySamplesSawHasNoRate) {
+  ClocksReport report;
+  report.samples = 1000;
+  report.samples_in_vdso = 500;
+  ClockReadSite site;
+  site.clock = "CLOCK_MONOTONIC";
+  site.cpu_percent = 40;
+  site.sampled = true;
+  site.stack = {frame("work", 1)};
+  report.reads = {site};
+  std::vector<ClockVerdict> verdicts = judge_clocks(report);
+  ASSERT_EQ(verdicts.size(), 1u);
+  EXPECT_EQ(verdicts[0].evidence, "500 of 1000 samples of the CPUs' clock were in the vDSO");
+}
+
 }  // namespace
 }  // namespace dwell

@@ -49,7 +49,7 @@ TEST(ThreadReport, TheProfileCountsThreadsAndTheirTime) {
 TEST(ThreadReport, TheTextNamesWhatMatters) {
   std::string text = threads_text(*thread_report(sample_look_recording()), {});
   EXPECT_THAT(text, HasSubstr("3 threads: 1 running, 2 sleeping"));
-  EXPECT_THAT(text, HasSubstr("2 threads, waiting for 1 min 0 s: mutex queue_lock"));
+  EXPECT_THAT(text, HasSubstr("2 threads, waiting for up to 1 min 0 s: mutex queue_lock"));
   EXPECT_THAT(text, HasSubstr("worker 11, worker 12"));
 }
 

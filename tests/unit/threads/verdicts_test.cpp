@@ -2,6 +2,7 @@
 // From who waits for whom to what is wrong.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include "userspace/threads/look.h"
 #include "userspace/threads/verdicts.h"
@@ -147,6 +148,7 @@ TEST(Verdicts, StalledIsOnlyAProcessInWhichNobodyCanAct) {
   Threads threads;
   threads.waits(threads.lock(WaitKind::kCondition));
   threads.waits(threads.lock(WaitKind::kJoin, OwnerState::kThread, 1));
+  threads.look.handled_signals = 0;
   ASSERT_EQ(threads.verdicts().size(), 1u);
   EXPECT_EQ(threads.verdicts()[0].kind, VerdictKind::kStalled);
   EXPECT_THAT(threads.verdicts()[0].threads, UnorderedElementsAre(0, 1));
@@ -158,6 +160,40 @@ TEST(Verdicts, StalledIsOnlyAProcessInWhichNobodyCanAct) {
   threads.look.threads.pop_back();
   threads.look.locks[0].shared = true;
   EXPECT_TRUE(threads.verdicts().empty()) << "and another process that shares the memory";
+}
+
+TEST(Verdicts, AStallIsProvedOnlyWhereNoHandlerMayEndIt) {
+  Threads threads;
+  threads.waits(threads.lock(WaitKind::kCondition), 61);
+  threads.look.handled_signals = 0;
+  ASSERT_EQ(threads.verdicts().size(), 1u);
+  EXPECT_EQ(threads.verdicts()[0].certainty, Certainty::kCertain);
+  EXPECT_TRUE(threads.verdicts()[0].stuck_for_good());
+  EXPECT_THAT(threads.verdicts()[0].evidence.back(), HasSubstr("it handles no signal"));
+  threads.look.handled_signals = 1u << (SIGTERM - 1);
+  ASSERT_EQ(threads.verdicts().size(), 1u);
+  EXPECT_EQ(threads.verdicts()[0].certainty, Certainty::kPossible);
+  EXPECT_FALSE(threads.verdicts()[0].stuck_for_good());
+  EXPECT_THAT(threads.verdicts()[0].evidence.back(), HasSubstr("it handles SIGTERM"));
+  threads.look.handled_signals.reset();
+  EXPECT_FALSE(threads.verdicts()[0].stuck_for_good()) << "an older recording does not say";
+  threads.look.threads[0].since_ns = kNow - 5 * kSecond;
+  EXPECT_TRUE(threads.verdicts().empty()) << "a process may wait for a signal";
+}
+
+TEST(Verdicts, TheThreadsOfTheGoRuntimeAreNotStalled) {
+  Threads threads;
+  threads.waits(threads.lock(WaitKind::kFutex), 600);
+  threads.look.locks[0].words = "Go runtime 0xc000";
+  threads.look.handled_signals = ~std::uint64_t{0};
+  for (const Verdict& verdict : threads.verdicts()) EXPECT_FALSE(verdict.is_trouble()) << verdict.headline;
+}
+
+TEST(Verdicts, ASystemVSemaphoreIsRaisedByAnybody) {
+  Threads threads;
+  threads.add(WaitKind::kSemaphore, -1, 600);
+  threads.look.handled_signals = 0;
+  EXPECT_TRUE(threads.verdicts().empty());
 }
 
 TEST(Verdicts, ALockThatIsBusyIsNoConvoy) {
@@ -186,14 +222,42 @@ TEST(Verdicts, AConvoyTellsTheWholeWayToWhoHoldsItUp) {
 TEST(Verdicts, LostIsWhatWaitsLongWithoutALimitAndWithoutAnOwner) {
   Threads threads;
   threads.runs();
-  threads.waits(threads.lock(WaitKind::kSemaphore), 59);
+  threads.waits(threads.lock(WaitKind::kMutex), 59);
   EXPECT_TRUE(threads.verdicts().empty());
-  threads.waits(threads.lock(WaitKind::kSemaphore), 61);
+  threads.waits(threads.lock(WaitKind::kMutex), 61);
   std::vector<Verdict> verdicts = threads.verdicts();
   ASSERT_EQ(verdicts.size(), 1u);
   EXPECT_EQ(verdicts[0].kind, VerdictKind::kLost);
   EXPECT_EQ(verdicts[0].certainty, Certainty::kPossible);
   EXPECT_THAT(verdicts[0].threads, ElementsAre(2));
+}
+
+// To wait for ever to be told of something is what a worker does that has nothing to do.
+TEST(Verdicts, WhoWaitsToBeToldIsIdleAndNotLost) {
+  Threads threads;
+  threads.runs();
+  threads.waits(threads.lock(WaitKind::kCondition), 600);
+  threads.waits(threads.lock(WaitKind::kSemaphore), 61);
+  threads.waits(threads.lock(WaitKind::kFutex), 59);
+  std::vector<Verdict> verdicts = threads.verdicts();
+  ASSERT_EQ(verdicts.size(), 1u);
+  EXPECT_EQ(verdicts[0].kind, VerdictKind::kIdle);
+  EXPECT_FALSE(verdicts[0].is_trouble());
+  EXPECT_THAT(verdicts[0].threads, ElementsAre(1, 2));
+  EXPECT_EQ(verdicts[0].headline,
+            "2 threads wait to be told of something, the longest for 10 min 0 s; whether it is due can't be seen");
+}
+
+TEST(Verdicts, APoolIsOneAlsoWhereEachHasAConditionOfItsOwn) {
+  Threads threads;
+  threads.runs();
+  for (int i = 0; i < 3; ++i) threads.waits(threads.lock(WaitKind::kCondition), 600).stack = StackId{7};
+  std::vector<Verdict> verdicts = threads.verdicts();
+  ASSERT_EQ(verdicts.size(), 1u);
+  EXPECT_EQ(verdicts[0].kind, VerdictKind::kIdlePool);
+  EXPECT_EQ(verdicts[0].headline, "3 threads wait for work at the same place: each for a thing of its own");
+  threads.look.threads[2].moved = true;
+  EXPECT_NE(threads.verdicts()[0].threads.size(), 3u) << "one of them ran meanwhile";
 }
 
 TEST(Verdicts, WorkersAtOnePlaceAreAPoolAndNotLost) {

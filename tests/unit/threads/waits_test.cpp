@@ -19,6 +19,7 @@ namespace {
 struct FakeTarget {
   std::map<std::uint64_t, std::string> memory;
   std::vector<int> watched;
+  bool hidden = false;  // the kernel does not tell what is watched
 
   template <typename T>
   std::uint64_t put(std::uint64_t address, const T& value) {
@@ -28,7 +29,7 @@ struct FakeTarget {
   CallTarget target() {
     CallTarget target;
     target.descriptor = [](int fd) { return "pipe " + std::to_string(fd); };
-    target.watched_by = [this](int) { return watched; };
+    target.watched_by = [this](int) { return hidden ? std::nullopt : std::optional(watched); };
     target.memory = [this](std::uint64_t address, void* to, std::size_t size) {
       auto at = memory.upper_bound(address);
       if (at == memory.begin()) return false;
@@ -80,7 +81,27 @@ TEST(Waits, PollNamesWhatItLooksAt) {
 }
 
 TEST(Waits, APollOfMoreThanThereIsReadsNoMore) {
-  EXPECT_EQ(FakeTarget().wait(SYS_poll, 0x100, ~0ull, 10).text(), "poll of nothing, at most 10.0 ms");
+  EXPECT_EQ(FakeTarget().wait(SYS_poll, 0x100, ~0ull, 10).text(), "poll of descriptors that could not be read, at most 10.0 ms");
+}
+
+TEST(Waits, PollCountsThoseThatItDoesNotLookAt) {
+  FakeTarget target;
+  pollfd fds[64];
+  for (int i = 0; i < 64; ++i) fds[i] = {i, POLLIN, 0};
+  target.put(0x100, fds);
+  EXPECT_EQ(target.wait(SYS_poll, 0x100, 200, static_cast<std::uint64_t>(-1)).text(),
+            "poll of pipe 0, pipe 1, pipe 2 and 197 more");
+}
+
+TEST(Waits, AnEpollThatTheKernelDoesNotTellOfIsNotOfNothing) {
+  FakeTarget target;
+  EXPECT_EQ(target.wait(SYS_epoll_wait, 4, 0, 8, 20).text(), "epoll 4 of nothing, at most 20.0 ms");
+  target.hidden = true;
+  EXPECT_EQ(target.wait(SYS_epoll_wait, 4, 0, 8, 20).text(), "epoll 4, at most 20.0 ms");
+}
+
+TEST(Waits, SpliceNamesBothItsEnds) {
+  EXPECT_EQ(FakeTarget().wait(SYS_splice, 3, 0, 4).text(), "splice from pipe 3 to pipe 4");
 }
 
 TEST(Waits, EpollNamesAFewAndCountsTheRest) {
@@ -119,6 +140,7 @@ TEST(Waits, ChildrenAreNamed) {
   EXPECT_EQ(target.wait(SYS_wait4, 4711).text(), "the end of child 4711");
   EXPECT_EQ(target.wait(SYS_wait4, static_cast<std::uint64_t>(-1)).text(), "the end of any child");
   EXPECT_EQ(target.wait(SYS_waitid, P_PID, 4711).text(), "the end of child 4711");
+  EXPECT_EQ(target.wait(SYS_waitid, 3 /* P_PIDFD */, 5).text(), "the end of the child of pidfd 5");
 }
 
 TEST(Waits, AnUnknownCallKeepsItsNumber) {

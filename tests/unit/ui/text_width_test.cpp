@@ -57,6 +57,13 @@ TEST(TextWidth, OperatorsAreNoBrackets) {
   EXPECT_EQ(shorten_name("F<aaaa>::operator()(int, int)", 22), "F<…>::operator()(…)");
 }
 
+TEST(TextWidth, WhoseMethodItIsStaysInNamesOfGo) {
+  EXPECT_EQ(bare_name("net/http.(*Server).Serve"), "net/http.(*Server).Serve");
+  EXPECT_EQ(bare_name("main.(*worker).stop.func1"), "main.(*worker).stop.func1");
+  EXPECT_EQ(shorten_name("main.(*worker).stop", 19), "main.(*worker).stop");
+  EXPECT_EQ(bare_name("Cache::insert(int, char const*)"), "Cache::insert");
+}
+
 TEST(TextWidth, UnbalancedNamesAreOnlyCut) { EXPECT_EQ(shorten_name("a>b<cdefghijkl", 7), "a>b…jkl"); }
 
 TEST(TextWidth, ChainsShowBareNames) {

@@ -22,8 +22,9 @@ std::string ends(const GoContextGroup& group, std::uint64_t now_ns) {
 std::string state(const GoContextGroup& group) {
   std::string text;
   if (group.lost.value_or(0))
-    text =
-        group.has_parent ? "lost: its parent keeps it until that ends" : "lost: it stays until its deadline";
+    text = group.has_parent  ? "lost: its parent keeps it until that ends"
+           : group.latest_ns ? "lost: it stays until its deadline"
+                             : "lost: nobody but who waits for its end has it";
   if (group.waited_for) text += (text.empty() ? "" : "; ") + go_call_site(group.calls) + " waits for its end";
   if (group.children) text += fmt::format("{}{} children", text.empty() ? "" : "; ", count_text(group.children));
   return text.empty() ? "held" : text;

@@ -37,7 +37,8 @@ struct Goroutine {
   std::uint64_t labels = 0;
   std::uint64_t timer = 0;
   std::uint64_t thread = 0;  // *m, if it has one
-  std::uint64_t stack_low = 0, stack_high = 0, sp = 0;
+  std::uint64_t stack_low = 0, stack_high = 0, sp = 0, pc = 0;
+  std::uint8_t departures = 0;  // how often it left the running state, as the runtime counts: of 256
   std::vector<std::uint64_t> pcs;  // leaf first
 };
 

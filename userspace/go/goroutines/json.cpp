@@ -111,7 +111,9 @@ Json contention_json(const std::vector<ContentionProfile>& profiles) {
 Json stuck_json(const std::optional<StuckFinding>& stuck) {
   if (!stuck) return nullptr;
   return {{"goroutines", stuck->goroutines.size()},
-          {"proved", stuck->proved},
+          {"abandoned", stuck->abandoned.size()},
+          {"not_judged", not_judged_json(stuck->not_judged)},
+          {"proved", stuck->any_stuck() ? Json(stuck->proved) : Json(nullptr)},
           {"reservation", stuck->reservation.empty() ? Json(nullptr) : Json(stuck->reservation)},
           {"looks", stuck->looks},
           {"candidates", stuck->candidates},
@@ -204,6 +206,7 @@ Json group_json(const GoroutineGroup& group) {
           {"state", printable(group.state)},
           {"waits", group.waits},
           {"stuck", group.stuck},
+          {"abandoned", group.abandoned},
           {"of_runtime", group.of_runtime},
           {"longest_wait_at_least_ns", or_null(group.longest_wait_ns)},
           {"shortest_wait_at_least_ns", or_null(group.shortest_wait_ns)},
@@ -240,6 +243,12 @@ Json go_collector_json(const std::optional<Collector>& collector) {
           {"heap_bytes", or_null(collector->heap_bytes)},
           {"goal_bytes", or_null(collector->goal_bytes)},
           {"last_pauses", std::move(pauses)}};
+}
+
+Json not_judged_json(const GoNotJudged& not_judged) {
+  return {{"conditions", not_judged.conditions},
+          {"locks_of_globals", not_judged.global_locks},
+          {"locks_in_shared_blocks", not_judged.shared_locks}};
 }
 
 std::string goroutines_json(const GoroutineReport& report) {

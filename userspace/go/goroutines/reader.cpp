@@ -28,10 +28,11 @@ struct Position {
 
 class Reader {
  public:
-  Reader(const GoRuntime& runtime, const GoroutineVisitor& visit)
-      : runtime_(runtime), layout_(runtime.layout()), visit_(visit) {}
+  Reader(const GoRuntime& runtime, const GoroutineVisitor& visit, bool stacks)
+      : runtime_(runtime), layout_(runtime.layout()), visit_(visit), stacks_(stacks) {}
 
   Result<LookFigures> run();
+  void read_one(std::uint64_t address);
 
  private:
   struct Seen {
@@ -58,6 +59,7 @@ class Reader {
   const GoRuntime& runtime_;
   const GoLayout& layout_;
   const GoroutineVisitor& visit_;
+  bool stacks_;
   LookFigures figures_;
   std::string goroutine_bytes_, verify_bytes_, stack_bytes_;
   std::vector<MemoryPiece> pieces_;
@@ -102,6 +104,7 @@ void Reader::read_structs(std::vector<Seen>& batch, std::string& bytes) const {
 }
 
 void Reader::read_stacks(std::vector<Seen>& batch) {
+  if (!stacks_) return;
   std::size_t total = 0;
   for (Seen& seen : batch) {
     seen.stack_size = 0;
@@ -138,6 +141,8 @@ Goroutine Reader::decode(std::uint64_t address, std::string_view g, const Positi
   goroutine.stack_high = position.high;
   bool in_call = in_syscall(position);
   goroutine.sp = in_call ? position.syscall_sp : position.sp;
+  goroutine.pc = in_call ? position.syscall_pc : position.pc;
+  if (layout_.g_tracking_seq) goroutine.departures = field_of<std::uint8_t>(g, layout_.g_tracking_seq);
   if (waits(goroutine)) {
     goroutine.wait_reason = field_of<std::uint8_t>(g, layout_.g_wait_reason);
     goroutine.waiting = word(layout_.g_waiting);
@@ -155,7 +160,8 @@ void Reader::take(const Seen& seen, std::vector<Seen>& again) {
   if (!seen.readable || !(position_of(now) == seen.position)) return again.push_back(seen);
   goroutine_ = decode(seen.address, now, seen.position);
   goroutine_.stack_state = GoStackState::kRunning;
-  if (goroutine_.status != GoStatus::kRunning) {
+  goroutine_.pcs.clear();
+  if (goroutine_.status != GoStatus::kRunning && stacks_) {
     StackBytes stack{goroutine_.sp, std::string_view(stack_bytes_).substr(seen.stack, seen.stack_size)};
     std::uint64_t pc = in_syscall(seen.position) ? seen.position.syscall_pc : seen.position.pc;
     WalkEnd end = seen.stack_size ? walk_go_stack(pc, goroutine_.sp, goroutine_.stack_high, stack,
@@ -221,10 +227,29 @@ Result<LookFigures> Reader::run() {
   return figures_;
 }
 
+void Reader::read_one(std::uint64_t address) {
+  std::string bytes(layout_.g_size, '\0');
+  if (!runtime_.memory().read(address, bytes.data(), bytes.size())) return;
+  Position position = position_of(bytes);
+  if (is_alive(GoStatus(position.status))) visit_(decode(address, bytes, position));
+}
+
 }  // namespace
 
 Result<LookFigures> read_goroutines(const GoRuntime& runtime, const GoroutineVisitor& visit) {
-  return Reader(runtime, visit).run();
+  return Reader(runtime, visit, true).run();
+}
+
+Result<void> read_goroutine_states(const GoRuntime& runtime, const GoroutineVisitor& visit) {
+  Result<LookFigures> figures = Reader(runtime, visit, false).run();
+  return figures ? Result<void>() : figures.error();
+}
+
+std::optional<Goroutine> read_goroutine_state(const GoRuntime& runtime, std::uint64_t address) {
+  std::optional<Goroutine> found;
+  GoroutineVisitor keep = [&](const Goroutine& goroutine) { found = goroutine; };
+  Reader(runtime, keep, false).read_one(address);
+  return found;
 }
 
 }  // namespace dwell

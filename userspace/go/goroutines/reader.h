@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "userspace/base/result.h"
 #include "userspace/go/runtime/runtime.h"
@@ -21,5 +22,10 @@ using GoroutineVisitor = std::function<void(const Goroutine&)>;
 
 // Memory does not grow with the number of goroutines, but for 8 bytes of each.
 Result<LookFigures> read_goroutines(const GoRuntime& runtime, const GoroutineVisitor& visit);
+
+// The same without stacks: what each is about at this moment.
+Result<void> read_goroutine_states(const GoRuntime& runtime, const GoroutineVisitor& visit);
+// Of one, by where its runtime.g is. None: it has ended.
+std::optional<Goroutine> read_goroutine_state(const GoRuntime& runtime, std::uint64_t address);
 
 }  // namespace dwell

@@ -35,9 +35,18 @@ std::string state_of(const GoRuntime& runtime, GoStatus status, std::uint8_t rea
   }
 }
 
+// Whether it will ever go on, by the proof.
+enum class Prospect : std::uint8_t { kOpen, kAbandoned, kStuck };
+
+Prospect prospect_of(const std::optional<StuckFinding>& stuck, const Goroutine& goroutine) {
+  if (!stuck || !waits(goroutine)) return Prospect::kOpen;
+  if (stuck->goroutines.contains(goroutine.id)) return Prospect::kStuck;
+  return stuck->abandoned.contains(goroutine.id) ? Prospect::kAbandoned : Prospect::kOpen;
+}
+
 struct Group {
   Goroutine first;  // its stack stands for all
-  bool stuck = false;
+  Prospect prospect = Prospect::kOpen;
   std::uint64_t count = 0, without_time = 0;
   std::uint64_t oldest = ~std::uint64_t{0}, youngest = 0;
   std::vector<Goroutine> examples;  // without stacks
@@ -68,16 +77,16 @@ class Groups {
  public:
   explicit Groups(std::size_t examples) : most_examples_(examples) {}
 
-  void add(const Goroutine& seen, bool stuck) {
+  void add(const Goroutine& seen, Prospect prospect) {
     Goroutine goroutine = frames_ < kMostFrames ? seen : without_stack(seen);
-    std::uint64_t key = key_of(goroutine) + (stuck ? 1 : 0);
+    std::uint64_t key = key_of(goroutine) + static_cast<std::uint64_t>(prospect);
     auto [found, is_new] = by_key_.try_emplace(key, groups_.size());
     // Two different stacks of one key: the next free key is tried.
     while (!is_new &&
-           !(groups_[found->second].stuck == stuck && same_group(groups_[found->second].first, goroutine)))
+           !(groups_[found->second].prospect == prospect && same_group(groups_[found->second].first, goroutine)))
       std::tie(found, is_new) = by_key_.try_emplace(++key, groups_.size());
     if (is_new) frames_ += goroutine.pcs.size();
-    if (is_new) groups_.push_back({goroutine, stuck, 0, 0, ~std::uint64_t{0}, 0, {}, {}, 0});
+    if (is_new) groups_.push_back({goroutine, prospect, 0, 0, ~std::uint64_t{0}, 0, {}, {}, 0});
     Group& group = groups_[found->second];
     ++group.count;
     if (goroutine.wait_since_ns) {
@@ -151,7 +160,8 @@ class ReportBuilder {
     group.state = state_of(runtime_, from.first.status, from.first.wait_reason);
     group.stack_state = from.first.stack_state;
     group.waits = waits(from.first);
-    group.stuck = from.stuck;
+    group.stuck = from.prospect == Prospect::kStuck;
+    group.abandoned = from.prospect == Prospect::kAbandoned;
     group.count = from.count;
     group.without_time = from.without_time;
     if (from.youngest) {
@@ -234,7 +244,7 @@ Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime, std::option
   report.time_monotonic_ns = clock_ns(CLOCK_MONOTONIC);
   Groups groups(examples);
   Result<LookFigures> figures = read_goroutines(runtime, [&](const Goroutine& g) {
-    groups.add(g, stuck && waits(g) && stuck->goroutines.contains(g.id));
+    groups.add(g, prospect_of(stuck, g));
   });
   if (!figures) return figures.error();
   report.figures = *figures;
@@ -249,7 +259,8 @@ Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime, std::option
   for (const Group& group : groups.all()) report.groups.push_back(builder.group(group));
   std::stable_sort(
       report.groups.begin(), report.groups.end(), [](const GoroutineGroup& a, const GoroutineGroup& b) {
-        return std::tuple(a.of_runtime, b.stuck, b.count) < std::tuple(b.of_runtime, a.stuck, a.count);
+        return std::tuple(a.of_runtime, b.stuck, b.abandoned, b.count) <
+               std::tuple(b.of_runtime, a.stuck, a.abandoned, a.count);
       });
   report.stuck = std::move(stuck);
   report.look_ns = clock_ns(CLOCK_MONOTONIC) - report.time_monotonic_ns;

@@ -27,6 +27,7 @@ struct GoroutineGroup {
   GoStackState stack_state = GoStackState::kWhole;
   bool waits = false;
   bool stuck = false;  // nothing that still runs can wake them: GoroutineReport::stuck tells how sure that is
+  bool abandoned = false;   // they wait only for contexts that nothing can cancel but the end of a parent
   bool of_runtime = false;  // the collector's and other goroutines that the runtime keeps for itself
   std::uint64_t count = 0;
   std::uint64_t without_time = 0;                // of them: no collection has seen them wait

@@ -8,6 +8,7 @@
 
 #include "ui/escape.h"
 #include "userspace/go/contexts/text.h"
+#include "userspace/go/goroutines/stuck_text.h"
 #include "userspace/go/heap/text.h"
 #include "userspace/go/timers/text.h"
 #include "ui/text_table.h"
@@ -100,6 +101,10 @@ const char* meaning_of(const GoroutineGroup& group) {
   return "";
 }
 
+std::string prospect_words(const GoroutineGroup& group) {
+  return group.stuck ? "never wakes: " : group.abandoned ? "for lost contexts: " : "";
+}
+
 class Writer {
  public:
   Writer(const GoroutineReport& report, const GoroutinesTextOptions& options)
@@ -125,7 +130,11 @@ class Writer {
     if (report_.contexts)
       out_ += contexts_text(*report_.contexts, {style_, options_.groups, report_.time_monotonic_ns});
     if (report_.collector) out_ += collector_text(*report_.collector, style_);
-    if (report_.heap) out_ += heap_profile_text(*report_.heap, options_.groups, style_);
+    if (report_.heap && report_.collector && report_.collector->cycles == 0)
+      out_ += "\n" + style_.paragraph(Paint::kPlain, "Heap by call site: no collection has ended yet, and the program's "
+                                                     "own profile is as of the last one.");
+    else if (report_.heap)
+      out_ += heap_profile_text(*report_.heap, options_.groups, style_);
     for (const ContentionProfile& profile : report_.contention)
       out_ += contention_text(profile, options_.groups, style_);
     if (!report_.no_heap.empty())
@@ -161,23 +170,10 @@ class Writer {
 
   void write_verdict() {
     if (!report_.stuck) return;
-    const StuckFinding& stuck = *report_.stuck;
-    std::string evidence =
-        fmt::format("{} that wait for a channel or a lock, {}, {} of memory copied and marked in {}",
-                    grouped(static_cast<std::int64_t>(stuck.candidates)),
-                    count_of(static_cast<std::uint64_t>(stuck.looks), "look", "looks"),
-                    human_bytes(static_cast<double>(stuck.copied_bytes)), human_duration(stuck.took_ns));
-    if (stuck.goroutines.empty()) {
-      line(Paint::kPlain, fmt::format("Something that may still run leads to whatever goroutines wait for: "
-                                      "none is stuck for ever ({}).",
-                                      evidence));
-    } else {
-      line(Paint::kWarning,
-           fmt::format("{} can {}: nothing that may still run leads to what they wait for ({}).",
-                       count_of(stuck.goroutines.size(), "goroutine", "goroutines"),
-                       stuck.proved ? "never wake" : "very likely never wake", evidence));
-    }
-    if (!stuck.reservation.empty()) line(Paint::kDim, "Not proved: " + stuck.reservation + ".");
+    StuckFigures figures = figures_of(*report_.stuck);
+    // What is not shown needs no reservation.
+    if (!report_.stuck->any_stuck() && !report_.timers && !report_.contexts) figures.reservation.clear();
+    out_ += stuck_text(figures, style_);
     out_ += "\n";
   }
 
@@ -200,8 +196,8 @@ class Writer {
             fmt::format(" ← go {} ({})", printable(group.creator.function), place_of(group.creator, false));
       table.add({{std::to_string(i + 1)},
                  {grouped(static_cast<std::int64_t>(group.count))},
-                 {(group.stuck ? "never wakes: " : "") + printable(group.state),
-                  group.stuck ? Paint::kWarning : Paint::kPlain},
+                 {prospect_words(group) + printable(group.state),
+                  group.stuck || group.abandoned ? Paint::kWarning : Paint::kPlain},
                  {waiting_time(group)},
                  {width ? cut_end(site, width) : site}});
     }
@@ -217,7 +213,9 @@ class Writer {
   void write_group(std::size_t index) {
     const GoroutineGroup& group = *groups_[index];
     std::string head = fmt::format("#{}  {}, {}", index + 1, count_of(group.count, "goroutine", "goroutines"),
-                                   printable(group.state) + (group.stuck ? ", can never wake" : ""));
+                                   printable(group.state) + (group.stuck       ? ", can never wake"
+                                                              : group.abandoned ? ", only for lost contexts"
+                                                                                : ""));
     if (group.longest_wait_ns) {
       head += fmt::format(", for at least {}", human_duration(*group.longest_wait_ns));
       if (group.count > 1 && group.shortest_wait_ns)

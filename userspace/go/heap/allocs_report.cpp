@@ -9,6 +9,7 @@
 #include "userspace/views/frames.h"
 #include "userspace/views/profile_builder.h"
 #include "userspace/go/part.h"
+#include "userspace/go/record/leading_frames.h"
 
 namespace dwell {
 namespace {
@@ -85,12 +86,16 @@ Profile go_allocs_profile(const Recording& recording) {
   profile.default_sample_type = 3;
   profile.time_unix_ns = static_cast<std::int64_t>(recording.info.start_unix_ns);
   profile.duration_ns = static_cast<std::int64_t>(allocs.duration_ns);
-  for (const GoAllocFacts& site : allocs.sites)
+  for (const GoAllocFacts& site : allocs.sites) {
+    std::vector<std::uint32_t> stack = builder.stack(site.stack);
+    std::size_t leading = leading_of_allocator(texts, recording.stacks[static_cast<std::size_t>(site.stack)]);
+    stack.erase(stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(std::min(leading, stack.size())));
     profile.samples.push_back(
-        {builder.stack(site.stack),
+        {std::move(stack),
          {static_cast<std::int64_t>(site.alloc_objects), static_cast<std::int64_t>(site.alloc_bytes),
           static_cast<std::int64_t>(site.inuse_objects), static_cast<std::int64_t>(site.inuse_bytes)},
          {}});
+  }
   return std::move(builder.profile);
 }
 

@@ -101,7 +101,9 @@ void GoHeap::read_spans(const GoRuntime& runtime, std::uint64_t base, std::uint6
     span.specials = field_of<std::uint64_t>(view, layout.span_specials);
     constexpr std::size_t kLargeType = 152;
     constexpr std::uint8_t kSmallest = 2;  // the lowest bit tells whether there are pointers
+    constexpr std::uint8_t kTiny = 5;      // 16 bytes, without pointers
     span.type_in_span = field_of<std::uint8_t>(view, layout.span_class) < kSmallest;
+    span.tiny = field_of<std::uint8_t>(view, layout.span_class) == kTiny;
     if (span.type_in_span && layout.minor >= kFirstWithShort)
       span.type = field_of<std::uint64_t>(view, kLargeType);
     std::uint64_t page = base + page_of_piece[i] * kPage;

@@ -35,6 +35,7 @@ struct GoSpan {
   const char* bytes = nullptr;     // null: no pointers in it
   PointerNotes notes = PointerNotes::kNone;
   bool type_in_span = false;   // it has a single large object
+  bool tiny = false;           // its objects hold several small values each, without pointers
   std::uint64_t type = 0;      // of that
   const char* bits = nullptr;  // from its first word on
 };

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include <cstdint>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "userspace/go/heap/heap.h"
 #include "userspace/go/goroutines/goroutine.h"
 #include "userspace/go/heap/reachability.h"
+#include "userspace/go/goroutines/stillness.h"
 #include "userspace/go/heap/stack_roots.h"
 #include "userspace/go/timers/timers.h"
 
@@ -19,8 +21,11 @@ namespace dwell {
 
 class Marker {
  public:
-  Marker(const GoRuntime& runtime, GoHeap heap, bool what_is_unheld)
+  // `before`: what each goroutine was about before the heap was copied, by address.
+  using Before = absl::flat_hash_map<std::uint64_t, Stillness>;
+  Marker(const GoRuntime& runtime, GoHeap heap, Before before, bool what_is_unheld)
       : runtime_(runtime),
+        before_(std::move(before)),
         what_is_unheld_(what_is_unheld),
         heap_(std::move(heap)),
         roots_(runtime),
@@ -34,10 +39,15 @@ class Marker {
 
   struct Candidate {
     Goroutine goroutine;
+    bool for_lock = false;
     bool reached = false;
+    std::uint64_t waits_at = 0;  // a sum over what it waits for
+    bool in_tiny = false;        // what it waits for shares its block of memory with other things
   };
 
   Result<void> read_goroutines();
+  bool stood_still(const Goroutine& goroutine) const;
+  void count_led_to_by_globals();
   void sort_out(const Goroutine& goroutine);
   // Whether something stands in the heap that it waits for, so that it can be told when that is reached.
   bool watch(std::size_t candidate, std::uint64_t address);
@@ -55,6 +65,7 @@ class Marker {
   void mark_memory(std::uint64_t address, std::uint64_t size);
   void mark_globals();
   void mark_masked(const GoRange& range, std::uint64_t mask_field);
+  void hide_processors();
   void mark_timers();
   void mark_specials(const GoSpan& span);
   std::vector<std::uint64_t> mark_deferred(std::string_view goroutine);
@@ -70,8 +81,10 @@ class Marker {
   bool note_context(std::uint64_t word, std::uint64_t before);
   void note_deadlines(const std::vector<GoTimer>& timers);
   void find_contexts(const std::vector<GoTimer>& timers);
+  void find_abandoned(const absl::flat_hash_set<std::uint64_t>& lost_channels);
 
   const GoRuntime& runtime_;
+  Before before_;
   bool what_is_unheld_;
   GoHeap heap_;
   StackRoots roots_;
@@ -82,7 +95,7 @@ class Marker {
       reached_;  // candidates that something leads to, and whose stacks are not yet marked
   std::vector<Candidate> candidates_;
   std::vector<Goroutine> live_;
-  std::vector<std::uint64_t> goroutine_addresses_;
+  std::vector<std::uint64_t> goroutine_addresses_, processors_;
   absl::flat_hash_map<std::uint64_t, std::vector<std::size_t>> watchers_;  // by object
   absl::flat_hash_map<std::uint64_t, std::uint64_t> semaphores_;
   std::size_t specials_ = 0;

@@ -14,7 +14,7 @@ constexpr std::size_t kMostSpecials = 1 << 22;  // of all objects together
 constexpr std::uint64_t kMostGlobals = std::uint64_t{1} << 30;
 
 // Who may be left over: it waits inside the program for what only other goroutines can do.
-enum class Wait { kOther, kChannel, kSemaphore, kForEver };
+enum class Wait { kOther, kChannel, kSemaphore, kForEver, kCondition };
 
 Wait kind_of_wait(const GoRuntime& runtime, const Goroutine& goroutine) {
   if (!waits(goroutine)) return Wait::kOther;
@@ -24,7 +24,7 @@ Wait kind_of_wait(const GoRuntime& runtime, const Goroutine& goroutine) {
   if (begins("chan receive") || begins("chan send") || begins("select")) return Wait::kChannel;
   constexpr int kFirstWithConditions = 26;  // before, a condition's waiters can't be told from outside
   if (begins("sync.Cond"))
-    return runtime.layout().minor >= kFirstWithConditions ? Wait::kSemaphore : Wait::kOther;
+    return runtime.layout().minor >= kFirstWithConditions ? Wait::kSemaphore : Wait::kCondition;
   if (begins("sync.") || begins("semacquire")) return Wait::kSemaphore;
   return Wait::kOther;
 }
@@ -86,8 +86,11 @@ void Marker::look_into(const GoObject& object) {
 }
 
 bool Marker::watch(std::size_t candidate, std::uint64_t address) {
+  constexpr std::uint64_t kMixed = 0x9e3779b97f4a7c15;
+  candidates_[candidate].waits_at = (candidates_[candidate].waits_at ^ address) * kMixed;
   std::optional<GoObject> object = heap_.object_at(address);
   if (!object) return false;
+  candidates_[candidate].in_tiny = heap_.spans()[object->span].tiny;
   watched_[object->number] = true;
   watchers_[object->number].push_back(candidate);
   return true;
@@ -121,15 +124,24 @@ bool Marker::watch_semaphore(std::size_t candidate, const Goroutine& goroutine) 
   return address && watch(candidate, address);
 }
 
+// Who ran while the heap was copied may wait for what is in no copy.
+bool Marker::stood_still(const Goroutine& goroutine) const {
+  auto found = before_.find(goroutine.address);
+  return found != before_.end() && !has_run_between(found->second, stillness_of(goroutine));
+}
+
 void Marker::sort_out(const Goroutine& goroutine) {
   goroutine_addresses_.push_back(goroutine.address);
   if (goroutine.stack_state == GoStackState::kRunning) result_.ran.insert(goroutine.id);
   // A program's first goroutine often waits for nothing, on purpose: the program lives as long as it does.
   bool is_first = goroutine.id == 1;
-  Wait wait = goroutine.stack_state == GoStackState::kWhole && !is_first ? kind_of_wait(runtime_, goroutine)
-                                                                         : Wait::kOther;
-  if (wait == Wait::kOther) return live_.push_back(goroutine);
-  candidates_.push_back({goroutine, false});
+  bool judged = goroutine.stack_state == GoStackState::kWhole && !is_first;
+  Wait wait = judged ? kind_of_wait(runtime_, goroutine) : Wait::kOther;
+  if (wait == Wait::kCondition && judged) ++result_.not_judged.conditions;
+  bool can_be_left = wait != Wait::kOther && wait != Wait::kCondition;
+  if (can_be_left) ++result_.candidates;
+  if (!can_be_left || !stood_still(goroutine)) return live_.push_back(goroutine);
+  candidates_.push_back({goroutine, wait == Wait::kSemaphore, false, 0, false});
 }
 
 Result<void> Marker::read_goroutines() {
@@ -146,7 +158,6 @@ Result<void> Marker::read_goroutines() {
                 (wait == Wait::kChannel ? watch_channels(i, goroutine) : watch_semaphore(i, goroutine));
     if (!told && !std::exchange(candidates_[i].reached, true)) reached_.push_back(i);
   }
-  result_.candidates = candidates_.size();
   return {};
 }
 
@@ -175,13 +186,16 @@ void Marker::mark_globals() {
   mark_masked(runtime_.module().bss, runtime_.layout().module_bss_mask);
 }
 
-void Marker::mark_timers() {
-  std::vector<std::uint64_t> processors = find_processors(runtime_);
-  for (std::uint64_t processor : processors) {
+void Marker::hide_processors() {
+  processors_ = find_processors(runtime_);
+  for (std::uint64_t processor : processors_) {
     hide(processor);
     hide(timer_list_of(runtime_, processor).address);
   }
-  for (std::uint64_t processor : processors) {
+}
+
+void Marker::mark_timers() {
+  for (std::uint64_t processor : processors_) {
     for (std::uint64_t timer : timers_of(runtime_, processor)) mark(timer);
   }
 }
@@ -237,17 +251,37 @@ void Marker::mark_goroutine(const Goroutine& goroutine) {
   roots_.visit(goroutine, deferred, [this](std::uint64_t word, std::uint64_t before) { mark(word, before); });
 }
 
+// Before anything else is marked: of a lock that a global variable leads to, nobody can tell who would unlock it.
+void Marker::count_led_to_by_globals() {
+  while (!open_.empty()) {
+    GoObject object = open_.back();
+    open_.pop_back();
+    look_into(object);
+  }
+  for (const Candidate& candidate : candidates_) {
+    if (!candidate.for_lock || !candidate.waits_at) continue;
+    if (candidate.in_tiny)
+      ++result_.not_judged.shared_locks;  // unless it is left over
+    else if (candidate.reached)
+      ++result_.not_judged.global_locks;
+  }
+}
+
 Result<Unreached> Marker::run() {
   if (Result<void> read = read_goroutines(); !read) return read.error();
-  mark_timers();
+  hide_processors();
   mark_globals();
+  count_led_to_by_globals();
+  mark_timers();
   for (const GoSpan& span : heap_.spans()) {
     if (span.specials) mark_specials(span);
   }
   for (const Goroutine& goroutine : live_) mark_goroutine(goroutine);
   drain();
   for (const Candidate& candidate : candidates_) {
-    if (!candidate.reached) result_.goroutines.insert(candidate.goroutine.id);
+    if (candidate.reached) continue;
+    result_.goroutines[candidate.goroutine.id] = {stillness_of(candidate.goroutine), candidate.waits_at};
+    if (candidate.for_lock && candidate.waits_at && candidate.in_tiny) --result_.not_judged.shared_locks;
   }
   result_.copied_bytes = heap_.copied_bytes();
   if (what_is_unheld_) find_unheld();
@@ -255,9 +289,14 @@ Result<Unreached> Marker::run() {
 }
 
 Result<Unreached> mark_reachable(const GoRuntime& runtime, std::uint64_t copy_limit, bool what_is_unheld) {
+  Marker::Before before;
+  Result<void> read = read_goroutine_states(runtime, [&](const Goroutine& goroutine) {
+    if (waits(goroutine)) before[goroutine.address] = stillness_of(goroutine);
+  });
+  if (!read) return read.error();
   Result<GoHeap> heap = GoHeap::copy(runtime, copy_limit);
   if (!heap) return heap.error();
-  return Marker(runtime, std::move(*heap), what_is_unheld).run();
+  return Marker(runtime, std::move(*heap), std::move(before), what_is_unheld).run();
 }
 
 }  // namespace dwell

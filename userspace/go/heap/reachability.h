@@ -13,12 +13,21 @@
 #include "userspace/go/contexts/contexts.h"
 #include "userspace/go/heap/heap.h"
 #include "userspace/go/goroutines/goroutine.h"
+#include "userspace/go/goroutines/stillness.h"
 #include "userspace/go/heap/stack_roots.h"
 
 namespace dwell {
 
+// A goroutine that nothing wakes, and what it waits for: its channels, or its lock.
+struct Unwoken {
+  Stillness still;
+  std::uint64_t waits_at = 0;  // of them all
+};
+
 struct Unreached {
-  absl::flat_hash_set<std::uint64_t> goroutines;  // by number
+  absl::flat_hash_map<std::uint64_t, Unwoken> goroutines;  // by number
+  absl::flat_hash_map<std::uint64_t, Unwoken> abandoned;   // the same, of those that wait only for lost contexts
+  GoNotJudged not_judged;
   absl::flat_hash_set<std::uint64_t> ran;         // whose registers were not seen
   // Pending timers that send to a channel which nothing holds and nobody waits for: their period, or when
   // they are due, by address.

@@ -15,6 +15,11 @@
 namespace dwell {
 namespace {
 
+std::string gogc_words(const std::optional<std::int32_t>& percent) {
+  if (!percent) return "";
+  return *percent < 0 ? " (GOGC off)" : fmt::format(" (GOGC {})", *percent);
+}
+
 std::string bytes(std::int64_t value) { return human_bytes(static_cast<double>(value)); }
 
 }  // namespace
@@ -62,7 +67,7 @@ std::string contention_text(const ContentionProfile& profile, std::size_t sites,
     double waited_ns =
         std::clamp(static_cast<double>(site.ticks) * ns * static_cast<double>(profile.scale), 0.0, 1e18);
     table.add({{std::to_string(i + 1)},
-               {human_duration(static_cast<std::uint64_t>(waited_ns))},
+               {ns > 0 ? human_duration(static_cast<std::uint64_t>(waited_ns)) : "-"},  // else how long a tick is
                {human_count(static_cast<double>(site.contentions) * static_cast<double>(profile.scale))},
                {width ? cut_end(calls, width) : calls}});
   }
@@ -88,9 +93,9 @@ std::string collector_text(const Collector& collector, const TextStyle& style) {
   }
   if (collector.live_bytes && collector.heap_bytes && collector.goal_bytes)
     text += fmt::format(
-        "; {} live, heap {} now, goal {} (GOGC {})", human_bytes(static_cast<double>(*collector.live_bytes)),
+        "; {} live, heap {} now, goal {}{}", human_bytes(static_cast<double>(*collector.live_bytes)),
         human_bytes(static_cast<double>(*collector.heap_bytes)),
-        human_bytes(static_cast<double>(*collector.goal_bytes)), collector.percent.value_or(0));
+        human_bytes(static_cast<double>(*collector.goal_bytes)), gogc_words(collector.percent));
   if (collector.limit)
     text += fmt::format(", memory limit {}", human_bytes(static_cast<double>(*collector.limit)));
   return "\n" + style.paragraph(Paint::kPlain, text + ".");

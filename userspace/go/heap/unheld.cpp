@@ -91,6 +91,7 @@ void Marker::find_contexts(const std::vector<GoTimer>& timers) {
   }
   drain();
   if (!contexts_) return;
+  absl::flat_hash_set<std::uint64_t> lost_channels;
   for (const auto& [address, kind] : seen_contexts_) {
     std::optional<GoContext> context = contexts_->read(address, kind, heap_);
     if (!context) continue;
@@ -102,7 +103,25 @@ void Marker::find_contexts(const std::vector<GoTimer>& timers) {
       context->deadline_ns = found->second;
     bool can_be_lost = kind == GoContextKind::kCancel || kind == GoContextKind::kDeadline;
     context->lost = can_be_lost && !held[object->number];
+    if (context->lost && !context->deadline_ns && channel) lost_channels.insert(channel);
     result_.contexts.push_back(std::move(*context));
+  }
+  find_abandoned(lost_channels);
+}
+
+void Marker::find_abandoned(const absl::flat_hash_set<std::uint64_t>& lost_channels) {
+  for (const Candidate& candidate : candidates_) {
+    if (!candidate.reached || candidate.for_lock || lost_channels.empty()) continue;
+    std::uint64_t sudog = candidate.goroutine.waiting;
+    bool all_lost = sudog != 0;
+    for (std::size_t i = 0; sudog && all_lost && i < kMostCases; ++i) {
+      std::uint64_t channel =
+          runtime_.memory().load<std::uint64_t>(sudog + runtime_.layout().sudog_channel).value_or(0);
+      all_lost = lost_channels.contains(channel);
+      sudog = runtime_.memory().load<std::uint64_t>(sudog + runtime_.layout().sudog_next_case).value_or(0);
+    }
+    if (all_lost)
+      result_.abandoned[candidate.goroutine.id] = {stillness_of(candidate.goroutine), candidate.waits_at};
   }
 }
 

@@ -11,7 +11,7 @@ namespace dwell {
 
 namespace {
 
-constexpr std::uint64_t kWaits = 1, kStuck = 2, kOfRuntime = 4;
+constexpr std::uint64_t kWaits = 1, kStuck = 2, kOfRuntime = 4, kAbandoned = 8;
 constexpr std::uint64_t kSends = 1, kClosed = 2;
 
 // ---- what a goroutine waits for ----
@@ -117,7 +117,8 @@ std::string encode_group(const GoGroup& group) {
   put_text(out, group.state);
   put_uleb(out, static_cast<std::uint64_t>(group.stack_state));
   put_uleb(out,
-           (group.waits ? kWaits : 0) | (group.stuck ? kStuck : 0) | (group.of_runtime ? kOfRuntime : 0));
+           (group.waits ? kWaits : 0) | (group.stuck ? kStuck : 0) | (group.of_runtime ? kOfRuntime : 0) |
+               (group.abandoned ? kAbandoned : 0));
   put_uleb(out, group.without_time);
   put_optional(out, group.longest_wait_ns);
   put_optional(out, group.shortest_wait_ns);
@@ -143,6 +144,7 @@ std::string decode_group(std::string_view bytes, const Recording& recording, GoG
   group.waits = flags & kWaits;
   group.stuck = flags & kStuck;
   group.of_runtime = flags & kOfRuntime;
+  group.abandoned = flags & kAbandoned;
   group.without_time = in.uleb();
   get_optional(in, group.longest_wait_ns);
   get_optional(in, group.shortest_wait_ns);
@@ -198,6 +200,17 @@ bool decode_collector(std::string_view bytes, Collector& collector) {
   return in.ok();
 }
 
+void put_numbers(std::string& out, const std::vector<std::uint64_t>& ids) {
+  put_uleb(out, ids.size());
+  std::uint64_t before = 0;
+  for (std::uint64_t id : ids) put_difference(out, id - std::exchange(before, id));
+}
+
+void get_numbers(Cursor& in, std::vector<std::uint64_t>& ids) {
+  std::uint64_t id = 0;
+  for (std::size_t left = get_count<std::uint64_t>(in); left > 0; --left) ids.push_back(id += get_difference(in));
+}
+
 std::string encode_stuck(const GoStuck& stuck) {
   std::string out;
   put_uleb(out, stuck.proved);
@@ -206,9 +219,11 @@ std::string encode_stuck(const GoStuck& stuck) {
   put_uleb(out, stuck.candidates);
   put_uleb(out, stuck.copied_bytes);
   put_uleb(out, stuck.took_ns);
-  put_uleb(out, stuck.goroutines.size());
-  std::uint64_t before = 0;
-  for (std::uint64_t id : stuck.goroutines) put_difference(out, id - std::exchange(before, id));
+  put_numbers(out, stuck.goroutines);
+  put_numbers(out, stuck.abandoned);
+  put_uleb(out, stuck.not_judged.conditions);
+  put_uleb(out, stuck.not_judged.global_locks);
+  put_uleb(out, stuck.not_judged.shared_locks);
   return out;
 }
 
@@ -220,9 +235,12 @@ bool decode_stuck(std::string_view bytes, GoStuck& stuck) {
   stuck.candidates = in.uleb();
   stuck.copied_bytes = in.uleb();
   stuck.took_ns = in.uleb();
-  std::uint64_t id = 0;
-  for (std::size_t left = get_count<std::uint64_t>(in); left > 0; --left)
-    stuck.goroutines.push_back(id += get_difference(in));
+  get_numbers(in, stuck.goroutines);
+  if (!in.ok() || in.at_end()) return in.ok();  // of an older recording
+  get_numbers(in, stuck.abandoned);
+  stuck.not_judged.conditions = in.uleb();
+  stuck.not_judged.global_locks = in.uleb();
+  stuck.not_judged.shared_locks = in.uleb();
   return in.ok();
 }
 

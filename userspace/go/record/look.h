@@ -118,6 +118,7 @@ struct GoGroup {
   std::string state;  // "running", or in the runtime's own words why it waits: "chan receive"
   GoStackState stack_state = GoStackState::kWhole;
   bool waits = false, stuck = false, of_runtime = false;
+  bool abandoned = false;  // they wait only for lost contexts
   std::uint64_t without_time = 0;  // of them: no collection has seen them wait
   std::optional<std::uint64_t> longest_wait_ns, shortest_wait_ns;  // at least
   GoStack stack;
@@ -125,6 +126,15 @@ struct GoGroup {
   std::vector<GoroutineExample> examples;
   std::vector<std::pair<GoLabels, std::uint64_t>> labels;  // how many have these labels; the rest has none
   bool operator==(const GoGroup&) const = default;
+};
+
+// Goroutines that wait inside the program, and of which a proof says nothing.
+struct GoNotJudged {
+  std::uint64_t conditions = 0;    // on a sync.Cond, before Go 1.26
+  std::uint64_t global_locks = 0;  // for a lock that a global variable leads to: whoever runs might unlock it
+  std::uint64_t shared_locks = 0;  // for a lock in a block of memory that other small objects share
+  bool any() const { return conditions || global_locks || shared_locks; }
+  bool operator==(const GoNotJudged&) const = default;
 };
 
 struct GoStuck {
@@ -135,6 +145,9 @@ struct GoStuck {
   std::uint64_t candidates = 0;    // that waited for a channel or a lock
   std::uint64_t copied_bytes = 0;  // at the last look
   std::uint64_t took_ns = 0;       // the pauses left out
+  // Numbers of those that wait only for contexts that nothing can cancel but a parent's end, ascending.
+  std::vector<std::uint64_t> abandoned = {};
+  GoNotJudged not_judged = {};
   bool operator==(const GoStuck&) const = default;
 };
 

@@ -13,6 +13,7 @@ GoroutineGroup group_of(const Recording& recording, const GoGroup& from) {
   group.stack_state = from.stack_state;
   group.waits = from.waits;
   group.stuck = from.stuck;
+  group.abandoned = from.abandoned;
   group.of_runtime = from.of_runtime;
   group.count = from.count;
   group.without_time = from.without_time;
@@ -29,6 +30,8 @@ GoroutineGroup group_of(const Recording& recording, const GoGroup& from) {
 StuckFinding stuck_of(const GoStuck& from) {
   StuckFinding stuck;
   stuck.goroutines.insert(from.goroutines.begin(), from.goroutines.end());
+  stuck.abandoned.insert(from.abandoned.begin(), from.abandoned.end());
+  stuck.not_judged = from.not_judged;
   stuck.proved = from.proved;
   stuck.reservation = from.reservation;
   stuck.looks = from.looks;

@@ -15,8 +15,11 @@ GoStuck recorded_stuck(const StuckFinding& found) {
                 found.looks,
                 found.candidates,
                 found.copied_bytes,
-                found.took_ns};
+                found.took_ns,
+                {found.abandoned.begin(), found.abandoned.end()},
+                found.not_judged};
   std::sort(stuck.goroutines.begin(), stuck.goroutines.end());
+  std::sort(stuck.abandoned.begin(), stuck.abandoned.end());
   return stuck;
 }
 
@@ -46,6 +49,7 @@ GoLook recorded_look(const GoroutineReport& report, ProcessSlot process, GoFrame
     group.stack_state = from.stack_state;
     group.waits = from.waits;
     group.stuck = from.stuck;
+    group.abandoned = from.abandoned;
     group.of_runtime = from.of_runtime;
     group.without_time = from.without_time;
     group.longest_wait_ns = from.longest_wait_ns;

@@ -88,11 +88,12 @@ void add_group(const Recording& recording, const GoGroup& group, std::size_t loo
   creator.counts[look] += group.count;
   // What is told of them is of the last look that met any.
   if (first_of_look) {
-    report.alike = report.stuck = 0;
+    report.alike = report.stuck = report.abandoned = 0;
     report.longest_wait_ns.reset();
   }
   report.of_runtime = group.of_runtime;
   if (group.stuck) report.stuck += group.count;
+  if (group.abandoned) report.abandoned += group.count;
   if (group.longest_wait_ns)
     report.longest_wait_ns = std::max(report.longest_wait_ns.value_or(0), *group.longest_wait_ns);
   if (group.count <= report.alike) return;
@@ -120,12 +121,12 @@ std::vector<GoCreatorReport> creators_of(const Recording& recording,
       series.add(looks[i]->time_ns, count == creator.counts.end() ? 0 : static_cast<double>(count->second));
     }
     creator.report.count = trend_of(series);
-    if (creator.report.count.last == 0) creator.report.stuck = 0;
+    if (creator.report.count.last == 0) creator.report.stuck = creator.report.abandoned = 0;
     reports.push_back(std::move(creator.report));
   }
   std::stable_sort(reports.begin(), reports.end(), [](const GoCreatorReport& a, const GoCreatorReport& b) {
     auto rank = [](const GoCreatorReport& r) {
-      return std::tuple(!r.of_runtime, r.stuck, r.count.grows, r.count.grows ? *r.count.per_minute : 0,
+      return std::tuple(!r.of_runtime, r.stuck + r.abandoned, r.count.grows, r.count.grows ? *r.count.per_minute : 0,
                         r.count.last);
     };
     return rank(a) > rank(b);

@@ -27,7 +27,8 @@ struct GoCreatorReport {
   GoCall creator;  // "" for the first goroutine and for threads that C made
   bool of_runtime = false;
   GoTrend count;
-  std::uint64_t stuck = 0;  // at the last look: can never wake
+  std::uint64_t stuck = 0;      // at the last look: can never wake
+  std::uint64_t abandoned = 0;  // at the last look: wait only for lost contexts
   // Where most of them are at the last look that met any:
   std::uint64_t alike = 0;
   std::string state;

@@ -39,6 +39,7 @@ Json one_creator_json(const GoCreatorReport& creator) {
           {"of_runtime", creator.of_runtime},
           {"count", trend_json(creator.count)},
           {"stuck", creator.stuck},
+          {"abandoned", creator.abandoned},
           {"longest_wait_at_least_ns", or_null(creator.longest_wait_ns)},
           {"most",
            {{"count", creator.alike},
@@ -91,7 +92,9 @@ Json contention_json(const std::vector<GoContentionReport>& reports) {
 Json stuck_json(const std::optional<GoStuck>& stuck) {
   if (!stuck) return nullptr;
   return {{"goroutines", stuck->goroutines.size()},
-          {"proved", stuck->proved},
+          {"abandoned", stuck->abandoned.size()},
+          {"not_judged", not_judged_json(stuck->not_judged)},
+          {"proved", stuck->goroutines.empty() && stuck->abandoned.empty() ? Json(nullptr) : Json(stuck->proved)},
           {"reservation", stuck->reservation.empty() ? Json(nullptr) : Json(printable(stuck->reservation))},
           {"looks", stuck->looks},
           {"candidates", stuck->candidates}};

@@ -8,6 +8,7 @@
 
 #include "ui/escape.h"
 #include "userspace/go/heap/text.h"
+#include "userspace/go/goroutines/stuck_text.h"
 #include "userspace/go/goroutines/text.h"
 #include "ui/words.h"
 #include "ui/text_table.h"
@@ -77,18 +78,7 @@ class Writer {
 
   void write_stuck() {
     if (!report_.stuck) return;
-    const GoStuck& stuck = *report_.stuck;
-    if (stuck.goroutines.empty()) {
-      line(Paint::kPlain,
-           fmt::format("At the end none was stuck for ever, of {} that waited for a channel or a lock.",
-                       count_text(stuck.candidates)));
-    } else {
-      line(Paint::kWarning,
-           fmt::format("At the end {} could {}: nothing that may still run leads to what they wait for.",
-                       goroutines(stuck.goroutines.size()),
-                       stuck.proved ? "never wake" : "very likely never wake"));
-    }
-    if (!stuck.reservation.empty()) line(Paint::kDim, "Not proved: " + printable(stuck.reservation) + ".");
+    out_ += stuck_text(figures_of(*report_.stuck), style_);
   }
 
   // One that ends by itself, a timer, is no news: any server with timeouts has some.
@@ -120,7 +110,7 @@ class Writer {
                      {"now"},
                      {"growth/min"},
                      {"first", 2},
-                     {"never wake", 0},
+                     {"stuck", 0},
                      {"waits for", 3},
                      {"started by ← where most are"}});
     std::size_t width = table.last_column_width(style_);
@@ -138,7 +128,7 @@ class Writer {
                  {count_text(creator.count.last)},
                  {growth(creator.count.per_minute), creator.count.grows ? Paint::kGrew : Paint::kPlain},
                  {count_text(creator.count.first)},
-                 {creator.stuck ? count_text(creator.stuck) : "-", Paint::kWarning},
+                 {creator.stuck + creator.abandoned ? count_text(creator.stuck + creator.abandoned) : "-", Paint::kWarning},
                  {creator.longest_wait_ns ? "≥ " + human_duration(*creator.longest_wait_ns) : "-"},
                  {fitted(where, width)}});
     }

@@ -42,7 +42,8 @@ Result<GoroutineReport> take_go_snapshot(const GoSnapshotOptions& options) {
   std::optional<StuckFinding> stuck;
   std::vector<GoContext> contexts;
   if (options.prove || options.contexts) {
-    StuckOptions looks = {.what_is_unheld = options.timers || options.contexts};
+    // Who waits for a lost context is told with or without --contexts.
+    StuckOptions looks = {.what_is_unheld = true};
     if (!options.prove) looks.looks = looks.most_looks = 1;
     Result<StuckFinding> found = find_stuck(*runtime, looks);
     if (!found)

@@ -19,7 +19,7 @@ struct GoLayout {
   // runtime.g; its stack's bounds are at 0 and 8, its thread at 48, its saved stack pointer and address at 56
   // and 64
   std::uint16_t g_size, g_syscall_sp, g_syscall_pc, g_status, g_id, g_wait_since, g_wait_reason, g_parent,
-      g_creator, g_start, g_waiting, g_labels, g_timer;
+      g_creator, g_start, g_waiting, g_labels, g_timer, g_tracking_seq;
   // runtime.sudog: its goroutine is at 0, its neighbours in a queue or tree at 8 and 16; since 1.26 two of
   // its pointers are pairs, the second of which is always set. runtime.hchan: length 0, capacity 8, closed 28
   std::uint16_t sudog_element, sudog_next_case, sudog_channel, channel_receivers, channel_senders,

@@ -12,6 +12,7 @@
 #include "userspace/views/frames.h"
 #include "userspace/views/profile_builder.h"
 #include "userspace/go/part.h"
+#include "userspace/go/record/leading_frames.h"
 
 namespace dwell {
 namespace {
@@ -168,12 +169,13 @@ Profile go_parks_profile(const Recording& recording) {
   profile.duration_ns = static_cast<std::int64_t>(parks.duration_ns);
   for (const GoParkFacts& site : parks.sites) {
     if (site.contended) continue;  // those of them that had to wait have parked
-    std::vector<ReportFrame> stack;
-    for (std::uint32_t location : recording.stacks[static_cast<std::size_t>(site.stack)].locations)
-      for (ReportFrame& frame : texts.frames(location)) stack.push_back(std::move(frame));
-    if (is_of_runtime(stack)) continue;
+    const CallStack& from = recording.stacks[static_cast<std::size_t>(site.stack)];
+    if (is_of_runtime(texts.frames_of(from))) continue;
+    std::vector<std::uint32_t> stack = builder.stack(site.stack);
+    std::size_t leading = std::min(leading_of_wait(texts, from), stack.size());
+    stack.erase(stack.begin(), stack.begin() + static_cast<std::ptrdiff_t>(leading));
     profile.samples.push_back(
-        {builder.stack(site.stack),
+        {std::move(stack),
          {static_cast<std::int64_t>(site.count + site.before), static_cast<std::int64_t>(site.ns)},
          {{"reason", parks.reasons[site.reason], 0, ""}}});
   }
