@@ -51,6 +51,8 @@ class Judge {
 
   // What may end, and what is no trouble.
   void find_reader_circles();
+  void find_parked();
+  std::optional<std::size_t> who_parked(const ThreadGroup& group) const;
   void find_convoys();
   void add_convoy(std::int32_t lock, std::vector<std::size_t> threads);
   void find_lost();

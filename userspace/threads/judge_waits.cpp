@@ -66,6 +66,38 @@ bool Judge::leads_to(std::size_t from, std::size_t to) const {
   return at && *at == to;
 }
 
+// ---- workers that are parked behind locks ----
+
+// Threads at one place, each behind a lock that nobody else wants, all held by one that waits for work itself: that is
+// how some programs switch their workers off (redis its I/O threads).
+std::optional<std::size_t> Judge::who_parked(const ThreadGroup& group) const {
+  std::optional<std::size_t> holder = next_[group.threads.front()];
+  if (group.threads.size() < 2 || !holder || next_[*holder] || !is_work(facts(*holder).wait)) return std::nullopt;
+  std::vector<std::int32_t> locks;
+  for (std::size_t thread : group.threads) {
+    if (explained_[thread] || !holds_still(thread) || next_[thread] != holder) return std::nullopt;
+    if (facts(thread).wait != WaitKind::kMutex) return std::nullopt;
+    locks.push_back(facts(thread).lock);
+  }
+  std::ranges::sort(locks);
+  bool each_its_own = std::ranges::adjacent_find(locks) == locks.end();
+  return each_its_own ? holder : std::nullopt;
+}
+
+void Judge::find_parked() {
+  for (const ThreadGroup& group : report_.groups) {
+    std::optional<std::size_t> holder = who_parked(group);
+    if (!holder) continue;
+    Verdict verdict{.kind = VerdictKind::kIdlePool, .certainty = Certainty::kLikely};
+    verdict.threads = group.threads;
+    verdict.headline = fmt::format("{} are parked at the same place: each waits for a lock of its own, held by {}",
+                                   count_threads(group.threads.size()), name(*holder));
+    verdict.evidence = {what_it_does(*holder)};
+    for (std::size_t thread : group.threads) explained_[thread] = true;
+    verdicts_.push_back(std::move(verdict));
+  }
+}
+
 // ---- convoy ----
 
 void Judge::find_convoys() {

@@ -40,10 +40,12 @@ std::vector<Verdict> Judge::judge() {
   mark_those_behind();
   find_stall();
   find_reader_circles();
+  find_parked();
   find_convoys();
   find_lost();
   find_pools();
   find_idle();
+  std::ranges::stable_sort(verdicts_, {}, [](const Verdict& verdict) { return !verdict.is_trouble(); });
   return std::move(verdicts_);
 }
 

@@ -204,6 +204,21 @@ TEST(Verdicts, ALockThatIsBusyIsNoConvoy) {
   EXPECT_TRUE(threads.verdicts().empty());
 }
 
+// As redis does with its I/O threads.
+TEST(Verdicts, WorkersBehindALockOfTheirOwnEachAreParked) {
+  Threads threads;
+  threads.add(WaitKind::kPoll, -1, 1);
+  for (int i = 0; i < 3; ++i) threads.waits(threads.mutex_of(1), 600).stack = StackId{7};
+  std::vector<Verdict> verdicts = threads.verdicts();
+  ASSERT_EQ(verdicts.size(), 1u);
+  EXPECT_EQ(verdicts[0].kind, VerdictKind::kIdlePool);
+  EXPECT_EQ(verdicts[0].headline,
+            "3 threads are parked at the same place: each waits for a lock of its own, held by t1 (1)");
+  threads.look.threads[2].lock = threads.look.threads[1].lock;
+  ASSERT_FALSE(threads.verdicts().empty());
+  EXPECT_EQ(threads.verdicts()[0].kind, VerdictKind::kConvoy) << "two behind one lock";
+}
+
 TEST(Verdicts, AConvoyTellsTheWholeWayToWhoHoldsItUp) {
   Threads threads;
   threads.add(WaitKind::kInput, -1, 7);
