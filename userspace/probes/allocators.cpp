@@ -336,7 +336,7 @@ Error nothing_found(pid_t pid, const ProgramKind& kind, const AllocatorSet& set)
   std::string what = fmt::format("find an allocator in PID {}: ", pid);
   if (kind.go)
     return {what + "a Go program manages its memory itself, and calls no allocation function",
-            "its heap and goroutines: dwell record without --no-go, or dwell threads --goroutines --heap", Exit::kUnsupported};
+            "its heap and goroutines: dwell record with its Go part, or dwell go --heap", Exit::kUnsupported};
   if (kind.is_static && kind.stripped)
     return {what + "it is statically linked, and its symbols are stripped",
             "run the unstripped program, or put its debug file into /usr/lib/debug/.build-id", Exit::kUnsupported};

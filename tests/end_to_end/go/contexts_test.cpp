@@ -111,8 +111,7 @@ TEST(ContextsCommand, TellsLostOnesAndExitsWithFound) {
 TEST(ContextsCommand, WhoWaitsOnlyForLostOnesIsCountedAsStuck) {
   Program target({target_binary("go/contexts")});
   ASSERT_TRUE(target.wait_for_output("ready"));
-  std::vector<std::string> command = {dwell_binary(), "threads", "-p", std::to_string(target.pid()), "--goroutines",
-                                      "--prove"};
+  std::vector<std::string> command = {dwell_binary(), "go", std::to_string(target.pid()), "--prove"};
   Finished looked = run(command);
   EXPECT_EQ(looked.exit, static_cast<int>(Exit::kFound)) << looked.errors;
   EXPECT_NE(looked.output.find("20 goroutines wait only for lost contexts"), std::string::npos) << looked.output;

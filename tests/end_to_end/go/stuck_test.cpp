@@ -222,7 +222,7 @@ TEST(NotJudged, IsToldInsteadOfNobodyIsStuck) {
       Result<StuckFinding> found = find_stuck(*runtime, kQuick);
       return found && found->not_judged.*each.count >= (some ? 1u : kTimes);
     })) << each.mode;
-    Finished told = run({dwell_binary(), "threads", "-p", std::to_string(target.pid()), "--goroutines", "--prove"});
+    Finished told = run({dwell_binary(), "go", std::to_string(target.pid()), "--prove"});
     EXPECT_NE(told.output.find(each.words), std::string::npos) << told.output;
     EXPECT_EQ(told.output.find("none is stuck"), std::string::npos) << told.output;
   }
