@@ -70,6 +70,7 @@ struct asked {
 /* How a call ended: the registers of its caller. */
 struct call_end {
   __u64 result, pc, sp, bp;
+  __u64 hidden; /* pc is the kernel's trampoline: another tool's return probe is pending on the call */
 };
 
 /* A call that was not sampled and has no return probe: what it calls is still none of the program's doing. */
@@ -141,13 +142,19 @@ static __always_inline void send_free(struct thread_state *state, __u8 type, __u
 }
 
 /* Global, so that the verifier walks through the unwinder once and not once for each caller. */
-__noinline __u64 stack_from(__u64 pc, __u64 sp, __u64 bp, __u64 process_and_tid) {
+__noinline __u64 stack_from(__u64 pc, __u64 sp, __u64 bp, __u64 process_and_tid, __u64 hidden) {
   struct dwell_stack_start start = {.pc = pc, .sp = sp, .bp = bp};
+  if (hidden) {
+    /* The walk looks behind trampolines from its second frame on: the first one is the call's own. */
+    start.sp = sp - 8;
+    start.cfa_offset = 8;
+    start.flags = DWELL_PC_HIDDEN;
+  }
   return dwell_stack(NULL, start, process_and_tid >> 32, (__u32)process_and_tid);
 }
 
 static __always_inline __u64 callers_stack(struct call_end *end, struct thread_state *state) {
-  return stack_from(end->pc, end->sp, end->bp, (__u64)state->slot << 32 | state->tid);
+  return stack_from(end->pc, end->sp, end->bp, (__u64)state->slot << 32 | state->tid, end->hidden);
 }
 
 /* ---- sampling ---- */
@@ -600,7 +607,8 @@ static __always_inline int exited(struct pt_regs *ctx) {
   struct call_end end = {.result = at_branch ? register_of(ctx, dwell_probe_shape_of(cookie) & 15) : ctx->ax,
                          .pc = return_address,
                          .sp = sp + 8,
-                         .bp = saved_bp ? read_word(ctx->sp + saved_bp - 1) : ctx->bp};
+                         .bp = saved_bp ? read_word(ctx->sp + saved_bp - 1) : ctx->bp,
+                         .hidden = return_address == dwell_trampoline(bpf_get_current_task_btf())};
   call_ended(&end, state);
   return 0;
 }

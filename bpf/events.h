@@ -32,6 +32,7 @@ enum dwell_record_type {
   DWELL_EXIT = 11,         /* dwell_process_record: the last thread of the target is gone */
   DWELL_THREAD_EXIT = 12,  /* dwell_process_record: one thread ended */
   DWELL_FORK_BELOW = 13,   /* dwell_process_record: a descendant that is no target forked; other_id as above */
+  DWELL_STACK_REST = 15,   /* dwell_stack_rest: just before the DWELL_STACK of a walk that ended for want of a table */
   DWELL_SPAWN = 14,        /* dwell_process_record: a vfork child became a program, or that program forked */
 };
 
@@ -100,10 +101,12 @@ enum dwell_stack_end {
   DWELL_STACK_NOT_GROWING,   /* the next frame lies below this one: a broken chain */
   DWELL_STACK_ASYNC,         /* below a signal frame, where only the full table would do */
   DWELL_STACK_TABLE_PENDING, /* the module arrived a moment ago: its table was not loaded yet */
+  DWELL_STACK_FOLDED,        /* complete; of a deep recursion, turns are left out */
   DWELL_STACK_ENDS
 };
 
 #define DWELL_MAX_FRAMES 256
+#define DWELL_MAX_STEPS 16384 /* frames that a walk goes through, recorded or not */
 
 /* Followed by `count` pcs, leaf first, as found: return addresses, but for those whose bit is set in
  * exact[] (the pc that a signal interrupted). */
@@ -115,6 +118,17 @@ struct dwell_stack_record {
   __u32 end; /* dwell_stack_end */
   __u64 exact[DWELL_MAX_FRAMES / 64];
   __u64 pcs[];
+};
+
+/* Where a walk ended because userspace had not yet brought a table, followed by `size` bytes of the stack from sp upward:
+ * userspace goes on from there. Such a walk has an identity that no other has. */
+struct dwell_stack_rest {
+  struct dwell_header h;
+  __u64 time_ns;
+  __u64 stack;
+  __u64 pc, sp, bp;
+  __u32 exact; /* pc is no return address */
+  __u32 size;
 };
 
 /* Everything that is lost is counted, per CPU, and shown. Index of the losses map; append only: recordings
@@ -168,6 +182,7 @@ DWELL_PIN(struct dwell_realloc_record, 48);
 DWELL_PIN(struct dwell_map_record, 64);
 DWELL_PIN(struct dwell_process_record, 24);
 DWELL_PIN(struct dwell_stack_record, 64);
+DWELL_PIN(struct dwell_stack_rest, 56);
 DWELL_PIN(struct dwell_loss_count, 32);
 
 #endif /* DWELL_BPF_EVENTS_H */

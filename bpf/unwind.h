@@ -109,9 +109,57 @@ static __always_inline void dwell_release_scratch(struct dwell_scratch *scratch)
   *(volatile __u32 *)&scratch->busy = 0;
 }
 
+/* A race between CPUs lets a few more through, or a few less. */
+static __always_inline int dwell_may_keep_rest(__u64 now) {
+  __u32 only = 0;
+  struct dwell_rest_budget *budget = bpf_map_lookup_elem(&unwind_rests, &only);
+  if (!budget || !budget->since_ns) return 0;
+  if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > bpf_ringbuf_query(&events, BPF_RB_RING_SIZE) / 4)
+    return 0;
+  __u64 fresh = (now - budget->since_ns) / DWELL_REST_EVERY_NS, left = budget->left;
+  if (fresh) {
+    left = left + fresh < DWELL_MOST_RESTS ? left + fresh : DWELL_MOST_RESTS;
+    budget->since_ns = now;
+  }
+  budget->left = left ? left - 1 : 0;
+  return left != 0;
+}
+
+/* Sends what lies on the stack above a walk that userspace can go on with. Returns what tells this walk from all others;
+ * 0: nothing was sent. Global, so that the verifier looks at it by itself. */
+__noinline __u64 dwell_keep_rest(struct dwell_walk *w, __u64 process_and_tid) {
+  if (!w) return 0;
+  __u64 now = bpf_ktime_get_ns(), salt = now ^ process_and_tid << 40;
+  if (!salt || !dwell_may_keep_rest(now)) return 0;
+  w->window_size = 1; /* not the first window: as large as it may be */
+  if (dwell_refill(w, w->sp)) return 0;
+  struct dwell_stack_rest *rest = (struct dwell_stack_rest *)w->rest;
+  rest->h.type = DWELL_STACK_REST;
+  rest->h.process = process_and_tid >> 32;
+  rest->h.probe = 0;
+  rest->h.tid = process_and_tid;
+  rest->time_ns = now;
+  rest->stack = dwell_finish_hash(dwell_mix(dwell_mix(w->hash, w->end), salt));
+  rest->pc = w->pc;
+  rest->sp = w->sp;
+  rest->bp = w->bp;
+  rest->exact = w->exact;
+  __u32 bytes = DWELL_AT_MOST(w->window_size, sizeof(w->window));
+  rest->size = bytes;
+  __u64 size = DWELL_AT_MOST(sizeof(*rest) + bytes, sizeof(*rest) + sizeof(w->window));
+  return bpf_ringbuf_output(&events, rest, size, BPF_RB_FORCE_WAKEUP) ? 0 : salt;
+}
+
+static __always_inline int dwell_lacks_table(const struct dwell_walk *w) {
+  return w->end == DWELL_STACK_NO_MAPPING || w->end == DWELL_STACK_TABLE_PENDING || w->end == DWELL_STACK_ASYNC;
+}
+
 /* Sends the frames unless they were sent before. 0: they could not be sent now; the next time may do. */
 static __always_inline __u64 dwell_send_stack(struct dwell_walk *w, __u8 process, __u32 tid) {
-  __u64 stack = dwell_finish_hash(dwell_mix(w->hash, w->end));
+  __u64 hash = dwell_mix(w->hash, w->end), salt = 0;
+  if (dwell_lacks_table(w)) salt = dwell_keep_rest(w, (__u64)process << 32 | tid);
+  if (salt) hash = dwell_mix(hash, salt);
+  __u64 stack = dwell_finish_hash(hash);
   __u32 key = stack & (DWELL_SEEN_SETS - 1);
   struct dwell_seen_set *set = bpf_map_lookup_elem(&unwind_seen, &key);
   if (!set) return 0;
@@ -135,7 +183,7 @@ static __always_inline __u64 dwell_send_stack(struct dwell_walk *w, __u8 process
     return 0;
   }
   /* The place to give up is any one that another hash bit picks. */
-  set->stacks[(stack >> 56) & 7] = stack;
+  if (!salt) set->stacks[(stack >> 56) & 7] = stack;
   return stack;
 }
 
@@ -260,7 +308,7 @@ static __always_inline __u64 dwell_stack(void *ctx, struct dwell_stack_start sta
   if (!stack) {
     w->stack_top = dwell_stack_top(task, start.sp);
     dwell_walk_begin(w, &start, dwell_mix(process, generation));
-    bpf_loop(DWELL_MAX_FRAMES + 1, dwell_walk_callback, &scratch, 0);
+    bpf_loop(DWELL_MAX_STEPS, dwell_walk_callback, &scratch, 0);
     stack = dwell_send_stack(w, process, tid);
     if (memos && stack) dwell_remember(w, memos, tag, &start, stack);
   }

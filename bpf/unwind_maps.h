@@ -69,6 +69,15 @@ struct {
       });
 } unwind_scratch SEC(".maps");
 
+/* How many more walks may send the rest of their stack. It fills up slowly by itself, and at once when userspace learns of
+ * new code. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct dwell_rest_budget);
+} unwind_rests SEC(".maps");
+
 /* Walks that were done, by where they began. */
 #define DWELL_MEMO_SETS 1024 /* 2^10 */
 struct {

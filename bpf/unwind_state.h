@@ -48,6 +48,7 @@ struct dwell_walk {
 #ifndef __bpf__
   void *env;
 #endif
+  __u64 rest[sizeof(struct dwell_stack_rest) / 8]; /* the head of a dwell_stack_rest; its bytes are the window */
   __u64 window[DWELL_WINDOW_WORDS];
   struct dwell_return_probe probes[DWELL_MAX_RETURN_PROBES];
   __u32 count; /* frames recorded */
@@ -55,7 +56,8 @@ struct dwell_walk {
   __u64 start_sp, highest_word;
   __u64 bp_at;            /* where bp was read, 0: it is the one that the walk began with */
   __u32 start_bp_matters; /* some frame was found by it */
-  __u32 unused;
+  __u32 folded;           /* turns of a recursion are left out */
+  __u32 fold_period, fold_phase;
   struct dwell_memo_words memo;
   /* The dwell_stack_record as it is sent: its head, then the pcs. */
   __u64 head[sizeof(struct dwell_stack_record) / 8];

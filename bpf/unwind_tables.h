@@ -116,6 +116,13 @@ struct dwell_return_probe {
   __u64 target; /* what lay there before */
 };
 
+/* Walks that may still send the rest of their stack. None before userspace has asked for it. */
+#define DWELL_MOST_RESTS 1024
+#define DWELL_REST_EVERY_NS 100000000
+struct dwell_rest_budget {
+  __u64 left, since_ns;
+};
+
 /* Stack identities that were sent. A set of 8 is one cache line. */
 struct dwell_seen_set {
   __u64 stacks[8];

@@ -160,11 +160,50 @@ static __always_inline __u32 dwell_find_rule(struct dwell_walk *w, __u32 pages, 
 /* ---- one frame ---- */
 
 static __always_inline int dwell_stop(struct dwell_walk *w, __u32 end) {
-  w->end = end;
+  w->end = end == DWELL_STACK_COMPLETE && w->folded ? DWELL_STACK_FOLDED : end;
   return 1;
 }
 
+/* ---- recursion ---- */
+
+#define DWELL_FOLD_AFTER 192
+#define DWELL_MOST_PERIOD 8 /* functions that call one another in turn */
+
+static __always_inline __u64 dwell_pc_back(const struct dwell_walk *w, __u32 frames) {
+  return w->pcs[(w->count - frames) & (DWELL_MAX_FRAMES - 1)];
+}
+
+/* Whether the frame repeats, in a recursion that has filled most of the record already. It is left out then, so that what
+ * began the recursion has room: two callers of the same recursion are two stacks, and its depth makes none.
+ *
+ *     recorded  a b c b c b c ... b c │ b c b c b c │ main _start
+ *               0                 191 │ left out    │ */
+static __always_inline int dwell_folds(struct dwell_walk *w) {
+  if (w->count < DWELL_FOLD_AFTER || w->exact) {
+    w->fold_period = 0;
+    return 0;
+  }
+  if (w->fold_period) {
+    if (w->pc == dwell_pc_back(w, w->fold_period - w->fold_phase)) {
+      w->fold_phase = w->fold_phase + 1 < w->fold_period ? w->fold_phase + 1 : 0;
+      return 1;
+    }
+    w->fold_period = 0;
+  }
+  for (__u32 period = 1; period <= DWELL_MOST_PERIOD; period++) {
+    if (w->pc != dwell_pc_back(w, period) || w->pc != dwell_pc_back(w, 2 * period) ||
+        dwell_pc_back(w, 1) != dwell_pc_back(w, 1 + period))
+      continue;
+    w->fold_period = period;
+    w->fold_phase = period > 1;
+    w->folded = 1;
+    return 1;
+  }
+  return 0;
+}
+
 static __always_inline int dwell_record_pc(struct dwell_walk *w) {
+  if (dwell_folds(w)) return 0;
   __u32 count = w->count;
   if (count >= DWELL_MAX_FRAMES) return dwell_stop(w, DWELL_STACK_TOO_DEEP);
   w->pcs[count & (DWELL_MAX_FRAMES - 1)] = w->pc;
@@ -359,6 +398,8 @@ static __always_inline void dwell_walk_begin(struct dwell_walk *w, const struct 
   w->highest_word = 0;
   w->bp_at = 0;
   w->start_bp_matters = 0;
+  w->folded = 0;
+  w->fold_period = 0;
   for (int i = 0; i < DWELL_MAX_FRAMES / 64; i++) dwell_record(w)->exact[i] = 0;
 }
 

@@ -92,6 +92,16 @@ bool leads_there_from_here(const std::string& path, const Mapping& mapping) {
   return ::stat(path.c_str(), &status) == 0 && is_file_of(mapping, status);
 }
 
+// What is mapped there by now may be another file: a plugin that came to lie where this one lay. The device of an overlay
+// is not that of the file, so the name counts too.
+bool still_maps(const std::string& by_address, const Mapping& mapping, const struct stat& status) {
+  if (status.st_ino == mapping.inode) return true;
+  char target[4096];
+  ssize_t size = ::readlink(by_address.c_str(), target, sizeof target);
+  std::string_view name(target, size > 0 ? static_cast<std::size_t>(size) : 0);
+  return name == mapping.path || name == mapping.path + std::string(kDeleted);
+}
+
 }  // namespace
 
 std::vector<Mapping> parse_maps(std::string_view text, std::size_t* skipped) {
@@ -129,13 +139,19 @@ Result<std::string> path_to_open(pid_t pid, const Mapping& mapping) {
   pid_t thread = living_thread(pid);
   std::string by_address = fmt::format("/proc/{}/map_files/{:x}-{:x}", thread, mapping.start, mapping.end);
   Result<FilePointer> direct = point_at_regular(by_address);
-  if (direct) return by_address;
+  if (direct && still_maps(by_address, mapping, direct->status)) return by_address;
 
   std::string by_path = fmt::format("/proc/{}/root{}", thread, mapping.path);
   Result<FilePointer> found = point_at_regular(by_path);
   if (found && is_file_of(mapping, found->status) && leads_there_from_here(by_path, mapping)) return by_path;
+  // Of a process that is gone: what has the device and the inode is the file, whosever root it was in.
+  if (::access(fmt::format("/proc/{}", pid).c_str(), F_OK) != 0) {
+    Result<FilePointer> here = point_at_regular(mapping.path);
+    if (here && is_file_of(mapping, here->status)) return mapping.path;
+  }
   std::string why = found ? by_path + ": replaced by another file since it was mapped" : found.error().what;
-  return Error{fmt::format("open {} of PID {}: {}; {}", mapping.path, pid, direct.error().what, why),
+  std::string at_address = direct ? by_address + ": maps another file by now" : direct.error().what;
+  return Error{fmt::format("open {} of PID {}: {}; {}", mapping.path, pid, at_address, why),
                privilege_hint({Capability::kCheckpointRestore, Capability::kDacReadSearch, Capability::kSysPtrace}),
                Exit::kFailed};
 }

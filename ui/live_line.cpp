@@ -27,21 +27,18 @@ std::string cost_text(double percent) {
 
 // In the order of the line; when it gets narrow, those that need not stay go from the right.
 std::vector<Part> parts_of(const LiveFigures& figures) {
+  if (!figures.activity.empty()) return {{printable(figures.activity), Paint::kPlain, true}};
   std::vector<Part> parts{{human_duration(figures.elapsed_ns), Paint::kDim, true}};
-  if (!figures.activity.empty()) {
-    parts.push_back({printable(figures.activity), Paint::kPlain, true});
-    return parts;
-  }
-  Paint trend = figures.growth_per_minute > 0   ? Paint::kGrew
-                : figures.growth_per_minute < 0 ? Paint::kShrank
-                                                : Paint::kPlain;
+  double growth = figures.growth_per_minute.value_or(0);
+  Paint trend = growth > 0 ? Paint::kGrew : growth < 0 ? Paint::kShrank : Paint::kPlain;
   parts.push_back({"live " + human_bytes(figures.live_bytes), Paint::kStrong, true});
-  parts.push_back({signed_bytes(figures.growth_per_minute) + "/min", trend});
+  if (figures.growth_per_minute) parts.push_back({signed_bytes(growth) + "/min", trend});
+  if (figures.partial) parts.push_back({"not all is seen", Paint::kWarning, true});
   if (figures.losses)
     parts.push_back({grouped(static_cast<std::int64_t>(figures.losses)) + " lost", Paint::kWarning, true});
   parts.push_back({human_count(figures.events_per_second) + " events/s"});
   if (figures.cost_percent) parts.push_back({cost_text(*figures.cost_percent)});
-  if (!figures.losses) parts.push_back({"nothing lost", Paint::kDim});
+  if (!figures.losses && !figures.partial) parts.push_back({"nothing lost", Paint::kDim});
   return parts;
 }
 

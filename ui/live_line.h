@@ -13,10 +13,11 @@ namespace dwell {
 struct LiveFigures {
   std::uint64_t elapsed_ns = 0;
   double live_bytes = 0;         // allocated since the recording began, and still there
-  double growth_per_minute = 0;  // over the last seconds
+  std::optional<double> growth_per_minute;  // none: too early to tell
   double events_per_second = 0;
   std::optional<double> cost_percent;  // of the target's CPU time
   std::uint64_t losses = 0;
+  bool partial = false;  // not all is seen that should be
   std::string activity;  // instead of the figures while there are none: "attaching 23 probes"
 };
 

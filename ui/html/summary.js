@@ -21,12 +21,14 @@ function headOf(data) {
 
 // Losses come first: they say how far the rest can be believed.
 function summaryOf(data) {
-  const summary = data.memory.summary || {}, lost = data.report.losses.length > 0 || !data.report.ended;
+  const summary = data.memory.summary || {};
+  const unseen = (summary.verdicts || []).filter(sentence => sentence.startsWith("NOT SEEN: "));
+  const lost = data.report.losses.length > 0 || !data.report.ended || unseen.length > 0;
   const verdicts = subjectVerdicts(data.subjects).filter(verdict => verdict.grave);
   return el("section", { id: "summary", "aria-label": "Summary" },
-    lost ? el("div", { class: "card warning", id: "losses" }, paragraphs("loss", summary.losses)) : null,
+    lost ? el("div", { class: "card warning", id: "losses" }, paragraphs("loss", unseen), paragraphs("loss", summary.losses)) : null,
     verdicts.map(verdict => el("div", { class: "card grave" }, el("p", { class: "verdict" }, verdict.title), paragraphs("dim", verdict.evidence))),
-    data.only_look ? null : [paragraphs("verdict", summary.verdicts), paragraphs("note", summary.notes)],
+    data.only_look ? null : [paragraphs("verdict", summary.verdicts.filter(sentence => !unseen.includes(sentence))), paragraphs("note", summary.notes)],
     data.only_look ? null : el("details", { id: "quality" },
       el("summary", null, lost ? "Completeness of stacks, and cost" : "No event was lost. Completeness and cost"),
       lost ? null : paragraphs("dim", summary.losses), paragraphs("dim", summary.children), paragraphs("dim", summary.stacks), paragraphs("dim", summary.cost)));

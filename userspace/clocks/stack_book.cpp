@@ -12,6 +12,7 @@ namespace {
 const char* why_incomplete(dwell_stack_end end) {
   switch (end) {
     case DWELL_STACK_COMPLETE:
+    case DWELL_STACK_FOLDED:
       return "";
     case DWELL_STACK_TOO_DEEP:
       return "deeper than 256 frames";

@@ -8,6 +8,7 @@ namespace dwell {
 namespace {
 
 constexpr std::size_t kMaxFormer = 1024;
+constexpr std::size_t kMaxChanges = 1024, kMaxPublications = 256;
 
 bool starts_before(const CodeRange& a, const CodeRange& b) { return a.start < b.start; }
 
@@ -29,7 +30,12 @@ const CodeRange* find_in(const std::vector<CodeRange>& ranges, std::uint64_t add
 
 }  // namespace
 
-void AddressSpace::replace(std::vector<CodeRange> ranges) {
+void AddressSpace::replace(std::vector<CodeRange> ranges, std::uint64_t read_ns) {
+  read_ns_ = read_ns;
+  if (!lost_.empty() && lost_.back().to_ns == kNow && read_ns > lost_.back().from_ns) {
+    lost_.back().to_ns = read_ns;
+    ++changes_seen_;
+  }
   std::vector<CodeRange> before = std::move(ranges_);
   ranges_ = std::move(ranges);
   std::sort(ranges_.begin(), ranges_.end(), starts_before);
@@ -45,14 +51,108 @@ void AddressSpace::replace(std::vector<CodeRange> ranges) {
   former_ = std::move(kept);
 }
 
+void AddressSpace::published(std::uint64_t now_ns) {
+  publications_.push_back({read_ns_, now_ns});
+  if (publications_.size() > kMaxPublications) publications_.pop_front();
+}
+
+void AddressSpace::lost(std::uint64_t from_ns) {
+  ++changes_seen_;
+  if (!lost_.empty() && lost_.back().to_ns == kNow) return;
+  lost_.push_back({from_ns, kNow});
+  if (lost_.size() > kMaxPublications) lost_.pop_front();
+}
+
+bool AddressSpace::is_unknown(std::uint64_t address, std::uint64_t time_ns) const {
+  bool in_lost = std::any_of(lost_.begin(), lost_.end(), [&](const Span& span) { return time_ns >= span.from_ns && time_ns < span.to_ns; });
+  return in_lost && is_changing(address);
+}
+
+void AddressSpace::forget_former() {
+  lost_.clear();
+  former_.clear();
+  changes_.clear();
+  publications_.clear();
+  ++changes_seen_;
+}
+
+// What lies where the range comes to lie, unless an earlier change tells it.
+void AddressSpace::keep_before(const std::vector<CodeRange>& known, const CodeRange& range) {
+  for (auto one = ending_after(known, range.start); one != known.end() && one->start < range.end; ++one) {
+    auto told = [&](const Change& change) { return change.range.start < one->end && one->start < change.range.end; };
+    if (std::none_of(changes_.begin(), changes_.end(), told)) changes_.push_front({0, *one});
+  }
+}
+
+void AddressSpace::map(const CodeRange& range, std::uint64_t time_ns) {
+  std::optional<CodeRange> known = range_at(range.start, time_ns);
+  bool same = known && known->start == range.start && known->end == range.end && known->module == range.module &&
+              known->file_offset == range.file_offset;
+  if (same) return;
+  keep_before(ranges_, range);
+  keep_before(former_, range);
+  auto later = std::upper_bound(changes_.begin(), changes_.end(), time_ns,
+                                [](std::uint64_t time, const Change& change) { return time < change.time_ns; });
+  changes_.insert(later, {time_ns, range});
+  if (changes_.size() > kMaxChanges) changes_.erase(changes_.begin(), changes_.begin() + kMaxChanges / 2);
+  ++changes_seen_;
+}
+
 const CodeRange* AddressSpace::find(std::uint64_t address) const {
   const CodeRange* now = find_in(ranges_, address);
   return now ? now : find_in(former_, address);
 }
 
-Location AddressSpace::locate(std::uint64_t address, bool return_address) const {
+const AddressSpace::Change* AddressSpace::last_change(std::uint64_t address, std::uint64_t time_ns) const {
+  for (auto change = changes_.rbegin(); change != changes_.rend(); ++change)
+    if (change->time_ns <= time_ns && change->covers(address)) return &*change;
+  return nullptr;
+}
+
+bool AddressSpace::is_changing(std::uint64_t address) const {
+  return std::any_of(changes_.begin(), changes_.end(), [&](const Change& change) { return change.covers(address); });
+}
+
+AddressSpace::Span AddressSpace::same_around(std::uint64_t address, std::uint64_t time_ns) const {
+  Span span;
+  for (const Change& change : changes_) {
+    if (!change.covers(address)) continue;
+    if (change.time_ns <= time_ns) span.from_ns = change.time_ns;
+    if (change.time_ns > time_ns) span.to_ns = std::min(span.to_ns, change.time_ns);
+  }
+  if (lost_.empty() || !is_changing(address)) return span;
+  for (const Span& lost : lost_) {
+    if (lost.to_ns <= time_ns) span.from_ns = std::max(span.from_ns, lost.to_ns);
+    if (lost.from_ns > time_ns) span.to_ns = std::min(span.to_ns, lost.from_ns);
+    if (time_ns >= lost.from_ns && time_ns < lost.to_ns) span = {lost.from_ns, lost.to_ns};
+  }
+  return span;
+}
+
+std::optional<CodeRange> AddressSpace::range_at(std::uint64_t address, std::uint64_t time_ns) const {
+  const Change* change = changes_.empty() ? nullptr : last_change(address, time_ns);
+  bool is_past = change && same_around(address, time_ns).to_ns != kNow;
+  if (is_past || (change && change->time_ns > read_ns_)) return change->range;
+  if (const CodeRange* known = find(address)) return *known;
+  return change ? std::optional(change->range) : std::nullopt;
+}
+
+bool AddressSpace::was_replaced_before(std::uint64_t address, std::uint64_t time_ns) const {
+  const Change* change = changes_.empty() ? nullptr : last_change(address, time_ns);
+  if (!change || change->time_ns == 0) return false;
+  auto used = std::find_if(publications_.rbegin(), publications_.rend(),
+                           [&](const Publication& one) { return one.published_ns <= time_ns; });
+  if (used == publications_.rend() || change->time_ns <= used->read_ns) return false;
+  // Where nothing lay before, the walk ended for want of a table.
+  const Change* before = last_change(address, used->read_ns);
+  return before && (before->range.module != change->range.module || before->range.start != change->range.start ||
+                    before->range.file_offset != change->range.file_offset);
+}
+
+Location AddressSpace::locate(std::uint64_t address, bool return_address, std::uint64_t time_ns) const {
   // A call may be the last instruction of a mapping: its return address then lies just behind.
-  const CodeRange* range = find(return_address && address ? address - 1 : address);
+  std::uint64_t within = return_address && address ? address - 1 : address;
+  std::optional<CodeRange> range = range_at(within, time_ns);
   if (!range) return {-1, address, return_address};
   return {static_cast<std::int32_t>(range->module), address - range->start + range->file_offset, return_address};
 }

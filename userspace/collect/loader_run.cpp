@@ -21,10 +21,10 @@
 
 #include "symbolizer/proc_maps.h"
 #include "userspace/base/clock.h"
-#include "userspace/base/cursor.h"
 #include "userspace/base/files.h"
 #include "userspace/base/time_units.h"
 #include "userspace/collect/ptrace_call.h"
+#include "userspace/process/auxv.h"
 
 namespace dwell {
 namespace {
@@ -37,17 +37,6 @@ bool is_own_child(pid_t pid) {
   std::size_t at = stat ? stat->rfind(") ") : std::string::npos;
   int parent = 0;
   return at != std::string::npos && std::sscanf(stat->c_str() + at, ") %*c %d", &parent) == 1 && parent == getpid();
-}
-
-std::optional<std::uint64_t> auxiliary_value(pid_t pid, std::uint64_t wanted) {
-  Result<std::string> vector = read_file(fmt::format("/proc/{}/auxv", pid));
-  if (!vector) return std::nullopt;
-  Cursor cursor(*vector);
-  while (cursor.remaining() >= 16) {
-    std::uint64_t type = cursor.u64(), value = cursor.u64();
-    if (type == wanted) return value;
-  }
-  return std::nullopt;
 }
 
 // Field 28 of /proc/PID/stat: the stack pointer that the kernel gave to the program.

@@ -25,7 +25,8 @@ namespace dwell {
 
 namespace {
 
-constexpr std::size_t kDataPages = 8;  // of each CPU; a mapping takes about 150 bytes
+// Of each CPU; a mapping takes about 150 bytes, and what is lost of them costs names.
+constexpr std::size_t kDataPages = 64;
 constexpr std::size_t kLargestRecord = 4096 + 256;  // a path as long as paths can be
 constexpr std::size_t kSampleIdSize = 16;  // pid, tid, time: PERF_SAMPLE_TID | PERF_SAMPLE_TIME
 
@@ -94,6 +95,12 @@ void decode_mapping(Cursor body, std::uint64_t time_ns, const std::unordered_set
 }  // namespace
 
 void MappingNews::clear() { *this = {}; }
+
+void MappingNews::append(MappingNews later) {
+  mappings.insert(mappings.end(), std::make_move_iterator(later.mappings.begin()), std::make_move_iterator(later.mappings.end()));
+  executed.insert(executed.end(), later.executed.begin(), later.executed.end());
+  lost += later.lost;
+}
 
 void decode_mapping_records(std::span<const std::byte> bytes, const std::unordered_set<pid_t>& watched,
                             MappingNews& news) {

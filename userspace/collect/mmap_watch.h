@@ -41,6 +41,7 @@ struct MappingNews {
 
   bool empty() const { return mappings.empty() && executed.empty() && lost == 0; }
   void clear();
+  void append(MappingNews later);
 };
 
 // Pure: appends what the records in `bytes` (PERF_RECORD_*, whole) tell about the watched processes.

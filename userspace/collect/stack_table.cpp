@@ -40,7 +40,8 @@ std::span<const std::uint32_t> StackTable::locations_of(std::uint64_t identity) 
   return walked == walked_.end() ? std::span<const std::uint32_t>{} : locations_of(walked->second);
 }
 
-StackId StackTable::find(std::uint64_t identity, std::uint16_t probe) {
+StackId StackTable::find(std::uint64_t identity, std::uint16_t probe, std::uint64_t time_ns) {
+  if (meaning_ && time_ns) identity = meaning_(identity, time_ns);
   // An identity is a hash already; an odd factor keeps different probes apart.
   std::uint64_t key = identity ^ (probe * 0x9e3779b97f4a7c15ull);
   auto known = known_.find(key);

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -35,8 +36,14 @@ class StackTable {
   // New stacks keep only so many of their innermost frames: they soon repeat, and take no more memory.
   void keep_frames(std::size_t most) { frames_kept_ = std::min(frames_kept_, most); }
 
-  // kUnknown, and a counted loss, for an identity that was never learned.
-  StackId find(std::uint64_t identity, std::uint16_t probe);
+  // kUnknown, and a counted loss, for an identity that was never learned. `time_ns`: of the event, as the same addresses
+  // can mean other code at another time.
+  StackId find(std::uint64_t identity, std::uint16_t probe, std::uint64_t time_ns = 0);
+
+  // Who knows what an identity means at a moment: that identity, or another one that was learned. Asked only from now on.
+  using Meaning = std::function<std::uint64_t(std::uint64_t identity, std::uint64_t time_ns)>;
+  void ask(Meaning meaning) { meaning_ = std::move(meaning); }
+  bool knows(std::uint64_t identity) const { return walked_.contains(identity); }
 
   // Leaf first; empty if it was never learned.
   std::span<const std::uint32_t> locations_of(std::uint64_t identity) const;
@@ -57,6 +64,7 @@ class StackTable {
   StackId add(std::uint64_t identity, std::uint16_t probe);
 
   RecordingWriter& writer_;
+  Meaning meaning_;
   std::vector<std::int64_t> probes_;  // location index of each probe's function, -1: not known
   absl::flat_hash_map<std::uint64_t, Walked> walked_;
   absl::flat_hash_map<std::uint64_t, StackId> known_;  // by identity and probe together

@@ -13,6 +13,7 @@
 
 #include "bpf/events.h"
 #include "lifecycle.skel.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/collect/free_with.h"
 #include "userspace/kernel/bpf_log.h"
@@ -171,6 +172,12 @@ std::vector<LossSum> TraceCore::losses() const {
   }
   for (std::size_t kind = 0; kind < sums.size(); ++kind) sums[kind].count += impl_->consumer.dropped[kind];
   return sums;
+}
+
+void TraceCore::allow_rests() {
+  std::uint32_t only = 0;
+  dwell_rest_budget budget{DWELL_MOST_RESTS, monotonic_ns()};
+  bpf_map_update_elem(bpf_map__fd(impl_->lifecycle->maps.unwind_rests), &only, &budget, BPF_ANY);
 }
 
 void TraceCore::losses_taken() {

@@ -64,6 +64,9 @@ class TraceCore {
   Result<std::size_t> consume();
   int ring_fd() const;  // readable when much waits; little waits for the next poll
 
+  // Walks that end for want of a table may send the rest of their stack again: there is new code.
+  void allow_rests();
+
   std::vector<LossSum> losses() const;  // by dwell_loss
   void losses_taken();                  // from now on first_ns is that of the first loss to come
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "userspace/go/record/report_text.h"
 #include "userspace/memory/json.h"
 #include "userspace/memory/text.h"
@@ -39,6 +41,9 @@ Result<Profile> difference_of(const DiffCommand& command, const Recording& befor
   if (!view) return view.error();
   ViewFilter filter = command.filter;
   filter.min_bytes = 0;  // what is small in both may have grown all the same
+  const std::string& name = command.view.name;
+  bool of_memory = name.empty() || name.starts_with("memory:") || memory_view_named(name);
+  if (filter.kind.empty() && of_memory) filter.kind = name_of(std::min(usual_kind(before), usual_kind(after)));
   Result<Profile> first = profile_of(**view, before, filter), second = profile_of(**view, after, filter);
   if (!first) return first.error().because_of(command.before);
   if (!second) return second.error().because_of(command.after);

@@ -28,6 +28,7 @@ struct RecordCommand {
   std::string target;  // a PID or a name; "": options.command
   RecordOptions options;
   Choice follows;
+  bool partial = false;  // what is not seen is no failure
   bool quiet = false;
   bool verbose = false;
 };

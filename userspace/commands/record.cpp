@@ -28,17 +28,21 @@ constexpr std::size_t kSummarySites = 10, kSummaryStacks = 3, kSummaryOthers = 5
 
 LiveFigures figures_of(const RecordProgress& progress) {
   LiveFigures figures;
+  if (progress.attaching) figures.activity = "attaching";
   figures.elapsed_ns = progress.elapsed_ns;
   figures.live_bytes = progress.live_bytes;
   figures.growth_per_minute = progress.growth_bytes_per_minute;
   figures.events_per_second = progress.events_per_second;
   figures.cost_percent = progress.cost_percent;
   figures.losses = progress.lost;
+  figures.partial = progress.partial;
   return figures;
 }
 
 // A command that we started ends us as it ended, as `time` and `perf record` do.
-Exit exit_of(const RecordOutcome& outcome) {
+// Figures that leave something out end us with a code of its own, unless that is wanted.
+Exit exit_of(const RecordOutcome& outcome, bool partial_is_fine) {
+  if (outcome.partial && !partial_is_fine) return Exit::kUnsupported;
   if (!outcome.child_status) return Exit::kOk;
   int status = *outcome.child_status;
   return static_cast<Exit>(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
@@ -114,7 +118,7 @@ Result<Exit> run(const RecordCommand& command) {
     int fd = options.command.empty() ? STDOUT_FILENO : STDERR_FILENO;
     if (Result<void> printed = print_summary_if_memory_allows(outcome->path, command.follows, fd); !printed) return printed.error();
   }
-  return exit_of(*outcome);
+  return exit_of(*outcome, command.partial);
 }
 
 }  // namespace dwell

@@ -90,6 +90,7 @@ void declare_record(CLI::App& app, RecordCommand& command, RecordWords& words) {
                         "never change a return address; probe return instructions instead, which costs more: for programs that walk "
                         "their stack in signal handlers");
   app.add_flag_callback("--no-symbols", [&options] { options.symbols = false; }, "leave names to 'dwell symbolize', here or elsewhere");
+  app.add_flag("--partial", command.partial, "exit code 0 although something that should be seen is not; without it: 5");
   app.add_flag("-q,--quiet", command.quiet, "no live line, no summary");
   add_max_memory(app, command.max_memory,
                  "memory that dwell may use; close to it, stacks are cut short, then the recording is stopped (default: a quarter of what is free)");

@@ -241,6 +241,7 @@ std::string encode_tick(const MemoryTick& tick) {
   put_lifetimes(out, tick);
   put_moved(out, tick.moved);
   put_peaks(out, tick);
+  put_uleb(out, tick.surprises.cache_frees);  // behind all that the first readers of this version know
   return out;
 }
 
@@ -253,7 +254,7 @@ std::string decode_tick(Cursor& in, Recording& out) {
   tick.end_ns = tick.start_ns + duration;
   if (!memory.ticks.empty() && tick.start_ns < memory.ticks.back().end_ns) return "it starts before the last tick ended";
   tick.events = in.uleb();
-  tick.surprises = {in.uleb(), in.uleb(), in.uleb(), in.uleb()};
+  tick.surprises = {in.uleb(), in.uleb(), in.uleb(), in.uleb(), 0};
   std::string wrong = get_rows(in, tick.rows, memory.series.size());
   if (!wrong.empty()) return wrong;
   get_scaled(in, tick.scaled, tick.rows.size());
@@ -261,6 +262,7 @@ std::string decode_tick(Cursor& in, Recording& out) {
   if (wrong.empty()) wrong = get_moved(in, tick.moved, memory.series.size());
   if (wrong.empty()) wrong = get_peaks(in, tick, out.processes.size());
   if (!wrong.empty()) return wrong;
+  if (in.ok() && in.remaining()) tick.surprises.cache_frees = in.uleb();
   if (!in.ok()) return kTooShort;
   if (out.sampled() && tick.scaled.size() != tick.rows.size()) return "it is of a sampled recording and not scaled";
   out.told_until_ns = std::max(out.told_until_ns, tick.end_ns);

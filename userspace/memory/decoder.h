@@ -45,8 +45,8 @@ bool decode_memory(const dwell_header& h, ProcessSlot process, std::span<const s
   std::size_t size = memory_record_size(h.type);
   if (!size || bytes.size() < size) return false;
   const void* data = bytes.data();
-  auto stack_of = [&](std::uint64_t identity) {
-    return identity ? stacks.find(identity, h.probe) : StackId::kUnknown;
+  auto stack_of = [&](std::uint64_t identity, std::uint64_t time_ns) {
+    return identity ? stacks.find(identity, h.probe, time_ns) : StackId::kUnknown;
   };
   const auto& alloc = *static_cast<const dwell_alloc_record*>(data);
   const auto& free = *static_cast<const dwell_free_record*>(data);
@@ -54,7 +54,7 @@ bool decode_memory(const dwell_header& h, ProcessSlot process, std::span<const s
   const auto& map = *static_cast<const dwell_map_record*>(data);
   switch (h.type) {
     case DWELL_ALLOC:
-      apply(Alloc{alloc.time_ns, alloc.address, alloc.size, stack_of(alloc.stack), h.tid, process});
+      apply(Alloc{alloc.time_ns, alloc.address, alloc.size, stack_of(alloc.stack, alloc.time_ns), h.tid, process});
       break;
     case DWELL_FREE:
     case DWELL_FREE_INNER:
@@ -65,11 +65,11 @@ bool decode_memory(const dwell_header& h, ProcessSlot process, std::span<const s
       break;
     case DWELL_REALLOC_END:
       apply(ReallocEnd{realloc.time_ns, realloc.old_address, realloc.address, realloc.size,
-                       stack_of(realloc.stack), h.tid, process});
+                       stack_of(realloc.stack, realloc.time_ns), h.tid, process});
       break;
     case DWELL_MAP:
       apply(Map{map.time_ns, map.address, map.size, map.old_address, map.old_size, kind_of(map),
-                stack_of(map.stack), h.tid, process});
+                stack_of(map.stack, map.time_ns), h.tid, process});
       break;
     case DWELL_UNMAP:
       apply(Unmap{map.time_ns, map.address, map.size, h.tid, process});

@@ -182,10 +182,9 @@ bool same_boot(const RecordingInfo& a, const RecordingInfo& b) {
 
 DiffRelation relation_of(const Recording& before, const Recording& after) {
   const ProcessInfo &a = target_of(before), &b = target_of(after);
-  if (a.name != b.name) return DiffRelation::kDifferentPrograms;
   bool same = a.pid != 0 && a.pid == b.pid && a.command_line == b.command_line && before.info.host == after.info.host;
-  bool disjoint = before.end_ns() <= after.start_ns() || after.end_ns() <= before.start_ns();
-  return same && disjoint && same_boot(before.info, after.info) ? DiffRelation::kOneProcess : DiffRelation::kTwoRuns;
+  if (same && same_boot(before.info, after.info)) return DiffRelation::kOneProcess;
+  return a.name == b.name ? DiffRelation::kTwoRuns : DiffRelation::kDifferentPrograms;
 }
 
 std::uint64_t duration_of(const Recording& recording) { return recording.end_ns() - std::min(recording.start_ns(), recording.end_ns()); }
@@ -199,8 +198,7 @@ void note_differences(MemoryDiff& diff) {
   if (diff.relation == DiffRelation::kDifferentPrograms)
     diff.notes.push_back(fmt::format("these are different programs: {} and {}", diff.before_process, diff.after_process));
   if (diff.relation == DiffRelation::kOneProcess) {
-    diff.notes.push_back(fmt::format("both recordings are of {}, at different times, so rates are compared: what the first one saw "
-                                     "being allocated is not counted in the second",
+    diff.notes.push_back(fmt::format("both recordings are of {}, so rates are compared: each counts only what it saw being allocated",
                                      diff.after_process));
   } else if (before > kAlike * after || after > kAlike * before) {
     diff.notes.push_back(fmt::format("the recordings have different lengths, {} and {}: the longer one had more time to grow",

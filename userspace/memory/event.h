@@ -63,6 +63,12 @@ struct Unmap {
   ProcessSlot process;
 };
 
+struct ThreadExit {
+  std::uint64_t time_ns;
+  Tid tid;
+  ProcessSlot process;
+};
+
 struct Fork {  // the child starts with a copy of all that the parent has
   std::uint64_t time_ns;
   ProcessSlot parent, child;
@@ -76,6 +82,6 @@ struct ProcessExit {
   ProcessSlot process;
 };
 
-using Event = std::variant<Alloc, Free, ReallocBegin, ReallocEnd, Map, Unmap, Fork, Exec, ProcessExit>;
+using Event = std::variant<Alloc, Free, ReallocBegin, ReallocEnd, Map, Unmap, Fork, ThreadExit, Exec, ProcessExit>;
 
 }  // namespace dwell

@@ -57,6 +57,7 @@ Json site_json(const SiteReport& site) {
           {"median_age_ns", site.median_age_ns ? Json(*site.median_age_ns) : Json(nullptr)},
           {"stacks", site.stacks},
           {"incomplete", site.incomplete.empty() ? Json(nullptr) : Json(printable(site.incomplete))},
+          {"recursion_folded", site.folded},
           {"stack", stack_json(site.stack)}};
 }
 
@@ -66,6 +67,10 @@ Json loss_json(const LossReport& loss) {
           {"first_ns", loss.first_ns},
           {"last_ns", loss.last_ns},
           {"consequence", printable(loss.consequence)}};
+}
+
+Json unseen_json(const Unseen& unseen) {
+  return {{"subject", printable(unseen.subject)}, {"what", printable(unseen.what)}, {"why", printable(unseen.why)}};
 }
 
 Json children_json(const std::optional<ChildReport>& children) {
@@ -82,7 +87,7 @@ Json children_json(const std::optional<ChildReport>& children) {
 
 Json cost_json(const std::optional<CostReport>& cost) {
   if (!cost) return nullptr;
-  return {{"target_cpu_percent", cost->target_cpu_percent},
+  return {{"target_cpu_percent", cost->target_cpu_percent ? Json(*cost->target_cpu_percent) : Json(nullptr)},
           {"probe_hits", cost->probe_hits},
           {"trap_ns", cost->trap_ns},
           {"bpf_ns", time_json(cost->bpf_ns)},
@@ -104,7 +109,8 @@ Json surprises_json(const Surprises& odd) {
   return {{"unknown_frees", odd.unknown_frees},
           {"implied_frees", odd.implied_frees},
           {"orphan_reallocs", odd.orphan_reallocs},
-          {"refused_blocks", odd.refused_blocks}};
+          {"refused_blocks", odd.refused_blocks},
+          {"cache_frees", odd.cache_frees}};
 }
 
 Json diff_site_json(const DiffSite& site) {
@@ -135,6 +141,7 @@ void write_memory_json(const MemoryReport& report, const Json& more, const TextS
   json.member("range", {{"from_ns", report.from_ns}, {"to_ns", report.to_ns}});
   json.member("ended", report.ended);
   json.member("end_reason", report.end_reason.empty() ? Json(nullptr) : Json(printable(report.end_reason)));
+  json.member("unseen", list(report.unseen, unseen_json));
   json.member("notes", list(report.notes, text_json));
   json.member("events", number(report.events));
   json.member("totals", list(report.totals, kind_json));

@@ -49,6 +49,20 @@ struct MemoryLedger::Impl {
   std::uint64_t tick_start_ns;
   std::uint64_t events = 0;
   Surprises surprises;
+  std::uint64_t unknown_frees = 0, known_allocations = 0;  // since the start
+  // By thread: unknown frees since it last did something that is understood. What stands here when the thread ends is
+  // the allocator's cache of blocks that the program had freed already.
+  absl::flat_hash_map<Tid, std::uint64_t> last_frees;
+
+  void freed_unknown(Tid tid) {
+    constexpr std::size_t kMostThreads = 1 << 16;
+    ++surprises.unknown_frees;
+    ++unknown_frees;
+    if (last_frees.size() < kMostThreads) ++last_frees[tid];
+  }
+  void understood(Tid tid) {
+    if (!last_frees.empty()) last_frees.erase(tid);
+  }
 
   ProcessState& process(ProcessSlot slot) {
     if (processes.size() <= slot) processes.resize(slot + std::size_t{1});
@@ -103,6 +117,8 @@ void MemoryLedger::apply(const Event& event) {
 void MemoryLedger::apply(const Alloc& event) {
   ++impl_->events;
   if (event.address == 0) return;  // a failed allocation is no block
+  ++impl_->known_allocations;
+  impl_->understood(event.tid);
   ProcessState& state = impl_->process(event.process);
   if (impl_->block_count >= impl_->limits.max_blocks) {
     ++impl_->surprises.refused_blocks;
@@ -119,8 +135,9 @@ void MemoryLedger::apply(const Free& event) {
   ProcessState& state = impl_->process(event.process);
   if (std::optional<Block> block = state.blocks.take(event.address)) {
     impl_->release(*block, event.time_ns);
+    impl_->understood(event.tid);
   } else if (!event.inner) {
-    ++impl_->surprises.unknown_frees;
+    impl_->freed_unknown(event.tid);
   }
 }
 
@@ -168,7 +185,7 @@ void MemoryLedger::apply(const ReallocEnd& event) {
     parked = ParkedBlock{event.old_address, state.blocks.take(event.old_address)};
   }
   if (parked && parked->block) impl_->release(*parked->block, event.time_ns);
-  if (parked && !parked->block) ++impl_->surprises.unknown_frees;
+  if (parked && !parked->block) impl_->freed_unknown(event.tid);
   if (event.address == 0) return;
   --impl_->events;  // the allocation counts it
   apply(Alloc{event.time_ns, event.address, event.size, event.stack, event.tid, event.process});
@@ -270,6 +287,14 @@ void MemoryLedger::Impl::drop_all(ProcessSlot slot) {
   state.parked.clear();
 }
 
+void MemoryLedger::apply(const ThreadExit& event) {
+  auto last = impl_->last_frees.find(event.tid);
+  if (last == impl_->last_frees.end()) return;
+  impl_->surprises.cache_frees += last->second;
+  impl_->unknown_frees -= last->second;
+  impl_->last_frees.erase(last);
+}
+
 void MemoryLedger::apply(const Exec& event) {
   ++impl_->events;
   impl_->drop_all(event.process);
@@ -297,6 +322,11 @@ void MemoryLedger::apply(const ProcessExit& event) {
   impl_->drop_inherited(state);
   state.ended = true;
 }
+
+void MemoryLedger::begin(std::uint64_t now_ns) { impl_->tick_start_ns = std::max(now_ns, impl_->tick_start_ns); }
+
+std::uint64_t MemoryLedger::unknown_frees() const { return impl_->unknown_frees; }
+std::uint64_t MemoryLedger::known_allocations() const { return impl_->known_allocations; }
 
 MemoryTick MemoryLedger::take_tick(std::uint64_t now_ns) {
   MemoryTick tick;

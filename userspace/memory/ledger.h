@@ -49,8 +49,12 @@ class MemoryLedger {
   void apply(const Map& event);
   void apply(const Unmap& event);
   void apply(const Fork& event);
+  void apply(const ThreadExit& event);
   void apply(const Exec& event);
   void apply(const ProcessExit& event);
+
+  // The first tick begins now, whatever was seen before.
+  void begin(std::uint64_t now_ns);
 
   // What changed since the last tick. Afterwards a new tick begins at `now_ns`.
   MemoryTick take_tick(std::uint64_t now_ns);
@@ -60,6 +64,11 @@ class MemoryLedger {
 
   // Everything that is there now, by series and then by birth and address.
   std::vector<LiveBlock> live_blocks() const;
+
+  // Since the start: blocks that were freed and never seen being allocated, nor given back by an ending thread's cache; and
+  // those that were seen.
+  std::uint64_t unknown_frees() const;
+  std::uint64_t known_allocations() const;
 
   LiveTotal live(MemoryKind kind) const;  // all processes that still run
   std::size_t block_count() const;        // rows that live_blocks() would return, about

@@ -80,6 +80,7 @@ Surprises surprises_in(const Recording& recording, const TickRange& range) {
     sum.implied_frees += tick.implied_frees;
     sum.orphan_reallocs += tick.orphan_reallocs;
     sum.refused_blocks += tick.refused_blocks;
+    sum.cache_frees += tick.cache_frees;
   }
   return sum;
 }
@@ -138,7 +139,8 @@ std::vector<std::string> notes_of(const Recording& recording, const TickRange& r
                                 human_bytes(static_cast<double>(recording.info.sample_period_bytes))));
   }
   if (range.end_ns - range.start_ns < kMinGrowthSpanNs || range.last - range.first < kMinGrowthPoints)
-    notes.push_back("too short to tell growth");
+    notes.push_back(fmt::format("too short to tell growth: that takes {} and {} ticks of about a second",
+                                human_duration(kMinGrowthSpanNs), kMinGrowthPoints));
   Surprises surprises = surprises_in(recording, range);
   if (surprises.implied_frees > 0) {
     notes.push_back(fmt::format("{} addresses were given out again though their free had not been seen; those blocks count as freed",

@@ -55,8 +55,9 @@ std::vector<ProfileValueType> types_of(MemoryView view) {
   }
 }
 
-std::string title_of(const Recording& recording, MemoryView view) {
+std::string title_of(const Recording& recording, MemoryView view, MemoryKind kind) {
   std::string what = view == MemoryView::kAll ? "memory" : fmt::format("{} memory", name_of(view));
+  what += fmt::format(" ({})", name_of(kind));
   if (recording.processes.empty()) return what;
   const ProcessInfo& process = recording.processes.front();
   return fmt::format("{} of {} ({})", what, process.name, process.pid);
@@ -74,7 +75,15 @@ Result<std::vector<SeriesFigures>> figures_for(const Recording& recording, const
 
 }  // namespace
 
-Result<Profile> memory_profile(const Recording& recording, MemoryView view, const MemoryFilter& filter) {
+MemoryKind usual_kind(const Recording& recording) {
+  MemoryKind kind = MemoryKind::kReserved;
+  for (const Series& series : memory_of(recording).series) kind = std::min(kind, series.kind);
+  return memory_of(recording).series.empty() ? MemoryKind::kHeap : kind;
+}
+
+Result<Profile> memory_profile(const Recording& recording, MemoryView view, const MemoryFilter& given) {
+  MemoryFilter filter = given;
+  if (!filter.kind) filter.kind = usual_kind(recording);
   Result<TickRange> range = tick_range(recording, filter);
   if (!range) return range.error();
   FrameTexts texts(recording);
@@ -85,7 +94,7 @@ Result<Profile> memory_profile(const Recording& recording, MemoryView view, cons
 
   ProfileBuilder builder(recording, texts);
   Profile& profile = builder.profile;
-  profile.title = title_of(recording, view);
+  profile.title = title_of(recording, view, *filter.kind);
   profile.sample_types = types_of(view);
   profile.default_sample_type = profile.sample_types.size() - 1;
   profile.time_unix_ns = static_cast<std::int64_t>(recording.info.start_unix_ns + (range->start_ns - recording.start_ns()));
@@ -105,7 +114,6 @@ Result<Profile> memory_profile(const Recording& recording, MemoryView view, cons
     if (size < filter.min_bytes) continue;
     const Series& series = all[i];
     ProfileSample sample{builder.stack(series.stack), std::move(values), {}};
-    if (!filter.kind) sample.labels.push_back({"kind", std::string(name_of(series.kind)), 0, ""});
     if (recording.processes.size() > 1 && !filter.process)
       sample.labels.push_back({"pid", "", recording.processes[series.process].pid, ""});
     profile.samples.push_back(std::move(sample));

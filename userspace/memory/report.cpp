@@ -225,6 +225,7 @@ class ReportBuilder {
     set_ages(report, row);
     report.stack = sites_.stack(site);
     report.incomplete = sites_.incomplete(site);
+    report.folded = sites_.folded(site);
     report.stacks = static_cast<std::uint32_t>(sites_.series_of(site).size());
     report.site = static_cast<std::uint32_t>(site);
     report_.sites.push_back(std::move(report));
@@ -274,6 +275,8 @@ class ReportBuilder {
     report_.from_ns = since_start(range.start_ns);
     report_.to_ns = since_start(range.end_ns);
     report_.duration_ns = since_start(recording_.end_ns());
+    report_.thread = filter_.thread;
+    report_.unseen = recording_.unseen;
     report_.notes = notes_of(recording_, range);
     if (filter_.thread) report_.notes.push_back("of a single thread only what is retained is known");
     report_.ended = recording_.ended;
@@ -302,7 +305,10 @@ class ReportBuilder {
     report.bpf_ns = known_time(cost.bpf_ns);
     report.target_cpu_ns = cost.target_cpu_ns;
     report.dwell_cpu_ns = cost.dwell_cpu_ns;
-    double ours = static_cast<double>(cost.trap_ns) + static_cast<double>(report.bpf_ns.value_or(0));
+    // Both parts are hits times a price: what comes out above the whole is no time that ever was.
+    report.trap_ns = std::min(report.trap_ns, cost.target_cpu_ns);
+    if (report.bpf_ns) report.bpf_ns = std::min(*report.bpf_ns, cost.target_cpu_ns - report.trap_ns);
+    double ours = static_cast<double>(report.trap_ns) + static_cast<double>(report.bpf_ns.value_or(0));
     if (cost.target_cpu_ns > 0) report.target_cpu_percent = 100 * ours / static_cast<double>(cost.target_cpu_ns);
     report_.cost = report;
   }
@@ -321,6 +327,7 @@ class ReportBuilder {
       for (std::uint32_t location : stack.locations) used[location] = true;
     }
     StackQuality& quality = report_.stacks;
+    quality.allocations = all;
     quality.complete_share = all > 0 ? complete / all : 1;
     quality.incomplete.assign(incomplete.begin(), incomplete.end());
     quality.unnamed_share = unnamed_share(used);

@@ -44,6 +44,7 @@ struct SiteReport {
   MemoryKind kind = MemoryKind::kHeap;
   ProcessSlot process = 0;
   ReportStack stack;               // leaf first; one frame if grouped by function or module
+  bool folded = false;             // turns of a recursion are left out of the stack
   std::string incomplete;          // why the stack could not be followed to its root; "" if it could
   MemoryFigures figures;
   std::optional<std::uint64_t> oldest_age_ns, median_age_ns;  // of what is retained, at the end of the range
@@ -72,7 +73,9 @@ struct ChildReport {
 };
 
 struct CostReport {
-  double target_cpu_percent = 0;  // cost of the probes in % of the target's own CPU time
+  // Cost of the probes in % of the target's own CPU time, which is never more than all of it; none: it used too little of
+  // it to tell.
+  std::optional<double> target_cpu_percent;
   std::uint64_t probe_hits = 0, trap_ns = 0, target_cpu_ns = 0, dwell_cpu_ns = 0;
   KnownTime bpf_ns;  // not known: the share above is without it
 };
@@ -81,6 +84,7 @@ struct StackQuality {
   double complete_share = 1;        // of allocations
   std::vector<std::pair<std::string, double>> incomplete;  // reason, allocations
   double unnamed_share = 0;         // of the locations in use, those without a function's name
+  double allocations = 0;           // that all shares are of; 0: nothing can be said
 };
 
 struct MemoryReport {
@@ -88,6 +92,8 @@ struct MemoryReport {
   std::vector<ProcessInfo> processes;
   std::uint64_t from_ns = 0, to_ns = 0;  // the range, since the start of the recording
   std::uint64_t duration_ns = 0;         // of the whole recording
+  std::optional<Tid> thread;             // of that thread alone: then only what is retained is known
+  std::vector<Unseen> unseen;            // what all figures leave out: it comes first
   std::vector<std::string> notes;        // what makes the figures uncertain, and what else should be known
   bool ended = true;                     // false: cut off
   std::string end_reason;

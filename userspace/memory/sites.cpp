@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/memory/sites.h"
-#include "userspace/memory/part.h"
 
 #include <absl/container/flat_hash_map.h>
 #include <absl/hash/hash.h>
 
 #include <algorithm>
 #include <tuple>
+
+#include "bpf/events.h"
+#include "userspace/memory/part.h"
 
 namespace dwell {
 
@@ -150,6 +152,10 @@ ReportStack SiteTable::stack(std::size_t site) const {
   std::uint32_t first = series_of(site).front();
   if (stack_of(first).locations.empty()) return std::vector<ReportFrame>{unknown_frame()};
   return {texts_, memory_of(*recording_).series[first].stack};
+}
+
+bool SiteTable::folded(std::size_t site) const {
+  return group_ == GroupBy::kStack && stack_of(series_of(site).front()).end == DWELL_STACK_FOLDED;
 }
 
 std::string SiteTable::incomplete(std::size_t site) const {

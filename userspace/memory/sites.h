@@ -28,6 +28,7 @@ class SiteTable {
   std::uint32_t site_of(std::size_t series) const { return site_of_[series]; }
   ReportStack stack(std::size_t site) const;
   std::string incomplete(std::size_t site) const;
+  bool folded(std::size_t site) const;  // turns of a recursion are left out
 
  private:
   void group_by_stack();

@@ -7,6 +7,7 @@
 
 #include "ui/call_site.h"
 #include "ui/escape.h"
+#include "userspace/memory/trust_text.h"
 #include "userspace/memory/words.h"
 #include "ui/text_table.h"
 #include "ui/text_width.h"
@@ -59,6 +60,7 @@ class MemoryTextWriter {
   }
 
   std::string write() {
+    out_ += unseen_text(report_, style_);
     write_header();
     if (!options_.first.empty()) out_ += options_.first + "\n";
     write_verdicts();
@@ -69,27 +71,31 @@ class MemoryTextWriter {
       for (const Section& section : sections_) write_stacks(section);
     }
     out_ += options_.sections;
-    write_losses();
-    write_children();
-    if (!sections_.empty() || (options_.first.empty() && options_.followed)) write_stack_quality();
-    write_cost();
+    out_ += trust_text(report_, style_);
     return std::move(out_);
   }
 
   MemorySummary summary() {
     using Writer = MemoryTextWriter;
-    MemorySummary all{said(&Writer::write_verdicts), said(&Writer::write_notes), said(&Writer::write_losses),
-                      said(&Writer::write_children), {}, said(&Writer::write_cost)};
-    if (!sections_.empty() || (options_.first.empty() && options_.followed)) all.stacks = said(&Writer::write_stack_quality);
-    return all;
+    std::vector<std::string> verdicts = lines_of(unseen_text(report_, style_)), more = said(&Writer::write_verdicts);
+    verdicts.insert(verdicts.end(), more.begin(), more.end());
+    return {verdicts,
+            said(&Writer::write_notes),
+            lines_of(losses_text(report_, style_)),
+            lines_of(children_text(report_, style_)),
+            lines_of(stack_quality_text(report_, style_)),
+            lines_of(recording_cost_text(report_, style_))};
   }
 
  private:
   std::vector<std::string> said(void (MemoryTextWriter::*part)()) {
     out_.clear();
     (this->*part)();
+    return lines_of(out_);
+  }
+  static std::vector<std::string> lines_of(std::string_view text) {
     std::vector<std::string> lines;
-    for (std::string_view line : split(out_, '\n'))
+    for (std::string_view line : split(text, '\n'))
       if (!line.empty()) lines.emplace_back(line.substr(line.find_first_not_of(' ')));
     return lines;
   }
@@ -178,13 +184,24 @@ class MemoryTextWriter {
       line(net == 0 ? Paint::kPlain : paint, verdict(section));
     }
     if (sections_.empty() && options_.first.empty() && options_.followed)
-      line(Paint::kPlain, "No memory was allocated or freed.");
+      line(Paint::kPlain, nothing_seen());
+  }
+
+  // That there was nothing can't be said of what was not looked at.
+  std::string nothing_seen() const {
+    if (!report_.unseen.empty()) return "No allocation was seen.";
+    return report_.losses.empty() ? "No memory was allocated or freed." : "No allocation was seen; some events were lost.";
   }
 
   std::string verdict(const Section& section) const {
-    double net = net_bytes(section.total->figures);
+    const MemoryFigures& figures = section.total->figures;
+    double net = net_bytes(figures);
     std::string name = section_name(section);
-    if (net == 0) return fmt::format("{} neither grew nor shrank in {}.", name, human_duration(range_ns()));
+    if (report_.thread)
+      return fmt::format("{}: thread {} retains {} in {}.", name, *report_.thread,
+                         bytes_text(figures.retained_bytes, figures.retained_error),
+                         counted(static_cast<std::size_t>(figures.retained_blocks), "block"));
+    if (net == 0) return fmt::format("{} is as large as {} before.", name, human_duration(range_ns()));
     std::string text = fmt::format("{} {} {} in {}", name, net > 0 ? "grew" : "shrank",
                                    human_bytes(std::abs(net)), human_duration(range_ns()));
     text += trend(section);
@@ -202,8 +219,10 @@ class MemoryTextWriter {
       }
       case GrowthShape::kLevelled:
         return fmt::format(", and has been level for the last {}", human_duration(growth.level_ns));
-      case GrowthShape::kUneven:
+      case GrowthShape::kBursts:
         return ", in bursts";
+      case GrowthShape::kUneven:
+        return ", at no steady rate";
       case GrowthShape::kUnknown:
       case GrowthShape::kLevel:
       case GrowthShape::kFell:
@@ -216,15 +235,19 @@ class MemoryTextWriter {
     constexpr std::size_t kFew = 5;
     constexpr double kMost = 0.9;
     std::vector<double> growths;
+    double gross = 0;  // what grew, without what shrank meanwhile
     for (const SiteReport* site : section.sites) growths.push_back(net_bytes(site->figures));
+    for (double growth : growths) gross += std::max(growth, 0.0);
+    gross = std::max(gross, net);
     std::sort(growths.begin(), growths.end(), std::greater<>());
     double sum = 0;
     std::size_t count = 0;
-    while (count < growths.size() && count < kFew && growths[count] > 0 && sum < kMost * net)
+    while (count < growths.size() && count < kFew && growths[count] > 0 && sum < kMost * gross)
       sum += growths[count++];
     if (count == 0) return "";
-    std::string share = sum >= 0.9995 * net ? "all" : percent(sum, net);
-    return fmt::format(", {} of it from {}", share, counted(count, "call site"));
+    std::string share = sum >= 0.9995 * gross ? "all" : percent(sum, gross);
+    const char* whole = gross > 1.0005 * net ? "what grew" : "it";
+    return fmt::format(", {} of {} from {}", share, whole, counted(count, "call site"));
   }
 
   void write_notes() {
@@ -371,10 +394,12 @@ class MemoryTextWriter {
   std::string nothing_to_show(const Section& section) const {
     const MemoryFigures& f = section.total->figures;
     if (report_.sort != SortKey::kRetained && report_.sort != SortKey::kBlocks && report_.sort != SortKey::kAge)
-      return "None has any.";
-    return fmt::format("Nothing that was allocated in this time is still in use: {} in {} allocations, peak {}. Where it "
-                       "allocates most: dwell report FILE --sort allocated",
-                       bytes_text(f.allocated_bytes), count_text(f.allocations), bytes_text(f.peak_bytes));
+      return section.left_out ? "None of those that the filters leave has any." : "None has any.";
+    if (f.retained_blocks != 0 || f.retained_bytes != 0) return "What is retained is all left out by the filters.";
+    return fmt::format("Nothing that was allocated in this time is still in use: {} in {}, peak {}. Where it allocates most: "
+                       "dwell report FILE --sort allocated",
+                       bytes_text(f.allocated_bytes), counted(static_cast<std::size_t>(f.allocations), "allocation"),
+                       bytes_text(f.peak_bytes));
   }
 
   static std::string site_name(const CallSiteNames& names, const SiteReport& site, std::size_t columns) {
@@ -398,65 +423,8 @@ class MemoryTextWriter {
       if (site.median_age_ns) text += fmt::format(", half older than {}", age_text(site.median_age_ns));
       heading(text);
       out_ += stack_lines(site.stack, site.incomplete, options_.frames, style_);
+      if (site.folded) line(Paint::kDim, "      (a deep recursion: turns of it are left out)");
     }
-  }
-
-  void write_losses() {
-    const Surprises& odd = report_.surprises;
-    bool surprised = odd.unknown_frees || odd.implied_frees || odd.orphan_reallocs || odd.refused_blocks;
-    if (report_.losses.empty() && !surprised) {
-      heading("No event was lost.");
-      return;
-    }
-    heading(report_.losses.empty() ? "No event was lost. Also seen:" : "Losses");
-    for (const LossReport& loss : report_.losses) {
-      line(Paint::kWarning,
-           fmt::format("  {} {}, from {} to {}: {}", grouped(static_cast<std::int64_t>(loss.count)),
-                       printable(loss.name), human_duration(loss.first_ns), human_duration(loss.last_ns),
-                       printable(loss.consequence)));
-    }
-    surprise(odd.unknown_frees, "frees of blocks that were there before the recording began");
-    surprise(odd.implied_frees, "addresses given out again although no free of them was seen");
-    surprise(odd.orphan_reallocs, "halves of a realloc whose other half was not seen");
-    surprise(odd.refused_blocks, "blocks not followed, because the table of blocks was full");
-  }
-  void write_children() {
-    if (!report_.children || report_.children->words.empty()) return;
-    out_ += "\n";
-    for (const std::string& words : report_.children->words) line(Paint::kPlain, printable(words));
-  }
-  void surprise(std::uint64_t count, const std::string& what) {
-    if (count) line(Paint::kPlain, fmt::format("  {} {}", grouped(static_cast<std::int64_t>(count)), what));
-  }
-
-  void write_stack_quality() {
-    const StackQuality& quality = report_.stacks;
-    std::string text =
-        fmt::format("Stacks: {} of allocations have a complete one", share(quality.complete_share));
-    for (const auto& [reason, count] : quality.incomplete)
-      text += fmt::format("; {}: {}", printable(reason), count_text(count));
-    text += quality.unnamed_share > 0
-                ? fmt::format(". {} of the code addresses have no name.", share(quality.unnamed_share))
-                : ". Every code address has a name.";
-    line(Paint::kPlain, text);
-  }
-  // 99.96 % must not read as 100 %: "all" is a promise.
-  static std::string share(double part) {
-    if (part >= 1) return "100 %";
-    if (part <= 0) return "none";
-    return part > 0.999 ? fmt::format("{:.3f} %", std::min(100 * part, 99.999))
-                        : fmt::format("{:.1f} %", 100 * part);
-  }
-
-  void write_cost() {
-    if (!report_.cost) return;
-    const CostReport& cost = *report_.cost;
-    line(Paint::kPlain,
-         fmt::format("Cost: {}{:.1f} % of the target's CPU time: {} probe hits, {} in traps, {}; dwell itself "
-                     "used {}.",
-                     cost.bpf_ns ? "" : "at least ", cost.target_cpu_percent,
-                     grouped(static_cast<std::int64_t>(cost.probe_hits)), human_duration(cost.trap_ns),
-                     time_in_bpf(cost.bpf_ns), human_duration(cost.dwell_cpu_ns)));
   }
 
   const MemoryReport& report_;

@@ -83,6 +83,7 @@ struct Surprises {
   std::uint64_t implied_frees = 0;   // an address was given out again: its free had not been seen
   std::uint64_t orphan_reallocs = 0; // a realloc that began and never ended, or the other way round
   std::uint64_t refused_blocks = 0;  // not tracked: the ledger holds as many blocks as it may
+  std::uint64_t cache_frees = 0;     // of the unknown frees, those by which a thread that ends gives its cache back
   bool operator==(const Surprises&) const = default;
 };
 

@@ -4,19 +4,40 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 
+#include "userspace/base/files.h"
+#include "userspace/base/living_thread.h"
 #include "userspace/memory/decoder.h"
 #include "userspace/probes/doctor.h"
+#include "userspace/probes/module_kind.h"
 #include "userspace/memory/codec.h"
+#include "userspace/views/growth.h"
 
 namespace dwell {
 namespace {
 
 // Frees first and what gives out memory last: a block whose allocation is seen is freed under our eyes too.
 constexpr int kAttachSteps = 3;
-int attach_step(const PlannedProbe& probe) {
+int step_of(const PlannedProbe& probe) {
   if (!wants_return(probe.function.shape)) return 0;
   return gives_back(probe.function.shape) ? 1 : 2;
+}
+
+// More blocks than that are in no process: an eighth of its memory, as no allocator's blocks are smaller.
+std::uint64_t most_blocks(pid_t pid) {
+  Result<std::string> status = read_file(fmt::format("/proc/{}/status", living_thread(pid)));
+  std::uint64_t kilobytes = 0;
+  for (const char* field : {"\nVmRSS:", "\nVmSwap:"}) {
+    std::size_t at = status ? status->find(field) : std::string::npos;
+    if (at != std::string::npos) kilobytes += std::strtoull(status->c_str() + at + std::strlen(field), nullptr, 10);
+  }
+  return kilobytes * 1024 / 8;
+}
+
+std::string reason(const AttachedSite& refused) {
+  return refused.hint.empty() ? refused.failure : refused.failure + "; " + refused.hint;
 }
 
 }  // namespace
@@ -50,6 +71,7 @@ Result<void> MemoryTracing::added(ProcessSlot process, const ProcessFacts& facts
                        std::make_unique<ProbeLinks>(*context_.calibration.abilities.best, tracer_.programs(),
                                                     facts.pid),
                        {}});
+  oldest_blocks_ += most_blocks(facts.pid);
   return {};
 }
 
@@ -67,9 +89,11 @@ Result<void> MemoryTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
       context_.note(module.error().what);
       continue;
     }
+    if (!module->hidden.empty())
+      not_seen(fmt::format("{} inside {}", module->hidden, module->path), "the program is stripped, so its functions have no names");
     for (PlannedProbe* probe : plan(*module, process.how)) wanted.push_back({probe, module->open_path});
     if (late && !module->functions.empty())
-      arrived.push_back(fmt::format("{} in {} was mapped while recording, and is probed from now on",
+      arrived.push_back(fmt::format("{} in {} was mapped while recording: its probes came after that",
                                     module->allocator, module->path));
   }
   wanted = needed(process, std::move(wanted));
@@ -115,9 +139,7 @@ std::vector<PlannedProbe*> MemoryTracing::plan(const AllocModule& module, PlanOp
   std::vector<PlannedProbe> plans = plan_module(module, context_.calibration, how);
   plans.resize(claim_probes(context_, plans.size(), module.path));
   for (PlannedProbe& planned : plans) {
-    if (!planned.refusal.empty())
-      context_.note(
-          fmt::format("{} in {} is not probed: {}", planned.function.name, module.path, planned.refusal));
+    if (!planned.refusal.empty()) not_seen(fmt::format("{} in {}", planned.function.name, module.path), planned.refusal);
     if (index >= 0) context_.stacks.set_probe(planned.index, {index, planned.function.file_offset, false});
     probes_.push_back(std::make_unique<PlannedProbe>(std::move(planned)));
     known->second.push_back(probes_.back().get());
@@ -142,29 +164,52 @@ std::vector<MemoryTracing::Wanted> MemoryTracing::needed(Process& process, std::
 
 Result<void> MemoryTracing::attach(Process& process, const std::vector<Wanted>& wanted) {
   for (int step = 0; step < kAttachSteps; ++step) {
-    std::vector<ProbeSite> sites;
-    std::vector<PlannedProbe*> probes;
-    for (const auto& [probe, path] : wanted) {
-      if (probe->placements.empty() || attach_step(*probe) != step) continue;
-      sites.push_back(probe->site);
-      sites.back().path = path;
-      probes.push_back(probe);
-    }
-    if (sites.empty()) continue;
-    Result<std::vector<AttachedSite>> attached = process.links->attach(sites);
-    if (!attached) return attached.error();
-    for (std::size_t i = 0; i < probes.size(); ++i) {
-      if ((*attached)[i].candidate < 0) {
-        context_.note(fmt::format("{} could not be probed: {}", sites[i].name, (*attached)[i].failure));
-        continue;
-      }
-      probes[i]->candidate = (*attached)[i].candidate;
-      std::optional<TrapClass> exit;
-      if (!probes[i]->exits.empty()) exit = TrapClass::kStepped;
-      cost_.set_probe(probes[i]->index, probes[i]->chosen().trap, exit);
-    }
+    std::vector<Wanted> now;
+    for (const Wanted& one : wanted)
+      if (!one.probe->placements.empty() && step_of(*one.probe) == step) now.push_back(one);
+    if (Result<void> attached = attach_step(process, now); !attached) return attached;
   }
   return {};
+}
+
+// What the kernel refuses, as it does where another tool's probe stands on the same instruction, is planned once more.
+Result<void> MemoryTracing::attach_step(Process& process, const std::vector<Wanted>& wanted) {
+  if (wanted.empty()) return {};
+  std::vector<ProbeSite> sites;
+  for (const auto& [probe, path] : wanted) {
+    sites.push_back(probe->site);
+    sites.back().path = path;
+  }
+  Result<std::vector<AttachedSite>> attached = process.links->try_attach(sites);
+  if (!attached) return attached.error();
+  bool all = std::all_of(attached->begin(), attached->end(), [](const AttachedSite& site) { return site.candidate >= 0; });
+  if (!all && process_has_ended(process.pid))
+    return Error{fmt::format("probe PID {}: it has ended", process.pid), "", Exit::kNoTarget};
+  std::vector<Wanted> again;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    PlannedProbe& probe = *wanted[i].probe;
+    if ((*attached)[i].candidate < 0) {
+      if (plan_otherwise(process, probe))
+        again.push_back(wanted[i]);
+      else
+        not_seen(sites[i].name, reason((*attached)[i]));
+      continue;
+    }
+    probe.candidate = (*attached)[i].candidate;
+    std::optional<TrapClass> exit;
+    if (!probe.exits.empty()) exit = TrapClass::kStepped;
+    cost_.set_probe(probe.index, probe.chosen().trap, exit);
+  }
+  return attach_step(process, again);
+}
+
+bool MemoryTracing::plan_otherwise(const Process& process, PlannedProbe& probe) {
+  for (const auto& [file, probes] : plans_) {
+    auto module = modules_.find(file);
+    if (module == modules_.end() || std::find(probes.begin(), probes.end(), &probe) == probes.end()) continue;
+    return plan_by_exits(module->second, context_.calibration, process.how, probes, probe);
+  }
+  return false;
 }
 
 Result<void> MemoryTracing::require_probes(const ProcessFacts& facts) {
@@ -172,6 +217,7 @@ Result<void> MemoryTracing::require_probes(const ProcessFacts& facts) {
   Result<std::vector<Mapping>> mappings = read_maps(facts.pid);
   if (!mappings) return mappings.error();
   Result<AllocatorSet> none = find_allocators(facts.pid, *mappings);
+  if (!none && !is_go_program(facts.pid)) nothing_to_probe_ = none.error().what;
   return none
              ? Error{fmt::format("trace PID {}: none of its allocation functions could be probed", facts.pid),
                      fmt::format("see why: dwell doctor -p {}", facts.pid), Exit::kUnsupported}
@@ -187,6 +233,7 @@ void MemoryTracing::detach() {
 void MemoryTracing::on_process_event(const ProcessNews& news) {
   switch (news.kind) {
     case ProcessNews::Kind::kExecuted:
+      became_another_ = true;
       ledger_.apply(Exec{news.time_ns, news.process});
       break;
     case ProcessNews::Kind::kExited:
@@ -194,10 +241,12 @@ void MemoryTracing::on_process_event(const ProcessNews& news) {
       if (auto process = processes_.find(news.process); process != processes_.end())
         process->second.links->detach();
       break;
+    case ProcessNews::Kind::kThreadExited:
+      ledger_.apply(ThreadExit{news.time_ns, news.tid, news.process});
+      break;
     case ProcessNews::Kind::kForked:
     case ProcessNews::Kind::kForkedBelow:
     case ProcessNews::Kind::kSpawned:
-    case ProcessNews::Kind::kThreadExited:
       break;
   }
 }
@@ -212,7 +261,23 @@ bool MemoryTracing::decode(const dwell_header& header, ProcessSlot process, std:
 
 // ---- the recording ----
 
+// What is freed was allocated, seen or not. A check that costs nothing, of what nothing else would tell.
+void MemoryTracing::check_frees() {
+  constexpr std::uint64_t kFew = 1000;
+  if (probes_.empty() && !nothing_to_probe_.empty()) return not_seen("the heap", nothing_to_probe_);
+  std::uint64_t unknown = ledger_.unknown_frees(), known = ledger_.known_allocations();
+  bool started = !context_.options.command.empty();
+  bool too_many = unknown > kFew + (started ? known / 10 : oldest_blocks_);
+  if (!too_many || told_of_unknown_frees_ || became_another_ || late_probes_ || context_.options.sample_bytes) return;
+  for (const LossSum& loss : context_.core.losses())
+    if (loss.count) return;
+  told_of_unknown_frees_ = true;
+  not_seen("some allocation function", fmt::format("{} blocks were freed that nobody was seen to allocate, more than can be "
+                                                   "older than this recording", unknown));
+}
+
 Result<void> MemoryTracing::write_tick(std::uint64_t now_ns) {
+  check_frees();
   Result<void> written = write_memory_tick(context_.writer, ledger_.take_tick(now_ns), ledger_.series());
   tick_bytes_ = context_.writer.appended_bytes();
   return written;
@@ -238,7 +303,7 @@ void MemoryTracing::report_progress(RecordProgress& progress) const {
   LiveTotal live = ledger_.live(MemoryKind::kHeap);
   progress.live_bytes = live.bytes;
   progress.live_blocks = context_.options.sample_bytes ? live.blocks / kScaledBlock : live.blocks;
-  progress.growth_bytes_per_minute = live.bytes * 60e9 / std::max<std::uint64_t>(progress.elapsed_ns, 1);
+  if (progress.elapsed_ns >= kMinGrowthSpanNs) progress.growth_bytes_per_minute = live.bytes * 60e9 / progress.elapsed_ns;
 }
 
 }  // namespace dwell

@@ -32,6 +32,7 @@ class MemoryTracing : public Tracer {
   Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
   void forget_probes(ProcessSlot process) override;
   std::uint64_t late_probes() const override { return late_probes_; }
+  void begin(std::uint64_t start_ns) override { ledger_.begin(start_ns); }
   Result<void> require_probes(const ProcessFacts& facts) override;
   void on_process_event(const ProcessNews& news) override;
   void on_fork(std::uint64_t time_ns, ProcessSlot parent, ProcessSlot child) override;
@@ -66,6 +67,10 @@ class MemoryTracing : public Tracer {
   std::vector<PlannedProbe*> plan(const AllocModule& module, PlanOptions how);
   static std::vector<Wanted> needed(Process& process, std::vector<Wanted> wanted);
   Result<void> attach(Process& process, const std::vector<Wanted>& wanted);
+  Result<void> attach_step(Process& process, const std::vector<Wanted>& wanted);
+  void check_frees();
+  bool plan_otherwise(const Process& process, PlannedProbe& probe);
+  void not_seen(const std::string& what, const std::string& why) { context_.unseen({0, "memory", what, why}); }
 
   TracerContext context_;
   MemoryTracingOptions options_;
@@ -79,6 +84,10 @@ class MemoryTracing : public Tracer {
   std::map<ProcessSlot, Process> processes_;
   BackgroundClose closing_;
   std::uint64_t late_probes_ = 0;
+  std::uint64_t oldest_blocks_ = 0;     // more can't have been there when the processes were attached to
+  bool became_another_ = false;         // and then nobody knows how many there were
+  bool told_of_unknown_frees_ = false;
+  std::string nothing_to_probe_;        // why, as long as there is nothing
   std::uint64_t tick_bytes_ = 0;
 };
 

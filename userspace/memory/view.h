@@ -41,7 +41,10 @@ struct MemoryFilter {
 };
 
 // Exit::kUsage for a regular expression that is none, or a filter that this view cannot answer.
-// Kinds are never added up: unless the filter names one, samples carry the label "kind".
+// Kinds are never added up: unless the filter names one, it is of the usual one.
 Result<Profile> memory_profile(const Recording& recording, MemoryView view, const MemoryFilter& filter);
+
+// The heap; where a recording has none, the next kind that it has.
+MemoryKind usual_kind(const Recording& recording);
 
 }  // namespace dwell

@@ -15,6 +15,7 @@
 #include "userspace/base/living_thread.h"
 #include "userspace/base/privileges.h"
 #include "userspace/probes/forwarders.h"
+#include "userspace/probes/module_kind.h"
 #include "userspace/process/process_memory.h"
 
 namespace dwell {
@@ -239,15 +240,6 @@ AllocModule allocators_of(const ElfFile& elf, const ElfFile* symbols, std::vecto
 
 namespace {
 
-// The loader has an allocator for its own start, which nobody else calls. Under musl it is the C library as well.
-bool is_bare_loader(const ElfFile& elf) {
-  auto defines = [&](std::string_view name) {
-    return std::any_of(elf.symbols().begin(), elf.symbols().end(),
-                       [&](const ElfSymbol& symbol) { return symbol.defined && symbol.name == name; });
-  };
-  return defines("__tls_get_addr") && !defines("__libc_start_main");
-}
-
 // What the program's loader put into the slot for an indirect function of this module.
 class IndirectResolver {
  public:
@@ -322,16 +314,6 @@ void add_indirect(pid_t pid, const Mapping& text, const ElfFile& elf, const std:
   }
 }
 
-// What is known about the executable, for the message if nothing can be traced.
-struct ProgramKind {
-  bool is_static = false, stripped = false, go = false;
-};
-ProgramKind kind_of(const ElfFile& elf) {
-  return {.is_static = !elf.has_interpreter() && elf.needed().empty(),
-          .stripped = !elf.section(".symtab"),
-          .go = elf.section(".gopclntab") || elf.section(".go.buildinfo") || elf.section(".note.go.buildid")};
-}
-
 Error nothing_found(pid_t pid, const ProgramKind& kind, const AllocatorSet& set) {
   std::string what = fmt::format("find an allocator in PID {}: ", pid);
   if (kind.go)
@@ -346,6 +328,11 @@ Error nothing_found(pid_t pid, const ProgramKind& kind, const AllocatorSet& set)
           "a program with an allocator of its own under other names cannot be traced", Exit::kUnsupported};
 }
 
+bool has_heap(const AllocModule& module) {
+  return std::any_of(module.functions.begin(), module.functions.end(),
+                     [](const AllocFunction& function) { return function.family != AllocFamily::kMapping; });
+}
+
 }  // namespace
 
 Result<AllocModule> find_allocator(pid_t pid, const Mapping& mapping) {
@@ -354,11 +341,12 @@ Result<AllocModule> find_allocator(pid_t pid, const Mapping& mapping) {
   Result<ElfFile> elf = ElfFile::open(*path);
   if (!elf) return elf.error();
   AllocModule module;
-  if (!is_bare_loader(*elf)) {
+  if (!is_bare_loader(pid, mapping, *elf)) {
     std::optional<ElfFile> more = hidden_symbols(*elf);
     std::vector<IndirectFunction> indirect;
     module = allocators_of(*elf, more ? &*more : nullptr, &indirect);
     add_indirect(pid, mapping, *elf, indirect, module);
+    if (!has_heap(module)) module.hidden = hidden_allocator(*elf);
   }
   module.path = mapping.path;
   module.open_path = std::move(*path);
@@ -386,10 +374,7 @@ Result<AllocatorSet> find_allocators(pid_t pid, const std::vector<Mapping>& mapp
     else if (!module->functions.empty())
       set.modules.push_back(std::move(*module));
   }
-  bool any_heap = std::any_of(set.modules.begin(), set.modules.end(), [](const AllocModule& module) {
-    return std::any_of(module.functions.begin(), module.functions.end(),
-                       [](const AllocFunction& function) { return function.family != AllocFamily::kMapping; });
-  });
+  bool any_heap = std::any_of(set.modules.begin(), set.modules.end(), has_heap);
   if (!any_heap) return nothing_found(pid, kind_of(*program), set);
   return set;
 }

@@ -72,6 +72,7 @@ struct AllocModule {
   std::string allocator;  // "glibc", "musl", "jemalloc", "tcmalloc", "mimalloc", "C++ runtime", "allocator"
   std::vector<AllocFunction> functions;
   std::vector<SkippedFunction> skipped;
+  std::string hidden;  // an allocator inside a stripped program, whose functions have no names: "jemalloc"
 };
 
 struct AllocatorSet {

@@ -29,6 +29,11 @@ constexpr unsigned kUprobeMulti = 48;    // BPF_TRACE_UPROBE_MULTI
 constexpr unsigned kUprobeSession = 57;  // BPF_TRACE_UPROBE_SESSION
 constexpr std::uint32_t kMultiReturn = 1;  // BPF_F_UPROBE_MULTI_RETURN
 
+// The kernel takes no second probe on an instruction whose first one has another reference counter.
+std::string why_refused(int error) {
+  return error == EINVAL ? "another tool's probe may stand on the same instruction: end that tool, and try again" : "";
+}
+
 struct UprobeMultiLink {  // the start of union bpf_attr for BPF_LINK_CREATE
   std::uint32_t program, target, attach_type, flags;
   std::uint64_t path, offsets, reference_counters, cookies;
@@ -52,7 +57,7 @@ Result<UniqueFd> create_multi_link(int program, unsigned attach_type, const std:
   request.multi_flags = flags;
   request.pid = static_cast<std::uint32_t>(pid);
   int fd = static_cast<int>(syscall(SYS_bpf, BPF_LINK_CREATE, &request, sizeof request));
-  if (fd < 0) return system_error("create a uprobe_multi link", errno);
+  if (fd < 0) return system_error("create a uprobe_multi link", errno, why_refused(errno));
   return UniqueFd(fd);
 }
 
@@ -87,7 +92,7 @@ Result<PerfProbe> create_perf_probe(int program, const std::string& path, const 
   attributes.uprobe_path = reinterpret_cast<std::uint64_t>(path.c_str());
   attributes.probe_offset = place.file_offset;
   int event = static_cast<int>(syscall(SYS_perf_event_open, &attributes, living_thread(pid), -1, -1, PERF_FLAG_FD_CLOEXEC));
-  if (event < 0) return system_error("open a perf uprobe", errno);
+  if (event < 0) return system_error("open a perf uprobe", errno, why_refused(errno));
   PerfProbe probe{UniqueFd(event), {}};
   LIBBPF_OPTS(bpf_link_create_opts, options, .perf_event = {.bpf_cookie = place.cookie});
   int link = bpf_link_create(program, event, BPF_PERF_EVENT, &options);
@@ -178,6 +183,7 @@ class Attempt {
     if (!settled && static_cast<std::size_t>(++refused_[site]) < sites_[site].candidates.size()) return again();
     answers_[site].candidate = -1;
     answers_[site].failure = fmt::format("attach {}: {}", sites_[site].name, error.what);
+    answers_[site].hint = error.hint;
   }
 
   const std::vector<ProbeSite>& sites_;
@@ -205,6 +211,14 @@ std::vector<std::vector<std::size_t>> by_file(const std::vector<ProbeSite>& site
 }  // namespace
 
 Result<std::vector<AttachedSite>> ProbeLinks::attach(const std::vector<ProbeSite>& sites) {
+  Result<std::vector<AttachedSite>> answers = try_attach(sites);
+  if (!answers || sites.empty()) return answers;
+  bool any = std::any_of(answers->begin(), answers->end(), [](const AttachedSite& site) { return site.candidate >= 0; });
+  if (any) return answers;
+  return Error{answers->front().failure, "dwell doctor tells what this kernel allows", Exit::kUnsupported};
+}
+
+Result<std::vector<AttachedSite>> ProbeLinks::try_attach(const std::vector<ProbeSite>& sites) {
   std::vector<AttachedSite> answers(sites.size());
   for (std::size_t i = 0; i < sites.size(); ++i)
     if (sites[i].candidates.empty()) answers[i].failure = fmt::format("attach {}: no place to probe", sites[i].name);
@@ -250,9 +264,6 @@ Result<std::vector<AttachedSite>> ProbeLinks::attach(const std::vector<ProbeSite
                      : privilege_hint({Capability::kBpf, Capability::kPerfmon});
     return error;
   }
-  bool any = std::any_of(answers.begin(), answers.end(), [](const AttachedSite& site) { return site.candidate >= 0; });
-  if (!any && !sites.empty())
-    return Error{answers[0].failure, "dwell doctor tells what this kernel allows", Exit::kUnsupported};
   return answers;
 }
 
@@ -261,7 +272,9 @@ void ProbeLinks::attach_exits(const std::vector<ProbeSite>& sites, std::vector<A
   for (std::size_t i = 0; i < sites.size(); ++i) {
     if (sites[i].exits.empty() || sites[i].candidates.empty()) continue;
     Result<void> attached = attach_exits(sites[i].path, sites[i].exits);
-    if (!attached) answers[i].failure = fmt::format("attach {}: {}", sites[i].name, attached.error().what);
+    if (attached) continue;
+    answers[i].failure = fmt::format("attach {}: {}", sites[i].name, attached.error().what);
+    answers[i].hint = attached.error().hint;
   }
 }
 

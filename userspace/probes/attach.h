@@ -66,6 +66,7 @@ struct ProbeSite {
 struct AttachedSite {
   int candidate = -1;
   std::string failure;
+  std::string hint;
 };
 
 // The attached probes. Closing is the destructor's; what is attached in one call is closed in one.
@@ -80,6 +81,8 @@ class ProbeLinks {
   // One answer for each site, in order. An Error only if no site at all could be attached.
   // Can be called again for modules that arrive later.
   Result<std::vector<AttachedSite>> attach(const std::vector<ProbeSite>& sites);
+  // The same; an Error only if a privilege is missing.
+  Result<std::vector<AttachedSite>> try_attach(const std::vector<ProbeSite>& sites);
   void detach();
   std::size_t link_count() const { return entry_links_.size() + return_links_.size(); }
 

@@ -209,6 +209,26 @@ std::vector<PlannedProbe> plan_module(const AllocModule& module, const Calibrati
   return probes;
 }
 
+bool plan_by_exits(const AllocModule& module, const Calibration& calibration, const PlanOptions& options,
+                   const std::vector<PlannedProbe*>& others, PlannedProbe& probe) {
+  if (probe.end != CallEnd::kReturnProbe) return false;
+  Result<ElfFile> elf = ElfFile::open(module.open_path);
+  if (!elf) return false;
+  ModulePlan plan{*elf, entered_inside(*elf, module.functions)};
+  for (const PlannedProbe* other : others)
+    if (other != &probe && other->end == CallEnd::kReturnProbe) plan.returning.insert(other->function.vaddr);
+  PlannedProbe again = probe;
+  again.end = CallEnd::kExits;
+  again.placements.clear();
+  again.exits.clear();
+  again.candidate = 0;
+  plan_function(plan, calibration, options, again);
+  if (!again.refusal.empty() || again.placements.empty()) return false;
+  again.site = make_site(module, again);
+  probe = std::move(again);
+  return true;
+}
+
 bool is_needed(const PlannedProbe& probe, bool any_exits) {
   return probe.function.shape != DWELL_SHAPE_THROW || any_exits;
 }

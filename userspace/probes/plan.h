@@ -48,6 +48,10 @@ struct PlanOptions {
 // Plans one module. Nothing is attached.
 std::vector<PlannedProbe> plan_module(const AllocModule& module, const Calibration& calibration,
                                       const PlanOptions& options);
+// Where the kernel refuses every place of a function with a return probe: its return instructions instead, which leaves
+// more places for its entry. False, and `probe` is as it was: there is no such way. `others` are all of the module.
+bool plan_by_exits(const AllocModule& module, const Calibration& calibration, const PlanOptions& options,
+                   const std::vector<PlannedProbe*>& others, PlannedProbe& probe);
 std::vector<PlannedProbe> plan_all(const AllocatorSet& allocators, const Calibration& calibration,
                                    const PlanOptions& options);
 

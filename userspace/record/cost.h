@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // CostMeter: what the recording costs its target. Hits times the calibrated price of each trap, and the time
-// that our BPF programs run, which is measured in windows and extended to all runs.
+// that our BPF programs run, which is measured in windows and extended to all runs. Call update() several times in each
+// window.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,24 @@
 #include "userspace/probes/planner.h"
 
 namespace dwell {
+
+// What one run of a program takes: the median of slices of the time in which the kernel counted, by their runs. Preempted
+// in the middle of a run, a program makes the slice dear in which that run ends, and no other.
+class RunPrice {
+ public:
+  void add(std::uint64_t counted_runs, std::uint64_t counted_ns);  // sums so far
+  KnownTime of(std::uint64_t runs) const;
+
+ private:
+  struct Slice {
+    double ns_a_run;
+    std::uint64_t runs;
+  };
+  static constexpr std::size_t kMostSlices = 512;  // then the oldest go
+  std::vector<Slice> slices_;
+  std::size_t next_ = 0;
+  std::uint64_t runs_ = 0, ns_ = 0;
+};
 
 class CostMeter {
  public:
@@ -37,6 +56,7 @@ class CostMeter {
   std::vector<Traps> traps_;
   std::uint64_t probe_hits_ = 0, trap_ns_ = 0;
   KnownTime bpf_ns_ = 0;
+  RunPrice run_price_;
 };
 
 }  // namespace dwell

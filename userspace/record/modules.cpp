@@ -26,6 +26,16 @@ std::int32_t ModuleTable::find(std::uint64_t device, std::uint64_t inode) const 
   return found == files_.end() ? -1 : static_cast<std::int32_t>(found->second);
 }
 
+Mapping ModuleTable::mapping_of(const CodeRange& range) const {
+  Mapping mapping = {};
+  if (auto source = sources_.find(range.module); source != sources_.end()) mapping = source->second.mapped;
+  mapping.start = range.start;
+  mapping.end = range.end;
+  mapping.file_offset = mapping.is_file() ? range.file_offset : 0;
+  mapping.executable = true;
+  return mapping;
+}
+
 ModuleRef ModuleTable::source_of(std::uint32_t module) const {
   const Module& described = writer_.modules()[module];
   ModuleRef ref;
@@ -66,14 +76,16 @@ std::uint32_t ModuleTable::module_of(pid_t pid, const Mapping& mapping) {
 std::pair<Module, ModuleTable::Source> ModuleTable::open_file(pid_t pid, const Mapping& mapping) const {
   Module module;
   module.path = mapping.path;
-  Source source{pid, {}, {}, !has_our_root(pid), owner_of(pid)};
+  Source source{pid, {}, {}, mapping, !has_our_root(pid), owner_of(pid)};
   Result<std::string> path = path_to_open(pid, mapping);
   if (!path) return {module, std::move(source)};
   if (Result<FilePointer> file = point_at_regular(*path)) {
     module.size = static_cast<std::uint64_t>(file->status.st_size);
     source.file = std::move(file->fd);
   }
-  if (Result<ModuleFacts> facts = describe_module({*path, {}})) {
+  Result<ModuleFacts> facts = describe_module({*path, {}});
+  if (!facts && (path = path_to_open(pid, mapping))) facts = describe_module({*path, {}});  // unmapped since: by its name
+  if (facts) {
     module.build_id = facts->build_id;
     for (const ElfSegment& segment : facts->segments) {
       if (segment.executable) module.code.push_back({segment.file_offset, segment.file_size, segment.vaddr});
@@ -85,7 +97,7 @@ std::pair<Module, ModuleTable::Source> ModuleTable::open_file(pid_t pid, const M
 std::pair<Module, ModuleTable::Source> ModuleTable::read_image(pid_t pid, const Mapping& mapping) const {
   Module module;
   module.path = mapping.path;
-  Source source{pid, {}, {}, !has_our_root(pid), owner_of(pid)};
+  Source source{pid, {}, {}, mapping, !has_our_root(pid), owner_of(pid)};
   if (mapping.path == "[vdso]") {
     module.kind = ModuleKind::kVdso;
     if (Result<std::string> image = read_vdso(pid, mapping)) source.vdso_image = std::move(*image);

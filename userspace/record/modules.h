@@ -23,6 +23,9 @@ class ModuleTable {
   // The executable mappings of a process as ranges of modules. Files are opened once to read their build id.
   std::vector<CodeRange> code_of(pid_t pid, const std::vector<Mapping>& mappings);
 
+  // A range of a module as the process would have it mapped.
+  Mapping mapping_of(const CodeRange& range) const;
+
   // How to open a module now, whatever has become of its path and of the process.
   ModuleRef source_of(std::uint32_t module) const;
 
@@ -34,6 +37,7 @@ class ModuleTable {
     pid_t pid = 0;
     UniqueFd file;           // stands for it: it may be deleted, or its process gone, when names are wanted
     std::string vdso_image;
+    Mapping mapped = {};     // where it was seen first
     bool foreign_root = false;
     uid_t owner = ~0u;
   };

@@ -103,7 +103,7 @@ Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks
   // A second signal ends us at once; the file is whole up to its last chunk.
   signals->end_at_second();
   if (Result<void> finished = (*recorder)->finish(); !finished) return finished.error();
-  RecordOutcome outcome{(*recorder)->path(), (*recorder)->end_reason(), (*recorder)->gave_way(), std::nullopt};
+  RecordOutcome outcome{(*recorder)->path(), (*recorder)->end_reason(), (*recorder)->gave_way(), (*recorder)->partial(), std::nullopt};
   if (int status = 0; launched && launched->ended(&status)) outcome.child_status = status;
   return outcome;
 }

@@ -41,18 +41,21 @@ struct RecordOptions {
 
 // How the recording goes on, told about four times a second.
 struct RecordProgress {
+  bool attaching = false;  // nothing is measured yet
   std::uint64_t elapsed_ns = 0;
   std::uint64_t live_bytes = 0, live_blocks = 0;  // of the heap; scaled if sampled
-  double growth_bytes_per_minute = 0;             // since the recording began
+  std::optional<double> growth_bytes_per_minute;  // since the recording began; none: that was a moment ago
   double events_per_second = 0;                   // since the last time
-  double cost_percent = 0;                        // of the target's CPU time
+  std::optional<double> cost_percent;                        // of the target's CPU time
   std::uint64_t lost = 0;                         // events, all kinds
+  bool partial = false;                           // not all is seen that should be
 };
 
 struct RecordOutcome {
   std::string path;
   std::string end_reason;
   bool gave_way = false;            // dwell ended it by itself, to spare the target: end_reason says why
+  bool partial = false;             // something that should have been seen was not: the report says what
   std::optional<int> child_status;  // of a started command, as waitpid() has it
 };
 

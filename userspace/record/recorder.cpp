@@ -36,12 +36,13 @@ std::string file_name_for(const ProcessFacts& target) {
 
 Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callbacks,
                    const Calibration& calibration, std::string path, TraceCore core, UnwindTables unwind,
-                   MmapWatch mmap_watch, RecordingWriter writer, std::uint64_t start_ns)
+                   MmapWatch mmap_watch, RecordingWriter writer, const RecordingInfo& info)
     : options_(options),
       callbacks_(callbacks),
       calibration_(calibration),
       path_(std::move(path)),
-      start_ns_(start_ns),
+      info_(info),
+      start_ns_(info.start_monotonic_ns),
       core_(std::move(core)),
       unwind_(std::move(unwind)),
       mmap_watch_(std::move(mmap_watch)),
@@ -53,6 +54,7 @@ Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callback
                 [this](TargetSlot slot, dwell_stack_end end, std::uint64_t pc) { refresh_mappings(slots_.owner(slot), end, pc); },
                 [this](TargetSlot target) -> const AddressSpace& {
                   static const AddressSpace nowhere;
+                  take_mapping_news();
                   ProcessSlot slot = slots_.owner(target);
                   return slot < processes_.size() ? processes_[slot]->code : nowhere;
                 },
@@ -60,11 +62,18 @@ Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callback
                   return std::any_of(tracers_.begin(), tracers_.end(),
                                      [&](auto& tracer) { return tracer->decode(header, process, record); });
                 },
-                [this](TargetSlot slot) { return slots_.owner(slot); }}),
-      schedule_(start_ns),
-      losses_(start_ns),
+                [this](TargetSlot slot) { return slots_.owner(slot); },
+                [this](TargetSlot target, const StackRest& rest, WalkedStack& stack) {
+                  ProcessSlot slot = slots_.owner(target);
+                  if (slot >= processes_.size()) return;
+                  const Process& process = *processes_[slot];
+                  completer_.complete(static_cast<pid_t>(process.info.pid), process.code, modules_, rest, stack);
+                }}),
+      schedule_(start_ns_),
+      losses_(start_ns_),
       children_(options.follow_forks),
       guardrail_(options.detach_above_percent) {
+  core_.allow_rests();
   core_.set_handler([this](const void* data, std::size_t size) { decoder_.decode(data, size); });
 }
 
@@ -94,7 +103,7 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const RecordOptions& options,
   if (!writer) return writer.error();
   std::unique_ptr<Recorder> recorder(new Recorder(options, callbacks, calibration, path, std::move(*core),
                                                   std::move(unwind), std::move(*mmap_watch),
-                                                  std::move(*writer), info.start_monotonic_ns));
+                                                  std::move(*writer), info));
   recorder->old_path_ = *old;
   if (Result<void> loaded = recorder->load_tracers(target.pid); !loaded) return recorder->abandon(loaded.error());
   return recorder;
@@ -102,7 +111,8 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const RecordOptions& options,
 
 Result<void> Recorder::load_tracers(pid_t target) {
   TracerContext context{options_, calibration_, start_ns_,   target,          core_, writer_, stacks_,
-                        modules_, next_probe_,  refused_probes_, [this](const std::string& text) { note(text); }};
+                        modules_, next_probe_,  refused_probes_, [this](const std::string& text) { note(text); },
+                        [this](Unseen unseen) { note_unseen(std::move(unseen)); }};
   std::optional<Error> first_error;
   for (const TracerLoader& load : options_.tracers) {
     Result<std::unique_ptr<Tracer>> tracer = load(context);
@@ -154,13 +164,30 @@ Result<void> Recorder::attach(const ProcessFacts& facts) {
   Result<Process*> process = add_process(facts, -1);
   if (!process) return process.error();
   writer_.set_process((*process)->slot, (*process)->info);
+  tell_attaching();
   if (Result<void> synced = sync(**process); !synced) return synced;
   if (Result<void> something = require_probes(facts); !something) return something;
   std::string children = children_note(children_of(facts.pid), "recorded", "dwell record");
   if (!children.empty())
     note(fmt::format("{} ({}): {}{}", facts.name, facts.pid, children,
                      options_.follow_forks ? "; --follow-forks follows those that it starts from now on" : ""));
-  return {};
+  return begin();
+}
+
+// To attach can take as long as a short recording: what a figure is divided by is the time in which it was counted.
+Result<void> Recorder::begin() {
+  std::uint64_t now_ns = monotonic_ns();
+  info_.start_unix_ns += now_ns - info_.start_monotonic_ns;
+  info_.start_monotonic_ns = start_ns_ = now_ns;
+  schedule_ = TickSchedule(now_ns);
+  for (auto& tracer : tracers_) tracer->begin(now_ns);
+  return writer_.write_info(info_);
+}
+
+void Recorder::tell_attaching() {
+  RecordProgress progress;
+  progress.attaching = true;
+  if (callbacks_.progress) callbacks_.progress(progress);
 }
 
 // Where one tracer finds nothing, another may.
@@ -184,12 +211,13 @@ Result<void> Recorder::attach(LaunchedProgram& program, const ProcessFacts& fact
   Result<Process*> process = add_process(facts, -1);
   if (!process) return process.error();
   writer_.set_process((*process)->slot, (*process)->info);
-  if (Result<void> ran = program.load([&] { return sync(**process); }); !ran) return ran;
+  if (Result<void> ran = program.load([&] { return tell_attaching(), sync(**process); }); !ran) return ran;
   launched_ = &program;
   for (auto& tracer : tracers_)
     if (Result<void> something = tracer->require_probes(facts); !something && !tracer->is_optional())
       note("before the program's first instruction: " + something.error().what +
            (something.error().hint.empty() ? "" : "; hint: " + something.error().hint));
+  if (Result<void> begun = begin(); !begun) return begun;
   return program.release();
 }
 
@@ -202,8 +230,9 @@ Result<void> Recorder::sync(Process& process) {
   if (!mappings) return mappings.error();
   lost_map_lines_ += skipped_lines;
   std::uint64_t read_ns = monotonic_ns();
-  process.code.replace(modules_.code_of(process.info.pid, *mappings));
+  process.code.replace(modules_.code_of(process.info.pid, *mappings), began_ns);
   UnwindSync unwind = unwind_.sync(process.info.pid, process.target, *mappings);
+  process.code.published(monotonic_ns());
   bool ended = !unwind.problems.empty() && process_has_ended(static_cast<pid_t>(process.info.pid));
   if (ended) unwind.problems.clear();  // that is why
   for (const UnwindProblem& problem : unwind.problems)

@@ -23,6 +23,7 @@
 #include "userspace/record/program_change.h"
 #include "userspace/record/record.h"
 #include "userspace/record/signals.h"
+#include "userspace/record/stack_completer.h"
 #include "userspace/record/target_slots.h"
 #include "userspace/record/tracer.h"
 #include "userspace/recording/schedule.h"
@@ -52,6 +53,7 @@ class Recorder {
   // end_reason().
   Result<void> watch(StopSignals& signals);
   const std::string& end_reason() const { return end_.reason; }
+  bool partial() const { return partial_; }    // something that should have been seen was not
   bool gave_way() const { return gave_way_; }  // it ended by itself, to spare the target
 
   // Detaches, and completes the file. `path()` is a whole recording then.
@@ -63,17 +65,21 @@ class Recorder {
 
   Recorder(const RecordOptions& options, const RecordCallbacks& callbacks, const Calibration& calibration,
            std::string path, TraceCore core, UnwindTables unwind, MmapWatch mmap_watch,
-           RecordingWriter writer, std::uint64_t start_ns);
+           RecordingWriter writer, const RecordingInfo& info);
   Result<void> load_tracers(pid_t target);
 
   Result<Process*> add_process(const ProcessFacts& facts, std::int32_t parent);
   Result<void> sync(Process& process);  // to what the process has mapped now
   void expect_waits(TargetSlot slot, const std::vector<Mapping>& mappings);
   Result<void> require_probes(const ProcessFacts& facts);
+  Result<void> begin();  // the clock of the recording
+  void tell_attaching();
 
   Result<void> watch_events(StopSignals& signals);
   void handle(const ProcessNews& news);
   void handle(const MappingNews& news);
+  void take_mapping_news();
+  void learn(const NewMapping& mapping);
   void on_exec(Process& process, ProgramChange::Messenger by, std::uint64_t time_ns);
   void note_gap(Process& process, bool at_the_end = false);
   void write_late(std::uint64_t late_ns);
@@ -101,6 +107,7 @@ class Recorder {
   void guard_memory(std::uint64_t now_ns);
   void note(const std::string& text);
   void note_once(const std::string& text);
+  void note_unseen(Unseen unseen);
   Result<void> write_symbols();
   Result<void> write_symbols_if_memory_allows();
   Result<void> write_live_if_memory_allows();
@@ -109,13 +116,17 @@ class Recorder {
   const RecordCallbacks& callbacks_;
   Calibration calibration_;
   std::string path_;
+  RecordingInfo info_;
   std::uint64_t start_ns_;
   TraceCore core_;
   UnwindTables unwind_;
   MmapWatch mmap_watch_;
+  MappingNews mapping_news_;  // taken, and not handled yet
+  std::uint64_t mapping_news_ns_ = 0;  // when that was
   RecordingWriter writer_;
   ModuleTable modules_;
   StackTable stacks_;
+  StackCompleter completer_;
   Decoder decoder_;
   TickSchedule schedule_;
   std::uint16_t next_probe_ = 1;
@@ -128,9 +139,11 @@ class Recorder {
   ChildAccount children_;
   ChildCounts told_children_;
   std::vector<Note> notes_;
+  std::vector<Unseen> unseen_;  // not written yet
+  bool partial_ = false;
   std::set<std::string> said_, said_of_children_;
   bool holds_notes_ = false;  // of a child that may turn out to have ended
-  std::uint64_t run_time_until_ns_ = 0;
+  std::uint64_t run_time_until_ns_ = 0, run_time_slice_ns_ = 0;
   std::size_t notes_told_ = 0;
   std::uint64_t memory_seen_ns_ = 0;
   bool short_of_memory_ = false;

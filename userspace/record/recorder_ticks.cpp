@@ -28,6 +28,7 @@ constexpr std::size_t kMostNotes = 1000;  // a target may give cause for more
 constexpr std::size_t kCaughtUp = 4096;  // fewer records than that at once: nothing has piled up
 // The kernel counts the run time of BPF programs for a moment now and then: it makes each run dearer.
 constexpr std::uint64_t kRunTimeWindowNs = 200 * kMillisecond;
+constexpr std::uint64_t kRunTimeSliceNs = 20 * kMillisecond;
 constexpr std::uint64_t kRunTimeEveryNs = 10 * kSecond;
 constexpr std::uint64_t kMemoryEveryNs = 200 * kMillisecond;
 
@@ -46,6 +47,8 @@ Result<void> Recorder::tick(std::uint64_t now_ns) {
   if (Result<void> written = write_cost(now_ns); !written) return written;
   for (const Note& one : std::exchange(notes_, {}))
     if (Result<void> written = writer_.write_note(one); !written) return written;
+  for (const Unseen& one : std::exchange(unseen_, {}))
+    if (Result<void> written = writer_.write_unseen(one); !written) return written;
   schedule_.ticked(now_ns, tick_bytes);
   std::uint64_t live = 0;
   for (const auto& tracer : tracers_) live += tracer->live_count();
@@ -131,6 +134,10 @@ void Recorder::spare_target(std::uint64_t now_ns) {
 }
 
 void Recorder::count_run_time(std::uint64_t now_ns) {
+  if (run_time_window_ && now_ns - run_time_slice_ns_ >= kRunTimeSliceNs) {
+    run_time_slice_ns_ = now_ns;
+    (void)measure_cost();
+  }
   if (now_ns < run_time_until_ns_) return;
   bool was_window = run_time_until_ns_ && run_time_window_;
   run_time_window_ = !was_window;
@@ -148,8 +155,9 @@ void Recorder::tell_progress(std::uint64_t now_ns) {
   told_ns_ = now_ns;
   TracerCost cost = measure_cost();
   if (std::uint64_t target_cpu_ns = measure_target_cpu())
-    progress.cost_percent = 100.0 * (cost.trap_ns + cost.bpf_ns.value_or(0)) / target_cpu_ns;
+    progress.cost_percent = std::min(100.0 * (cost.trap_ns + cost.bpf_ns.value_or(0)) / target_cpu_ns, 100.0);
   for (const LossSum& loss : core_.losses()) progress.lost += loss.count;
+  progress.partial = partial_;
   callbacks_.progress(progress);
 }
 
@@ -177,6 +185,15 @@ void Recorder::guard_memory(std::uint64_t now_ns) {
 
 void Recorder::note_once(const std::string& text) {
   if (said_.size() < kMostNotes && said_.insert(text).second) note(text);
+}
+
+void Recorder::note_unseen(Unseen unseen) {
+  partial_ = true;
+  std::string text = fmt::format("{} is not seen: {}", unseen.what, unseen.why);
+  if (said_.size() >= kMostNotes || !said_.insert(text).second) return;
+  unseen.time_ns = monotonic_ns();
+  unseen_.push_back(std::move(unseen));
+  if (callbacks_.note) callbacks_.note(text);
 }
 
 void Recorder::note(const std::string& text) {

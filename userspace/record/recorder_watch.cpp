@@ -57,7 +57,6 @@ Result<void> Recorder::watch_events(StopSignals& signals) {
   Pace pace;
   std::uint64_t gather_until_ns = 0;
   std::uint64_t last_progress_ns = 0;
-  const std::uint64_t watching_since_ns = monotonic_ns();  // to attach can take as long as a short recording
   watching_ = true;
   while (end_.reason.empty()) {
     epoll_event ready[4];
@@ -66,7 +65,8 @@ Result<void> Recorder::watch_events(StopSignals& signals) {
     ::epoll_wait(gather_ns ? but_mappings.get() : all.get(), ready, 4,
                  static_cast<int>((gather_ns ? gather_ns : kPollNs) / kMillisecond));
     // Mappings first: a stack may already lead into code that arrived a moment ago.
-    if (MappingNews news = mmap_watch_.take(); !news.empty()) {
+    take_mapping_news();
+    if (MappingNews news = std::exchange(mapping_news_, {}); !news.empty()) {
       handle(news);
       gather_until_ns = pace.after_news(monotonic_ns());
     }
@@ -88,7 +88,7 @@ Result<void> Recorder::watch_events(StopSignals& signals) {
     }
     if (!end_.reason.empty()) break;
     if (signals.arrived()) end_.reason = "interrupted";
-    if (options_.duration_ns && now_ns - watching_since_ns >= *options_.duration_ns)
+    if (options_.duration_ns && now_ns - start_ns_ >= *options_.duration_ns)
       end_.reason = "the time was over";
     if (all_ended()) end_.reason = "the target ended";
   }
@@ -134,6 +134,35 @@ void Recorder::handle_unowned(const ProcessNews& news) {
   fork.kind = ProcessNews::Kind::kForkedBelow;
   children_.forked();
   if (options_.follow_forks) follow(-1, fork);
+}
+
+// What has been mapped by the time that a stack is read, whether or not it was looked at: the stack is resolved by it.
+void Recorder::take_mapping_news() {
+  std::uint64_t since_ns = std::exchange(mapping_news_ns_, monotonic_ns());
+  MappingNews news = mmap_watch_.take();
+  if (news.empty()) return;
+  for (const NewMapping& mapping : news.mappings) learn(mapping);
+  if (news.lost)
+    for (auto& process : processes_) process->code.lost(since_ns);
+  mapping_news_.append(std::move(news));
+}
+
+void Recorder::learn(const NewMapping& fresh) {
+  auto process = std::find_if(processes_.begin(), processes_.end(), [&](const auto& one) {
+    return !one->ended && static_cast<pid_t>(one->info.pid) == fresh.pid;
+  });
+  if (process == processes_.end()) return;
+  core_.allow_rests();
+  Mapping mapping = {};
+  mapping.start = fresh.start;
+  mapping.end = fresh.start + fresh.size;
+  mapping.file_offset = fresh.file_offset;
+  mapping.inode = fresh.inode;
+  mapping.device_major = fresh.device_major;
+  mapping.device_minor = fresh.device_minor;
+  mapping.readable = mapping.executable = true;
+  mapping.path = fresh.path;
+  for (const CodeRange& range : modules_.code_of(fresh.pid, {mapping})) (*process)->code.map(range, fresh.time_ns);
 }
 
 void Recorder::handle(const MappingNews& news) {

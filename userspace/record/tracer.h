@@ -29,7 +29,7 @@ namespace dwell {
 struct TracerContext {
   const RecordOptions& options;
   const Calibration& calibration;
-  std::uint64_t start_ns;
+  const std::uint64_t& start_ns;  // of the recording: moves on to when the first probes of all are in place
   pid_t target;  // the process that the recording begins with
   TraceCore& core;
   RecordingWriter& writer;
@@ -38,6 +38,8 @@ struct TracerContext {
   std::uint16_t& next_probe;  // the index for the next probe: dwell_header.probe is common to all tracers
   std::uint64_t& refused_probes;  // that found no room below DWELL_MAX_PROBES
   std::function<void(const std::string&)> note;  // something that the user should know
+  // What should be seen, is not, and is missing in the figures; and why.
+  std::function<void(Unseen)> unseen;
 };
 
 // Sums since the recording began.
@@ -61,6 +63,8 @@ class Tracer {
   virtual void forget_probes(ProcessSlot) {}
   // Probes attached to code that was already running, since the recording began.
   virtual std::uint64_t late_probes() const { return 0; }
+  // Everything that is mapped has its probes: the recording begins now.
+  virtual void begin(std::uint64_t) {}
   // After mapped(): fails if this tracer can observe nothing in the process.
   virtual Result<void> require_probes(const ProcessFacts& facts) = 0;
   // Its stacks begin behind system calls: the C library's unwind tables are needed whole.

@@ -28,11 +28,14 @@ inline constexpr std::uint32_t kChunkLosses = chunk_type("LOSS");
 inline constexpr std::uint32_t kChunkChildren = chunk_type("KIDS");
 inline constexpr std::uint32_t kChunkCost = chunk_type("COST");
 inline constexpr std::uint32_t kChunkNote = chunk_type("NOTE");
+inline constexpr std::uint32_t kChunkUnseen = chunk_type("MISS");
 inline constexpr std::uint32_t kChunkSymbols = chunk_type("SYMS");
 inline constexpr std::uint32_t kChunkEnd = chunk_type("END ");
 inline constexpr std::size_t kMaxStackDepth = 1024;
 // CallStack::end of a stack that was cut because there was no room for all of it; beyond every dwell_stack_end.
 inline constexpr std::uint8_t kStackShortened = 64;
+// The same of one that was cut where other code had come to lie than the unwinder knew of.
+inline constexpr std::uint8_t kStackReplaced = 65;
 inline constexpr std::size_t kMaxStacks = std::size_t{1} << 20;
 inline constexpr std::size_t kSymbolsPerChunk = std::size_t{1} << 14;
 
@@ -73,6 +76,9 @@ std::string decode_cost(Cursor& in, Recording& out);
 
 std::string encode_note(const Note& note);
 std::string decode_note(Cursor& in, Recording& out);
+
+std::string encode_unseen(const Unseen& unseen);
+std::string decode_unseen(Cursor& in, Recording& out);
 
 std::string encode_symbols(std::size_t first_location, std::span<const LocationSymbol> symbols);
 std::string decode_symbols(Cursor& in, std::uint64_t& text_bytes, Recording& out);

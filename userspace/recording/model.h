@@ -140,6 +140,15 @@ struct CostSample {
   bool operator==(const CostSample&) const = default;
 };
 
+// What should have been seen and is not: it is missing in the figures, and a report says so first.
+struct Unseen {
+  std::uint64_t time_ns = 0;  // when that was found out
+  std::string subject;        // "memory"
+  std::string what;           // "malloc in /usr/lib/libc.so.6"
+  std::string why;
+  bool operator==(const Unseen&) const = default;
+};
+
 struct Note {  // something a reader of the recording should be told
   std::uint64_t time_ns = 0;
   std::string text;
@@ -163,6 +172,7 @@ struct Recording {
   std::optional<ChildCounts> children;  // the last that were written; none in recordings older than that
   std::vector<CostSample> costs;
   std::vector<Note> notes;
+  std::vector<Unseen> unseen;
   RecordingEnd end;
   bool ended = false;                  // the recording was ended, not cut off
   Parts parts;                         // what each subject recorded

@@ -343,6 +343,26 @@ std::string decode_note(Cursor& in, Recording& out) {
   return "";
 }
 
+std::string encode_unseen(const Unseen& unseen) {
+  std::string out;
+  put_uleb(out, unseen.time_ns);
+  put_text(out, unseen.subject);
+  put_text(out, unseen.what);
+  put_text(out, unseen.why);
+  return out;
+}
+
+std::string decode_unseen(Cursor& in, Recording& out) {
+  Unseen unseen;
+  unseen.time_ns = in.uleb();
+  unseen.subject = get_text(in);
+  unseen.what = get_text(in);
+  unseen.why = get_text(in);
+  if (!in.ok()) return kTooShort;
+  out.unseen.push_back(std::move(unseen));
+  return "";
+}
+
 std::string encode_end(const RecordingEnd& end) {
   std::string out;
   put_uleb(out, end.time_ns);

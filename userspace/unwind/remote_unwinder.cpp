@@ -71,7 +71,7 @@ RemoteStack walk_stack(const TableMemory& memory, std::uint32_t slot, const dwel
   walk->window_base = walk->window_size = 0;
   dwell_walk_begin(walk.get(), &start, 0);
   std::vector<std::pair<std::uint64_t, std::uint64_t>> registers;  // sp and bp of each frame
-  for (int i = 0; i <= DWELL_MAX_FRAMES; i++) {
+  for (int i = 0; i < DWELL_MAX_STEPS; i++) {
     if (walk->count == registers.size()) registers.emplace_back(walk->sp, walk->bp);
     if (dwell_walk_step(walk.get())) break;
   }

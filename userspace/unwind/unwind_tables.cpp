@@ -239,6 +239,8 @@ std::shared_ptr<UnwindTables::Module> UnwindTables::load_file(pid_t pid, const M
   Result<ModuleFacts> facts = describe_module({path, {}});
   if (!facts) {
     module->problem = facts.error().what;
+    // Unmapped since, and its address with it: nothing is known of it, which is not to say that it has no table.
+    if (::access(path.c_str(), F_OK) != 0) module->kind = DWELL_MAPPING_PENDING;
     return module;
   }
   if (facts->machine != 62) {  // EM_X86_64
@@ -257,6 +259,7 @@ std::shared_ptr<UnwindTables::Module> UnwindTables::load_file(pid_t pid, const M
   Result<UnwindTable> table = table_of(path, module->cache_key, report);
   if (!table) {
     module->problem = table.error().what;
+    if (::access(path.c_str(), F_OK) != 0) module->kind = DWELL_MAPPING_PENDING;
     return module;
   }
   module->base = table->base;
@@ -325,6 +328,10 @@ std::shared_ptr<UnwindTables::Module> UnwindTables::module_for(pid_t pid, const 
   if (known != modules_.end()) return known->second;
 
   std::shared_ptr<Module> module = vdso ? load_vdso(pid, mapping) : load_file(pid, mapping, path, report);
+  if (module->kind == DWELL_MAPPING_PENDING && ::access(path.c_str(), F_OK) != 0) {
+    Result<std::string> again = path_to_open(pid, mapping);  // by its name, as it is mapped no more
+    if (again) module = load_file(pid, mapping, *again, report);
+  }
   if (!module->problem.empty()) report.problems.push_back({module->path, module->problem});
   // What found no room is tried again at the next sync.
   if (!key.empty() && module->kind != DWELL_MAPPING_PENDING) modules_.emplace(key, module);
@@ -401,7 +408,8 @@ UnwindSync UnwindTables::sync(pid_t pid, TargetSlot slot, std::span<const Mappin
     });
     if (lost) space->generation++;
     space->placed = std::move(placed);
-    reclaim();
+    // A grace period for each library of two hundred would be most of an attach: take() waits for one when room is short.
+    if (!memory_.rows.bound()) reclaim();
     std::uint32_t before = space->header;
     publish(slot, *space);
     if (space->header == before) report.problems.push_back({"", "no room for the list of mappings"});

@@ -185,7 +185,8 @@ std::vector<std::uint32_t> FrameTexts::readings_of(const CallStack& stack) const
 
 std::string incomplete_because(std::uint8_t end) {
   switch (end) {
-    case DWELL_STACK_COMPLETE: return "";
+    case DWELL_STACK_COMPLETE:
+    case DWELL_STACK_FOLDED: return "";
     case DWELL_STACK_TOO_DEEP: return fmt::format("deeper than {} frames", DWELL_MAX_FRAMES);
     case DWELL_STACK_NO_MAPPING: return "an address in no known mapping";
     case DWELL_STACK_NO_RULE: return "no unwind rule, and no frame pointer";
@@ -195,6 +196,7 @@ std::string incomplete_because(std::uint8_t end) {
     case DWELL_STACK_ASYNC: return "interrupted by a signal";
     case DWELL_STACK_TABLE_PENDING: return "a module that had just been loaded";
     case kStackShortened: return "to save memory while recording";
+    case kStackReplaced: return "other code had just been loaded at this address";
     default: return "for a reason that this dwell does not know";
   }
 }

@@ -21,6 +21,8 @@ constexpr std::size_t kParts = 5;
 constexpr double kSteadyPart = 1.0 / 3;
 // A value within this part of the whole growth around its last point is level.
 constexpr double kLevelPart = 0.05;
+// Bursts: so much of the growth comes in so small a part of the time.
+constexpr double kBurstGrowth = 0.8, kBurstTime = 1.0 / 3;
 
 bool enough(std::span<const std::uint64_t> times_ns) {
   return times_ns.size() >= kMinGrowthPoints && times_ns.back() - times_ns.front() >= kMinGrowthSpanNs;
@@ -47,6 +49,16 @@ bool is_steady(std::span<const std::uint64_t> times_ns, std::span<const double> 
     before = now;
   }
   return true;
+}
+
+bool is_bursts(std::span<const std::uint64_t> times_ns, std::span<const double> values) {
+  std::vector<std::pair<double, double>> steps;  // growth, time
+  for (std::size_t i = 1; i < values.size(); ++i)
+    steps.emplace_back(values[i] - values[i - 1], static_cast<double>(times_ns[i] - times_ns[i - 1]));
+  std::sort(steps.begin(), steps.end(), [](const auto& a, const auto& b) { return a.first * b.second > b.first * a.second; });
+  double grew = 0, time = 0, all = values.back() - values.front();
+  for (std::size_t i = 0; i < steps.size() && grew < kBurstGrowth * all; ++i) grew += steps[i].first, time += steps[i].second;
+  return time <= kBurstTime * static_cast<double>(times_ns.back() - times_ns.front());
 }
 
 // For how long, up to its end, the value has stayed where it ends.
@@ -78,7 +90,8 @@ GrowthPattern growth_pattern(std::span<const std::uint64_t> times_ns, std::span<
   if (values.back() == values.front()) return {GrowthShape::kLevel};
   std::uint64_t level_ns = level_time(times_ns, values);
   if (level_ns >= (times_ns.back() - times_ns.front()) / kParts) return {GrowthShape::kLevelled, level_ns};
-  return {is_steady(times_ns, values) ? GrowthShape::kSteady : GrowthShape::kUneven};
+  if (is_steady(times_ns, values)) return {GrowthShape::kSteady};
+  return {is_bursts(times_ns, values) ? GrowthShape::kBursts : GrowthShape::kUneven};
 }
 
 std::string_view name_of(GrowthShape shape) {
@@ -87,6 +100,7 @@ std::string_view name_of(GrowthShape shape) {
     case GrowthShape::kLevel: return "level";
     case GrowthShape::kSteady: return "steady";
     case GrowthShape::kLevelled: return "levelled";
+    case GrowthShape::kBursts: return "bursts";
     case GrowthShape::kUneven: return "uneven";
     case GrowthShape::kFell: return "fell";
   }

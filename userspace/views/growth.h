@@ -24,6 +24,7 @@ enum class GrowthShape {
   kLevel,     // it ends where it began
   kSteady,    // it grew in every fifth of the time, by about the same
   kLevelled,  // it grew, and has been level since
+  kBursts,    // nearly all of it came in a small part of the time
   kUneven,    // it grew, in some fifths of the time more than in others
   kFell,      // it ends below where it began
 };
@@ -37,6 +38,6 @@ struct GrowthPattern {
 // Judges the curve in fifths of its time. The first point is where the range begins.
 GrowthPattern growth_pattern(std::span<const std::uint64_t> times_ns, std::span<const double> values);
 
-std::string_view name_of(GrowthShape shape);  // "unknown", "level", "steady", "levelled", "uneven", "fell"
+std::string_view name_of(GrowthShape shape);  // "unknown", "level", "steady", "levelled", "bursts", "uneven", "fell"
 
 }  // namespace dwell

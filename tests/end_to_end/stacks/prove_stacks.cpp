@@ -39,7 +39,7 @@ namespace {
 constexpr std::uint8_t kSlot = 1;
 const char* const kEnds[DWELL_STACK_ENDS] = {"complete",    "too deep",    "no mapping",
                                              "no rule",     "unsupported", "read failed",
-                                             "not growing", "async",       "table pending"};
+                                             "not growing", "async",       "table pending", "folded"};
 
 struct Arguments {
   pid_t pid = 0;

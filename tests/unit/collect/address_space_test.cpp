@@ -41,5 +41,74 @@ TEST(AddressSpace, WhatWasMappedBeforeIsStillKnownWhereNothingTookItsPlace) {
   EXPECT_EQ(space.locate(0x9010, false), (Location{2, 0x10, false}));
 }
 
+// Plugins of which each comes to lie where the one before lay, faster than the mappings are read.
+AddressSpace plugins() {
+  AddressSpace space = two_modules();
+  space.published(5);
+  space.map({0x9000, 0xa000, 0x1000, 2}, 100);
+  space.map({0x9000, 0xa000, 0x1000, 3}, 200);
+  space.map({0x8800, 0xa800, 0x2000, 4}, 300);
+  return space;
+}
+
+TEST(AddressSpace, AnAddressMeansWhatWasMappedThereAtThatMoment) {
+  AddressSpace space = plugins();
+  EXPECT_EQ(space.locate(0x9010, true, 150), (Location{2, 0x1010, true}));
+  EXPECT_EQ(space.locate(0x9010, true, 250), (Location{3, 0x1010, true}));
+  EXPECT_EQ(space.locate(0x9010, true, 350), (Location{4, 0x2810, true}));
+  EXPECT_EQ(space.locate(0x4010, true, 150), (Location{0, 0x10, true})) << "what stays is the same at any time";
+  space.replace({{0x7000, 0x8000, 0x1000, 1}, {0x4000, 0x5000, 0x0, 0}}, 400);
+  EXPECT_EQ(space.locate(0x9010, true, 250), (Location{3, 0x1010, true})) << "gone since, and read late";
+}
+
+TEST(AddressSpace, WhatAPluginDisplacedIsKnownForTheTimeBefore) {
+  AddressSpace space = two_modules();
+  space.map({0x7000, 0x8000, 0x0, 2}, 100);
+  EXPECT_EQ(space.locate(0x7010, false, 50), (Location{1, 0x1010, false}));
+  EXPECT_EQ(space.locate(0x7010, false, 150), (Location{2, 0x10, false}));
+  space.replace({{0x7000, 0x8000, 0x0, 2}, {0x4000, 0x5000, 0x0, 0}}, 120);
+  EXPECT_EQ(space.locate(0x7010, false, 50), (Location{1, 0x1010, false}));
+}
+
+TEST(AddressSpace, TellsWhenAWalkWentByTheTablesOfOtherCode) {
+  AddressSpace space = two_modules();
+  space.replace({{0x7000, 0x8000, 0x1000, 1}}, 10);
+  space.published(20);
+  EXPECT_FALSE(space.was_replaced_before(0x7010, 50));
+  space.map({0x7000, 0x8000, 0x0, 2}, 100);
+  EXPECT_FALSE(space.was_replaced_before(0x7010, 50)) << "before that";
+  EXPECT_TRUE(space.was_replaced_before(0x7010, 150));
+  space.map({0xb000, 0xc000, 0x0, 3}, 110);
+  EXPECT_FALSE(space.was_replaced_before(0xb010, 150)) << "there was no table, so the walk ended";
+  space.replace({{0x7000, 0x8000, 0x0, 2}, {0xb000, 0xc000, 0x0, 3}}, 200);
+  space.published(210);
+  EXPECT_TRUE(space.was_replaced_before(0x7010, 205)) << "read, and not in use yet";
+  EXPECT_FALSE(space.was_replaced_before(0x7010, 215));
+}
+
+TEST(AddressSpace, WhatWasMappedUntoldLeavesAddressesUnknownUntilAllIsReadAgain) {
+  AddressSpace space = plugins();
+  space.lost(350);
+  EXPECT_FALSE(space.is_unknown(0x9010, 340));
+  EXPECT_TRUE(space.is_unknown(0x9010, 360));
+  EXPECT_FALSE(space.is_unknown(0x4010, 360)) << "nothing has come or gone there";
+  space.replace({{0x8800, 0xa800, 0x2000, 4}}, 400);
+  EXPECT_TRUE(space.is_unknown(0x9010, 390));
+  EXPECT_FALSE(space.is_unknown(0x9010, 410));
+  EXPECT_EQ(space.same_around(0x9010, 360).from_ns, 350u);
+  EXPECT_EQ(space.same_around(0x9010, 410).from_ns, 400u);
+}
+
+TEST(AddressSpace, KnowsHowLongAnAddressMeansTheSame) {
+  AddressSpace space = plugins();
+  EXPECT_EQ(space.same_around(0x9010, 250).from_ns, 200u);
+  EXPECT_EQ(space.same_around(0x9010, 250).to_ns, 300u);
+  EXPECT_TRUE(space.is_changing(0x9010));
+  EXPECT_FALSE(space.is_changing(0x4010));
+  std::uint64_t changes = space.changes();
+  space.map({0x8800, 0xa800, 0x2000, 4}, 400);
+  EXPECT_EQ(space.changes(), changes) << "the same again";
+}
+
 }  // namespace
 }  // namespace dwell

@@ -34,12 +34,15 @@ class DecoderTest : public testing::Test {
   void decode(const Record& record) {
     decode(&record, sizeof record);
   }
-  void send_stack(std::vector<std::uint64_t> pcs, std::uint64_t exact = 0) {
+  void send_stack(std::vector<std::uint64_t> pcs, std::uint64_t exact = 0, std::uint64_t time_ns = 0,
+                  dwell_stack_end end = DWELL_STACK_COMPLETE) {
     dwell_stack_record record{};
     record.h.type = DWELL_STACK;
     record.stack = kIdentity;
     record.count = static_cast<std::uint32_t>(pcs.size());
     record.exact[0] = exact;
+    record.time_ns = time_ns;
+    record.end = end;
     std::vector<std::byte> bytes(sizeof record + pcs.size() * 8);
     std::memcpy(bytes.data(), &record, sizeof record);
     std::ranges::copy(std::as_bytes(std::span(pcs)), bytes.begin() + sizeof record);
@@ -69,7 +72,13 @@ class DecoderTest : public testing::Test {
                       return decode_memory(header, process, record, stacks_,
                                            [this](const auto& event) { events_.push_back(event); });
                     },
-                    [this](TargetSlot slot) { return owner_.value_or(ProcessSlot{slot}); }}};
+                    [this](TargetSlot slot) { return owner_.value_or(ProcessSlot{slot}); },
+                    [](TargetSlot, const StackRest& rest, WalkedStack& stack) {
+                      if (rest.pc != stack.pcs.back() || rest.sp != 0x7000 || rest.bytes.size() != 16) return;
+                      stack.pcs.push_back(0x4040);
+                      stack.exact.push_back(false);
+                      stack.end = DWELL_STACK_COMPLETE;
+                    }}};
 };
 
 TEST_F(DecoderTest, TheProbedFunctionStandsOnTopOfItsCallersStack) {
@@ -174,6 +183,49 @@ TEST_F(DecoderTest, WhatIsTooShortOrUnknownIsCountedAndSkipped) {
   decode(endless);
   EXPECT_TRUE(events_.empty());
   EXPECT_EQ(decoder_.undecodable(), 5u);
+}
+
+// Each event counts for the plugin that lay there when it happened, though all have the same identity.
+TEST_F(DecoderTest, TheSameAddressesMeanOtherCodeAtAnotherTime) {
+  std::uint32_t alpha = writer_.add_module({"/lib/alpha.so", "", 0, ModuleKind::kFile});
+  std::uint32_t beta = writer_.add_module({"/lib/beta.so", "", 0, ModuleKind::kFile});
+  space_.map({0x9000, 0xa000, 0x0, alpha}, 100);
+  send_stack({0x9010, 0x4020}, 0, 110);
+  auto module_at = [&](std::uint64_t time_ns) {
+    dwell_alloc_record record = alloc(kIdentity);
+    record.time_ns = time_ns;
+    decode(record);
+    StackId stack = std::get<Alloc>(events_.back()).stack;
+    return writer_.locations()[writer_.locations_of(stack)[1]].module;
+  };
+  EXPECT_EQ(module_at(120), static_cast<std::int32_t>(alpha));
+  space_.map({0x9000, 0xa000, 0x0, beta}, 200);
+  EXPECT_EQ(module_at(210), static_cast<std::int32_t>(beta));
+  EXPECT_EQ(module_at(150), static_cast<std::int32_t>(alpha)) << "an event that was read late";
+  space_.map({0x9000, 0xa000, 0x0, alpha}, 300);
+  EXPECT_EQ(module_at(310), static_cast<std::int32_t>(alpha)) << "it came back";
+}
+
+// A walk that ended for want of a table comes with the rest of its stack, and is completed.
+TEST_F(DecoderTest, AWalkIsGoneOnWithOverTheRestOfItsStack) {
+  dwell_stack_rest rest{};
+  rest.h.type = DWELL_STACK_REST;
+  rest.stack = kIdentity;
+  rest.pc = 0x9010;
+  rest.sp = 0x7000;
+  rest.size = 16;
+  std::vector<std::byte> bytes(sizeof rest + rest.size);
+  std::memcpy(bytes.data(), &rest, sizeof rest);
+  decode(bytes.data(), bytes.size());
+  send_stack({0x4010, 0x9010}, 0, 110, DWELL_STACK_NO_MAPPING);
+  decode(alloc(kIdentity));
+  std::span<const std::uint32_t> found = writer_.locations_of(std::get<Alloc>(events_.back()).stack);
+  ASSERT_EQ(found.size(), 4u);
+  EXPECT_EQ(writer_.locations()[found[3]], (Location{0, 0x40, true}));
+  rest.size = 17;
+  std::memcpy(bytes.data(), &rest, sizeof rest);
+  decode(bytes.data(), bytes.size());
+  EXPECT_EQ(decoder_.undecodable(), 1u) << "it says that it is longer than it is";
 }
 
 }  // namespace

@@ -19,7 +19,9 @@ Recording yesterday() {
   StoryRecording story;
   StackId load = story.stack({"load", "main"}), cache = story.stack({"cache", "main"}), gone = story.stack({"gone", "main"});
   story.alloc(0x10, 1000, load).alloc(0x20, 100, cache).alloc(0x30, 70, gone);
-  return story.end(kSecond);
+  Recording recording = story.end(kSecond);
+  recording.processes[0].pid = 41;
+  return recording;
 }
 
 Recording today(const std::string& build_id = "abcd", bool lines_moved = false) {
@@ -116,7 +118,7 @@ TEST(MemoryDiff, TwoWindowsOfOneProcessAreComparedByRate) {
   ASSERT_TRUE(diff) << diff.error().what;
   EXPECT_EQ(diff->relation, DiffRelation::kOneProcess);
   EXPECT_DOUBLE_EQ(diff->change(diff->totals.at(0)), 0) << "10 KB a second in both";
-  EXPECT_THAT(diff->notes.front(), HasSubstr("both recordings are of app (42), at different times"));
+  EXPECT_THAT(diff->notes.front(), HasSubstr("both recordings are of app (42), so rates are compared"));
   after = later(window_of(3, 60), 100 * kSecond);
   Result<MemoryDiff> faster = memory_diff(before, after, {});
   EXPECT_DOUBLE_EQ(faster->change(faster->totals.at(0)), 20 * 60'000 - 10 * 60'000) << "bytes a minute";
@@ -139,7 +141,18 @@ TEST(MemoryDiff, SaysThatProgramsDiffer) {
   after.processes[0].name = "other";
   Result<MemoryDiff> diff = memory_diff(yesterday(), after, {});
   EXPECT_EQ(diff->relation, DiffRelation::kDifferentPrograms);
-  EXPECT_THAT(diff->notes.front(), HasSubstr("different programs: app (42) and other (42)"));
+  EXPECT_THAT(diff->notes.front(), HasSubstr("different programs: app (41) and other (42)"));
+}
+
+// Programs give themselves other names, as workers and servers of databases do.
+TEST(MemoryDiff, AProcessThatRenamedItselfIsTheSameOne) {
+  Recording after = later(window_of(3, 30), 100 * kSecond);
+  after.processes[0].name = "app: idle";
+  EXPECT_EQ(memory_diff(window_of(6, 60), after, {})->relation, DiffRelation::kOneProcess);
+}
+
+TEST(MemoryDiff, OverlappingWindowsOfOneProcessAreComparedByRateToo) {
+  EXPECT_EQ(memory_diff(window_of(6, 60), later(window_of(3, 30), kSecond), {})->relation, DiffRelation::kOneProcess);
 }
 
 }  // namespace

@@ -37,6 +37,10 @@ class Story {
     ledger_.apply(Free{tick(), address, tid, process, false});
     return *this;
   }
+  Story& thread_exit(Tid tid) {
+    ledger_.apply(ThreadExit{tick(), tid, 0});
+    return *this;
+  }
   Story& inner_free(std::uint64_t address, Tid tid = kThread) {
     ledger_.apply(Free{tick(), address, tid, 0, true});
     return *this;
@@ -119,6 +123,7 @@ class Story {
       sum.implied_frees += tick.surprises.implied_frees;
       sum.orphan_reallocs += tick.surprises.orphan_reallocs;
       sum.refused_blocks += tick.surprises.refused_blocks;
+      sum.cache_frees += tick.surprises.cache_frees;
     }
     return sum;
   }
@@ -169,6 +174,16 @@ TEST(MemoryLedger, AFreeOfABlockOlderThanTheAttachIsCounted) {
   Story story;
   story.free(0x1000);
   EXPECT_EQ(story.surprises().unknown_frees, 1u);
+}
+
+TEST(MemoryLedger, WhatAThreadFreesLastOfAllIsItsCache) {
+  Story story;
+  story.free(0x9000, kOtherThread).alloc(0x1000, 100, kStackA, kOtherThread).free(0x1000, kOtherThread);
+  story.free(0x1000, kOtherThread).free(0x2000, kOtherThread).thread_exit(kOtherThread);
+  EXPECT_EQ(story.surprises(), (Surprises{3, 0, 0, 0, 2})) << "the first one was before it did something else";
+  EXPECT_EQ(story.ledger().unknown_frees(), 1u);
+  story.free(0x3000, kThread).thread_exit(kOtherThread);
+  EXPECT_EQ(story.surprises().cache_frees, 2u) << "of another thread";
 }
 
 TEST(MemoryLedger, OperatorDeleteAndTheFreeInsideItAreOneFree) {

@@ -43,7 +43,7 @@ TEST(MemoryProfile, RetainedIsWhatIsThereAtTheEnd) {
   EXPECT_EQ(by_leaf(profile), (std::map<std::string, Values>{{"keep", {3, 180}}}));
   EXPECT_EQ(profile.sample_types[1].type, "inuse_space");
   EXPECT_EQ(profile.default_sample_type, 1u);
-  EXPECT_EQ(profile.title, "retained memory of app (42)");
+  EXPECT_EQ(profile.title, "retained memory (heap) of app (42)");
 }
 
 TEST(MemoryProfile, GrowingIsTheEndLessTheStart) {
@@ -95,18 +95,20 @@ TEST(MemoryProfile, AllHasTheFourTypesOfPprof) {
   EXPECT_EQ(by_leaf(profile)["keep"], (Values{3, 180, 3, 180}));
 }
 
-TEST(MemoryProfile, KindsAreLabelsAndNeverAddedUp) {
+TEST(MemoryProfile, IsOfOneKindAndNeverAddsThemUp) {
   StoryRecording story;
   StackId f = story.stack({"f"});
   story.alloc(0x10, 10, f).map(0x100000, 4096, f);
   Recording recording = story.end(kSecond);
-  Profile profile = profile_of(recording, MemoryView::kRetained);
-  ASSERT_EQ(profile.samples.size(), 2u);
-  EXPECT_EQ(profile.samples[0].labels.at(0).text, "heap");
-  EXPECT_EQ(profile.samples[1].labels.at(0).text, "mapping");
-  MemoryFilter heap;
-  heap.kind = MemoryKind::kHeap;
-  EXPECT_EQ(by_leaf(profile_of(recording, MemoryView::kRetained, heap)), (std::map<std::string, Values>{{"f", {1, 10}}}));
+  EXPECT_EQ(by_leaf(profile_of(recording, MemoryView::kRetained)), (std::map<std::string, Values>{{"f", {1, 10}}}));
+  MemoryFilter mapping;
+  mapping.kind = MemoryKind::kMapping;
+  Profile other = profile_of(recording, MemoryView::kRetained, mapping);
+  EXPECT_EQ(by_leaf(other), (std::map<std::string, Values>{{"f", {1, 4096}}}));
+  EXPECT_EQ(other.title, "retained memory (mapping) of app (42)");
+  StoryRecording without_heap;
+  without_heap.map(0x100000, 4096, without_heap.stack({"f"}));
+  EXPECT_EQ(profile_of(without_heap.end(kSecond), MemoryView::kRetained).samples.size(), 1u) << "the kind that there is";
 }
 
 TEST(MemoryProfile, MappingsDoNotOverlapAndHoldTheirLocations) {

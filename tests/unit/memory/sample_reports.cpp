@@ -113,7 +113,7 @@ MemoryReport server_report() {
   report.totals[0].growth = {GrowthShape::kSteady};
   report.totals[1].growth = {GrowthShape::kLevelled, 59 * kSecond};
   report.cost = CostReport{1.2, 246912, 120'000'000, 12'500'000'000, 90'000'000, 30'000'000};
-  report.stacks = {0.9971, {{"no unwind table for the code there", 3}}, 0.004};
+  report.stacks = {0.9971, {{"no unwind table for the code there", 3}}, 0.004, 1034};
   report.surprises.unknown_frees = 37;
   return report;
 }
@@ -150,7 +150,8 @@ MemoryReport troubled_report() {
   report.losses = {{"frees lost", 12, 3 * kSecond, 4 * kSecond,
                     "at most 12 blocks (about 3.1 KB) look retained and are not"}};
   report.surprises = {37, 2, 1, 0};
-  report.stacks = {0.99996, {}, 0};
+  report.stacks = {0.99996, {}, 0, 50000};
+  report.unseen = {{0, "memory", "calloc in /usr/lib/\x1b[1mlibc.so.6", "refused"}};
   return report;
 }
 

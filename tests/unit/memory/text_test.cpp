@@ -88,10 +88,41 @@ TEST(MemoryText, CallsOnlyGrowthThatIsSteadySteady) {
   MemoryReport report = server_report();
   report.totals[0].growth = {GrowthShape::kLevelled, 8'000'000'000};
   EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("in 1 min 0 s, and has been level for the last 8.0 s"));
-  report.totals[0].growth = {GrowthShape::kUneven};
+  report.totals[0].growth = {GrowthShape::kBursts};
   EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("in 1 min 0 s, in bursts, 99.4 % of it"));
+  report.totals[0].growth = {GrowthShape::kUneven};
+  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("in 1 min 0 s, at no steady rate, 99.4 % of it"));
   report.totals[0].growth = {GrowthShape::kUnknown};
   EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("in 1 min 0 s, 99.4 % of it"));
+}
+
+TEST(MemoryText, WhatIsNotSeenComesFirst) {
+  MemoryReport report = server_report();
+  report.unseen = {{0, "memory", "malloc in /usr/lib/libc.so.6", "attach malloc: Invalid argument"}};
+  std::string text = memory_text(report, wide(0));
+  EXPECT_EQ(text.find("NOT SEEN: malloc in /usr/lib/libc.so.6: attach malloc: Invalid argument\n"), 0u);
+  EXPECT_THAT(text, HasSubstr("Of what is seen, no event was lost."));
+  EXPECT_THAT(text, HasSubstr("37 frees of blocks that nobody was seen to allocate"));
+  MemoryReport empty;
+  empty.unseen = report.unseen;
+  EXPECT_THAT(memory_text(empty, wide(0)), Not(HasSubstr("No memory was allocated")));
+}
+
+TEST(MemoryText, SaysWhyABlockIsFreedThatNobodyAllocated) {
+  MemoryReport report = server_report();
+  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("37 frees of blocks that were there before the recording began"));
+  report.info.started_by_dwell = true;
+  report.surprises.cache_frees = 30;
+  std::string text = memory_text(report, wide(0));
+  EXPECT_THAT(text, HasSubstr("30 frees by which ending threads gave back their cache"));
+  EXPECT_THAT(text, HasSubstr("7 frees of blocks that a vfork child allocated"));
+  EXPECT_THAT(text, Not(HasSubstr("before the recording began")));
+}
+
+TEST(MemoryText, GivesNoShareOfCpuTimeThatIsNotKnown) {
+  MemoryReport report = server_report();
+  report.cost->target_cpu_percent.reset();
+  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("Cost: not measured, as the target used next to no CPU time"));
 }
 
 }  // namespace

@@ -25,5 +25,23 @@ TEST(CostMeter, PricesEachHitByItsTrapAndAddsTheProgramsRunTime) {
   EXPECT_EQ(meter.bpf_ns(), 200u * 700) << "20 runs were counted, 200 have been";
 }
 
+TEST(RunPrice, OfAProgramThatWasPreemptedInTheMiddleOfARunIsThatOfTheOtherRuns) {
+  RunPrice price;
+  std::uint64_t runs = 0, ns = 0;
+  for (int slice = 0; slice < 9; ++slice) {
+    runs += 1000;
+    ns += 1000 * 700 + (slice == 4 ? 400'000'000 : 0);
+    price.add(runs, ns);
+  }
+  EXPECT_EQ(price.of(2'000'000), 2'000'000u * 700);
+}
+
+TEST(RunPrice, IsNotKnownWithoutARun) {
+  RunPrice price;
+  price.add(0, 0);
+  EXPECT_EQ(price.of(5), std::nullopt);
+  EXPECT_EQ(price.of(0), 0u) << "what did not run took no time";
+}
+
 }  // namespace
 }  // namespace dwell

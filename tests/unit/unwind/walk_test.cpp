@@ -335,7 +335,7 @@ TEST_F(WalkTest, AReturnAddressOfZeroIsTheEnd) {
 TEST_F(WalkTest, StopsAtTheMostFramesThereCanBe) {
   functions({sp_rule(16), kEnd});
   stack_size_ = 0x10000;
-  for (int i = 0; i < 300; i++) put(kStack + 8 + i * 16, in(0));
+  for (int i = 0; i < 300; i++) put(kStack + 8 + i * 16, in(0, 0x10 + i % 0x7f));
   RemoteStack stack = walk_from(in(0), kStack);
   EXPECT_EQ(stack.end, DWELL_STACK_TOO_DEEP);
   EXPECT_EQ(stack.frames.size(), std::size_t{DWELL_MAX_FRAMES});
@@ -344,11 +344,41 @@ TEST_F(WalkTest, StopsAtTheMostFramesThereCanBe) {
 TEST_F(WalkTest, ExactlyTheMostFramesIsComplete) {
   functions({sp_rule(16), kEnd});
   stack_size_ = 0x10000;
-  for (int i = 0; i < DWELL_MAX_FRAMES - 2; i++) put(kStack + 8 + i * 16, in(0));
+  for (int i = 0; i < DWELL_MAX_FRAMES - 2; i++) put(kStack + 8 + i * 16, in(0, 0x10 + i % 0x7f));
   put(kStack + 8 + (DWELL_MAX_FRAMES - 2) * 16, in(1));
   RemoteStack stack = walk_from(in(0), kStack);
   EXPECT_EQ(stack.end, DWELL_STACK_COMPLETE);
   EXPECT_EQ(stack.frames.size(), std::size_t{DWELL_MAX_FRAMES});
+}
+
+// What called the recursion is kept, however deep it is, and its depth makes no further stack.
+TEST_F(WalkTest, ADeepRecursionIsFolded) {
+  functions({sp_rule(16), sp_rule(16), sp_rule(16), kEnd});
+  stack_size_ = 0x40000;
+  auto deep = [&](int turns, int handler) {
+    int frame = 0;
+    auto called_by = [&](std::uint64_t pc) { put(kStack + 8 + frame++ * 16, pc); };
+    for (int i = 0; i < turns; i++) called_by(in(0)), called_by(in(1));
+    called_by(in(2, handler));
+    called_by(in(3));
+    return walk_from(in(0), kStack);
+  };
+  RemoteStack stack = deep(1000, 0x30);
+  EXPECT_EQ(stack.end, DWELL_STACK_FOLDED);
+  ASSERT_GT(stack.frames.size(), 100u);
+  ASSERT_LT(stack.frames.size(), std::size_t{DWELL_MAX_FRAMES});
+  EXPECT_EQ(stack.frames[stack.frames.size() - 2].pc, in(2, 0x30));
+  EXPECT_EQ(stack.frames.back().pc, in(3));
+  EXPECT_EQ(pcs(deep(2000, 0x30)), pcs(stack)) << "the same recursion, deeper";
+  EXPECT_NE(pcs(deep(1000, 0x40)), pcs(stack)) << "another one called it";
+  EXPECT_EQ(deep(20, 0x30).end, DWELL_STACK_COMPLETE) << "nothing is left out where there is room";
+}
+
+TEST_F(WalkTest, AnEndlessRecursionEndsTheWalk) {
+  functions({sp_rule(16), kEnd});
+  stack_size_ = 0x80000;
+  for (int i = 0; i < 0x7fff; i++) put(kStack + 8 + i * 16, in(0));
+  EXPECT_EQ(walk_from(in(0), kStack).end, DWELL_STACK_TOO_DEEP);
 }
 
 }  // namespace

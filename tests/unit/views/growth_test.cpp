@@ -62,11 +62,15 @@ TEST(GrowthPattern, OfACacheThatFilledUpIsLevelled) {
   EXPECT_EQ(pattern.level_ns, 11 * kSecond);
 }
 
-TEST(GrowthPattern, OfBurstsIsUneven) {
-  EXPECT_EQ(twenty_seconds([](int i) { return 1000.0 * (i / 9); }).pattern().shape, GrowthShape::kUneven)
+TEST(GrowthPattern, OfBurstsIsInBursts) {
+  EXPECT_EQ(twenty_seconds([](int i) { return 1000.0 * (i / 9); }).pattern().shape, GrowthShape::kBursts)
       << "two bursts, the last one just now";
-  EXPECT_EQ(twenty_seconds([](int i) { return i < 15 ? 0.0 : 1000.0 * (i - 14); }).pattern().shape, GrowthShape::kUneven)
+  EXPECT_EQ(twenty_seconds([](int i) { return i < 15 ? 0.0 : 1000.0 * (i - 14); }).pattern().shape, GrowthShape::kBursts)
       << "nothing for most of the time";
+}
+
+TEST(GrowthPattern, ThatGetsFasterAndFasterIsUnevenAndNoBurst) {
+  EXPECT_EQ(twenty_seconds([](int i) { return 10.0 * i * i; }).pattern().shape, GrowthShape::kUneven);
 }
 
 TEST(GrowthPattern, OfWhatEndsWhereItBeganIsLevel) {
