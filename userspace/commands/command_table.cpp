@@ -14,12 +14,17 @@ constexpr CommandWords kDwell = {
     "dwell attaches to a running process and finds what it holds on to: retained memory, stuck threads and goroutines, "
     "misused clocks, down to the line of code responsible.\nIt works from outside, with eBPF: the process is not changed, "
     "stopped or restarted.",
+    "dwell 1234                            what is wrong with process 1234? One look, no probes\n"
     "dwell threads 1234                    what each thread is waiting for, now; no probes\n"
     "dwell record 1234 -d 60               watch process 1234 for a minute\n"
     "dwell record -- ./server --port 0     start a program and record it from its first instruction\n"
     "dwell report server.1234.dwell        what it retains, by call site\n"};
 
 constexpr CommandWords kCommands[] = {
+    {"check", "look at everything once, without a probe: what is wrong with this process?",
+     "dwell 1234                            in short\n"
+     "dwell check redis-server              by name\n"
+     "dwell 1234 --json | jq .findings      exit code 8 if something is proved\n"},
     {"record", "watch a running process, or start one, and write a recording",
      "dwell record 1234                     until Ctrl-C, into NAME.1234.dwell\n"
      "dwell record redis-server -d 10m      the only process of that name, for ten minutes\n"

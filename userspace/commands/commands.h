@@ -15,6 +15,7 @@ Result<Exit> run(const ExportCommand& command);
 Result<Exit> run(const DiffCommand& command);
 Result<Exit> run(const SymbolizeCommand& command);
 Result<Exit> run(const SubjectCommand& command);
+Result<Exit> run(const CheckCommand& command);
 Result<Exit> run(const DoctorCommand& command);
 Result<Exit> run(const PrintAndExit& command);
 

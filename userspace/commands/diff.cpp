@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
 
+#include "ui/escape.h"
 #include "userspace/go/record/report_text.h"
 #include "userspace/memory/json.h"
 #include "userspace/memory/text.h"
@@ -70,6 +72,10 @@ Result<void> write_difference(const DiffCommand& command, const Recording& befor
 
 Result<Exit> run(const DiffCommand& asked) {
   DiffCommand command = asked;
+  bool page = command.output.ends_with(".html") || command.output.ends_with(".htm");
+  if (command.format.empty() && page)
+    return Error{fmt::format("write {}: an HTML page shows one recording, not the difference of two", printable(command.output)),
+                 "-o growth.svg, or -f text for a table in that file", Exit::kUsage};
   if (command.format.empty() && !export_format_of_file(command.output)) command.format = "text";
   if (Result<bool> entered = enter({{command.before, command.after}, command.output, {}}); !entered) return entered.error();
   Result<Recording> before = read_recording(command.before);

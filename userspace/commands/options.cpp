@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <deque>
 #include <sstream>
 
@@ -33,6 +34,17 @@ void declare_look(CLI::App& app, SubjectCommand& command) {
   app.footer(examples_text(look.examples));
 }
 
+void declare_check(CLI::App& app, CheckCommand& command) {
+  app.add_option("-p,--pid,PROCESS", command.target, "a PID, or the name of a process if only one has it")->type_name("")->required();
+  app.add_flag("--json", command.json, "everything, as JSON: docs/overview.md");
+  add_pager(app, command.pager);
+  add_max_memory(app, command.max_memory, kOfOthers);
+  app.footer(examples_text(words_of("check").examples));
+}
+
+// `dwell 1234` is short for `dwell check 1234`.
+bool is_pid(const std::string& word) { return !word.empty() && std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; }); }
+
 // All commands, with what is given to them.
 class CommandLine {
  public:
@@ -43,6 +55,7 @@ class CommandLine {
     app_.require_subcommand(1);
     constexpr std::size_t kHelpColumn = 28;
     app_.get_formatter()->column_width(kHelpColumn);
+    declare_check(*add("check"), check_);
     declare_record(*add("record"), record_, words_);
     declare_report(*add("report"), report_);
     declare_export(*add("export"), export_);
@@ -66,10 +79,12 @@ class CommandLine {
   Command parse(int argc, char** argv) {
     Arguments arguments = split_arguments(argc, argv);
     if (std::optional<PrintAndExit> help = asked_for_help(arguments)) return *help;
+    if (!arguments.options.empty() && is_pid(arguments.options[0])) arguments.options.insert(arguments.options.begin(), "check");
     record_.options.command = arguments.command;
     std::string whole;
     for (int i = 0; i < argc; ++i) whole += (i ? " " : "") + std::string(argv[i]);
     record_.options.command_line = whole;
+    check_.command_line = whole;
     for (SubjectCommand& look : looks_) look.command_line = whole;
     try {
       std::vector<std::string> reversed(arguments.options.rbegin(), arguments.options.rend());
@@ -133,6 +148,7 @@ class CommandLine {
     if (!doctor_targets_.empty()) doctor_.target = doctor_targets_[0];
     for (SubjectCommand& look : looks_)
       if (is(look.subject->name.data())) return look;
+    if (is("check")) return check_;
     if (is("record")) return record_;
     if (is("report")) return report_;
     if (is("export")) return export_;
@@ -142,6 +158,7 @@ class CommandLine {
   }
 
   CLI::App app_;
+  CheckCommand check_;
   RecordCommand record_;
   RecordWords words_;
   ReportCommand report_;

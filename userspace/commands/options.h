@@ -93,6 +93,15 @@ struct SubjectCommand {
   bool verbose = false;
 };
 
+// `dwell PID`: everything that a snapshot shows.
+struct CheckCommand {
+  std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
+  std::string target;                       // a PID or a name
+  std::string command_line;
+  bool json = false;
+  bool pager = true;
+};
+
 struct DoctorCommand {
   std::string target;  // a PID or a name; "": the kernel alone
   bool json = false;
@@ -106,7 +115,7 @@ struct PrintAndExit {  // --help, --version, or a mistake on the command line
 };
 
 using Command = std::variant<RecordCommand, ReportCommand, ExportCommand, DiffCommand, SymbolizeCommand,
-                             SubjectCommand, DoctorCommand, PrintAndExit>;
+                             SubjectCommand, CheckCommand, DoctorCommand, PrintAndExit>;
 
 Command parse_command_line(int argc, char** argv);
 // A report for people on a terminal, which goes through the pager.

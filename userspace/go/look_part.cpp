@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/go/look_part.h"
 
+#include "userspace/go/findings.h"
 #include "userspace/go/goroutines/json.h"
 #include "userspace/go/goroutines/text.h"
 #include "userspace/go/record/snapshot.h"
@@ -62,6 +63,7 @@ LookCommand go_look_command() {
   command.json_page = "docs/goroutines-json.md";
   command.output = LookOutput::kRecording;
   command.in_short = in_short;
+  command.findings = go_findings;
   command.make = []() -> std::unique_ptr<LookPart> { return std::make_unique<GoLookPart>(); };
   return command;
 }

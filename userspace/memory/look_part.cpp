@@ -8,6 +8,7 @@
 
 #include "ui/json_parts.h"
 #include "userspace/memory/account/look_text.h"
+#include "userspace/memory/findings.h"
 #include "userspace/memory/reach/heap_diff.h"
 #include "userspace/memory/reach/holders_text.h"
 #include "userspace/memory/reach/leaks_text.h"
@@ -118,6 +119,7 @@ LookCommand memory_look_command() {
       "dwell memory 1234 --diff 30s     and which blocks are born and die in half a minute\n";
   command.json_page = "docs/memory-look.md";
   command.uses_bpf = true;
+  command.findings = memory_findings;
   command.make = []() -> std::unique_ptr<LookPart> { return std::make_unique<MemoryLookPart>(); };
   return command;
 }

@@ -15,6 +15,7 @@
 
 #include "ui/text_style.h"
 #include "userspace/base/result.h"
+#include "userspace/record/findings.h"
 #include "userspace/recording/model.h"
 
 namespace dwell {
@@ -81,6 +82,9 @@ struct LookCommand {
   // What stands beneath the looks of others at a process that has this, too; "" of a process that hasn't.
   std::string (*in_short)(pid_t pid, const TextStyle& style) = nullptr;
   bool with_others_in_short = false;  // beneath this one
+
+  // What is wrong with a process, for `dwell PID`; none: it has nothing of this subject.
+  std::optional<Findings> (*findings)(const LookRequest& request) = nullptr;
 };
 
 }  // namespace dwell

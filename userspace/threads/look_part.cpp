@@ -2,6 +2,7 @@
 #include "userspace/threads/look_part.h"
 
 #include "userspace/record/subject.h"
+#include "userspace/threads/findings.h"
 #include "userspace/threads/lock_blocks.h"
 #include "userspace/threads/snapshot.h"
 #include "userspace/threads/text.h"
@@ -67,6 +68,7 @@ LookCommand threads_look_command() {
   command.uses_bpf = true;
   command.reads_files = true;
   command.with_others_in_short = true;
+  command.findings = threads_findings;
   command.make = []() -> std::unique_ptr<LookPart> { return std::make_unique<ThreadsLookPart>(); };
   return command;
 }

@@ -17,7 +17,6 @@ namespace {
 
 using heap::BlockState;
 
-
 std::string size_range(std::uint64_t from, std::uint64_t to) {
   return from == to ? bytes_text(to) : fmt::format("{} to {}", bytes_text(from), bytes_text(to));
 }
@@ -50,13 +49,7 @@ class LookText {
   }
 
   void write_headline() {
-    const Account& account = look_.account;
-    std::string text = fmt::format("\nRSS {}", bytes_text(account.resident));
-    if (!look_.heaps.empty())
-      text += fmt::format(": {} live blocks, {} free inside the allocator, {} unexplained",
-                          resident(Part::kLive), resident(Part::kFree), resident(Part::kUnexplained));
-    if (account.swapped) text += fmt::format("; and {} in swap", bytes_text(account.swapped));
-    line(Paint::kStrong, text + ".");
+    line(Paint::kStrong, "\n" + headline_text(look_) + ".");
     for (const HeapLook& one : look_.heaps) {
       if (one.inventory.trimmable >= one.inventory.free().resident / 2 && one.inventory.trimmable > (1 << 20))
         line(Paint::kPlain, fmt::format("malloc_trim(0) would give back about {}.", bytes_text(one.inventory.trimmable)));
@@ -66,8 +59,6 @@ class LookText {
       line(Paint::kWarning, fmt::format("The heap of {} could not be read: it kept changing, or is of a version that dwell does not know. "
                                         "Its blocks are in \"unexplained\".", printable(look_.unread_allocator)));
   }
-
-  std::string resident(Part part) const { return bytes_text(look_.account.of(part).resident); }
 
   void write_account() {
     title("What RSS consists of");
@@ -204,6 +195,17 @@ class LookText {
 };
 
 }  // namespace
+
+std::string headline_text(const MemoryLook& look) {
+  const Account& account = look.account;
+  auto resident = [&](Part part) { return bytes_text(account.of(part).resident); };
+  std::string text = fmt::format("RSS {}", bytes_text(account.resident));
+  if (!look.heaps.empty())
+    text += fmt::format(": {} live blocks, {} free inside the allocator, {} unexplained", resident(Part::kLive), resident(Part::kFree),
+                        resident(Part::kUnexplained));
+  if (account.swapped) text += fmt::format("; and {} in swap", bytes_text(account.swapped));
+  return text;
+}
 
 std::string look_text(const MemoryLook& look, const LookTextOptions& options) { return LookText(look, options).write(); }
 

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/commands/overview.h"
+
+#include <gtest/gtest.h>
+
+#include "userspace/memory/findings.h"
+
+namespace dwell {
+namespace {
+
+Overview sample() {
+  Overview overview;
+  overview.process.pid = 812;
+  overview.process.name = "server\n";
+  overview.process.command_line = "/usr/sbin/server --port 80";
+  overview.running_ns = 3'600'000'000'000;
+  overview.took_ns = 900'000'000;
+  Finding waste{FindingWeight::kWaste, false, "80.0 MB of 200.0 MB RSS are free memory that the allocator keeps",
+                {"malloc_trim(0) would give back about 70.0 MB"}, "dwell memory 812"};
+  Finding deadlock{FindingWeight::kStuck, true, "deadlock (certain): 2 threads wait for each other", {"one holds a, two holds b"}, "dwell threads 812"};
+  Finding likely{FindingWeight::kStuck, false, "owner gone (likely): the holder of a lock is no more", {}, "dwell threads 812"};
+  overview.subjects = {{"memory", {"RSS 200.0 MB", "", {waste}}}, {"threads", {"3 threads", "", {likely, deadlock}}}, {"descriptors", {"", "descriptors: no permission", {}}}};
+  return overview;
+}
+
+TEST(Overview, TheGravestComesFirstAndWhatIsProvedBeforeWhatIsLikely) {
+  Overview overview = sample();
+  std::vector<const Finding*> findings = overview.findings();
+  ASSERT_EQ(findings.size(), 3u);
+  EXPECT_TRUE(findings[0]->proved);
+  EXPECT_EQ(findings[1]->headline.substr(0, 10), "owner gone");
+  EXPECT_EQ(findings[2]->weight, FindingWeight::kWaste);
+  EXPECT_TRUE(overview.proved());
+}
+
+TEST(Overview, AsText) {
+  EXPECT_EQ(overview_text(sample(), {}),
+            "server\\n (812)\n"
+            "  /usr/sbin/server --port 80\n"
+            "  running for 1 h\n"
+            "\n"
+            "1  deadlock (certain): 2 threads wait for each other\n"
+            "     one holds a, two holds b\n"
+            "     dwell threads 812\n"
+            "2  owner gone (likely): the holder of a lock is no more\n"
+            "     dwell threads 812\n"
+            "3  80.0 MB of 200.0 MB RSS are free memory that the allocator keeps\n"
+            "     malloc_trim(0) would give back about 70.0 MB\n"
+            "     dwell memory 812\n"
+            "\n"
+            "Looked at in 900.0 ms, without a probe; the process was not stopped:\n"
+            "  memory      RSS 200.0 MB\n"
+            "  threads     3 threads\n"
+            "  not looked at: descriptors: no permission\n");
+}
+
+TEST(Overview, NothingFoundIsAnAnswer) {
+  Overview overview = sample();
+  for (SubjectFindings& subject : overview.subjects) subject.found.findings.clear();
+  EXPECT_NE(overview_text(overview, {}).find("Nothing wrong was found.\n"), std::string::npos);
+  EXPECT_EQ(overview_json(overview)["findings"].size(), 0u);
+  EXPECT_FALSE(overview.proved());
+}
+
+TEST(Overview, SocketsCountThatStayedLeftForTheWholeLook) {
+  OpenFiles before{30, 1024, {}}, now{31, 1024, {}};
+  for (std::uint64_t i = 0; i < 12; ++i) before.left_by_peer.insert(i), now.left_by_peer.insert(i + 3);
+  EXPECT_TRUE(findings_of(1, before, now).findings.empty()) << "nine of them were left both times";
+  for (std::uint64_t i = 0; i < 3; ++i) now.left_by_peer.insert(i);
+  EXPECT_EQ(findings_of(1, before, now).findings.size(), 1u);
+}
+
+TEST(Overview, AProcessWithoutALimitIsNeverNearIt) {
+  OpenFiles files{100'000, 0, {}};
+  EXPECT_TRUE(findings_of(1, files, files).findings.empty());
+  files.limit = 125'001;
+  EXPECT_TRUE(findings_of(1, files, files).findings.empty());
+  files.limit = 125'000;
+  EXPECT_EQ(findings_of(1, files, files).findings.size(), 1u);
+}
+
+// ---- memory ----
+
+memory::MemoryLook look(std::uint64_t resident_mb, std::int64_t free_mb) {
+  memory::MemoryLook look;
+  look.account.resident = resident_mb << 20;
+  look.account.parts[static_cast<std::size_t>(memory::Part::kFree)].resident = free_mb << 20;
+  return look;
+}
+
+TEST(MemoryFindings, FreeMemoryMattersOnlyWhereItIsMuch) {
+  EXPECT_TRUE(findings_of(look(200, 40), {}).findings.empty()) << "below a quarter of RSS";
+  EXPECT_TRUE(findings_of(look(80, 60), {}).findings.empty()) << "below 64 MB";
+  EXPECT_EQ(findings_of(look(200, 70), {}).findings.size(), 1u);
+}
+
+TEST(MemoryFindings, TheTightestLimitOfAllControlGroupsCounts) {
+  std::vector<memory::MemoryLimit> roomy = {{"/a", 1000, 899, 0}}, full = {{"/a", 1000, 900, 2}};
+  EXPECT_TRUE(findings_of(look(1, 0), roomy).findings.empty());
+  Findings found = findings_of(look(1, 0), full);
+  ASSERT_EQ(found.findings.size(), 1u);
+  EXPECT_EQ(found.findings[0].weight, FindingWeight::kLimit);
+  EXPECT_EQ(found.findings[0].evidence.size(), 2u) << "the kernel has ended processes in it";
+}
+
+TEST(MemoryLimits, OfAGroupAndItsAncestors) {
+  std::map<std::string, std::string> files = {
+      {"/a/b/memory.max", "max\n"},       {"/a/b/memory.current", "500\n"},
+      {"/a/memory.max", "1000\n"},        {"/a/memory.current", "800\n"},
+      {"/a/memory.stat", "anon 600\nfile 200\ninactive_file 150\n"}, {"/a/memory.events", "low 0\noom 3\noom_kill 1\n"}};
+  auto read = [&](const std::string& path) -> std::optional<std::string> {
+    auto found = files.find(path);
+    if (found == files.end()) return std::nullopt;
+    return found->second;
+  };
+  auto limits = memory::limits_of_group("/a/b", read);
+  ASSERT_EQ(limits.size(), 1u);
+  EXPECT_EQ(limits[0].group, "/a");
+  EXPECT_EQ(limits[0].in_use, 650u);
+  EXPECT_EQ(limits[0].oom_kills, 1u);
+  EXPECT_TRUE(memory::limits_of_group("/", read).empty());
+  EXPECT_TRUE(memory::limits_of_group("", read).empty());
+  EXPECT_EQ(memory::group_in("12:memory:/old\n0::/new\n"), "/new");
+  EXPECT_EQ(memory::group_in("12:memory:/old\n"), "");
+}
+
+TEST(OpenFiles, ParsesWhatTheKernelWrites) {
+  EXPECT_EQ(open_files_limit("Limit                     Soft Limit           Hard Limit           Units\n"
+                             "Max open files            1024                 524288               files\n"), 1024u);
+  EXPECT_EQ(open_files_limit("Max open files            unlimited            unlimited            files\n"), 0u);
+  EXPECT_EQ(sockets_in_close_wait("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+                                  "   0: 0100007F:1F90 0100007F:C350 08 00000000:00000001 00:00000000 00000000     0        0 4711 1\n"
+                                  "   1: 0100007F:1F90 0100007F:C351 01 00000000:00000000 00:00000000 00000000     0        0 4712 1\n"),
+            (std::vector<std::uint64_t>{4711}));
+}
+
+}  // namespace
+}  // namespace dwell

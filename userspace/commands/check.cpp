@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// `dwell PID`, in full `dwell check PROCESS`: one snapshot of everything that can be seen without a probe.
+#include <fmt/core.h>
+#include <unistd.h>
+
+#include <charconv>
+
+#include "userspace/base/clock.h"
+#include "userspace/base/files.h"
+#include "userspace/base/living_thread.h"
+#include "userspace/base/text.h"
+#include "userspace/commands/commands.h"
+#include "userspace/commands/output.h"
+#include "userspace/commands/overview.h"
+#include "userspace/process/find_process.h"
+#include "userspace/subjects/subjects.h"
+#include "userspace/worker/parser.h"
+
+namespace dwell {
+namespace {
+
+// From field 22 of /proc/PID/stat: clock ticks from boot to the start of the process.
+std::optional<std::uint64_t> running_for(pid_t pid) {
+  Result<std::string> stat = read_file(fmt::format("/proc/{}/stat", pid));
+  std::size_t name_ends = stat ? stat->rfind(") ") : std::string::npos;
+  if (name_ends == std::string::npos) return std::nullopt;
+  constexpr std::size_t kStartTime = 22, kFirstBehindName = 3;
+  std::vector<std::string_view> fields;
+  for (std::string_view field : split(std::string_view(*stat).substr(name_ends + 2), ' ')) fields.push_back(field);
+  if (fields.size() <= kStartTime - kFirstBehindName) return std::nullopt;
+  std::string_view text = fields[kStartTime - kFirstBehindName];
+  std::uint64_t ticks = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), ticks).ec != std::errc()) return std::nullopt;
+  std::uint64_t started_ns = ticks * (1'000'000'000 / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
+  std::uint64_t now_ns = clock_ns(CLOCK_BOOTTIME);
+  return now_ns - std::min(now_ns, started_ns);
+}
+
+Findings descriptors_of(pid_t pid, const Result<OpenFiles>& before) {
+  Result<OpenFiles> now = read_open_files(pid);
+  if (!before || !now) return {"", "descriptors: " + (before ? now.error().what : before.error().what), {}};
+  return findings_of(pid, *before, *now);
+}
+
+Result<Overview> look_at_everything(pid_t pid, const std::string& command_line) {
+  std::uint64_t began_ns = monotonic_ns();
+  Result<ProcessFacts> process = read_process(pid);
+  if (!process) return process.error();
+  Overview overview;
+  overview.process = *process;
+  overview.running_ns = running_for(pid);
+  Result<OpenFiles> files = read_open_files(pid);
+  LookRequest request;
+  request.pid = pid;
+  request.command_line = command_line;
+  request.peers = &peers();
+  for (const Subject& subject : subjects()) {
+    if (!subject.look.findings) continue;
+    std::optional<Findings> found = subject.look.findings(request);
+    if (found) overview.subjects.push_back({std::string(subject.name), std::move(*found)});
+  }
+  overview.subjects.push_back({"descriptors", descriptors_of(pid, files)});
+  if (process_has_ended(pid)) return Error{fmt::format("look at PID {}: it ended meanwhile", pid), "", Exit::kNoTarget};
+  overview.took_ns = monotonic_ns() - began_ns;
+  return overview;
+}
+
+}  // namespace
+
+Result<Exit> run(const CheckCommand& command) {
+  if (Result<void> started = start_parser(); !started) return started.error();
+  Result<pid_t> pid = find_process(command.target);
+  if (!pid) return pid.error();
+  Result<Overview> overview = look_at_everything(*pid, command.command_line);
+  if (!overview) return overview.error();
+  std::string content = command.json ? json_text(overview_json(*overview)) : overview_text(*overview, text_style_of(STDOUT_FILENO));
+  if (Result<void> written = write_output("", content); !written) return written.error();
+  return overview->proved() ? Exit::kFound : Exit::kOk;
+}
+
+}  // namespace dwell

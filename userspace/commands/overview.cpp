@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/commands/overview.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <iterator>
+
+#include "ui/escape.h"
+#include "ui/values.h"
+#include "ui/words.h"
+#include "userspace/base/text.h"
+
+namespace dwell {
+namespace {
+
+constexpr double kNearlyAll = 0.8;
+constexpr std::size_t kPileUp = 10;  // sockets that a program still has to close
+
+std::string number(std::uint64_t count) { return count_text(static_cast<double>(count)); }
+
+std::optional<Finding> near_the_limit(pid_t pid, const OpenFiles& files) {
+  if (!files.limit || static_cast<double>(files.open) < kNearlyAll * static_cast<double>(files.limit)) return std::nullopt;
+  Finding finding;
+  finding.weight = FindingWeight::kLimit;
+  finding.headline = fmt::format("{} of {} file descriptors are open", number(files.open), number(files.limit));
+  finding.evidence.push_back("the limit is RLIMIT_NOFILE; beyond it open, accept and socket fail with EMFILE");
+  finding.command = fmt::format("ls -l /proc/{}/fd", pid);
+  return finding;
+}
+
+std::optional<Finding> left_open(pid_t pid, const OpenFiles& before, const OpenFiles& now) {
+  std::vector<std::uint64_t> stayed;
+  std::ranges::set_intersection(before.left_by_peer, now.left_by_peer, std::back_inserter(stayed));
+  if (stayed.size() < kPileUp) return std::nullopt;
+  Finding finding;
+  finding.weight = FindingWeight::kPileUp;
+  finding.headline = fmt::format("{} TCP connections were closed by the other side and are still open here", number(stayed.size()));
+  finding.evidence.push_back("they were in CLOSE_WAIT before and after this look: the program has to close them");
+  finding.command = fmt::format("ss -tanp state close-wait | grep pid={},", pid);
+  return finding;
+}
+
+class OverviewText {
+ public:
+  OverviewText(const Overview& overview, const TextStyle& style) : overview_(overview), style_(style) {}
+
+  std::string write() {
+    write_header();
+    write_findings();
+    write_looked_at();
+    return std::move(out_);
+  }
+
+ private:
+  void line(Paint paint, const std::string& text) { out_ += style_.paragraph(paint, text); }
+
+  void write_header() {
+    const ProcessFacts& process = overview_.process;
+    line(Paint::kStrong, fmt::format("{} ({})", printable(process.name), process.pid));
+    if (!process.command_line.empty()) line(Paint::kDim, "  " + printable(process.command_line));
+    if (overview_.running_ns) line(Paint::kDim, "  running for " + human_duration(*overview_.running_ns));
+    if (!process.container.empty()) line(Paint::kDim, "  in container " + process.container.substr(0, 12));
+    out_ += '\n';
+  }
+
+  void write_findings() {
+    std::vector<const Finding*> findings = overview_.findings();
+    if (findings.empty()) return line(Paint::kStrong, "Nothing wrong was found.");
+    std::size_t index = 0;
+    for (const Finding* finding : findings) {
+      Paint paint = finding->weight == FindingWeight::kStuck ? Paint::kGrew : Paint::kWarning;
+      line(paint, fmt::format("{}  {}", ++index, printable(finding->headline)));
+      for (const std::string& evidence : finding->evidence) line(Paint::kPlain, "     " + printable(evidence));
+      line(Paint::kDim, "     " + printable(finding->command));
+    }
+  }
+
+  void write_looked_at() {
+    out_ += '\n';
+    line(Paint::kPlain, fmt::format("Looked at in {}, without a probe; the process was not stopped:", human_duration(overview_.took_ns)));
+    constexpr std::size_t kNameWidth = 11;
+    for (const SubjectFindings& subject : overview_.subjects) {
+      if (!subject.found.looked_at.empty())
+        line(Paint::kPlain, fmt::format("  {:<{}} {}", subject.subject, kNameWidth, printable(subject.found.looked_at)));
+      if (!subject.found.not_seen.empty()) line(Paint::kWarning, "  not looked at: " + printable(subject.found.not_seen));
+    }
+  }
+
+  const Overview& overview_;
+  const TextStyle& style_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string_view name_of(FindingWeight weight) {
+  static constexpr std::string_view kNames[] = {"stuck", "limit", "pile-up", "waste"};
+  return kNames[static_cast<std::size_t>(weight)];
+}
+
+std::vector<const Finding*> Overview::findings() const {
+  std::vector<const Finding*> all;
+  for (const SubjectFindings& subject : subjects)
+    for (const Finding& finding : subject.found.findings) all.push_back(&finding);
+  std::ranges::stable_sort(all, [](const Finding* a, const Finding* b) {
+    return a->weight != b->weight ? a->weight < b->weight : a->proved > b->proved;
+  });
+  return all;
+}
+
+bool Overview::proved() const {
+  return std::ranges::any_of(findings(), [](const Finding* finding) { return finding->proved; });
+}
+
+Findings findings_of(pid_t pid, const OpenFiles& before, const OpenFiles& now) {
+  Findings result;
+  result.looked_at = fmt::format("{} open{}", number(now.open), now.limit ? " of " + number(now.limit) : ", no limit");
+  if (std::optional<Finding> full = near_the_limit(pid, now)) result.findings.push_back(*full);
+  if (std::optional<Finding> left = left_open(pid, before, now)) result.findings.push_back(*left);
+  return result;
+}
+
+std::string overview_text(const Overview& overview, const TextStyle& style) { return OverviewText(overview, style).write(); }
+
+Json overview_json(const Overview& overview) {
+  Json json = {{"format", "dwell overview"}, {"version", 1}, {"pid", overview.process.pid}, {"name", printable(overview.process.name)},
+               {"command_line", printable(overview.process.command_line)}, {"container", overview.process.container},
+               {"running_ns", overview.running_ns ? Json(*overview.running_ns) : Json(nullptr)}, {"took_ns", overview.took_ns}};
+  Json& findings = json["findings"] = Json::array();
+  for (const Finding* finding : overview.findings()) {
+    Json evidence = Json::array();
+    for (const std::string& sentence : finding->evidence) evidence.push_back(printable(sentence));
+    findings.push_back({{"weight", name_of(finding->weight)}, {"proved", finding->proved}, {"headline", printable(finding->headline)},
+                        {"evidence", evidence}, {"command", printable(finding->command)}});
+  }
+  Json& looked_at = json["looked_at"] = Json::array();
+  for (const SubjectFindings& subject : overview.subjects)
+    looked_at.push_back({{"subject", subject.subject}, {"seen", printable(subject.found.looked_at)}, {"not_seen", printable(subject.found.not_seen)}});
+  return json;
+}
+
+}  // namespace dwell

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// What is wrong with the memory of a process, as findings: a limit that is nearly reached, and memory that the allocator keeps.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "userspace/memory/account/limits.h"
+#include "userspace/memory/account/look.h"
+#include "userspace/record/look_command.h"
+
+namespace dwell {
+
+std::optional<Findings> memory_findings(const LookRequest& request);
+// Pure.
+Findings findings_of(const memory::MemoryLook& look, const std::vector<memory::MemoryLimit>& limits);
+
+}  // namespace dwell
