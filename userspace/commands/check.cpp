@@ -49,6 +49,7 @@ Result<Overview> look_at_everything(pid_t pid, const std::string& command_line) 
   Overview overview;
   overview.process = *process;
   overview.running_ns = running_for(pid);
+  overview.children = children_of(pid);
   Result<OpenFiles> files = read_open_files(pid);
   LookRequest request;
   request.pid = pid;

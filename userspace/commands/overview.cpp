@@ -61,6 +61,8 @@ class OverviewText {
     if (!process.command_line.empty()) line(Paint::kDim, "  " + printable(process.command_line));
     if (overview_.running_ns) line(Paint::kDim, "  running for " + human_duration(*overview_.running_ns));
     if (!process.container.empty()) line(Paint::kDim, "  in container " + process.container.substr(0, 12));
+    if (!overview_.children.empty())
+      line(Paint::kDim, "  " + printable(children_note(overview_.children, "looked at", "dwell check")));
     out_ += '\n';
   }
 
@@ -127,6 +129,8 @@ Json overview_json(const Overview& overview) {
   Json json = {{"format", "dwell overview"}, {"version", 1}, {"pid", overview.process.pid}, {"name", printable(overview.process.name)},
                {"command_line", printable(overview.process.command_line)}, {"container", overview.process.container},
                {"running_ns", overview.running_ns ? Json(*overview.running_ns) : Json(nullptr)}, {"took_ns", overview.took_ns}};
+  Json& children = json["children"] = Json::array();
+  for (const ChildProcess& child : overview.children) children.push_back({{"pid", child.pid}, {"name", printable(child.name)}});
   Json& findings = json["findings"] = Json::array();
   for (const Finding* finding : overview.findings()) {
     Json evidence = Json::array();

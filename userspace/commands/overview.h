@@ -9,6 +9,7 @@
 
 #include "ui/json_parts.h"
 #include "ui/text_style.h"
+#include "userspace/process/children.h"
 #include "userspace/process/open_files.h"
 #include "userspace/process/process.h"
 #include "userspace/record/findings.h"
@@ -23,6 +24,7 @@ struct SubjectFindings {
 struct Overview {
   ProcessFacts process;
   std::optional<std::uint64_t> running_ns;  // since its start; none: not known
+  std::vector<ChildProcess> children;       // that were not looked at
   std::vector<SubjectFindings> subjects;    // those of which the process has anything
   std::uint64_t took_ns = 0;
 
