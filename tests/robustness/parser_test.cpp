@@ -101,7 +101,7 @@ TEST_F(ParserOfARecording, ASignalWhileItIsFinishedEndsNothing) {
   ASSERT_TRUE(recording.program().running());
   recording.program().signal(SIGINT);
   EXPECT_EQ(recording.program().wait(), 0) << recording.program().describe();
-  EXPECT_EQ(report(path)["end_reason"], "the time was over");
+  EXPECT_EQ(report(path)["end_reason"], "stopped by -d");
 }
 
 TEST_F(ParserOfARecording, AProgramThatIsStartedKeepsWhatItHas) {

@@ -15,7 +15,7 @@ function headOf(data) {
     el("p", { class: "dim" }, [info.host, info.kernel && "Linux " + info.kernel, info.arch, info.container && "container " + info.container]
       .filter(part => part).join(", ")),
     el("p", { class: "dim" }, (info.start_unix_ns ? when + ", " : "") + "recorded for " + durationText(info.duration_ns) +
-      (report.end_reason ? "; ended: " + report.end_reason : "")),
+      (report.end_reason ? "; " + report.end_reason : "")),
     info.sample_period_bytes ? el("p", { class: "dim" }, "sampled: one in every " + bytesText(info.sample_period_bytes) + " allocated, scaled back; ± is one standard error") : null);
 }
 

@@ -22,9 +22,9 @@ struct LossText {
 
 LossText text_of(LossKind kind) {
   if (kind == kLateProbes)
-    return {"microseconds without probes", "code ran before its probes were in place: calls in that time are in no figure"};
+    return {"microseconds without probes", "code ran before its probes were in place: calls in that time are not counted"};
   switch (kind) {
-    case LossKind::kAlloc: return {"allocations lost", "these blocks are in no figure"};
+    case LossKind::kAlloc: return {"allocations lost", "these blocks are not counted"};
     case LossKind::kFree: return {"frees lost", ""};
     case LossKind::kStack: return {"stacks lost", "what they allocated is shown as [unknown]"};
     case LossKind::kMap: return {"mappings lost", "mappings and unmappings are missing from the figures"};
@@ -35,10 +35,10 @@ LossText text_of(LossKind kind) {
     case LossKind::kUnresolvedStack: return {"stacks not known", "what they allocated is shown as [unknown]"};
     case LossKind::kUndecodable: return {"records not understood", "made by another version of dwell's BPF programs"};
     case LossKind::kThread: return {"threads lost", "the creation or the join of a thread was missed: counts of threads by call site may be wrong"};
-    case LossKind::kResult: return {"allocations whose address could not be read", "these blocks are in no figure"};
+    case LossKind::kResult: return {"allocations whose address could not be read", "these blocks are not counted"};
     case LossKind::kNesting: return {"calls of which it is not known whether they are inside another", "a block may be counted twice"};
-    case LossKind::kReturn: return {"returns not seen", "the kernel allows 64 nested return probes a thread: these blocks are in no figure"};
-    case LossKind::kBlocked: return {"waits lost", "they are in no sum of blocked time"};
+    case LossKind::kReturn: return {"returns not seen", "the kernel allows 64 nested return probes a thread: these blocks are not counted"};
+    case LossKind::kBlocked: return {"waits lost", "they are missing from blocked time"};
     case LossKind::kWakerName: return {"names of wakers lost", "processes that ended a wait are shown without their name"};
     case LossKind::kClockRead: return {"reads of a clock lost", "the counts of reads are too low"};
     case LossKind::kClockWait: return {"timed waits lost", "the counts of waits are too low"};
@@ -46,24 +46,24 @@ LossText text_of(LossKind kind) {
     case LossKind::kClockSet: return {"settings of a clock lost", "a step of the wall clock may be missing"};
     case LossKind::kClockThread: return {"clock reads not counted", "there was no memory for a thread's state"};
     case LossKind::kClockTimer: return {"clocks of timers lost", "these timers are shown with an unknown clock"};
-    case LossKind::kClockArgument: return {"timeouts that could not be read", "these waits are in no figure"};
+    case LossKind::kClockArgument: return {"timeouts that could not be read", "these waits are not counted"};
     case LossKind::kGoSample: return {"samples of the Go heap lost", "the estimates of the Go heap are too low"};
-    case LossKind::kGoPark: return {"parks of goroutines lost", "they are in no sum of waiting"};
-    case LossKind::kGoContext: return {"contexts lost", "they are in no count of contexts"};
+    case LossKind::kGoPark: return {"parks of goroutines lost", "they are missing from waiting time"};
+    case LossKind::kGoContext: return {"contexts lost", "they are missing from the count of contexts"};
     case LossKind::kGoParent: return {"parents of contexts that could not be read", "these contexts are shown without all their parents"};
     case LossKind::kMappingNews: return {"news of mapped code lost", "all mappings were read anew: code that came and went in between has no names"};
-    case LossKind::kSkippedRuns: return {"probe hits that the kernel skipped", "what happened there is in no figure"};
-    case LossKind::kProbesRefused: return {"functions not probed, because there is no room for more probes", "what they do is in no figure"};
+    case LossKind::kSkippedRuns: return {"probe hits that the kernel skipped", "what happened there is not counted"};
+    case LossKind::kProbesRefused: return {"functions not probed, because there is no room for more probes", "what they do is not counted"};
     case LossKind::kMapsLine: return {"lines of /proc/PID/maps that could not be understood", "code that is mapped there has no names and no complete stacks"};
     case LossKind::kPerfMapLine: return {"lines of perf-PID.map that could not be understood", "code made at run time may lack names"};
-    case LossKind::kFork: return {"forks lost", "these child processes are in no figure"};
+    case LossKind::kFork: return {"forks lost", "these child processes are not recorded"};
     case LossKind::kProcessTableFull:
-      return {"children not followed, because too many processes lived at once", "they are in no figure"};
+      return {"children not followed, because too many processes lived at once", "they are not recorded"};
     case LossKind::kChildEndedTooEarly:
-      return {"children ended before they could be followed", "they are in no figure"};
-    case LossKind::kChildFailed: return {"children could not be followed", "they are in no figure, or only in part"};
+      return {"children ended before they could be followed", "they are not recorded"};
+    case LossKind::kChildFailed: return {"children could not be followed", "they are not recorded, or only in part"};
   }
-  return {"lost, of a kind that this dwell does not know", "figures may be wrong"};
+  return {"lost, of a kind that this version of dwell does not know", "figures may be wrong"};
 }
 
 std::uint64_t since_start(const Recording& recording, std::uint64_t time_ns) {
@@ -104,7 +104,7 @@ std::vector<LossReport> losses_of(const Recording& recording, const TickRange& r
     report.name = text.name;
     report.consequence = text.consequence;
     if (kind == LossKind::kFree) {
-      report.consequence = fmt::format("at most {} blocks (about {}) look retained and are not", report.count,
+      report.consequence = fmt::format("at most {} block{} (about {}) look{} retained and {} not", report.count, report.count == 1 ? "" : "s",
                                        human_bytes(mean_freed_size * static_cast<double>(report.count)));
     }
     losses.push_back(std::move(report));
@@ -130,20 +130,30 @@ ChildReport children_of(const ChildCounts& counts) {
   return report;
 }
 
+namespace {
+
+// Whether reports say how memory grew in these ticks: by the same rule as they do.
+bool has_growth(const Recording& recording, const TickRange& range) {
+  std::vector<std::uint64_t> times_ns;
+  for (std::size_t i = range.first; i < range.last; ++i) times_ns.push_back(memory_of(recording).ticks[i].end_ns);
+  return can_tell_growth(times_ns);
+}
+
+}  // namespace
+
 std::vector<std::string> notes_of(const Recording& recording, const TickRange& range) {
   std::vector<std::string> notes;
   if (!recording.info.started_by_dwell)
-    notes.push_back("memory that was allocated before dwell attached is in no figure");
+    notes.push_back("memory allocated before dwell attached is not counted");
   if (recording.sampled()) {
     notes.push_back(fmt::format("sampled, one point every {} allocated on average: figures of the heap are estimates",
                                 human_bytes(static_cast<double>(recording.info.sample_period_bytes))));
   }
-  if (range.end_ns - range.start_ns < kMinGrowthSpanNs || range.last - range.first < kMinGrowthPoints)
-    notes.push_back(fmt::format("too short to tell growth: that takes {} and {} ticks of about a second",
-                                human_duration(kMinGrowthSpanNs), kMinGrowthPoints));
+  if (!has_growth(recording, range))
+    notes.push_back("too short to tell how memory grows: that takes about 7 s");
   Surprises surprises = surprises_in(recording, range);
   if (surprises.implied_frees > 0) {
-    notes.push_back(fmt::format("{} addresses were given out again though their free had not been seen; those blocks count as freed",
+    notes.push_back(fmt::format("{} addresses were allocated again although no free of them was seen; those blocks count as freed",
                                 surprises.implied_frees));
   }
   if (surprises.orphan_reallocs > 0)
@@ -154,7 +164,8 @@ std::vector<std::string> notes_of(const Recording& recording, const TickRange& r
                                 surprises.refused_blocks));
   }
   if (recording.skipped_chunks > 0)
-    notes.push_back(fmt::format("{} parts of the recording belong to a later version of dwell and were passed over", recording.skipped_chunks));
+    notes.push_back(fmt::format("{} part{} of the recording belong{} to a later version of dwell and {} skipped", recording.skipped_chunks, recording.skipped_chunks == 1 ? "" : "s",
+                                recording.skipped_chunks == 1 ? "s" : "", recording.skipped_chunks == 1 ? "was" : "were"));
   for (const Note& note : recording.notes) notes.push_back(note.text);
   return notes;
 }

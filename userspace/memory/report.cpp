@@ -238,7 +238,7 @@ class ReportBuilder {
 
   // From the moment that the range begins, so that its first fifth counts too.
   GrowthPattern pattern(const Row& row) const {
-    if (row.live_at.empty()) return {};
+    if (row.live_at.empty() || !can_tell_growth(figures_.moments_ns)) return {};
     std::vector<std::uint64_t> times_ns{figures_.range.start_ns};
     std::vector<double> live{row.sums.before.bytes()};
     times_ns.insert(times_ns.end(), figures_.moments_ns.begin(), figures_.moments_ns.end());

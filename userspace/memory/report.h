@@ -69,7 +69,7 @@ struct LossReport {
 
 struct ChildReport {
   ChildCounts counts;
-  std::vector<std::string> words;  // sentences about those that are in no figure
+  std::vector<std::string> words;  // sentences about those that are not recorded
 };
 
 struct CostReport {

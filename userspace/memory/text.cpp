@@ -162,7 +162,7 @@ class MemoryTextWriter {
       when += fmt::format("; this report: from {} to {}", human_duration(report_.from_ns),
                           human_duration(report_.to_ns));
     }
-    if (report_.ended && !report_.end_reason.empty()) when += "; ended: " + printable(report_.end_reason);
+    if (report_.ended && !report_.end_reason.empty()) when += "; " + printable(report_.end_reason);
     line(Paint::kDim, when);
     if (sampled()) {
       line(Paint::kDim,
@@ -201,7 +201,7 @@ class MemoryTextWriter {
       return fmt::format("{}: thread {} retains {} in {}.", name, *report_.thread,
                          bytes_text(figures.retained_bytes, figures.retained_error),
                          counted(static_cast<std::size_t>(figures.retained_blocks), "block"));
-    if (net == 0) return fmt::format("{} is as large as {} before.", name, human_duration(range_ns()));
+    if (net == 0) return fmt::format("{} is as large as it was {} before.", name, human_duration(range_ns()));
     std::string text = fmt::format("{} {} {} in {}", name, net > 0 ? "grew" : "shrank",
                                    human_bytes(std::abs(net)), human_duration(range_ns()));
     text += trend(section);
@@ -246,8 +246,8 @@ class MemoryTextWriter {
       sum += growths[count++];
     if (count == 0) return "";
     std::string share = sum >= 0.9995 * gross ? "all" : percent(sum, gross);
-    const char* whole = gross > 1.0005 * net ? "what grew" : "it";
-    return fmt::format(", {} of {} from {}", share, whole, counted(count, "call site"));
+    const char* what = gross > 1.0005 * net ? "what grew" : "it";
+    return fmt::format("; {} account{} for {} of {}", counted(count, "call site"), count == 1 ? "s" : "", share, what);
   }
 
   void write_notes() {
@@ -394,8 +394,8 @@ class MemoryTextWriter {
   std::string nothing_to_show(const Section& section) const {
     const MemoryFigures& f = section.total->figures;
     if (report_.sort != SortKey::kRetained && report_.sort != SortKey::kBlocks && report_.sort != SortKey::kAge)
-      return section.left_out ? "None of those that the filters leave has any." : "None has any.";
-    if (f.retained_blocks != 0 || f.retained_bytes != 0) return "What is retained is all left out by the filters.";
+      return section.left_out ? "None of those that the filters leave has any." : "No call site has any.";
+    if (f.retained_blocks != 0 || f.retained_bytes != 0) return "The filters exclude all retained memory.";
     return fmt::format("Nothing that was allocated in this time is still in use: {} in {}, peak {}. Where it allocates most: "
                        "dwell report FILE --sort allocated",
                        bytes_text(f.allocated_bytes), counted(static_cast<std::size_t>(f.allocations), "allocation"),

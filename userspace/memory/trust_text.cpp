@@ -35,7 +35,7 @@ class TrustText {
                        printable(loss.consequence)));
     }
     write_unknown_frees();
-    surprise(odd.implied_frees, "addresses given out again although no free of them was seen");
+    surprise(odd.implied_frees, "addresses allocated again although no free of them was seen");
     surprise(odd.orphan_reallocs, "reallocs of which only one half was seen");
     surprise(odd.refused_blocks, "blocks not followed, because the table of blocks was full");
   }
@@ -49,11 +49,11 @@ class TrustText {
   void write_unknown_frees() {
     const Surprises& odd = report_.surprises;
     std::uint64_t cached = std::min(odd.cache_frees, odd.unknown_frees);
-    surprise(cached, "frees by which ending threads gave back their cache of blocks that had been freed before");
+    surprise(cached, "frees of cached blocks by threads that ended");
     surprise(odd.unknown_frees - cached,
-             is_incomplete()                      ? "frees of blocks that nobody was seen to allocate"
+             is_incomplete()                      ? "frees of blocks whose allocation was not seen"
              : report_.info.started_by_dwell      ? "frees of blocks that a vfork child allocated, or another allocator handed over"
-                                                  : "frees of blocks that were there before the recording began");
+                                                  : "frees of blocks allocated before the recording began");
   }
   void surprise(std::uint64_t count, const std::string& what) {
     if (count) line(Paint::kPlain, fmt::format("  {} {}", grouped(static_cast<std::int64_t>(count)), what));
@@ -108,7 +108,7 @@ std::string unseen_text(const MemoryReport& report, const TextStyle& style) {
   for (const Unseen& unseen : report.unseen)
     text += style.paragraph(Paint::kWarning, fmt::format("NOT SEEN: {}: {}", printable(unseen.what), printable(unseen.why)));
   if (text.empty()) return "";
-  return text + style.paragraph(Paint::kWarning, "What these allocate or free is in no figure below.") + "\n";
+  return text + style.paragraph(Paint::kWarning, "What these allocate or free is not counted below.") + "\n";
 }
 
 std::string losses_text(const MemoryReport& report, const TextStyle& style) {

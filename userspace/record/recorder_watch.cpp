@@ -89,7 +89,7 @@ Result<void> Recorder::watch_events(StopSignals& signals) {
     if (!end_.reason.empty()) break;
     if (signals.arrived()) end_.reason = "interrupted";
     if (options_.duration_ns && now_ns - start_ns_ >= *options_.duration_ns)
-      end_.reason = "the time was over";
+      end_.reason = "stopped by -d";
     if (all_ended()) end_.reason = "the target ended";
   }
   return {};

@@ -197,7 +197,7 @@ std::string incomplete_because(std::uint8_t end) {
     case DWELL_STACK_TABLE_PENDING: return "a module that had just been loaded";
     case kStackShortened: return "to save memory while recording";
     case kStackReplaced: return "other code had just been loaded at this address";
-    default: return "for a reason that this dwell does not know";
+    default: return "for a reason that this version of dwell does not know";
   }
 }
 

@@ -24,10 +24,6 @@ constexpr double kLevelPart = 0.05;
 // Bursts: so much of the growth comes in so small a part of the time.
 constexpr double kBurstGrowth = 0.8, kBurstTime = 1.0 / 3;
 
-bool enough(std::span<const std::uint64_t> times_ns) {
-  return times_ns.size() >= kMinGrowthPoints && times_ns.back() - times_ns.front() >= kMinGrowthSpanNs;
-}
-
 // The value at a time between two points, on the line between them.
 double value_at(std::span<const std::uint64_t> times_ns, std::span<const double> values, double time_ns) {
   std::size_t after = 1;
@@ -71,8 +67,12 @@ std::uint64_t level_time(std::span<const std::uint64_t> times_ns, std::span<cons
 
 }  // namespace
 
+bool can_tell_growth(std::span<const std::uint64_t> times_ns) {
+  return times_ns.size() >= kMinGrowthPoints && times_ns.back() - times_ns.front() >= kMinGrowthSpanNs;
+}
+
 std::optional<double> slope_per_minute(std::span<const std::uint64_t> times_ns, std::span<const double> values) {
-  if (!enough(times_ns)) return std::nullopt;
+  if (!can_tell_growth(times_ns)) return std::nullopt;
   constexpr double kMinute = 60e9;
   std::vector<double> slopes;
   slopes.reserve(values.size() * (values.size() - 1) / 2);
@@ -85,7 +85,7 @@ std::optional<double> slope_per_minute(std::span<const std::uint64_t> times_ns, 
 }
 
 GrowthPattern growth_pattern(std::span<const std::uint64_t> times_ns, std::span<const double> values) {
-  if (!enough(times_ns)) return {};
+  if (!can_tell_growth(times_ns)) return {};
   if (values.back() < values.front()) return {GrowthShape::kFell};
   if (values.back() == values.front()) return {GrowthShape::kLevel};
   std::uint64_t level_ns = level_time(times_ns, values);

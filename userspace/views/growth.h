@@ -13,6 +13,9 @@ namespace dwell {
 inline constexpr std::size_t kMinGrowthPoints = 6;
 inline constexpr std::uint64_t kMinGrowthSpanNs = 5'000'000'000;
 
+// Whether points at these times are enough to tell how something grows between them.
+bool can_tell_growth(std::span<const std::uint64_t> times_ns);
+
 // Theil-Sen: the median of the slopes between all pairs of points, in units of value a minute. A burst, a drop
 // or a step in a few points does not move it. None with fewer than kMinGrowthPoints, or over less time than
 // kMinGrowthSpanNs: a start-up would pass for a trend.

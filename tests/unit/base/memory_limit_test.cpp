@@ -23,7 +23,7 @@ int take_all_memory() {
   try {
     while (blocks.size() < 1000) {
       blocks.push_back(std::make_unique<char[]>(kMegabyte));
-      if (memory_ran_out() && !granted_at) granted_at = blocks.size();
+      if (out_of_memory() && !granted_at) granted_at = blocks.size();
     }
   } catch (const std::bad_alloc&) {
     std::size_t taken = blocks.size();

@@ -65,7 +65,7 @@ TEST(MemoryReport, GrowthIsToldPerMinute) {
   ASSERT_TRUE(report.sites[0].figures.growth_per_minute);
   EXPECT_NEAR(*report.sites[0].figures.growth_per_minute, 6000, 1);
   EXPECT_NEAR(*report.sites[1].figures.growth_per_minute, 0, 1);
-  EXPECT_THAT(report.notes, Not(Contains(testing::StartsWith("too short to tell growth"))));
+  EXPECT_THAT(report.notes, Not(Contains(testing::StartsWith("too short to tell"))));
 }
 
 TEST(MemoryReport, AShortRecordingDoesNotClaimGrowth) {
@@ -74,7 +74,19 @@ TEST(MemoryReport, AShortRecordingDoesNotClaimGrowth) {
   for (std::uint64_t tick = 1; tick < 20; ++tick) story.alloc(tick, 100, cache).tick(tick * kSecond / 10);
   MemoryReport report = report_of(story.end(2 * kSecond));
   EXPECT_FALSE(report.sites.at(0).figures.growth_per_minute);
-  EXPECT_THAT(report.notes, Contains(testing::StartsWith("too short to tell growth: that takes 5.0 s")));
+  EXPECT_THAT(report.notes, Contains(testing::StartsWith("too short to tell how memory grows: that takes about 7 s")));
+  EXPECT_EQ(report.totals.at(0).growth.shape, GrowthShape::kUnknown);
+}
+
+// Its rate is not known, so neither is the shape: one sentence does not contradict the next.
+TEST(MemoryReport, FiveSecondsAreTooShortForAllThatIsSaidOfGrowth) {
+  StoryRecording story;
+  StackId cache = story.stack({"cache"});
+  for (std::uint64_t tick = 1; tick <= 5; ++tick) story.alloc(tick, 100, cache).tick(tick * kSecond);
+  MemoryReport report = report_of(story.end(5 * kSecond));
+  EXPECT_EQ(report.totals.at(0).growth.shape, GrowthShape::kUnknown);
+  EXPECT_FALSE(report.totals.at(0).figures.growth_per_minute);
+  EXPECT_THAT(report.notes, Contains(testing::StartsWith("too short to tell")));
 }
 
 TEST(MemoryReport, AgesAreThoseOfTheBlocksThatAreThere) {

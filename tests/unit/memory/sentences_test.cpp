@@ -85,7 +85,7 @@ void add_nothing(Sentences& all) {
   all.title("nothing there");
   all.add("nothing happened", text_of(MemoryReport{}));
   MemoryReport report;
-  report.losses = {{"allocations lost", 5, kSecond, kSecond, "these blocks are in no figure"}};
+  report.losses = {{"allocations lost", 5, kSecond, kSecond, "these blocks are not counted"}};
   all.add("events were lost", text_of(report));
   report = {};
   report.unseen = {{0, "memory", "malloc in /usr/lib/libc.so.6", "the kernel refuses a probe"}};

@@ -102,7 +102,7 @@ TEST(MemoryText, WhatIsNotSeenComesFirst) {
   std::string text = memory_text(report, wide(0));
   EXPECT_EQ(text.find("NOT SEEN: malloc in /usr/lib/libc.so.6: attach malloc: Invalid argument\n"), 0u);
   EXPECT_THAT(text, HasSubstr("Of what is seen, no event was lost."));
-  EXPECT_THAT(text, HasSubstr("37 frees of blocks that nobody was seen to allocate"));
+  EXPECT_THAT(text, HasSubstr("37 frees of blocks whose allocation was not seen"));
   MemoryReport empty;
   empty.unseen = report.unseen;
   EXPECT_THAT(memory_text(empty, wide(0)), Not(HasSubstr("No memory was allocated")));
@@ -110,7 +110,7 @@ TEST(MemoryText, WhatIsNotSeenComesFirst) {
 
 TEST(MemoryText, SaysWhyABlockIsFreedThatNobodyAllocated) {
   MemoryReport report = server_report();
-  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("37 frees of blocks that were there before the recording began"));
+  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("37 frees of blocks allocated before the recording began"));
   report.info.started_by_dwell = true;
   report.surprises.cache_frees = 30;
   std::string text = memory_text(report, wide(0));

@@ -26,7 +26,7 @@ struct GoContexts {
   std::uint64_t time_ns = 0, duration_ns = 0;  // CLOCK_MONOTONIC
   std::uint64_t probe_hits = 0, trap_ns = 0;
   std::uint64_t bpf_ns = 0;  // or kTimeNotKnown
-  std::uint64_t lost = 0;          // that are in no figure
+  std::uint64_t lost = 0;          // that are not counted
   std::uint64_t unknown = 0;       // cancelled, and not seen to be made
   std::vector<std::string> words;  // "deadline", "cancel < background"
   std::vector<GoContextFacts> sites;

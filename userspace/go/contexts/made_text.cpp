@@ -83,7 +83,7 @@ std::string made_contexts_text(const GoContextsReport& report, const MadeContext
   }
   if (report.lost)
     out += style.paragraph(Paint::kWarning,
-                           fmt::format("{} found no room in the kernel's tables, and are in no figure.",
+                           fmt::format("{} found no room in the kernel's tables, and are not counted.",
                                        counted(report.lost, "context")));
   for (const std::string& note : report.notes)
     out += style.paragraph(Paint::kDim, "Note: " + printable(note));

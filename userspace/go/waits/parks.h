@@ -31,7 +31,7 @@ struct GoParks {
   std::uint64_t window_cpu_ns = 0;  // of the processes, in windows, the probes' own time included
   std::uint64_t probe_hits = 0, trap_ns = 0;
   std::uint64_t bpf_ns = 0;  // or kTimeNotKnown
-  std::uint64_t lost = 0;  // parks that are in no figure
+  std::uint64_t lost = 0;  // parks that are not counted
   std::vector<std::string> reasons;
   std::vector<GoParkFacts> sites;
   std::vector<std::string> notes;

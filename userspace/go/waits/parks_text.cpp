@@ -92,7 +92,7 @@ std::string go_parks_text(const GoParksReport& report, const GoParksTextOptions&
   if (report.lost)
     out += style.paragraph(
         Paint::kGrew,
-        fmt::format("{} waits are in no figure: too many stacks or goroutines at once", report.lost));
+        fmt::format("{} waits are not counted: too many stacks or goroutines at once", report.lost));
   return out;
 }
 

@@ -38,7 +38,7 @@ struct MemoryLook {
   ProcessFacts process;
   std::vector<HeapLook> heaps;
   std::string no_heap;  // why there is none; "" if there is
-  std::string unread_allocator;  // a library whose heap could not be read: its blocks are in no figure; "" if there is none
+  std::string unread_allocator;  // a library whose heap could not be read: its blocks are not counted; "" if there is none
   Account account;
   std::vector<ThreadStack> stacks;
   std::uint64_t duration_ns = 0, paused_ns = 0, own_cpu_ns = 0;
