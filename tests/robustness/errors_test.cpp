@@ -105,7 +105,7 @@ TEST_F(Errors, A32BitProcessIsRefusedByEveryCommandAlike) {
     GTEST_SKIP() << "this kernel runs no 32-bit programs";
   std::string pid = std::to_string(target.pid()), output = folder_.file("x.dwell");
   for (const std::vector<std::string>& command :
-       {std::vector<std::string>{"threads", "-p", pid}, {"clocks", "-p", pid}, {"record", "--threads", "-p", pid, "-o", output},
+       {std::vector<std::string>{"threads", "-p", pid}, {"clocks", "-p", pid}, {"record", "-p", pid, "-o", output},
         {"record", "-o", output, "--", target_binary("pause32")}}) {
     std::vector<std::string> whole = {dwell_binary()};
     whole.insert(whole.end(), command.begin(), command.end());
