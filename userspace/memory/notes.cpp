@@ -104,8 +104,10 @@ std::vector<LossReport> losses_of(const Recording& recording, const TickRange& r
     report.name = text.name;
     report.consequence = text.consequence;
     if (kind == LossKind::kFree) {
-      report.consequence = fmt::format("at most {} block{} (about {}) look{} retained and {} not", report.count, report.count == 1 ? "" : "s",
-                                       human_bytes(mean_freed_size * static_cast<double>(report.count)));
+      bool one = report.count == 1;
+      report.consequence = fmt::format("at most {} block{} (about {}) look{} retained and {} not", report.count, one ? "" : "s",
+                                       human_bytes(mean_freed_size * static_cast<double>(report.count)), one ? "s" : "",
+                                       one ? "is" : "are");
     }
     losses.push_back(std::move(report));
   }
