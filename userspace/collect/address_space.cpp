@@ -8,7 +8,7 @@ namespace dwell {
 namespace {
 
 constexpr std::size_t kMaxFormer = 1024;
-constexpr std::size_t kMaxChanges = 1024, kMaxPublications = 256;
+constexpr std::size_t kMaxChanges = 4096, kMaxPublications = 256;
 
 bool starts_before(const CodeRange& a, const CodeRange& b) { return a.start < b.start; }
 
@@ -84,17 +84,30 @@ void AddressSpace::keep_before(const std::vector<CodeRange>& known, const CodeRa
   }
 }
 
+// Events of that time that are still to come must not be taken for those of the code that is there now.
+void AddressSpace::forget_oldest() {
+  changes_.erase(changes_.begin(), changes_.begin() + kMaxChanges / 2);
+  std::uint64_t until_ns = changes_.front().time_ns;
+  while (!lost_.empty() && lost_.front().to_ns <= until_ns) lost_.pop_front();
+  lost_.push_front({0, until_ns});
+}
+
 void AddressSpace::map(const CodeRange& range, std::uint64_t time_ns) {
-  std::optional<CodeRange> known = range_at(range.start, time_ns);
-  bool same = known && known->start == range.start && known->end == range.end && known->module == range.module &&
-              known->file_offset == range.file_offset;
-  if (same) return;
+  auto is_this = [&](const CodeRange& known) {
+    return known.start == range.start && known.end == range.end && known.module == range.module &&
+           known.file_offset == range.file_offset;
+  };
+  // What was read may show a mapping before its notice comes, and does not tell what lay there until it was made: where
+  // there were changes, the last of them does.
+  const Change* before = last_change(range.start, time_ns);
+  std::optional<CodeRange> known = before ? before->range : range_at(range.start, time_ns);
+  if (known && is_this(*known)) return;
   keep_before(ranges_, range);
   keep_before(former_, range);
   auto later = std::upper_bound(changes_.begin(), changes_.end(), time_ns,
                                 [](std::uint64_t time, const Change& change) { return time < change.time_ns; });
   changes_.insert(later, {time_ns, range});
-  if (changes_.size() > kMaxChanges) changes_.erase(changes_.begin(), changes_.begin() + kMaxChanges / 2);
+  if (changes_.size() > kMaxChanges) forget_oldest();
   ++changes_seen_;
 }
 
@@ -133,7 +146,9 @@ std::optional<CodeRange> AddressSpace::range_at(std::uint64_t address, std::uint
   const Change* change = changes_.empty() ? nullptr : last_change(address, time_ns);
   bool is_past = change && same_around(address, time_ns).to_ns != kNow;
   if (is_past || (change && change->time_ns > read_ns_)) return change->range;
-  if (const CodeRange* known = find(address)) return *known;
+  // What was there before all of that lies further back than the last change.
+  const CodeRange* known = change ? find_in(ranges_, address) : find(address);
+  if (known) return *known;
   return change ? std::optional(change->range) : std::nullopt;
 }
 

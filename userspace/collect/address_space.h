@@ -73,6 +73,7 @@ class AddressSpace {
   };
   const CodeRange* find(std::uint64_t address) const;
   const Change* last_change(std::uint64_t address, std::uint64_t time_ns) const;
+  void forget_oldest();
   void keep_before(const std::vector<CodeRange>& known, const CodeRange& range);
 
   std::vector<CodeRange> ranges_;  // sorted by start, not overlapping

@@ -61,6 +61,16 @@ TEST(AddressSpace, AnAddressMeansWhatWasMappedThereAtThatMoment) {
   EXPECT_EQ(space.locate(0x9010, true, 250), (Location{3, 0x1010, true})) << "gone since, and read late";
 }
 
+// The mappings are read while one plugin takes the place of the other, whose notice is still on its way.
+TEST(AddressSpace, AMappingThatWasReadBeforeItsNoticeCameIsAChangeAllTheSame) {
+  AddressSpace space = two_modules();
+  space.map({0x9000, 0xa000, 0x1000, 2}, 100);
+  space.replace({{0x9000, 0xa000, 0x1000, 3}}, 150);
+  space.map({0x9000, 0xa000, 0x1000, 3}, 160);
+  EXPECT_EQ(space.locate(0x9010, true, 155).module, 2);
+  EXPECT_EQ(space.locate(0x9010, true, 165).module, 3);
+}
+
 TEST(AddressSpace, WhatAPluginDisplacedIsKnownForTheTimeBefore) {
   AddressSpace space = two_modules();
   space.map({0x7000, 0x8000, 0x0, 2}, 100);
@@ -97,6 +107,24 @@ TEST(AddressSpace, WhatWasMappedUntoldLeavesAddressesUnknownUntilAllIsReadAgain)
   EXPECT_FALSE(space.is_unknown(0x9010, 410));
   EXPECT_EQ(space.same_around(0x9010, 360).from_ns, 350u);
   EXPECT_EQ(space.same_around(0x9010, 410).from_ns, 400u);
+}
+
+// Of three plugins in one place the first was there when the mappings were read, and none is when they are read again.
+TEST(AddressSpace, TheLastChangeTellsMoreThanWhatWasReadLongBefore) {
+  AddressSpace space = two_modules();
+  space.replace({{0x9000, 0xa000, 0x0, 2}}, 50);
+  space.replace({}, 80);
+  space.map({0x9000, 0xa000, 0x0, 3}, 100);
+  space.replace({}, 120);
+  EXPECT_EQ(space.locate(0x9010, true, 110).module, 3);
+}
+
+TEST(AddressSpace, WhatIsForgottenIsUnknown) {
+  AddressSpace space = two_modules();
+  for (std::uint64_t i = 1; i <= 5000; ++i) space.map({0x9000, 0xa000, 0x0, 2 + static_cast<std::uint32_t>(i % 2)}, 100 * i);
+  EXPECT_TRUE(space.is_unknown(0x9010, 150)) << "long ago";
+  EXPECT_FALSE(space.is_unknown(0x9010, 499'950));
+  EXPECT_EQ(space.locate(0x9010, true, 499'950).module, 3);
 }
 
 TEST(AddressSpace, KnowsHowLongAnAddressMeansTheSame) {
