@@ -166,7 +166,7 @@ TEST_F(Unseen, WhatEndingThreadsGiveBackIsToldAsThat) {
   nlohmann::json odd = testing::report(file())["surprises"];
   EXPECT_GE(odd["cache_frees"], 20 * 7) << odd;
   EXPECT_EQ(odd["unknown_frees"], odd["cache_frees"]);
-  EXPECT_THAT(text(), HasSubstr("frees by which ending threads gave back their cache"));
+  EXPECT_THAT(text(), HasSubstr("frees of cached blocks by threads that ended"));
   EXPECT_THAT(text(), Not(HasSubstr("before the recording began")));
 }
 

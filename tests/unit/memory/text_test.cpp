@@ -89,11 +89,11 @@ TEST(MemoryText, CallsOnlyGrowthThatIsSteadySteady) {
   report.totals[0].growth = {GrowthShape::kLevelled, 8'000'000'000};
   EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("in 1 min 0 s, and has been level for the last 8.0 s"));
   report.totals[0].growth = {GrowthShape::kBursts};
-  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("in 1 min 0 s, in bursts, 99.4 % of it"));
+  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("in 1 min 0 s, in bursts; 2 call sites account for 99.4 % of it"));
   report.totals[0].growth = {GrowthShape::kUneven};
-  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("in 1 min 0 s, at no steady rate, 99.4 % of it"));
+  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("in 1 min 0 s, at no steady rate; 2 call sites account for 99.4 % of it"));
   report.totals[0].growth = {GrowthShape::kUnknown};
-  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("in 1 min 0 s, 99.4 % of it"));
+  EXPECT_THAT(memory_text(report, wide(0)), HasSubstr("in 1 min 0 s; 2 call sites account for 99.4 % of it"));
 }
 
 TEST(MemoryText, WhatIsNotSeenComesFirst) {
@@ -114,7 +114,7 @@ TEST(MemoryText, SaysWhyABlockIsFreedThatNobodyAllocated) {
   report.info.started_by_dwell = true;
   report.surprises.cache_frees = 30;
   std::string text = memory_text(report, wide(0));
-  EXPECT_THAT(text, HasSubstr("30 frees by which ending threads gave back their cache"));
+  EXPECT_THAT(text, HasSubstr("30 frees of cached blocks by threads that ended"));
   EXPECT_THAT(text, HasSubstr("7 frees of blocks that a vfork child allocated"));
   EXPECT_THAT(text, Not(HasSubstr("before the recording began")));
 }
