@@ -128,6 +128,16 @@ Result<void> ThreadTracing::added(ProcessSlot slot, const ProcessFacts& facts) {
   return {};
 }
 
+// Time before the recording began is in no sum of blocked time.
+void ThreadTracing::begin(std::uint64_t now_ns) {
+  recording_began_ns_ = now_ns;
+  if (!blocked_) return;
+  Result<void> attached = blocked_->attach();
+  if (attached) return assume_waiting();
+  context_.note("missing in this recording: " + attached.error().what + "; hint: " + attached.error().hint);
+  blocked_.reset();
+}
+
 std::unique_ptr<ProbeLinks> ThreadTracing::links_of(pid_t pid) const {
   ProbePrograms programs;
   if (program_) programs.entry = bpf_program__fd(program_->object->progs.on_call);
@@ -143,10 +153,6 @@ Result<void> ThreadTracing::require_probes(const ProcessFacts& facts) {
 Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>& mappings, bool late) {
   Process& process = processes_.at(slot);
   if (slot == 0 && late) observer_.reset();
-  if (blocked_ && !std::exchange(blocks_, true)) {
-    if (Result<void> attached = blocked_->attach(); !attached) return attached;
-    assume_waiting();
-  }
   std::vector<ProbeSite> sites;
   std::vector<CodeRange> code;
   for (const Mapping& mapping : mappings) {
@@ -350,7 +356,7 @@ void ThreadTracing::assume_waiting() {
   for (const ThreadFacts& thread : seen->threads) {
     if (!waits(thread)) continue;
     Tid kernel_tid = kernel_tids[thread.tid] = (*eyes)->kernel_tid(thread.tid);
-    blocked_->assume(kernel_tid, 0, static_cast<std::uint64_t>(thread.stack), std::max(context_.start_ns, thread.since_ns));
+    blocked_->assume(kernel_tid, 0, static_cast<std::uint64_t>(thread.stack), std::max(recording_began_ns_, thread.since_ns));
   }
   Result<ThreadLook> later = look();
   for (const ThreadFacts& thread : seen->threads) {

@@ -38,6 +38,7 @@ class ThreadTracing : public Tracer {
   ~ThreadTracing() override;
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
+  void begin(std::uint64_t now_ns) override;
   Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
   void forget_probes(ProcessSlot process) override;
   std::uint64_t late_probes() const override { return late_probes_; }
@@ -93,7 +94,7 @@ class ThreadTracing : public Tracer {
   std::optional<ThreadObserver> observer_;  // of the first process; made anew when its code has changed
   std::uint64_t began_ns_ = 0, look_due_ns_ = 0;  // the first look, and the next
   std::optional<BlockedTime> blocked_;
-  bool blocks_ = false;  // it is followed
+  std::uint64_t recording_began_ns_ = 0;  // CLOCK_MONOTONIC
   bool ending_ = false;
   CreationPace creations_;
   bool follows_creations_ = true;

@@ -35,9 +35,9 @@ TEST(Overview, TheGravestComesFirstAndWhatIsProvedBeforeWhatIsLikely) {
 
 TEST(Overview, AsText) {
   EXPECT_EQ(overview_text(sample(), {}),
-            "server\\n (812)\n"
+            "server\\x0a (812)\n"
             "  /usr/sbin/server --port 80\n"
-            "  running for 1 h\n"
+            "  running for 1 h 0 min\n"
             "\n"
             "1  deadlock (certain): 2 threads wait for each other\n"
             "     one holds a, two holds b\n"
