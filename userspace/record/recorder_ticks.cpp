@@ -220,7 +220,8 @@ Result<void> Recorder::finish() {
                                                 "read anew; code that came and went in between has no names",
                                                 lost_mapping_news_)});
   if (Result<void> ticked = tick(end_.time_ns); !ticked) return ticked;
-  for (auto& tracer : tracers_) tracer->detach();
+  // The last first: those that sum up in the kernel follow the one whose many probes take longest to go away.
+  for (auto tracer = tracers_.rbegin(); tracer != tracers_.rend(); ++tracer) (*tracer)->detach();
   if (Result<void> live = write_live_if_memory_allows(); !live) return live;
   if (notes_told_ > kMostNotes) {
     Result<void> noted = writer_.write_note({end_.time_ns, fmt::format("there were {} more notes, which were not kept", notes_told_ - kMostNotes)});
