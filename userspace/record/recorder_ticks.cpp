@@ -211,6 +211,7 @@ Result<void> Recorder::finish() {
     if (!drained) return drained.error();
     waiting = *drained;
   }
+  for (auto& tracer : tracers_) tracer->end();
   end_.time_ns = monotonic_ns();
   for (auto& process : processes_) note_gap(*process, true);
   for (const std::string& text : children_.summary()) notes_.push_back({end_.time_ns, text});
@@ -220,8 +221,7 @@ Result<void> Recorder::finish() {
                                                 "read anew; code that came and went in between has no names",
                                                 lost_mapping_news_)});
   if (Result<void> ticked = tick(end_.time_ns); !ticked) return ticked;
-  // The last first: those that sum up in the kernel follow the one whose many probes take longest to go away.
-  for (auto tracer = tracers_.rbegin(); tracer != tracers_.rend(); ++tracer) (*tracer)->detach();
+  for (auto& tracer : tracers_) tracer->detach();
   if (Result<void> live = write_live_if_memory_allows(); !live) return live;
   if (notes_told_ > kMostNotes) {
     Result<void> noted = writer_.write_note({end_.time_ns, fmt::format("there were {} more notes, which were not kept", notes_told_ - kMostNotes)});

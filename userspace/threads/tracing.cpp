@@ -138,6 +138,10 @@ void ThreadTracing::begin(std::uint64_t now_ns) {
   blocked_.reset();
 }
 
+void ThreadTracing::end() {
+  if (blocked_) blocked_->detach();
+}
+
 std::unique_ptr<ProbeLinks> ThreadTracing::links_of(pid_t pid) const {
   ProbePrograms programs;
   if (program_) programs.entry = bpf_program__fd(program_->object->progs.on_call);
@@ -191,7 +195,6 @@ void ThreadTracing::forget_probes(ProcessSlot slot) {
 void ThreadTracing::detach() {
   for (auto& [slot, process] : processes_) process.links->detach();
   if (program_) program_->new_threads.reset();
-  if (blocked_) blocked_->detach();
   ending_ = true;
 }
 

@@ -39,6 +39,7 @@ class ThreadTracing : public Tracer {
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
   void begin(std::uint64_t now_ns) override;
+  void end() override;
   Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
   void forget_probes(ProcessSlot process) override;
   std::uint64_t late_probes() const override { return late_probes_; }
