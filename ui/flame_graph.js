@@ -109,24 +109,6 @@
   }
   function percent(part, whole) { return whole ? (100 * part / whole).toFixed(part / whole < 0.0995 ? 2 : 1) + " %" : "0 %"; }
 
-  // "std::map<a, b>::find(int) const" -> "std::map<…>::find(…) const" while it is too long for its frame.
-  function shorten(name, room) {
-    if (name.length <= room) return name;
-    let short = name;
-    for (const [open, close] of ["<>", "()"]) {
-      if (short.length <= room) break;
-      let depth = 0, result = "";
-      for (let i = 0; i < short.length; i++) {
-        const c = short[i], arrow = c === ">" && short[i - 1] === "-", operator = /operator[<>]?$/.test(short.slice(0, i));
-        if (c === open && !operator && depth++ === 0) result += open + "…";
-        if (c === close && !arrow && !operator && depth > 0 && --depth === 0) { result += close; continue; }
-        if (depth === 0) result += c;
-      }
-      if (depth === 0) short = result;
-    }
-    return short.length <= room ? short : room < 3 ? "" : short.slice(0, room - 1) + "…";
-  }
-
   const trees = { calls: place(readTree()), callers: null };
   let root = trees.calls, zoom = root, focus = null, bottom = data.rootAtBottom, pattern = null, byNode = new Map();
   const charWidth = measure();

@@ -12,7 +12,7 @@ function load(files, names) {
   const source = files.map(file => fs.readFileSync(path.join(FOLDER, file), "utf8")).join("\n");
   return new Function(source + "; return {" + names.join(",") + "};")();
 }
-const PURE = load(["decode.js", "words.js", "figures.js", "tree.js", "state.js"],
+const PURE = load(["shorten.js", "decode.js", "words.js", "figures.js", "tree.js", "state.js"],
   ["decodeNumbers", "unpack", "readPaths", "askingNode", "grouped", "bytesText", "durationText", "percentText", "shorten", "shellQuoted", "secondsText",
    "commandText", "siteText", "VIEWS", "FIGURES", "KINDS", "readModel", "rowsOf", "liveSeries", "timelineOf", "callTree", "callersTree", "childrenOf",
    "matchingRows", "freshState", "fragmentOf", "stateOf", "snappedRange"]);

@@ -53,6 +53,13 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   }
 }
 
+std::vector<std::string_view> words_in(std::string_view line) {
+  std::vector<std::string_view> words;
+  for (std::string_view word : split(line, ' '))
+    if (!word.empty()) words.push_back(word);
+  return words;
+}
+
 std::string hex(const void* data, std::size_t size) {
   static constexpr char kDigits[] = "0123456789abcdef";
   const auto* bytes = static_cast<const unsigned char*>(data);

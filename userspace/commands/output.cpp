@@ -19,19 +19,7 @@ namespace {
 constexpr std::size_t kPiece = std::size_t{1} << 20;
 
 Result<void> write_to(int fd, std::string_view content) {
-  if (fd == STDOUT_FILENO) return Pager::write(content);
-  while (!content.empty()) {
-    ssize_t n = ::write(fd, content.data(), content.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno == EPIPE) return {};  // whoever reads has seen enough
-    if (n < 0) {
-      Error error = system_error("write to standard error", errno);
-      error.exit = Exit::kOutput;
-      return error;
-    }
-    content.remove_prefix(static_cast<std::size_t>(n));
-  }
-  return {};
+  return fd == STDOUT_FILENO ? Pager::write(content) : write_all(fd, content, "standard error");
 }
 
 std::string to_say;

@@ -17,13 +17,11 @@ namespace {
 constexpr double kNearlyAll = 0.8;
 constexpr std::size_t kPileUp = 10;  // sockets that a program still has to close
 
-std::string number(std::uint64_t count) { return count_text(static_cast<double>(count)); }
-
 std::optional<Finding> near_the_limit(pid_t pid, const OpenFiles& files) {
   if (!files.limit || static_cast<double>(files.open) < kNearlyAll * static_cast<double>(files.limit)) return std::nullopt;
   Finding finding;
   finding.weight = FindingWeight::kLimit;
-  finding.headline = fmt::format("{} of {} file descriptors are open", number(files.open), number(files.limit));
+  finding.headline = fmt::format("{} of {} file descriptors are open", count_text(files.open), count_text(files.limit));
   finding.evidence.push_back("the limit is RLIMIT_NOFILE; beyond it open, accept and socket fail with EMFILE");
   finding.command = fmt::format("ls -l /proc/{}/fd", pid);
   return finding;
@@ -35,7 +33,7 @@ std::optional<Finding> left_open(pid_t pid, const OpenFiles& before, const OpenF
   if (stayed.size() < kPileUp) return std::nullopt;
   Finding finding;
   finding.weight = FindingWeight::kPileUp;
-  finding.headline = fmt::format("{} TCP connections were closed by the other side and are still open here", number(stayed.size()));
+  finding.headline = fmt::format("{} TCP connections were closed by the other side and are still open here", count_text(stayed.size()));
   finding.evidence.push_back("they were in CLOSE_WAIT before and after this look: the program has to close them");
   finding.command = fmt::format("ss -tanp state close-wait | grep pid={},", pid);
   return finding;
@@ -117,7 +115,7 @@ bool Overview::proved() const {
 
 Findings findings_of(pid_t pid, const OpenFiles& before, const OpenFiles& now) {
   Findings result;
-  result.looked_at = fmt::format("{} open{}", number(now.open), now.limit ? " of " + number(now.limit) : ", no limit");
+  result.looked_at = fmt::format("{} open{}", count_text(now.open), now.limit ? " of " + count_text(now.limit) : ", no limit");
   if (std::optional<Finding> full = near_the_limit(pid, now)) result.findings.push_back(*full);
   if (std::optional<Finding> left = left_open(pid, before, now)) result.findings.push_back(*left);
   return result;

@@ -14,6 +14,7 @@ namespace dwell {
 namespace {
 
 constexpr const char* kUsual = "less -FRX";
+constexpr const char* kStandardOutput = "standard output";
 // Of what was shown, for the case that there is no such pager: it says so at once.
 constexpr std::size_t kMostKept = std::size_t{16} << 20;
 constexpr int kNotExecutable = 126, kNotFound = 127;  // as shells have it
@@ -38,13 +39,17 @@ std::optional<Running> the_pager;
   ::_exit(kNotFound);
 }
 
-Result<void> write_all(int fd, std::string_view content) {
+UniqueFd first_byte;  // the pager's first byte
+
+}  // namespace
+
+Result<void> write_all(int fd, std::string_view content, const char* where) {
   while (!content.empty()) {
     ssize_t n = ::write(fd, content.data(), content.size());
     if (n < 0 && errno == EINTR) continue;
     if (n < 0 && errno == EPIPE) return {};
     if (n < 0) {
-      Error error = system_error("write to standard output", errno);
+      Error error = system_error(std::string("write to ") + where, errno);
       error.exit = Exit::kOutput;
       return error;
     }
@@ -52,10 +57,6 @@ Result<void> write_all(int fd, std::string_view content) {
   }
   return {};
 }
-
-UniqueFd first_byte;  // the pager's first byte
-
-}  // namespace
 
 std::string pager_command(const ReadEnvironment& environment) {
   const char* chosen = environment("DWELL_PAGER");
@@ -87,7 +88,7 @@ void Pager::start() {
 }
 
 Result<void> Pager::write(std::string_view content) {
-  if (!the_pager) return write_all(STDOUT_FILENO, content);
+  if (!the_pager) return write_all(STDOUT_FILENO, content, kStandardOutput);
   if (!the_pager->shows && !content.empty()) {
     the_pager->shows = true;
     // Ctrl-C is the pager's from here on, and what it no longer reads is no reason to end.
@@ -95,7 +96,7 @@ Result<void> Pager::write(std::string_view content) {
     if (::write(first_byte.get(), "!", 1) != 1) the_pager->shows = false;
   }
   if (the_pager->kept.size() < kMostKept) the_pager->kept.append(content.substr(0, kMostKept - the_pager->kept.size()));
-  return write_all(the_pager->data.get(), content);
+  return write_all(the_pager->data.get(), content, kStandardOutput);
 }
 
 void Pager::finish() {
@@ -106,7 +107,7 @@ void Pager::finish() {
   while (::waitpid(the_pager->pid, &status, 0) < 0 && errno == EINTR) {
   }
   bool failed = WIFEXITED(status) && (WEXITSTATUS(status) == kNotFound || WEXITSTATUS(status) == kNotExecutable);
-  if (the_pager->shows && failed) (void)write_all(STDOUT_FILENO, the_pager->kept);
+  if (the_pager->shows && failed) (void)write_all(STDOUT_FILENO, the_pager->kept, kStandardOutput);
   the_pager.reset();
 }
 

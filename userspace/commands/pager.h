@@ -20,12 +20,15 @@ namespace dwell {
 using ReadEnvironment = std::function<const char*(const char* name)>;
 std::string pager_command(const ReadEnvironment& environment);
 
+// Where somebody reads. EPIPE: whoever reads has seen enough, which is no error. `where`: for what is said of others.
+Result<void> write_all(int fd, std::string_view content, const char* where);
+
 class Pager {
  public:
   // None where standard output is no terminal.
   static void start();
 
-  // What standard output is to get goes through here. EPIPE: whoever reads has seen enough, which is no error.
+  // What standard output is to get goes through here, as by write_all().
   static Result<void> write(std::string_view content);
 
   // Waits until the user has left the pager. What one that could not be started was given is printed then.

@@ -4,16 +4,11 @@
 #include <fmt/core.h>
 
 #include "ui/words.h"
-#include "userspace/base/text.h"
+#include "userspace/go/goroutines/text.h"
 #include "userspace/go/record/snapshot.h"
 
 namespace dwell {
 namespace {
-
-std::string where(const GoCall& call) {
-  if (call.function.empty()) return "";
-  return call.file.empty() ? call.function : fmt::format("{} ({}:{})", call.function, call.file.substr(call.file.rfind('/') + 1), call.line);
-}
 
 Finding stuck_of(const GoroutineReport& report) {
   Finding finding;
@@ -24,8 +19,8 @@ Finding stuck_of(const GoroutineReport& report) {
   constexpr std::size_t kGroups = 3;
   for (const GoroutineGroup& group : report.groups) {
     if (!group.stuck || finding.evidence.size() >= kGroups) continue;
-    std::string started = where(group.creator);
-    finding.evidence.push_back(fmt::format("{} in {}{}", count_text(static_cast<double>(group.count)), group.state, started.empty() ? "" : ", started at " + started));
+    std::string started = group.creator.function.empty() ? "" : ", started at " + go_call_site({group.creator});
+    finding.evidence.push_back(fmt::format("{} in {}{}", count_text(group.count), group.state, started));
   }
   if (!report.stuck->reservation.empty()) finding.evidence.push_back("not proved: " + report.stuck->reservation);
   finding.command = fmt::format("dwell go {} --prove", report.pid);
@@ -36,7 +31,7 @@ Finding held_by_nobody(const GoroutineReport& report, std::uint64_t count, const
   Finding finding;
   finding.weight = FindingWeight::kPileUp;
   finding.proved = report.stuck && report.stuck->proved;
-  finding.headline = fmt::format("{} {}", count_text(static_cast<double>(count)), what);
+  finding.headline = fmt::format("{} {}", count_text(count), what);
   finding.command = fmt::format("dwell go {} --prove {}", report.pid, option);
   return finding;
 }

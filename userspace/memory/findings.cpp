@@ -3,8 +3,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
-
 #include "ui/values.h"
 #include "ui/words.h"
 #include "userspace/memory/account/look_text.h"

@@ -25,13 +25,6 @@ std::uint64_t number(std::string_view text, int base) {
   return value;
 }
 
-std::vector<std::string_view> words_of(std::string_view line) {
-  std::vector<std::string_view> words;
-  for (std::string_view word : split(line, ' '))
-    if (!word.empty()) words.push_back(word);
-  return words;
-}
-
 // "0100007F:18EB": each four bytes of the address are a word of this machine.
 std::string endpoint(std::string_view text) {
   std::size_t colon = text.find(':');
@@ -61,7 +54,7 @@ std::uint64_t inode_in(std::string_view link) {  // "socket:[1234]"
 }  // namespace
 
 SocketLine parse_inet_socket(std::string_view line, std::string_view protocol) {
-  std::vector<std::string_view> fields = words_of(line);
+  std::vector<std::string_view> fields = words_in(line);
   if (fields.size() < 10 || fields[1].find(':') == std::string_view::npos) return {};
   bool connected = fields[2].size() > 5 && fields[2].substr(fields[2].size() - 4) != "0000";
   SocketLine socket;
@@ -88,7 +81,7 @@ void Descriptors::read_sockets() {
   Result<std::string> table = read_file(fmt::format("/proc/{}/net/unix", living_thread(pid_)));
   if (!table) return;
   for (std::string_view line : split(*table, '\n')) {
-    std::vector<std::string_view> fields = words_of(line);
+    std::vector<std::string_view> fields = words_in(line);
     if (fields.size() >= 8 && !fields[7].empty())
       sockets_[number(fields[6], 10)] = fmt::format("at {}", fields[7]);
   }
@@ -141,7 +134,7 @@ std::optional<std::vector<int>> Descriptors::watched_by(int epoll_fd) const {
 std::vector<int> parse_watched(std::string_view fdinfo) {
   std::vector<int> watched;
   for (std::string_view line : split(fdinfo, '\n')) {
-    std::vector<std::string_view> fields = words_of(line);
+    std::vector<std::string_view> fields = words_in(line);
     if (fields.size() > 1 && fields[0] == "tfd:") watched.push_back(static_cast<int>(number(fields[1], 10)));
   }
   return watched;

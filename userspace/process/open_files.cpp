@@ -15,13 +15,6 @@
 namespace dwell {
 namespace {
 
-std::vector<std::string_view> words_in(std::string_view line) {
-  std::vector<std::string_view> words;
-  for (std::string_view word : split(line, ' '))
-    if (!word.empty()) words.push_back(word);
-  return words;
-}
-
 std::uint64_t number_in(std::string_view text) {
   std::uint64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);

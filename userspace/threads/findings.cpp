@@ -3,7 +3,6 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
 #include <map>
 
 #include "ui/words.h"
@@ -18,7 +17,7 @@ Findings findings_of(const ThreadReport& report) {
   std::map<ThreadState, std::size_t> states;
   for (const ThreadRow& thread : report.threads) ++states[thread.facts.state];
   std::string by_state;
-  for (const auto& [state, count] : states) by_state += fmt::format(", {} {}", count_text(static_cast<double>(count)), name_of(state));
+  for (const auto& [state, count] : states) by_state += fmt::format(", {} {}", count_text(count), name_of(state));
   result.looked_at = counted(report.threads.size(), "thread") + by_state;
   for (const Verdict& verdict : report.verdicts) {
     if (!verdict.stuck_for_good()) continue;

@@ -16,6 +16,10 @@ class BlockBatch {
     blocks_.push_back(block);
     if (blocks_.size() == kAtOnce) flush();
   }
+  // All of a stretch as one block, without a header; nothing where it is empty.
+  void add(std::uint64_t start, std::uint64_t end, BlockState state, std::uint32_t arena = 0) {
+    if (start < end) add({start, end - start, 0, arena, state});
+  }
   void flush() {
     if (!blocks_.empty()) sink_(blocks_);
     blocks_.clear();

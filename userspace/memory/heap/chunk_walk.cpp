@@ -29,7 +29,7 @@ void ChunkWalk::walk(const Segment& segment, BlockBatch& out) {
   pending_ = {};
   torn_at_ = tries_ = 0;
   window_.drop();
-  emit_gap(segment.range.start, segment.first, BlockState::kMetadata, out);
+  out.add(segment.range.start, segment.first, BlockState::kMetadata, arena_);
   read_top_again(segment);
   for (;;) {
     Step next = step(segment, out);
@@ -60,7 +60,7 @@ ChunkWalk::Step ChunkWalk::step(const Segment& segment, BlockBatch& out) {
   if (at_ == top_) return end_at_top(segment, out);
   if (end_ - at_ < sizeof(Chunk)) {
     settle(true, out);
-    emit_gap(at_, end_, BlockState::kMetadata, out);
+    out.add(at_, end_, BlockState::kMetadata, arena_);
     return Step::kEnd;
   }
   std::optional<Chunk> chunk = window_.at<Chunk>(at_, end_);
@@ -93,7 +93,7 @@ ChunkWalk::Step ChunkWalk::end_at_top(const Segment&, BlockBatch& out) {
   std::optional<Chunk> chunk = memory_.load<Chunk>(at_);
   std::uint64_t size = chunk ? std::min(chunk->size(), end_ - at_) : 0;
   if (size >= kChunkHeader) emit(at_, size, BlockState::kTop, out);
-  emit_gap(at_ + size, end_, BlockState::kMetadata, out);
+  out.add(at_ + size, end_, BlockState::kMetadata, arena_);
   return Step::kEnd;
 }
 
@@ -102,10 +102,10 @@ ChunkWalk::Step ChunkWalk::at_fencepost(const Segment& segment, BlockBatch& out)
   std::optional<Chunk> chunk = window_.at<Chunk>(at_, end_);
   settle(chunk && chunk->previous_in_use(), out);
   std::uint64_t behind = std::min(end_, at_ + 2 * kChunkHeader);
-  emit_gap(at_, behind, BlockState::kMetadata, out);
+  out.add(at_, behind, BlockState::kMetadata, arena_);
   at_ = behind;
   if (!segment.main || top_ < at_) {
-    emit_gap(at_, end_, BlockState::kMetadata, out);
+    out.add(at_, end_, BlockState::kMetadata, arena_);
     return Step::kEnd;
   }
   return resync(segment, out) ? Step::kGoOn : Step::kEnd;
@@ -143,7 +143,7 @@ bool ChunkWalk::resync(const Segment& segment, BlockBatch& out) {
   }
   at_ = std::min(at_, end_);
   quality_.lost_bytes += at_ - from;
-  emit_gap(from, at_, BlockState::kUnknown, out);
+  out.add(from, at_, BlockState::kUnknown, arena_);
   return at_ < end_;
 }
 
@@ -157,10 +157,6 @@ void ChunkWalk::settle(bool in_use, BlockBatch& out) {
 // A chunk in use also has the first word of the next one: 8 bytes of it are not the program's.
 void ChunkWalk::emit(std::uint64_t chunk, std::uint64_t size, BlockState state, BlockBatch& out) {
   out.add({chunk + kChunkHeader, size - kChunkHeader / 2, kChunkHeader / 2, arena_, state});
-}
-
-void ChunkWalk::emit_gap(std::uint64_t start, std::uint64_t end, BlockState state, BlockBatch& out) {
-  if (start < end) out.add({start, end - start, 0, arena_, state});
 }
 
 }  // namespace dwell::memory::heap

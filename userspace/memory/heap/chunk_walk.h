@@ -45,7 +45,6 @@ class ChunkWalk {
   void read_top_again(const Segment& segment);
   void settle(bool in_use, BlockBatch& out);
   void emit(std::uint64_t chunk, std::uint64_t size, BlockState state, BlockBatch& out);
-  void emit_gap(std::uint64_t start, std::uint64_t end, BlockState state, BlockBatch& out);
 
   const ProcessMemory& memory_;
   const GlibcArenas& arenas_;

@@ -54,6 +54,14 @@ struct Range {
   std::uint64_t start = 0, end = 0;
   bool contains(std::uint64_t address) const { return address >= start && address < end; }
 };
+// Behind the others, in address order; one with the last where they touch.
+inline void append_range(std::vector<Range>& ranges, const Range& range) {
+  if (!ranges.empty() && ranges.back().end == range.start) {
+    ranges.back().end = range.end;
+  } else {
+    ranges.push_back(range);
+  }
+}
 
 // How well a walk went.
 struct WalkQuality {

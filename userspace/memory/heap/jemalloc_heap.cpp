@@ -158,19 +158,11 @@ class JemallocHeap final : public Heap {
     std::uint32_t most = 0;
     for (const Extent& extent : extents_) {
       most = std::max(most, extent.record.arena());
-      add_range({extent.record.start(), extent.record.start() + extent.record.size()});
+      append_range(ranges_, {extent.record.start(), extent.record.start() + extent.record.size()});
     }
     arenas_.resize(extents_.empty() ? 0 : most + 1);
     for (const Extent& extent : extents_) arenas_[extent.record.arena()].system_bytes += extent.record.size();
     add_base_blocks();
-  }
-
-  void add_range(const Range& range) {
-    if (!ranges_.empty() && ranges_.back().end == range.start) {
-      ranges_.back().end = range.end;
-    } else {
-      ranges_.push_back(range);
-    }
   }
 
   // What jemalloc keeps for itself: the mapped blocks in which its tree and records lie.

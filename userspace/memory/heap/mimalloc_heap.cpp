@@ -23,11 +23,7 @@ class MimallocHeap final : public Heap {
     arenas_[0].main = true;
     for (const MimallocSegment& segment : found_.all) {
       arenas_[0].system_bytes += segment.size;
-      if (!ranges_.empty() && ranges_.back().end == segment.address) {
-        ranges_.back().end += segment.size;
-      } else {
-        ranges_.push_back({segment.address, segment.address + segment.size});
-      }
+      append_range(ranges_, {segment.address, segment.address + segment.size});
     }
   }
 
@@ -51,13 +47,13 @@ class MimallocHeap final : public Heap {
 
  private:
   void walk(const MimallocSegment& segment, BlockBatch& out) {
-    add(segment.address, segment.address + segment.info, BlockState::kMetadata, out);
+    out.add(segment.address, segment.address + segment.info, BlockState::kMetadata);
     std::uint64_t end = segment.address + segment.info;
     for (const MimallocPage& page : segment.pages) {
       if (page.slices_start < end) continue;  // what went before has become larger meanwhile
       end = walk(segment, page, out);
     }
-    add(end, segment.address + segment.size, BlockState::kFree, out);
+    out.add(end, segment.address + segment.size, BlockState::kFree);
   }
 
   // Returns where it ends.
@@ -67,29 +63,25 @@ class MimallocHeap final : public Heap {
     std::uint64_t slices_end = std::min(page.slices_end, segment.address + segment.size);
     quality_.retries += state.retries;
     if (page.block_size == 0 || state.free.empty()) {
-      add(old.slices_start, slices_end, BlockState::kFree, out);
+      out.add(old.slices_start, slices_end, BlockState::kFree);
       return std::max(slices_end, old.slices_start);
     }
     used_said_ += page.used;
     used_found_ += state.settled ? page.used : page.capacity;
     std::uint64_t at = lists_.start_of(page);
-    add(page.slices_start, at, BlockState::kMetadata, out);
+    out.add(page.slices_start, at, BlockState::kMetadata);
     for (std::uint32_t block = 0; block < page.capacity && at < slices_end; ++block) {
       std::uint64_t size = std::min(page.block_size, slices_end - at);
-      add(at, at + size, state_of(at, state.free[block]), out);
+      out.add(at, at + size, state_of(at, state.free[block]));
       at += size;
     }
-    add(at, slices_end, BlockState::kTop, out);  // never handed out
+    out.add(at, slices_end, BlockState::kTop);  // never handed out
     return slices_end;
   }
 
   BlockState state_of(std::uint64_t block, bool free) const {
     if (free) return BlockState::kFree;
     return delayed_.contains(block) ? BlockState::kThreadCache : BlockState::kLive;
-  }
-
-  static void add(std::uint64_t start, std::uint64_t end, BlockState state, BlockBatch& out) {
-    if (start < end) out.add({start, end - start, 0, 0, state});
   }
 
   // Blocks of full pages that other threads freed wait in a list of the heap that owns the page. It stands right before the

@@ -19,11 +19,7 @@ class TcmallocHeap final : public Heap {
     for (const TcmallocSpans::At& at : spans_.all) {
       std::uint64_t start = at.span.start(), end = start + at.span.bytes();
       arenas_[0].system_bytes += at.span.bytes();
-      if (!ranges_.empty() && ranges_.back().end == start) {
-        ranges_.back().end = end;
-      } else {
-        ranges_.push_back({start, end});
-      }
+      append_range(ranges_, {start, end});
     }
   }
 
@@ -51,14 +47,14 @@ class TcmallocHeap final : public Heap {
     std::uint64_t start = old.span.start(), end = start + old.span.bytes();
     TcmallocSpan span = target_.memory.load<TcmallocSpan>(old.record).value_or(old.span);
     if (span.first != old.span.first || span.pages != old.span.pages) span = old.span;  // in flux
-    if (!span.in_use()) return add(start, end, BlockState::kFree, out);
+    if (!span.in_use()) return out.add(start, end, BlockState::kFree);
     std::uint64_t size = spans_.object_size(span);
-    if (size == 0) return add(start, end, BlockState::kLive, out);
+    if (size == 0) return out.add(start, end, BlockState::kLive);
     std::uint64_t objects = span.bytes() / size;
     std::vector<bool> free = free_objects(old.record, span, size, objects);
     for (std::uint64_t i = 0; i < objects; ++i)
-      add(start + i * size, start + (i + 1) * size, free[i] ? BlockState::kFree : state_of(start + i * size), out);
-    add(start + objects * size, end, BlockState::kMetadata, out);
+      out.add(start + i * size, start + (i + 1) * size, free[i] ? BlockState::kFree : state_of(start + i * size));
+    out.add(start + objects * size, end, BlockState::kMetadata);
   }
 
   BlockState state_of(std::uint64_t object) const {
@@ -96,10 +92,6 @@ class TcmallocHeap final : public Heap {
       references_said_ += listed;
     }
     return std::vector<bool>(objects);
-  }
-
-  static void add(std::uint64_t start, std::uint64_t end, BlockState state, BlockBatch& out) {
-    if (start < end) out.add({start, end - start, 0, 0, state});
   }
 
   Target target_;
