@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <new>
 
-#include "ui/escape.h"
 #include "userspace/base/memory_limit.h"
 #include "userspace/base/oom.h"
 #include "userspace/base/short_life.h"
@@ -51,8 +50,6 @@ int main(int argc, char** argv) {
   dwell::Pager::finish();
   dwell::say_what_is_left();
   if (result) return static_cast<int>(*result);
-  // What failed may be a file that the target has named.
-  fmt::print(stderr, "dwell: {}\n", dwell::printable(result.error().what));
-  if (!result.error().hint.empty()) fmt::print(stderr, "hint: {}\n", dwell::printable(result.error().hint));
+  fmt::print(stderr, "{}", dwell::error_text(result.error()));
   return static_cast<int>(result.error().exit);
 }

@@ -14,7 +14,7 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstdio>
+#include <charconv>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -25,6 +25,7 @@
 #include "userspace/base/time_units.h"
 #include "userspace/collect/ptrace_call.h"
 #include "userspace/process/auxv.h"
+#include "userspace/process/process.h"
 
 namespace dwell {
 namespace {
@@ -33,23 +34,19 @@ constexpr std::uint64_t kLongestPauseNs = 5'000 * kMillisecond;  // between two 
 constexpr std::uint64_t kPatienceNs = 200 * kMillisecond;        // without a system call
 
 bool is_own_child(pid_t pid) {
+  constexpr int kParent = 4;
   Result<std::string> stat = read_file(fmt::format("/proc/{}/stat", pid));
-  std::size_t at = stat ? stat->rfind(") ") : std::string::npos;
-  int parent = 0;
-  return at != std::string::npos && std::sscanf(stat->c_str() + at, ") %*c %d", &parent) == 1 && parent == getpid();
+  return stat && stat_field(*stat, kParent) == std::to_string(getpid());
 }
 
-// Field 28 of /proc/PID/stat: the stack pointer that the kernel gave to the program.
+// The stack pointer that the kernel gave to the program.
 std::optional<std::uint64_t> first_stack_pointer(pid_t pid) {
+  constexpr int kStartStack = 28;
   Result<std::string> stat = read_file(fmt::format("/proc/{}/stat", pid));
-  std::size_t at = stat ? stat->rfind(") ") : std::string::npos;
-  if (at == std::string::npos) return std::nullopt;
-  constexpr int kFieldsBetween = 25;  // state is the third
-  for (int field = 0; field < kFieldsBetween && at != std::string::npos; ++field) at = stat->find(' ', at + 2);
-  unsigned long value = 0;
-  if (at == std::string::npos || std::sscanf(stat->c_str() + at, " %lu", &value) != 1 || value == 0)
-    return std::nullopt;
-  return value;
+  std::string_view text = stat ? stat_field(*stat, kStartStack) : "";
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value ? std::optional(value) : std::nullopt;
 }
 
 // The dynamic loader of a stopped program. It begins with a call, whose return address is the first word below

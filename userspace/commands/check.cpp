@@ -3,12 +3,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
-#include <charconv>
-
 #include "userspace/base/clock.h"
-#include "userspace/base/files.h"
-#include "userspace/base/living_thread.h"
-#include "userspace/base/text.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
 #include "userspace/commands/overview.h"
@@ -18,23 +13,6 @@
 
 namespace dwell {
 namespace {
-
-// From field 22 of /proc/PID/stat: clock ticks from boot to the start of the process.
-std::optional<std::uint64_t> running_for(pid_t pid) {
-  Result<std::string> stat = read_file(fmt::format("/proc/{}/stat", pid));
-  std::size_t name_ends = stat ? stat->rfind(") ") : std::string::npos;
-  if (name_ends == std::string::npos) return std::nullopt;
-  constexpr std::size_t kStartTime = 22, kFirstBehindName = 3;
-  std::vector<std::string_view> fields;
-  for (std::string_view field : split(std::string_view(*stat).substr(name_ends + 2), ' ')) fields.push_back(field);
-  if (fields.size() <= kStartTime - kFirstBehindName) return std::nullopt;
-  std::string_view text = fields[kStartTime - kFirstBehindName];
-  std::uint64_t ticks = 0;
-  if (std::from_chars(text.data(), text.data() + text.size(), ticks).ec != std::errc()) return std::nullopt;
-  std::uint64_t started_ns = ticks * (1'000'000'000 / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
-  std::uint64_t now_ns = clock_ns(CLOCK_BOOTTIME);
-  return now_ns - std::min(now_ns, started_ns);
-}
 
 Findings descriptors_of(pid_t pid, const Result<OpenFiles>& before) {
   Result<OpenFiles> now = read_open_files(pid);
@@ -48,7 +26,7 @@ Result<Overview> look_at_everything(pid_t pid, const std::string& command_line) 
   if (!process) return process.error();
   Overview overview;
   overview.process = *process;
-  overview.running_ns = running_for(pid);
+  overview.running_ns = process_age_ns(pid);
   overview.children = children_of(pid);
   Result<OpenFiles> files = read_open_files(pid);
   LookRequest request;

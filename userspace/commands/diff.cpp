@@ -12,6 +12,7 @@
 #include "ui/text_style.h"
 #include "ui/export.h"
 #include "userspace/commands/commands.h"
+#include "userspace/commands/export_page.h"
 #include "userspace/commands/output.h"
 #include "userspace/commands/sandbox.h"
 #include "userspace/memory/subject.h"
@@ -72,8 +73,7 @@ Result<void> write_difference(const DiffCommand& command, const Recording& befor
 
 Result<Exit> run(const DiffCommand& asked) {
   DiffCommand command = asked;
-  bool page = command.output.ends_with(".html") || command.output.ends_with(".htm");
-  if (command.format.empty() && page)
+  if (command.format.empty() && is_page_name(command.output))
     return Error{fmt::format("write {}: an HTML page shows one recording, not the difference of two", printable(command.output)),
                  "-o growth.svg, or -f text for a table in that file", Exit::kUsage};
   if (command.format.empty() && !export_format_of_file(command.output)) command.format = "text";

@@ -67,9 +67,10 @@ MemoryTextOptions text_options(const Recording& recording) {
 
 }  // namespace
 
+bool is_page_name(const std::string& output) { return output.ends_with(".html") || output.ends_with(".htm"); }
+
 bool is_page(const ExportCommand& command) {
-  if (!command.format.empty()) return command.format == "html";
-  return command.output.ends_with(".html") || command.output.ends_with(".htm");
+  return command.format.empty() ? is_page_name(command.output) : command.format == "html";
 }
 
 Result<Exit> export_page(const ExportCommand& command, const Recording& recording) {

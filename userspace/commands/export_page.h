@@ -8,6 +8,9 @@
 
 namespace dwell {
 
+// Whether that is the name of an HTML page.
+bool is_page_name(const std::string& output);
+
 // Whether the format that was asked for, or else the name of the output, is that of a page.
 bool is_page(const ExportCommand& command);
 

@@ -97,7 +97,7 @@ class Looks {
 
   // Standard output may be a pager's now, which has the terminal.
   void print_later(const Error& error) {
-    say_at_end(fmt::format("dwell: {}\n{}", printable(error.what), error.hint.empty() ? "" : "hint: " + printable(error.hint) + "\n"));
+    say_at_end(error_text(error));
   }
 
   const SubjectCommand& command_;

@@ -34,8 +34,10 @@ void declare_look(CLI::App& app, SubjectCommand& command) {
   app.footer(examples_text(look.examples));
 }
 
+constexpr const char* kOneProcess = "a PID, or the name of a process if only one has it";
+
 void declare_check(CLI::App& app, CheckCommand& command) {
-  app.add_option("-p,--pid,PROCESS", command.target, "a PID, or the name of a process if only one has it")->type_name("")->required();
+  app.add_option("-p,--pid,PROCESS", command.target, kOneProcess)->type_name("")->required();
   app.add_flag("--json", command.json, "everything, as JSON: docs/overview.md");
   add_pager(app, command.pager);
   add_max_memory(app, command.max_memory, kOfOthers);
@@ -178,7 +180,7 @@ CLI::Option* add_targets(CLI::App& app, std::vector<std::string>& targets, bool 
       for (std::string_view one : split(list, ','))
         if (!one.empty()) targets.emplace_back(one);
   };
-  const char* help = several ? "PIDs, or the name of a process if only one has it" : "a PID, or the name of a process if only one has it";
+  const char* help = several ? "PIDs, or the name of a process if only one has it" : kOneProcess;
   return app.add_option_function<std::vector<std::string>>("-p,--pid,PROCESS", take, help)->type_name("");
 }
 

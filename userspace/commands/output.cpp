@@ -26,6 +26,11 @@ std::string to_say;
 
 }  // namespace
 
+std::string error_text(const Error& error) {
+  std::string text = fmt::format("dwell: {}\n", printable(error.what));
+  return error.hint.empty() ? text : text + fmt::format("hint: {}\n", printable(error.hint));
+}
+
 void say_at_end(const std::string& text) { to_say += text; }
 void say_what_is_left() {
   (void)write_to(STDERR_FILENO, to_say);

@@ -17,6 +17,9 @@ Result<void> write_output(const std::string& path, std::string_view content);
 // The same of what `produce` gives piece by piece.
 Result<void> write_output(const std::string& path, const std::function<void(const TextSink&)>& produce);
 
+// "dwell: attach ...\nhint: ...\n". What failed may be a file that the target has named.
+std::string error_text(const Error& error);
+
 // On standard error, when the command has ended and the pager is gone.
 void say_at_end(const std::string& text);
 void say_what_is_left();

@@ -75,6 +75,26 @@ bool runs_64_bit(pid_t thread) {
 
 }  // namespace
 
+std::string_view stat_field(std::string_view stat, int number) {
+  constexpr int kFirstBehindName = 3;
+  std::size_t name_ends = stat.rfind(") ");
+  if (name_ends == std::string_view::npos || number < kFirstBehindName) return "";
+  std::vector<std::string_view> fields = words_in(stat.substr(name_ends + 2));
+  auto index = static_cast<std::size_t>(number - kFirstBehindName);
+  return index < fields.size() ? fields[index] : "";
+}
+
+std::optional<std::uint64_t> process_age_ns(pid_t pid) {
+  constexpr int kStartTime = 22;  // clock ticks since boot
+  Result<std::string> stat = read_file(fmt::format("/proc/{}/stat", pid));
+  std::string_view text = stat ? stat_field(*stat, kStartTime) : "";
+  std::uint64_t ticks = 0;
+  if (std::from_chars(text.data(), text.data() + text.size(), ticks).ec != std::errc()) return std::nullopt;
+  std::uint64_t started_ns = ticks * (1'000'000'000 / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
+  std::uint64_t now_ns = clock_ns(CLOCK_BOOTTIME);
+  return now_ns - std::min(now_ns, started_ns);
+}
+
 std::string status_field(std::string_view status, std::string_view name) {
   for (std::string_view line : split(status, '\n')) {
     if (line.substr(0, name.size()) != name || line.substr(name.size(), 1) != ":") continue;

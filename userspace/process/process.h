@@ -43,6 +43,12 @@ uid_t owner_of(pid_t pid);
 // Pure: the value of "Name:\t..." in /proc/PID/status; "" if there is none.
 std::string status_field(std::string_view status, std::string_view name);
 
+// Pure: a field of /proc/PID/stat by its number in proc(5), from 3 on, which come behind the name; "" if there is none.
+std::string_view stat_field(std::string_view stat, int number);
+
+// Since its start, time in which the machine was suspended included; none: it is gone.
+std::optional<std::uint64_t> process_age_ns(pid_t pid);
+
 // Pure: the container's id in the text of /proc/PID/cgroup: the last run of 64 hex digits in a path.
 std::string container_in_cgroup(const std::string& cgroup);
 

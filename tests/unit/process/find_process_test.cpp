@@ -5,6 +5,8 @@
 
 #include <unistd.h>
 
+#include "userspace/process/process.h"
+
 namespace dwell {
 namespace {
 
@@ -33,6 +35,15 @@ TEST(FindProcess, ANumberIsAProcessId) {
   EXPECT_EQ(find_process("0").error().exit, Exit::kUsage);
   EXPECT_EQ(find_process("99999999999").error().exit, Exit::kUsage);
   EXPECT_EQ(find_process("-5").error().exit, Exit::kUsage);
+}
+
+TEST(StatField, IsCountedBehindTheNameWhateverThatHolds) {
+  constexpr std::string_view kStat = "42 (a) S 7 (b)) R 41 42 43\n";
+  EXPECT_EQ(stat_field(kStat, 3), "R");
+  EXPECT_EQ(stat_field(kStat, 4), "41");
+  EXPECT_EQ(stat_field(kStat, 9), "");
+  EXPECT_EQ(stat_field(kStat, 2), "");
+  EXPECT_EQ(stat_field("42", 3), "");
 }
 
 }  // namespace
