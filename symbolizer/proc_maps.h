@@ -17,13 +17,13 @@
 namespace dwell {
 
 struct Mapping {
-  std::uint64_t start, end;  // [start, end) in the target
-  std::uint64_t file_offset;
-  std::uint64_t inode;
-  std::uint32_t device_major, device_minor;
-  bool readable, writable, executable, shared;
-  bool deleted;      // " (deleted)" stood behind the path
-  std::string path;  // as the target's mount namespace sees it; "[vdso]", "[stack]", "" for anonymous
+  std::uint64_t start = 0, end = 0;  // [start, end) in the target
+  std::uint64_t file_offset = 0;
+  std::uint64_t inode = 0;
+  std::uint32_t device_major = 0, device_minor = 0;
+  bool readable = false, writable = false, executable = false, shared = false;
+  bool deleted = false;  // " (deleted)" stood behind the path
+  std::string path;      // as the target's mount namespace sees it; "[vdso]", "[stack]", "" for anonymous
 
   bool is_file() const { return inode != 0; }
   // Names the device in one number; with the inode, the file.

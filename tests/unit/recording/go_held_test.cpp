@@ -11,7 +11,8 @@ namespace {
 
 GoHeld sample_held() {
   GoHeld held{7'000'000'000, 1, TimerReport{}, ContextReport{}};
-  GoTimerGroup& ticker = held.timers->groups.emplace_back();
+  held.timers->groups.resize(2);
+  GoTimerGroup& ticker = held.timers->groups[0];
   ticker.kind = GoTimerKind::kChannel;
   ticker.callback = "time.sendTime";
   ticker.period_ns = 1'000'000;
@@ -23,13 +24,14 @@ GoHeld sample_held() {
   ticker.waited_for = true;
   ticker.not_taken = 2;
   ticker.useless = 40;
-  held.timers->groups.emplace_back().function = {"main.onExpiry", "/src/expiry.go", 1, false, false};
+  held.timers->groups[1].function = {"main.onExpiry", "/src/expiry.go", 1, false, false};
   held.timers->pending = 75;
   held.timers->torn = 1;
   held.timers->useless_tickers = 40;
   held.timers->useless_timers = 3;
   held.timers->makers = {{{{"main.make", "/src/make.go", 5, false, false}}, 1 << 20}};
-  GoContextGroup& lost = held.contexts->groups.emplace_back();
+  held.contexts->groups.resize(2);
+  GoContextGroup& lost = held.contexts->groups[0];
   lost.kind = GoContextKind::kDeadline;
   lost.parents = "deadline < background";
   lost.has_parent = true;
@@ -41,7 +43,6 @@ GoHeld sample_held() {
   lost.calls = ticker.calls;
   lost.creator = ticker.creator;
   lost.lost = 100;
-  held.contexts->groups.emplace_back();
   held.contexts->alive = 202;
   held.contexts->lost = 170;
   return held;
