@@ -7,6 +7,7 @@
 
 #include "ui/escape.h"
 #include "ui/text_width.h"
+#include "ui/wrappers.h"
 #include "userspace/views/frames.h"
 
 namespace dwell {
@@ -40,17 +41,15 @@ std::string short_function(const ReportFrame& frame) {
 }
 
 // What a reader takes for the call site itself: "Cache::insert (cache.h:41)".
-std::string site_of(const std::vector<ReportFrame>& stack) {
-  if (stack.empty()) return "[unknown]";
-  const ReportFrame& asks = stack[asking_frame(stack)];
-  return short_function(asks) + at_line(asks);
+std::string site_of(const std::vector<ReportFrame>& stack, std::size_t asks) {
+  return stack.empty() ? "[unknown]" : short_function(stack[asks]) + at_line(stack[asks]);
 }
 
-std::string chain(const std::vector<ReportFrame>& stack, const std::string& before, std::size_t columns) {
+std::string chain(const std::vector<ReportFrame>& stack, std::size_t asks, const std::string& before, std::size_t columns) {
   constexpr std::size_t kFewestColumnsForAName = 12, kNames = 4;
   std::size_t room = columns ? columns : kNoLimit;
-  std::string line = cut_middle(before + site_of(stack), room);
-  std::size_t first = stack.empty() ? 0 : asking_frame(stack) + 1;
+  std::string line = cut_middle(before + site_of(stack, asks), room);
+  std::size_t first = stack.empty() ? 0 : asks + 1;
   std::size_t end = columns ? stack.size() : std::min(stack.size(), first + kNames - 1);
   for (std::size_t i = first; i < end; ++i) {
     std::size_t used = display_width(line) + display_width(kArrow);
@@ -82,32 +81,42 @@ std::size_t asking_frame(const std::vector<ReportFrame>& stack) {
 }
 
 std::string call_site_line(const std::vector<ReportFrame>& stack, std::size_t columns) {
-  return chain(stack, "", columns);
+  return chain(stack, stack.empty() ? 0 : asking_frame(stack), "", columns);
 }
 
-void CallSiteNames::add(const std::vector<ReportFrame>& stack) { ++times_[site_of(stack)]; }
+std::size_t CallSiteNames::asks(const std::vector<ReportFrame>& stack) const {
+  if (stack.empty()) return 0;
+  return wrappers_ ? wrappers_->site_frame(stack) : asking_frame(stack);
+}
+
+void CallSiteNames::add(const std::vector<ReportFrame>& stack) { ++times_[site_of(stack, asks(stack))]; }
 
 std::string CallSiteNames::line(const std::vector<ReportFrame>& stack, std::size_t columns) const {
-  std::string site = site_of(stack);
-  std::size_t asks = stack.empty() ? 0 : asking_frame(stack);
+  std::size_t at = asks(stack);
+  std::string site = site_of(stack, at);
   auto times = times_.find(site);
-  if (asks == 0 || !is_library_internal(stack[asks - 1]) || times == times_.end() || times->second < 2)
-    return call_site_line(stack, columns);
-  std::string called = short_function(stack[asks - 1]) + std::string(kArrow);
+  if (at == 0 || !is_library_internal(stack[at - 1]) || times == times_.end() || times->second < 2) return chain(stack, at, "", columns);
+  std::string called = short_function(stack[at - 1]) + std::string(kArrow);
   if (called.starts_with("std::")) called.erase(0, 5);
   bool fits = columns == 0 || display_width(called) + display_width(site) <= columns;
-  return chain(stack, fits ? called : "", columns);
+  return chain(stack, at, fits ? called : "", columns);
 }
 
 std::string stack_lines(const std::vector<ReportFrame>& stack, const std::string& incomplete,
                         std::size_t max_frames, const TextStyle& style) {
+  return stack_lines(stack, incomplete, max_frames, style, {stack.empty() ? 0 : asking_frame(stack), false});
+}
+
+std::string stack_lines(const std::vector<ReportFrame>& stack, const std::string& incomplete,
+                        std::size_t max_frames, const TextStyle& style, const StackLook& look) {
   constexpr std::size_t kIndent = 6, kWhereColumns = 44;
   const std::string indent(kIndent, ' ');
   std::string result;
   if (stack.empty())
     return indent + style.paint(Paint::kWarning, "no stack is known for these blocks") + "\n";
-  std::size_t asks = asking_frame(stack);
-  for (std::size_t i = 0; i < stack.size() && i < max_frames; ++i) {
+  std::size_t asks = look.asks, first = look.folded && asks > 1 ? asks : 0;
+  if (first) result += indent + style.paint(Paint::kDim, fmt::format("+{} library frames", first)) + "\n";
+  for (std::size_t i = first; i < stack.size() && i - first < max_frames; ++i) {
     const ReportFrame& frame = stack[i];
     std::string tail =
         where_text(frame, style.columns ? std::min(kWhereColumns, style.columns / 2) : kNoLimit);
@@ -122,9 +131,9 @@ std::string stack_lines(const std::vector<ReportFrame>& stack, const std::string
     if (!tail.empty()) result += "  " + style.paint(Paint::kDim, tail);
     result += '\n';
   }
-  if (stack.size() > max_frames) {
+  if (stack.size() - first > max_frames) {
     result +=
-        indent + style.paint(Paint::kDim, fmt::format("… {} more frames", stack.size() - max_frames)) + "\n";
+        indent + style.paint(Paint::kDim, fmt::format("… {} more frames", stack.size() - first - max_frames)) + "\n";
   }
   if (!incomplete.empty()) {
     result += style.paragraph(Paint::kWarning, indent + "… cut off: " + printable(incomplete), kIndent + 2);

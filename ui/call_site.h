@@ -26,17 +26,31 @@ std::string call_site_line(const std::vector<ReportFrame>& stack, std::size_t co
 // The same for the rows of one table. Where rows would read the same, because one line of code asks for
 // memory in several ways, each begins with what that line called: "map::operator[] ← Cache::insert
 // (cache.h:41)".
+class Wrappers;
+
 class CallSiteNames {
  public:
+  // `wrappers`: that are passed over; they outlive the names.
+  explicit CallSiteNames(const Wrappers* wrappers = nullptr) : wrappers_(wrappers) {}
   void add(const std::vector<ReportFrame>& stack);
   std::string line(const std::vector<ReportFrame>& stack, std::size_t columns) const;
 
  private:
+  std::size_t asks(const std::vector<ReportFrame>& stack) const;
+  const Wrappers* wrappers_;
   std::map<std::string, int> times_;
+};
+
+// Which of a stack's frames stands out, and whether those before it are one line ("+7 library frames").
+struct StackLook {
+  std::size_t asks = 0;
+  bool folded = false;
 };
 
 // One line a frame, leaf first, inlined ones marked, and why it ends if it was cut. At most `max_frames`.
 std::string stack_lines(const std::vector<ReportFrame>& stack, const std::string& incomplete,
                         std::size_t max_frames, const TextStyle& style);
+std::string stack_lines(const std::vector<ReportFrame>& stack, const std::string& incomplete,
+                        std::size_t max_frames, const TextStyle& style, const StackLook& look);
 
 }  // namespace dwell

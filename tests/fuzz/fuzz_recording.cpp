@@ -19,6 +19,7 @@
 #include "userspace/go/heap/allocs_report.h"
 #include "userspace/go/contexts/made_report.h"
 #include "userspace/go/waits/parks_report.h"
+#include "userspace/memory/balance_text.h"
 #include "userspace/memory/report.h"
 #include "userspace/threads/report.h"
 #include "userspace/threads/sites.h"
@@ -32,6 +33,12 @@ void look_at(const Recording& recording) {
   for (SortKey sort : {SortKey::kRetained, SortKey::kAge})
     for (GroupBy group : {GroupBy::kStack, GroupBy::kFunction, GroupBy::kModule})
       if (!memory_report(recording, {}, sort, group)) std::abort();
+  for (const ProcessBalance& balance : memory_report(recording, {})->balances) {
+    balance_sentence(balance, "");
+    balance_notes(balance, "");
+    process_curve(balance, {});
+    balance_json(balance);
+  }
   MemoryFilter filter;
   filter.from_ns = 1;
   filter.site = "a|main";

@@ -38,6 +38,29 @@ Result<void> write_threads(RecordingWriter& writer, StackId stack) {
   return ok ? write_thread_look(writer, look) : ok;
 }
 
+// Memory of a process as a whole: samples in two chunks, an account at each end, limits.
+Result<void> write_process_memory(RecordingWriter& writer) {
+  std::vector<MemorySample> samples;
+  for (std::uint64_t i = 0; i < 32; ++i) samples.push_back({i * kSecond / 4, (i + 3) << 20, 1 << 20, 8192, 0, 1 << 30, 1 << 25, 1 << 26, 1 << 30});
+  Result<void> ok = writer.append(kChunkMemoryUsage, encode_samples(0, std::span(samples).first(16)));
+  if (ok) ok = writer.append(kChunkMemoryUsage, encode_samples(0, std::span(samples).subspan(16)));
+  ProcessAccount account;
+  account.time_ns = 1;
+  account.known = account.walked = true;
+  account.allocators = "glibc 2.36";
+  account.resident = 4096 * 30;
+  account.parts = {4096 * 20, 4096 * 4, 4096, 0, 0, 0, 4096 * 5, 0, 0, 0, 0};
+  account.live_blocks = 70;
+  account.live_bytes = 4096 * 20;
+  if (ok) ok = writer.append(kChunkProcessAccount, encode_account(0, AccountMoment::kFirst, account));
+  account.time_ns = 8 * kSecond;
+  account.why = "the heap of libjemalloc.so.2 could not be read";
+  account.parts[10] = -4096;
+  if (ok) ok = writer.append(kChunkProcessAccount, encode_account(0, AccountMoment::kLast, account));
+  std::vector<ProcessLimit> limits = {{LimitKind::kGroup, "/shop", 1 << 30, 1 << 29, 1, 2, 3}, {LimitKind::kMachine, "", 1 << 30, 1 << 20, 0, 0, 0}};
+  return ok ? writer.append(kChunkLimits, encode_limits(0, limits)) : ok;
+}
+
 Result<void> write_clocks(RecordingWriter& writer, StackId first, StackId second) {
   ClockLook look;
   look.time_ns = look.duration_ns = kSecond;
@@ -84,6 +107,7 @@ Result<void> record(const std::string& path, std::uint64_t sample_period) {
   if (ok) ok = writer->write_cost({kSecond, 10, 20, 30, 40, 50});
   if (ok) ok = writer->write_note({kSecond, "note"});
   if (ok) ok = write_live_blocks(*writer, {8 * kSecond, ledger.live_blocks()}, ledger.series());
+  if (ok) ok = write_process_memory(*writer);
   if (ok) ok = write_threads(*writer, main_stack);
   if (ok) ok = write_clocks(*writer, main_stack, jit_stack);
   std::vector<LocationSymbol> symbols = {{{{"malloc", "", "", 0}}},

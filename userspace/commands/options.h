@@ -43,6 +43,7 @@ struct ReportCommand {
   GroupBy group = GroupBy::kStack;
   std::size_t sites = 20;
   std::size_t stacks = 5;
+  bool raw = false;  // all frames
   bool json = false;
   bool pager = true;
 };

@@ -9,9 +9,10 @@
 #include "ui/escape.h"
 #include "ui/live_line.h"
 #include "userspace/memory/subject.h"
-#include "userspace/memory/text.h"
+#include "userspace/memory/summary_text.h"
 #include "ui/text_style.h"
 #include "userspace/base/memory_limit.h"
+#include "userspace/base/text.h"
 #include "userspace/kernel/bpf_log.h"
 #include "userspace/collect/trace_core.h"
 #include "userspace/commands/commands.h"
@@ -63,22 +64,47 @@ Result<void> print_summary_if_memory_allows(const std::string& path, const Choic
   return write_summary(fd, fmt::format("Saved {}. On a machine with more memory: dwell report {}\n", printable(path), printable(path)));
 }
 
+// What was asked for by name is told in full.
+std::string sections_asked_for(const Recording& recording, const Choice& follows, const SectionStyle& how) {
+  std::string text;
+  for (const Subject& subject : subjects()) {
+    auto chosen = follows.find(subject.name);
+    if (chosen == follows.end() || !chosen->second.by_name) continue;
+    for (auto section : {subject.before, subject.behind})
+      if (section) text += section(recording, how, peers());
+  }
+  return text;
+}
+
+std::vector<std::string> last_lines(const std::string& path, const Recording& recording, const Choice& follows, const TextStyle& style) {
+  std::vector<std::string> lines;
+  if (std::string left_out = list_left_out(subjects(), follows, recording); !left_out.empty()) {
+    std::string paragraph = style.paragraph(Paint::kDim, "Not recorded: " + left_out + ".");
+    for (std::string_view line : split(paragraph, '\n'))
+      if (!line.empty()) lines.emplace_back(line);
+  }
+  std::string name = printable(path), stem = name.ends_with(".dwell") ? name.substr(0, name.size() - 6) : name;
+  lines.push_back(fmt::format("Saved {} ({}). Next:", name, human_bytes(static_cast<double>(recording.file_bytes))));
+  lines.push_back(fmt::format("  dwell report {}", name));
+  lines.push_back(fmt::format("  dwell export {} -o {}.html", name, stem));
+  return lines;
+}
+
 Result<void> print_summary(const std::string& path, const Choice& follows, int fd) {
   Result<Recording> recording = read_recording(path);
   if (!recording) return recording.error();
   Result<MemoryReport> report = memory_report(*recording, {});
   if (!report) return report.error();
   SectionStyle how{text_style_of(fd), kSummarySites, kSummaryStacks};
-  std::string text = memory_text(*report, {.style = how.style,
-                                           .sites = how.sites,
-                                           .stacks = how.stacks,
-                                           .sections = text_behind(*recording, {how.style, kSummaryOthers, 0}),
-                                           .first = text_before(*recording, how),
-                                           .followed = follows_memory(*recording)});
-  if (std::string left_out = list_left_out(subjects(), follows, *recording); !left_out.empty())
-    text += how.style.paragraph(Paint::kDim, "Not recorded: " + left_out + ".");
-  std::string name = printable(path), stem = name.ends_with(".dwell") ? name.substr(0, name.size() - 6) : name;
-  text += fmt::format("\nSaved {}. Next:\n  dwell report {}\n  dwell export {} -o {}.svg   (flame graph)\n", name, name, name, stem);
+  std::vector<std::string> end = last_lines(path, *recording, follows, how.style);
+  std::string asked = sections_asked_for(*recording, follows, {how.style, kSummaryOthers, 0});
+  SummaryTextOptions options{.style = how.style, .others = sentences_of(*recording), .followed = follows_memory(*recording)};
+  if (asked.empty()) options.end = end;
+  std::string text = summary_text(*report, options);
+  if (!asked.empty()) {
+    text += asked + "\n";
+    for (const std::string& line : end) text += line + "\n";
+  }
   return write_summary(fd, text);
 }
 

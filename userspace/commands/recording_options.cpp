@@ -21,6 +21,7 @@ void declare_report(CLI::App& app, ReportCommand& command) {
       ->type_name("BY");
   add_count(app, "-n,--sites", command.sites, "how many call sites to show (default: 20)");
   add_count(app, "--stacks", command.stacks, "how many of them with their stack (default: 5)");
+  app.add_flag("--raw", command.raw, "show all frames, those of allocators, libraries and wrappers too");
   app.add_option("--only", command.only, "everything that the recording has of one subject: " + subject_names())->type_name("SUBJECT");
   add_view(app, command.view, "everything, by subject");
   app.add_flag("--json", command.json, "everything, as JSON: docs/report-json.md, docs/clocks.md");

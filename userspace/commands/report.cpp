@@ -53,6 +53,8 @@ Result<Exit> report_memory(const ReportCommand& command, const Recording& record
     sink(memory_text(*report, {.style = how.style,
                                .sites = how.sites,
                                .stacks = how.stacks,
+                               .raw = command.raw,
+                               .others = with_others ? sentences_of(recording) : std::vector<std::string>(),
                                .sections = with_others ? text_behind(recording, how) : "",
                                .first = with_others ? text_before(recording, how) : "",
                                .followed = follows_memory(recording)}));

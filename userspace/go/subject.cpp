@@ -2,6 +2,7 @@
 #include "userspace/go/subject.h"
 
 #include "ui/words.h"
+#include "userspace/base/text.h"
 #include "userspace/go/codec.h"
 #include "userspace/go/contexts/made_report.h"
 #include "userspace/go/contexts/made_text.h"
@@ -67,6 +68,19 @@ std::string before(const Recording& recording, const SectionStyle& how, const Pe
   return text;
 }
 
+// The first paragraph of the section, of the first process that has one.
+std::vector<std::string> sentences(const Recording& recording, const Peers& peers) {
+  constexpr std::size_t kMost = 3;
+  std::vector<std::string> all;
+  if (recording.processes.size() > 1) return all;
+  std::string text = before(recording, {.style = {}, .sites = 0, .stacks = 0}, peers);
+  for (std::string_view line : split(text, '\n')) {
+    if (line.empty() || all.size() == kMost) break;
+    all.emplace_back(line);
+  }
+  return all;
+}
+
 std::string behind(const Recording& recording, const SectionStyle& how, const Peers&) {
   std::string text;
   if (go_of(recording).allocs) text += go_allocs_text(go_allocs_report(recording), how.style, how.sites);
@@ -124,6 +138,7 @@ Subject go_subject() {
   subject.look = go_look_command();
   subject.before = before;
   subject.behind = behind;
+  subject.sentences = sentences;
   subject.json = add_json;
   subject.has_look = has_look;
   subject.look_text = look_text;

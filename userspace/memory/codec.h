@@ -10,6 +10,7 @@
 #include "userspace/base/cursor.h"
 #include "userspace/base/result.h"
 #include "userspace/memory/part.h"
+#include "userspace/memory/memory_usage_codec.h"
 #include "userspace/recording/chunks.h"
 #include "userspace/recording/codec.h"
 #include "userspace/recording/writer.h"
@@ -37,7 +38,9 @@ std::string decode_tick(Cursor& in, Recording& out);
 std::string encode_live(std::uint64_t time_ns, std::size_t total, std::size_t first, std::span<const LiveBlock> blocks);
 std::string decode_live(Cursor& in, Recording& out);
 
-inline constexpr std::array kMemoryChunks = {ChunkReader{kChunkSeries, decode_series},
-                                             ChunkReader{kChunkTick, decode_tick}, ChunkReader{kChunkLive, decode_live}};
+inline constexpr std::array kMemoryChunks = {
+    ChunkReader{kChunkSeries, decode_series},          ChunkReader{kChunkTick, decode_tick},
+    ChunkReader{kChunkLive, decode_live},              ChunkReader{kChunkMemoryUsage, decode_samples},
+    ChunkReader{kChunkProcessAccount, decode_account}, ChunkReader{kChunkLimits, decode_limits}};
 
 }  // namespace dwell

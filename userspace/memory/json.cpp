@@ -6,6 +6,7 @@
 #include "ui/escape.h"
 #include "ui/json_parts.h"
 #include "ui/json_stream.h"
+#include "userspace/memory/balance_text.h"
 
 namespace dwell {
 namespace {
@@ -41,11 +42,17 @@ Json figures_json(const MemoryFigures& f) {
           {"dropped_blocks", number(f.dropped_blocks)}};
 }
 
+Json older_json(const std::optional<OlderFrees>& older) {
+  if (!older) return nullptr;
+  return {{"frees", older->frees}, {"live_bytes_change", optional_number(older->live_change)}, {"level", older->level}};
+}
+
 Json kind_json(const KindReport& kind) {
   return {{"process", kind.process},
           {"kind", name_of(kind.kind)},
           {"peak_time_ns", kind.peak_time_ns},
           {"growth", {{"shape", name_of(kind.growth.shape)}, {"level_ns", kind.growth.level_ns}}},
+          {"older_frees", older_json(kind.older)},
           {"figures", figures_json(kind.figures)}};
 }
 
@@ -145,6 +152,7 @@ void write_memory_json(const MemoryReport& report, const Json& more, const TextS
   json.member("notes", list(report.notes, text_json));
   json.member("events", number(report.events));
   json.member("totals", list(report.totals, kind_json));
+  json.member("process_memory", list(report.balances, balance_json));
   json.member("sorted_by", name_of(report.sort));
   json.list("sites", report.sites, site_json);
   json.member("left_out", list(report.left_out, kind_json));

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "userspace/memory/memory_usage.h"
 #include "userspace/memory/tick.h"
 #include "userspace/recording/model.h"
 
@@ -20,6 +21,7 @@ struct MemoryPart {
   std::vector<Series> series;
   std::vector<MemoryTick> ticks;
   LiveSet live;        // the last one that was written: the end, or a checkpoint
+  std::vector<MemoryUsage> processes;  // by slot; shorter where nothing is known of the others
   LiveSet unfinished;  // while it is read: one whose last chunk has not come yet
 };
 

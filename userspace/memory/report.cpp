@@ -12,6 +12,7 @@
 #include "userspace/views/frames.h"
 #include "userspace/views/growth.h"
 #include "userspace/memory/notes.h"
+#include "userspace/memory/older_frees.h"
 #include "userspace/memory/selection.h"
 #include "userspace/memory/series_figures.h"
 #include "userspace/memory/sites.h"
@@ -119,8 +120,10 @@ class ReportBuilder {
     if (!selection) return selection.error();
 
     report_sites(*selection);
-    report_totals();
+    report_curves(*selection);
     report_recording(*range);
+    report_totals();
+    forget_growth_of_older();
     report_stacks(*selection);
     return std::move(report_);
   }
@@ -138,6 +141,21 @@ class ReportBuilder {
       report_site(site, row);
     }
     std::ranges::sort(report_.sites, [this](const SiteReport& a, const SiteReport& b) { return before(sort_, a, b); });
+  }
+
+  // Of the sites that come first, whose curves may be drawn.
+  void report_curves(const Selection& selection) {
+    constexpr std::size_t kDrawn = 20;
+    for (std::uint64_t moment_ns : figures_.moments_ns) report_.moments_ns.push_back(moment_ns - std::min(moment_ns, recording_.start_ns()));
+    for (std::size_t i = 0; i < std::min(report_.sites.size(), kDrawn); ++i) {
+      std::vector<double>& curve = report_.sites[i].live_at;
+      for (const std::vector<double>& live : figures_.live_at) {
+        double sum = 0;
+        for (std::uint32_t series : sites_.series_of(report_.sites[i].site))
+          if (selection.chosen[series]) sum += live[series];
+        curve.push_back(sum);
+      }
+    }
   }
 
   Row add_up(std::size_t site, const Selection& selection) {
@@ -263,9 +281,21 @@ class ReportBuilder {
         if (peak.process == account.first && peak.kind == account.second)
           report.peak_time_ns = peak.time_ns > recording_.start_ns() ? peak.time_ns - recording_.start_ns() : 0;
       }
+      report.older = older_frees(report, report_);
+      if (report.older) report.growth = {};
       report_.totals.push_back(std::move(report));
     }
     for (const auto& [account, row] : left_out_) report_.left_out.push_back(kind_report(account, row));
+  }
+
+  // A rate of what stays is no growth where as much of what was there before went away.
+  void forget_growth_of_older() {
+    for (KindReport& total : report_.totals) {
+      if (!total.older || (total.older->live_change && !total.older->level)) continue;
+      total.figures.growth_per_minute.reset();
+      for (SiteReport& site : report_.sites)
+        if (site.kind == total.kind && site.process == total.process) site.figures.growth_per_minute.reset();
+    }
   }
 
   void report_recording(const TickRange& range) {
@@ -283,6 +313,7 @@ class ReportBuilder {
     report_.end_reason = recording_.end.reason;
     for (std::size_t i = range.first; i < range.last; ++i) report_.events += static_cast<double>(memory_of(recording_).ticks[i].events);
     report_.surprises = surprises_in(recording_, range);
+    if (!filter_.thread) report_.balances = process_balances(recording_, range);
     report_.losses = losses_of(recording_, range, mean_freed_size());
     if (recording_.children) report_.children = children_of(*recording_.children);
     report_.sort = sort_;

@@ -13,6 +13,7 @@
 #include "userspace/base/result.h"
 #include "userspace/recording/model.h"
 #include "userspace/views/growth.h"
+#include "userspace/memory/balance.h"
 #include "userspace/memory/view.h"
 #include "userspace/views/report_stack.h"
 #include "userspace/memory/tick.h"
@@ -50,6 +51,14 @@ struct SiteReport {
   std::optional<std::uint64_t> oldest_age_ns, median_age_ns;  // of what is retained, at the end of the range
   std::uint32_t stacks = 1;        // how many different stacks this row adds up
   std::uint32_t site = 0;          // index in the SiteTable of this recording and grouping
+  std::vector<double> live_at = {};  // bytes at moments_ns of the report, of the sites that come first
+};
+
+// Blocks from before the recording were freed in it: what was allocated and stays is then not what the heap grew by.
+struct OlderFrees {
+  std::uint64_t frees = 0;
+  std::optional<double> live_change;  // bytes, of all live blocks; none: the size of what was freed is not known
+  bool level = false;                 // as much was freed as was allocated
 };
 
 struct KindReport {
@@ -58,6 +67,7 @@ struct KindReport {
   MemoryFigures figures;            // equal to the sum over its sites, those left out included
   std::uint64_t peak_time_ns = 0;   // since the start of the recording
   GrowthPattern growth;
+  std::optional<OlderFrees> older = {};  // where they matter
 };
 
 struct LossReport {
@@ -95,11 +105,13 @@ struct MemoryReport {
   std::optional<Tid> thread;             // of that thread alone: then only what is retained is known
   std::vector<Unseen> unseen;            // what all figures leave out: it comes first
   std::vector<std::string> notes;        // what makes the figures uncertain, and what else should be known
+  std::vector<ProcessBalance> balances;  // of the processes as a whole, whoever allocated
   bool ended = true;                     // false: cut off
   std::string end_reason;
   double events = 0;
   std::vector<KindReport> totals;        // by process and kind
   std::vector<SiteReport> sites;         // sorted, filtered
+  std::vector<std::uint64_t> moments_ns; // since the start of the recording
   std::vector<KindReport> left_out;      // by process and kind: what the filters took away, so that sums add up
   std::size_t sites_left_out = 0;
   std::vector<LossReport> losses;

@@ -4,6 +4,7 @@
 #include "userspace/memory/block_sites.h"
 #include "userspace/memory/codec.h"
 #include "userspace/memory/look_part.h"
+#include "userspace/memory/process_tracing.h"
 #include "userspace/memory/tracing.h"
 
 namespace dwell {
@@ -22,7 +23,11 @@ View memory_view(std::string_view sentence) {
 }
 
 std::vector<TracerLoader> tracers(const Chosen& chosen, const RecordOptions&, const Peers&) {
-  return {MemoryTracing::loader({.heap = chosen.has("heap"), .mappings = chosen.has("mappings")})};
+  std::vector<TracerLoader> all;
+  bool by_site = chosen.has("heap") || chosen.has("mappings");
+  if (by_site) all.push_back(MemoryTracing::loader({.heap = chosen.has("heap"), .mappings = chosen.has("mappings")}));
+  if (chosen.has("rss")) all.push_back(ProcessTracing::loader(!by_site));
+  return all;
 }
 
 }  // namespace
@@ -56,7 +61,8 @@ Subject memory_subject() {
                    memory_view<MemoryView::kPeak>("what was retained when memory was highest"),
                    memory_view<MemoryView::kAll>("allocated and retained, as pprof's heap profiles have it")};
   subject.followed = {{"heap", "blocks of malloc, operator new and other allocators, by call site", true},
-                      {"mappings", "memory mapped with mmap, brk and their relatives, by call site", true}};
+                      {"mappings", "memory mapped with mmap, brk and their relatives, by call site", true},
+                      {"rss", "RSS over time, what it consists of at the start and at the end, and its limits", true}};
   subject.tracers = tracers;
   subject.look = memory_look_command();
   subject.block_sites = &recorded_block_sites();

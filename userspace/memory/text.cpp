@@ -7,7 +7,11 @@
 
 #include "ui/call_site.h"
 #include "ui/escape.h"
+#include "userspace/memory/balance_text.h"
+#include "userspace/memory/site_names.h"
+#include "userspace/memory/summary_text.h"
 #include "userspace/memory/trust_text.h"
+#include "userspace/memory/verdict_text.h"
 #include "userspace/memory/words.h"
 #include "ui/text_table.h"
 #include "ui/text_width.h"
@@ -60,10 +64,12 @@ class MemoryTextWriter {
   }
 
   std::string write() {
-    out_ += unseen_text(report_, style_);
+    out_ += summary_text(report_, {.style = style_, .others = options_.others, .followed = options_.followed, .raw = options_.raw}) + "\n";
+    if (report_.unseen.size() > 1) out_ += unseen_text(report_, style_);
     write_header();
-    if (!options_.first.empty()) out_ += options_.first + "\n";
-    write_verdicts();
+    if (!options_.first.empty()) out_ += "\n" + options_.first;
+    if (report_.processes.size() > 1) out_ += "\n", write_verdicts();  // of all of them
+    if (!report_.ended || !report_.notes.empty()) out_ += "\n";
     write_notes();
     write_totals();
     for (const Section& section : sections_) write_sites(section);
@@ -169,85 +175,32 @@ class MemoryTextWriter {
            fmt::format("  sampled: one in every {} allocated, scaled back; ± is one standard error",
                        human_bytes(static_cast<double>(info.sample_period_bytes))));
     }
-    out_ += '\n';
   }
 
-  // The first sentence a reader should see: how much it grew, how surely, and who is behind it.
+  // The first sentences a reader should see: what became of the processes, and then who is behind it.
   void write_verdicts() {
+    for (const ProcessBalance& balance : report_.balances) {
+      std::string of = report_.processes.size() > 1 ? " of " + process_text(report_.processes[balance.process]) : "";
+      bool grew = balance.change() > 0 && !is_level(balance);
+      line(grew ? Paint::kGrew : Paint::kPlain, balance_sentence(balance, of));
+      for (const std::string& note : balance_notes(balance, of)) line(Paint::kPlain, note);
+      if (std::string curve = process_curve(balance, style_); !curve.empty()) out_ += curve + "\n";
+    }
     for (const Section& section : sections_) {
       // Files and reservations take address space, not memory: the totals show them, and that is enough.
       bool is_memory =
           section.total->kind == MemoryKind::kHeap || section.total->kind == MemoryKind::kMapping;
       if (!is_memory && sections_.size() > 1) continue;
-      double net = net_bytes(section.total->figures);
+      double net = section.total->older ? section.total->older->live_change.value_or(0) : net_bytes(section.total->figures);
       Paint paint = net > 0 ? Paint::kGrew : Paint::kShrank;
       line(net == 0 ? Paint::kPlain : paint, verdict(section));
     }
     if (sections_.empty() && options_.first.empty() && options_.followed)
-      line(Paint::kPlain, nothing_seen());
-  }
-
-  // That there was nothing can't be said of what was not looked at.
-  std::string nothing_seen() const {
-    if (!report_.unseen.empty()) return "No allocation was seen.";
-    return report_.losses.empty() ? "No memory was allocated or freed." : "No allocation was seen; some events were lost.";
+      line(Paint::kPlain, nothing_seen(report_));
   }
 
   std::string verdict(const Section& section) const {
-    const MemoryFigures& figures = section.total->figures;
-    double net = net_bytes(figures);
-    std::string name = section_name(section);
-    if (report_.thread)
-      return fmt::format("{}: thread {} retains {} in {}.", name, *report_.thread,
-                         bytes_text(figures.retained_bytes, figures.retained_error),
-                         counted(static_cast<std::size_t>(figures.retained_blocks), "block"));
-    if (net == 0) return fmt::format("{} is as large as it was {} before.", name, human_duration(range_ns()));
-    std::string text = fmt::format("{} {} {} in {}", name, net > 0 ? "grew" : "shrank",
-                                   human_bytes(std::abs(net)), human_duration(range_ns()));
-    text += trend(section);
-    if (net > 0) text += sources(section, net);
-    return text + ".";
-  }
-
-  // A rate only where the growth was steady, and then the one that the rest of the sentence gives.
-  std::string trend(const Section& section) const {
-    const GrowthPattern& growth = section.total->growth;
-    switch (growth.shape) {
-      case GrowthShape::kSteady: {
-        double minutes = static_cast<double>(range_ns()) / 6e10;
-        return fmt::format(", steadily by {} a minute", human_bytes(net_bytes(section.total->figures) / minutes));
-      }
-      case GrowthShape::kLevelled:
-        return fmt::format(", and has been level for the last {}", human_duration(growth.level_ns));
-      case GrowthShape::kBursts:
-        return ", in bursts";
-      case GrowthShape::kUneven:
-        return ", at no steady rate";
-      case GrowthShape::kUnknown:
-      case GrowthShape::kLevel:
-      case GrowthShape::kFell:
-        return "";
-    }
-    return "";
-  }
-
-  std::string sources(const Section& section, double net) const {
-    constexpr std::size_t kFew = 5;
-    constexpr double kMost = 0.9;
-    std::vector<double> growths;
-    double gross = 0;  // what grew, without what shrank meanwhile
-    for (const SiteReport* site : section.sites) growths.push_back(net_bytes(site->figures));
-    for (double growth : growths) gross += std::max(growth, 0.0);
-    gross = std::max(gross, net);
-    std::sort(growths.begin(), growths.end(), std::greater<>());
-    double sum = 0;
-    std::size_t count = 0;
-    while (count < growths.size() && count < kFew && growths[count] > 0 && sum < kMost * gross)
-      sum += growths[count++];
-    if (count == 0) return "";
-    std::string share = sum >= 0.9995 * gross ? "all" : percent(sum, gross);
-    const char* what = gross > 1.0005 * net ? "what grew" : "it";
-    return fmt::format("; {} account{} for {} of {}", counted(count, "call site"), count == 1 ? "s" : "", share, what);
+    return kind_verdict(*section.total, {section_name(section), section.sites, range_ns(), report_.thread});
   }
 
   void write_notes() {
@@ -361,14 +314,13 @@ class MemoryTextWriter {
       return;
     }
     std::size_t shown = section.shown;
-    CallSiteNames names;
-    for (std::size_t i = 0; i < shown; ++i) names.add(section.sites[i]->stack);
+    SiteNames names(report_, {section.sites.begin(), section.sites.begin() + static_cast<std::ptrdiff_t>(shown)}, options_.raw);
     auto fill = [&](std::size_t columns) {
       TextTable table(site_columns());
       for (std::size_t i = 0; i < shown; ++i) {
         const SiteReport& site = *section.sites[i];
         std::vector<TextCell> cells = site_cells(fmt::format("{}", section.first_number + i), site.figures,
-                                                 section, site_name(names, site, columns));
+                                                 section, names.line(site, columns));
         cells[5].text = age_text(site.oldest_age_ns);
         cells[6].text = age_text(site.median_age_ns);
         table.add(std::move(cells));
@@ -402,14 +354,9 @@ class MemoryTextWriter {
                        bytes_text(f.peak_bytes));
   }
 
-  static std::string site_name(const CallSiteNames& names, const SiteReport& site, std::size_t columns) {
-    std::string more = site.stacks > 1 ? fmt::format(" ({} stacks)", grouped(site.stacks)) : "";
-    std::size_t room = columns > more.size() + 1 ? columns - more.size() : columns;
-    return names.line(site.stack, room) + more;
-  }
-
   void write_stacks(const Section& section) {
     std::size_t shown = std::min(options_.stacks, section.shown);
+    SiteNames names(report_, {}, options_.raw);
     for (std::size_t i = 0; i < shown; ++i) {
       const SiteReport& site = *section.sites[i];
       const MemoryFigures& f = site.figures;
@@ -422,7 +369,8 @@ class MemoryTextWriter {
       if (site.oldest_age_ns) text += fmt::format(", oldest {}", age_text(site.oldest_age_ns));
       if (site.median_age_ns) text += fmt::format(", half older than {}", age_text(site.median_age_ns));
       heading(text);
-      out_ += stack_lines(site.stack, site.incomplete, options_.frames, style_);
+      std::vector<ReportFrame> frames = site.stack;
+      out_ += stack_lines(frames, site.incomplete, options_.frames, style_, names.look(frames));
       if (site.folded) line(Paint::kDim, "      (a deep recursion: turns of it are left out)");
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The memory report as text: what it means in a sentence, totals that add up, the call sites, their stacks,
-// and what makes the figures uncertain.
+// The memory report as text: its summary, totals that add up, the call sites, their stacks, and what makes the figures
+// uncertain.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +17,8 @@ struct MemoryTextOptions {
   std::size_t sites = 20;   // rows of each table
   std::size_t stacks = 10;  // rows whose whole stack is printed, of each table; 0 for a summary
   std::size_t frames = 64;  // of a stack
+  bool raw = false;         // all frames, those of allocators, libraries and wrappers too
+  std::vector<std::string> others = {};  // what the summary says of other subjects
   std::string sections = {};  // what other tracers tell, before what all of them missed and cost
   std::string first = {};     // what is said before memory, of a program that is asked about other things first
   bool followed = true;       // false: memory was not recorded, and nothing is said of it

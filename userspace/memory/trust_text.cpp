@@ -135,6 +135,21 @@ std::string recording_cost_text(const MemoryReport& report, const TextStyle& sty
   return text.take();
 }
 
+std::string completeness_line(const MemoryReport& report) {
+  std::uint64_t lost = 0;
+  for (const LossReport& loss : report.losses) lost += loss.count;
+  std::string text = lost                      ? fmt::format("Not complete: {} lost (dwell report tells more)", counted(lost, "event"))
+                     : report.unseen.empty() ? "Complete: no event lost"
+                                             : "Of what is seen, no event was lost";
+  constexpr double kAll = 0.9995;
+  if (report.stacks.allocations > 0)
+    text += report.stacks.complete_share >= kAll ? ", all stacks whole" : fmt::format(", {:.1f} % of stacks whole", 100 * report.stacks.complete_share);
+  text += ".";
+  if (report.cost && report.cost->target_cpu_percent)
+    text += fmt::format(" Overhead {}{:.1f} % of its CPU.", report.cost->bpf_ns ? "" : "at least ", *report.cost->target_cpu_percent);
+  return text;
+}
+
 std::string trust_text(const MemoryReport& report, const TextStyle& style) {
   return losses_text(report, style) + children_text(report, style) + stack_quality_text(report, style) +
          recording_cost_text(report, style);

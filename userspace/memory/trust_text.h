@@ -17,6 +17,8 @@ std::string children_text(const MemoryReport& report, const TextStyle& style);
 // "" if nothing was allocated.
 std::string stack_quality_text(const MemoryReport& report, const TextStyle& style);
 std::string recording_cost_text(const MemoryReport& report, const TextStyle& style);
+// "Complete: no event lost, all stacks whole. Overhead 1.2 % of its CPU."
+std::string completeness_line(const MemoryReport& report);
 // The four of them.
 std::string trust_text(const MemoryReport& report, const TextStyle& style);
 

@@ -82,6 +82,8 @@ struct Subject {
   // What a recording says of it besides memory: before memory's report, and behind it. "": nothing.
   std::string (*before)(const Recording&, const SectionStyle&, const Peers&) = nullptr;
   std::string (*behind)(const Recording&, const SectionStyle&, const Peers&) = nullptr;
+  // What the summary of a recording says of it, a sentence each: what is wrong, or how much there is. At most three.
+  std::vector<std::string> (*sentences)(const Recording&, const Peers&) = nullptr;
   void (*json)(const Recording&, const Peers&, Json& whole) = nullptr;
 
   // A look of its own that was kept reads as it did when it was taken.

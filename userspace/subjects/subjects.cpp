@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "userspace/base/text.h"
 #include "userspace/clocks/subject.h"
@@ -113,6 +114,13 @@ std::string text_before(const Recording& recording, const SectionStyle& how) {
 }
 std::string text_behind(const Recording& recording, const SectionStyle& how) {
   return text_of(&Subject::behind, recording, how);
+}
+
+std::vector<std::string> sentences_of(const Recording& recording) {
+  std::vector<std::string> all;
+  for (const Subject& subject : subjects())
+    if (subject.sentences) std::ranges::move(subject.sentences(recording, peers()), std::back_inserter(all));
+  return all;
 }
 
 const Subject* only_look(const Recording& recording) {

@@ -37,6 +37,7 @@ Result<void> check_range(const Recording& recording, const ViewFilter& filter);
 Result<Profile> profile_of(const View& view, const Recording& recording, const ViewFilter& filter);
 
 // What the subjects say of a recording before memory's report, and behind it.
+std::vector<std::string> sentences_of(const Recording& recording);  // of all subjects, for a summary
 std::string text_before(const Recording& recording, const SectionStyle& how);
 std::string text_behind(const Recording& recording, const SectionStyle& how);
 

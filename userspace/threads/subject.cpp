@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/threads/subject.h"
 
+#include "userspace/base/text.h"
 #include "userspace/threads/blocked.h"
 #include "userspace/threads/blocked_text.h"
 #include "userspace/threads/codec.h"
@@ -41,6 +42,19 @@ std::string behind(const Recording& recording, const SectionStyle& how, const Pe
   return text;
 }
 
+// Each verdict's own sentence: its evidence is in the section.
+std::vector<std::string> sentences(const Recording& recording, const Peers& peers) {
+  constexpr std::size_t kMost = 3;
+  std::vector<std::string> all;
+  Result<ThreadReport> last = thread_report(recording, {}, peers.block_sites);
+  if (!last) return all;
+  std::erase_if(last->verdicts, [](const Verdict& verdict) { return !verdict.is_trouble(); });
+  std::string text = thread_verdicts_text(*last, {});
+  for (std::string_view line : split(text, '\n'))
+    if (!line.empty() && line[0] != ' ' && all.size() < kMost) all.emplace_back(line);
+  return all;
+}
+
 void add_json(const Recording& recording, const Peers&, Json& whole) {
   if (has_sites(recording)) whole["thread_sites"] = thread_sites_json(thread_sites(recording));
   if (has_blocked(recording)) whole["blocked"] = blocked_json(blocked_report(recording));
@@ -77,6 +91,7 @@ Subject threads_subject() {
   subject.tracers = tracers;
   subject.look = threads_look_command();
   subject.behind = behind;
+  subject.sentences = sentences;
   subject.json = add_json;
   subject.has_look = has_look;
   subject.look_text = look_text;

@@ -52,10 +52,11 @@ TEST(Account, AddsUpToRss) {
   EXPECT_EQ(account.of(Part::kFiles).resident, 40 << 10);
   EXPECT_EQ(account.of(Part::kShared).resident, 300 << 10);
   EXPECT_EQ(account.of(Part::kStacks).resident, 12 << 10);
-  EXPECT_EQ(account.of(Part::kUnexplained).resident, (100 + 8) << 10);  // a mapping, and pages of the heap without a block
+  EXPECT_EQ(account.of(Part::kAnonymous).resident, 100 << 10);
+  EXPECT_EQ(account.of(Part::kUnexplained).resident, 8 << 10);  // pages of the heap without a block
   EXPECT_EQ(account.of(Part::kLive).swapped, 16u << 10);
-  ASSERT_EQ(account.unexplained.size(), 1u);
-  EXPECT_EQ(account.unexplained[0].mapping.start, 0x7f0000000000u);
+  ASSERT_EQ(account.mappings.size(), 1u);
+  EXPECT_EQ(account.mappings[0].mapping.start, 0x7f0000000000u);
 }
 
 TEST(StackPointer, StandsBeforeTheLastWord) {

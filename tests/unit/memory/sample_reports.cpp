@@ -77,6 +77,33 @@ void total_up(MemoryReport& report) {
   }
 }
 
+// RSS that rises on a line, in seconds; what it consists of at both ends.
+ProcessBalance server_balance() {
+  ProcessBalance balance;
+  balance.before = static_cast<std::uint64_t>(80 * kMiB);
+  balance.after = static_cast<std::uint64_t>(192 * kMiB);
+  balance.duration_ns = 60 * kSecond;
+  balance.has_parts = true;
+  balance.parts = {{memory::Part::kAnonymous, static_cast<std::int64_t>(64 * kMiB)}, {memory::Part::kLive, static_cast<std::int64_t>(46.5 * kMiB)},
+                   {memory::Part::kFree, static_cast<std::int64_t>(1.25 * kMiB)}, {memory::Part::kMetadata, static_cast<std::int64_t>(0.25 * kMiB)}};
+  balance.live_change = static_cast<std::int64_t>(46.5 * kMiB);
+  for (int i = 0; i <= 60; i += 6) {
+    balance.times_ns.push_back(static_cast<std::uint64_t>(i) * kSecond);
+    balance.resident.push_back((80 + 112.0 * i / 60) * kMiB);
+  }
+  balance.growth = {GrowthShape::kSteady};
+  balance.trend = SteadyTrend{1.87 * kMiB, 1.7 * kMiB, 2 * kMiB, 0};
+  ProcessLimit limit{LimitKind::kGroup, "/system.slice/server.service", static_cast<std::uint64_t>(512 * kMiB), static_cast<std::uint64_t>(200 * kMiB), 0, 0, 0};
+  balance.limits = {limit};
+  balance.time_left = TimeToLimit{limit, 167, 156, 184};
+  balance.account.emplace();
+  balance.account->known = balance.account->walked = true;
+  balance.account->allocators = "glibc 2.36";
+  balance.account->resident = balance.after;
+  balance.account->trimmable = static_cast<std::uint64_t>(12 * kMiB);
+  return balance;
+}
+
 }  // namespace
 
 MemoryReport server_report() {
@@ -115,6 +142,10 @@ MemoryReport server_report() {
   report.cost = CostReport{1.2, 246912, 120'000'000, 12'500'000'000, 90'000'000, 30'000'000};
   report.stacks = {0.9971, {{"no unwind table for the code there", 3}}, 0.004, 1034};
   report.surprises.unknown_frees = 37;
+  report.balances = {server_balance()};
+  for (int i = 1; i <= 12; ++i) report.moments_ns.push_back(static_cast<std::uint64_t>(5 * i) * kSecond);
+  for (SiteReport& one : report.sites)
+    for (int i = 1; i <= 12; ++i) one.live_at.push_back(one.kind == MemoryKind::kMapping ? one.figures.retained_bytes : one.figures.retained_bytes * i / 12);
   return report;
 }
 

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ui/call_site.h"
 
+#include <string>
+
 #include <gtest/gtest.h>
+
+#include "ui/wrappers.h"
 
 namespace dwell {
 namespace {
@@ -68,6 +72,31 @@ TEST(CallSite, WithoutAnythingElseItIsWhoeverCalledTheAllocator) {
       "std::locale::_S_initialize");
   EXPECT_EQ(call_site_line(stack({"malloc"}), 0), "malloc");
   EXPECT_EQ(call_site_line({}, 0), "[unknown]");
+}
+
+TEST(CallSite, WrappersAreToldByTheirShapeAndByName) {
+  Wrappers wrappers;
+  std::vector<ReportFrame> one;
+  for (int i = 0; i < 9; ++i) {
+    std::string caller = "request_" + std::to_string(i);
+    one = stack({"malloc", "zmalloc", "sdsnewlen", caller.c_str(), "call", "main"});
+    wrappers.learn(one);
+  }
+  EXPECT_EQ(wrappers.site_frame(one), 3u);  // zmalloc by name; sdsnewlen has many callers
+  EXPECT_EQ(CallSiteNames(&wrappers).line(one, 0), "request_8 ← call ← main");
+  EXPECT_EQ(wrappers.site_frame(stack({"malloc", "Cache::insert", "main"})), 1u);
+  std::vector<ReportFrame> copied = stack({"malloc", "strdup", "load", "main"});
+  copied[1].module = "/usr/lib/x86_64-linux-gnu/libc.so.6";
+  EXPECT_EQ(wrappers.site_frame(copied), 2u);
+  EXPECT_EQ(wrappers.site_frame(stack({"malloc", "xmalloc", "__libc_start_main"})), 1u);  // nobody else is there
+  EXPECT_EQ(wrappers.site_frame(stack({"malloc", "xmalloc", "main"})), 2u);
+}
+
+TEST(CallSite, LibraryFramesAreOneLineWhereThatIsAsked) {
+  std::vector<ReportFrame> frames = stack({"malloc", "operator new", "std::vector<int>::push_back", "Log::append", "main"});
+  std::string folded = stack_lines(frames, "", 64, {}, {3, true});
+  EXPECT_EQ(folded, "      +3 library frames\n      Log::append\n      main\n");
+  EXPECT_NE(stack_lines(frames, "", 64, {}).find("malloc"), std::string::npos);
 }
 
 TEST(CallSite, TheChainGoesAsFarAsThereIsRoom) {

@@ -117,9 +117,9 @@ class AccountMaker {
     } else {
       add(which, use, left);
     }
-    if (which == Part::kUnexplained && left) {
-      account_.unexplained.push_back(use);
-      account_.unexplained.back().resident = left;
+    if (which == Part::kAnonymous && left) {
+      account_.mappings.push_back(use);
+      account_.mappings.back().resident = left;
     }
   }
 
@@ -130,7 +130,8 @@ class AccountMaker {
     bool behind_data = index > 0 && uses_[index - 1].mapping.end == mapping.start &&
                        uses_[index - 1].mapping.is_file() && uses_[index - 1].mapping.writable;
     if (behind_data && mapping.path.empty()) return Part::kData;
-    return Part::kUnexplained;
+    // The break belongs to the C library's heap. Elsewhere the kernel merges a heap's mapping with one that is beside it.
+    return mapping.path == "[heap]" && !heaps_.empty() ? Part::kUnexplained : Part::kAnonymous;
   }
 
   void add(Part which, const MappingUse& use, std::uint64_t resident) {
@@ -144,9 +145,9 @@ class AccountMaker {
   void close() {
     std::int64_t blocks = part(Part::kLive).resident + part(Part::kFree).resident + part(Part::kMetadata).resident;
     part(Part::kUnexplained).resident += static_cast<std::int64_t>(heap_resident_) - blocks;
-    std::sort(account_.unexplained.begin(), account_.unexplained.end(),
+    std::sort(account_.mappings.begin(), account_.mappings.end(),
               [](const MappingUse& a, const MappingUse& b) { return a.resident > b.resident; });
-    if (account_.unexplained.size() > kNamedMappings) account_.unexplained.resize(kNamedMappings);
+    if (account_.mappings.size() > kNamedMappings) account_.mappings.resize(kNamedMappings);
   }
 
   const std::vector<MappingUse>& uses_;
@@ -159,31 +160,6 @@ class AccountMaker {
 };
 
 }  // namespace
-
-std::string_view name_of(Part part) {
-  switch (part) {
-    case Part::kLive:
-      return "live blocks";
-    case Part::kFree:
-      return "free inside the allocator";
-    case Part::kMetadata:
-      return "allocator metadata";
-    case Part::kStacks:
-      return "thread stacks";
-    case Part::kGenerated:
-      return "generated code";
-    case Part::kData:
-      return "data of modules";
-    case Part::kFiles:
-      return "files and code";
-    case Part::kShared:
-      return "shared memory";
-    case Part::kJavaScript:
-      return "JavaScript heap";
-    default:
-      return "unexplained";
-  }
-}
 
 Account make_account(const std::vector<MappingUse>& uses, const std::vector<AccountedHeap>& heaps,
                      const std::vector<ThreadStack>& stacks, const heap::PageStates& pages, const std::vector<Range>& javascript) {

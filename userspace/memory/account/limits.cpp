@@ -47,21 +47,43 @@ std::vector<MemoryLimit> limits_of_group(std::string_view group, const ReadGroup
     if (!limit || !current) continue;
     std::uint64_t used = number_in(*current).value_or(0);
     std::uint64_t droppable = value_of(read(level + "/memory.stat"), "inactive_file");
-    limits.push_back({level, *limit, used - std::min(used, droppable), value_of(read(level + "/memory.events"), "oom_kill")});
+    std::optional<std::string> events = read(level + "/memory.events");
+    limits.push_back({level, *limit, used - std::min(used, droppable), value_of(events, "oom_kill"), value_of(events, "high"), value_of(events, "max")});
   }
   std::ranges::stable_sort(limits, [](const MemoryLimit& a, const MemoryLimit& b) { return a.share() > b.share(); });
   return limits;
 }
 
+namespace {
+
+std::optional<std::string> read_group_file(const std::string& path) {
+  if (path.find("/../") != std::string::npos) return std::nullopt;  // of a group outside our own namespace
+  Result<std::string> text = read_file(std::string(kRoot) + path);
+  if (!text) return std::nullopt;
+  return *text;
+}
+
+}  // namespace
+
 std::vector<MemoryLimit> memory_limits(pid_t pid) {
   Result<std::string> cgroup = read_file(fmt::format("/proc/{}/cgroup", pid));
   if (!cgroup) return {};
-  return limits_of_group(group_in(*cgroup), [](const std::string& path) -> std::optional<std::string> {
-    if (path.find("/../") != std::string::npos) return std::nullopt;  // of a group outside our own namespace
-    Result<std::string> text = read_file(std::string(kRoot) + path);
-    if (!text) return std::nullopt;
-    return *text;
-  });
+  return limits_of_group(group_in(*cgroup), read_group_file);
+}
+
+std::optional<std::uint64_t> group_memory(const std::string& group) {
+  if (group.size() < 2) return std::nullopt;
+  std::optional<std::string> text = read_group_file(group + "/memory.current");
+  return text ? number_in(*text) : std::nullopt;
+}
+
+std::optional<std::uint64_t> limit_in(std::string_view limits, std::string_view name) {
+  for (std::string_view line : split(limits, '\n')) {
+    if (!line.starts_with(name)) continue;
+    std::vector<std::string_view> words = words_in(line.substr(name.size()));
+    return words.empty() ? std::nullopt : number_in(words[0]);
+  }
+  return std::nullopt;
 }
 
 }  // namespace dwell::memory

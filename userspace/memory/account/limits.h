@@ -19,6 +19,7 @@ struct MemoryLimit {
   std::uint64_t limit = 0;     // bytes: memory.max
   std::uint64_t in_use = 0;    // bytes: memory.current without inactive page cache, which the kernel drops first
   std::uint64_t oom_kills = 0; // memory.events, of the group and all below
+  std::uint64_t high = 0, max = 0;  // the same: how often it was throttled at memory.high, and hit memory.max
   double share() const { return limit ? static_cast<double>(in_use) / static_cast<double>(limit) : 0; }
 };
 
@@ -30,5 +31,10 @@ std::vector<MemoryLimit> limits_of_group(std::string_view group, const ReadGroup
 std::string group_in(std::string_view cgroup);
 
 std::vector<MemoryLimit> memory_limits(pid_t pid);
+// memory.current of the group, in bytes; none: it has no such file, or is outside our own namespace.
+std::optional<std::uint64_t> group_memory(const std::string& group);
+
+// Pure: the soft limit behind a name of /proc/PID/limits ("Max address space"), in bytes; none: unlimited.
+std::optional<std::uint64_t> limit_in(std::string_view limits, std::string_view name);
 
 }  // namespace dwell::memory

@@ -43,7 +43,7 @@ Result<MemoryLook> look_at_memory(const LookOptions& options) {
   if (Result<void> may = ProcessMemory(options.pid).check((*mappings)[0].start); !may) return may.error();
   heap::CarefulReader reader(options.pid, options.max_read_per_s);
   heap::Target target{reader.memory(), reader.pages(), *mappings};
-  Result<heap::FoundHeaps> found = heap::find_heaps_of(options.pid, target, *mappings);
+  Result<heap::FoundHeaps> found = options.walk ? heap::find_heaps_of(options.pid, target, *mappings) : heap::FoundHeaps();
   if (!found) return found.error();
   look.no_heap = found->none;
   look.unread_allocator = found->unread;

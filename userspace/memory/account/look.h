@@ -22,6 +22,7 @@ namespace dwell::memory {
 struct LookOptions {
   pid_t pid = 0;
   std::uint64_t max_read_per_s = std::uint64_t{1} << 30;  // bytes; 0: as fast as it goes
+  bool walk = true;    // false: only what the mappings tell
   bool types = false;  // what is in live blocks: reads their first words, too
 };
 

@@ -57,7 +57,7 @@ class LookText {
     if (!look_.no_heap.empty()) line(Paint::kWarning, "No heap: " + look_.no_heap);
     if (look_.no_heap.empty() && !look_.unread_allocator.empty())
       line(Paint::kWarning, fmt::format("The heap of {} could not be read: it kept changing, or is of a version that dwell does not know. "
-                                        "Its blocks are in \"unexplained\".", printable(look_.unread_allocator)));
+                                        "Its blocks are in \"anonymous mappings\".", printable(look_.unread_allocator)));
   }
 
   void write_account() {
@@ -75,9 +75,9 @@ class LookText {
     table.add({{bytes_text(look_.account.resident)}, {"100.0 %"},
                {look_.account.swapped ? bytes_text(look_.account.swapped) : "-"}, {"RSS"}});
     out_ += table.write(options_.style);
-    for (const MappingUse& use : look_.account.unexplained) {
+    for (const MappingUse& use : look_.account.mappings) {
       if (use.resident < look_.account.resident / 50) break;
-      line(Paint::kDim, fmt::format("    unexplained: {} of {:x}-{:x} {}", bytes_text(use.resident), use.mapping.start,
+      line(Paint::kDim, fmt::format("    anonymous mappings: {} of {:x}-{:x} {}", bytes_text(use.resident), use.mapping.start,
                                     use.mapping.end, printable(use.mapping.path)));
     }
   }
@@ -200,9 +200,11 @@ std::string headline_text(const MemoryLook& look) {
   const Account& account = look.account;
   auto resident = [&](Part part) { return bytes_text(account.of(part).resident); };
   std::string text = fmt::format("RSS {}", bytes_text(account.resident));
-  if (!look.heaps.empty())
+  if (!look.heaps.empty()) {
     text += fmt::format(": {} live blocks, {} free inside the allocator, {} unexplained", resident(Part::kLive), resident(Part::kFree),
                         resident(Part::kUnexplained));
+  if (account.of(Part::kUnexplained).resident < 0) text += " (the process went on while it was read)";
+  }
   if (account.swapped) text += fmt::format("; and {} in swap", bytes_text(account.swapped));
   return text;
 }

@@ -59,7 +59,8 @@ std::optional<std::uint64_t> system_mem_from_bins(const ProcessMemory& memory, s
   for (std::uint64_t offset : {kSystemMem, kSystemMemBefore223}) {
     std::array<std::uint64_t, 2> words{};  // system_mem, max_system_mem
     if (!memory.read(bins + offset, words.data(), sizeof words)) continue;
-    if (words[0] && words[0] % kPageSize == 0 && words[0] <= words[1]) return offset;
+    // In a static program the break does not begin at a page: its thread-local storage was taken from it before.
+    if (words[0] >= kPageSize && words[0] % 16 == 0 && words[0] <= words[1]) return offset;
   }
   return std::nullopt;
 }

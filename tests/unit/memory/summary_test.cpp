@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// A recording on one screen.
+#include "userspace/memory/summary_text.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/unit/memory/sample_reports.h"
+#include "tests/unit/ui/golden.h"
+#include "ui/text_width.h"
+#include "userspace/base/text.h"
+
+namespace dwell {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+SummaryTextOptions screen(std::size_t columns) {
+  return {.style = {.columns = columns},
+          .end = {"Saved server.4242.dwell (12.0 KB). Next:", "  dwell report server.4242.dwell", "  dwell export server.4242.dwell -o server.4242.html"}};
+}
+
+TEST(Summary, FitsAScreen) {
+  expect_golden("summary_80.txt", summary_text(server_report(), screen(80)));
+  expect_golden("summary_140.txt", summary_text(server_report(), screen(140)));
+  expect_golden("summary_troubled.txt", summary_text(troubled_report(), screen(80)));
+}
+
+TEST(Summary, HasAtMostTwentyLinesOfEightyColumns) {
+  MemoryReport troubled = troubled_report();
+  troubled.balances = {server_report().balances[0], server_report().balances[0]};
+  troubled.balances[1].process = 1;
+  for (const MemoryReport& report : {server_report(), troubled, MemoryReport()}) {
+    std::string text = summary_text(report, screen(80));
+    EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 20) << text;
+    for (std::string_view line : split(text, '\n')) EXPECT_LE(display_width(line), 80u) << line;
+  }
+}
+
+TEST(Summary, HasARowLessForEachLineThatSomethingElseTakes) {
+  SummaryTextOptions options = screen(80);
+  options.others = {"Deadlock (certain): 2 threads wait for each other", "2 goroutines can never wake.", "One more thing."};
+  std::string text = summary_text(server_report(), options);
+  EXPECT_THAT(text, HasSubstr("Deadlock (certain)"));
+  EXPECT_LE(std::count(text.begin(), text.end(), '\n'), 20) << text;
+  EXPECT_THAT(text, HasSubstr("arena_grow"));
+  EXPECT_THAT(text, HasSubstr("more call sites"));
+}
+
+TEST(Summary, HasNoRowsOfNothing) {
+  MemoryReport report = server_report();
+  for (SiteReport& site : report.sites) site.figures.retained_bytes = site.figures.retained_blocks = 0;
+  std::string text = summary_text(report, screen(80));
+  EXPECT_THAT(text, HasSubstr("Nothing that was allocated in this time is still in use"));
+  EXPECT_THAT(text, Not(HasSubstr("0 B  ")));
+}
+
+}  // namespace
+}  // namespace dwell

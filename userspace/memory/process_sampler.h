@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads what a recording keeps of a process's memory as a whole, from /proc and the control groups, without a probe.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "userspace/memory/account/limits.h"
+#include "userspace/memory/account/look.h"
+#include "userspace/memory/memory_usage.h"
+
+namespace dwell {
+
+class ProcessSampler {
+ public:
+  explicit ProcessSampler(pid_t pid);
+
+  // None: it has no memory any more. About 50 us: no mapping is looked at.
+  std::optional<MemorySample> sample(std::uint64_t now_ns);
+  std::vector<ProcessLimit> limits() const;
+  // Walks the page tables, and the heap where that is not too large: once at the start and once at the end.
+  ProcessAccount account(std::uint64_t now_ns) const;
+
+ private:
+  pid_t pid_;
+  std::string group_;  // whose use is sampled
+};
+
+// Pure. None: /proc/PID/status of a process that has no memory.
+std::optional<MemorySample> sample_in(std::string_view status);
+// Pure: MemAvailable of /proc/meminfo, in bytes.
+std::uint64_t available_in(std::string_view meminfo);
+ProcessAccount account_of(const memory::MemoryLook& look);
+
+// For how long the next sample is to wait: often at first, and never for more than a hundredth of dwell's time.
+std::uint64_t sample_pause_ns(std::uint64_t age_ns, std::uint64_t sampling_took_ns);
+
+}  // namespace dwell

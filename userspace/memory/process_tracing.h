@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// The memory of each recorded process as a whole, in a recording: no probe, a few files of /proc now and then.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "userspace/memory/process_sampler.h"
+#include "userspace/record/tracer.h"
+
+namespace dwell {
+
+class ProcessTracing : public Tracer {
+ public:
+  // `alone`: nothing else of memory is recorded.
+  static TracerLoader loader(bool alone);
+
+  Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
+  Result<void> mapped(ProcessSlot, const std::vector<Mapping>&, bool) override { return {}; }
+  void begin(std::uint64_t start_ns) override;
+  void end() override;
+  Result<void> require_probes(const ProcessFacts& facts) override;
+  bool is_optional() const override { return true; }
+  void on_process_event(const ProcessNews& news) override;
+  void on_fork(std::uint64_t, ProcessSlot, ProcessSlot) override {}
+  bool decode(const dwell_header&, ProcessSlot, std::span<const std::byte>) override { return false; }
+  bool counts_in_kernel() const override { return false; }
+  Result<void> poll(std::uint64_t now_ns) override;
+  Result<void> write_tick(std::uint64_t now_ns) override;
+  Result<void> write_live(std::uint64_t now_ns) override;
+  std::uint64_t live_count() const override { return 0; }
+  TracerCost cost() override { return {}; }
+  void report_progress(RecordProgress&) const override {}
+  void detach() override { detached_ = true; }
+
+ private:
+  struct Process {
+    ProcessSampler sampler;
+    std::vector<MemorySample> samples;  // not written yet
+    ProcessAccount first = {};          // not written yet
+    std::vector<ProcessLimit> limits = {};  // as they were written last
+    bool ended = false, accounted = false;
+  };
+
+  ProcessTracing(const TracerContext& context, bool alone) : context_(context), alone_(alone) {}
+  void take_samples(std::uint64_t now_ns);
+  Result<void> write_samples(ProcessSlot slot, Process& process);
+  Result<void> write_limits(ProcessSlot slot, Process& process);
+
+  TracerContext context_;
+  bool alone_;
+  std::map<ProcessSlot, Process> processes_;
+  std::uint64_t next_ns_ = 0;  // of the next samples; 0: the recording has not begun
+  bool ending_ = false, detached_ = false;
+};
+
+}  // namespace dwell

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/memory/verdict_text.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "ui/values.h"
+#include "ui/words.h"
+#include "userspace/base/text.h"
+#include "userspace/memory/words.h"
+
+namespace dwell {
+namespace {
+
+// A rate only where the growth was steady, and then the one that the rest of the sentence gives.
+std::string trend_words(const KindReport& total, std::uint64_t range_ns) {
+  switch (total.growth.shape) {
+    case GrowthShape::kSteady: {
+      double minutes = static_cast<double>(range_ns) / 6e10;
+      return fmt::format(", steadily by {} a minute", human_bytes(net_bytes(total.figures) / minutes));
+    }
+    case GrowthShape::kLevelled:
+      return fmt::format(", and has been level for the last {}", human_duration(total.growth.level_ns));
+    case GrowthShape::kBursts:
+      return ", in bursts";
+    case GrowthShape::kUneven:
+      return ", at no steady rate";
+    case GrowthShape::kUnknown:
+    case GrowthShape::kLevel:
+    case GrowthShape::kFell:
+      return "";
+  }
+  return "";
+}
+
+std::string sources_words(const std::vector<const SiteReport*>& sites, double net) {
+  constexpr std::size_t kFew = 5;
+  constexpr double kMost = 0.9;
+  std::vector<double> growths;
+  double gross = 0;  // what grew, without what shrank meanwhile
+  for (const SiteReport* site : sites) growths.push_back(net_bytes(site->figures));
+  for (double growth : growths) gross += std::max(growth, 0.0);
+  gross = std::max(gross, net);
+  std::sort(growths.begin(), growths.end(), std::greater<>());
+  double sum = 0;
+  std::size_t count = 0;
+  while (count < growths.size() && count < kFew && growths[count] > 0 && sum < kMost * gross) sum += growths[count++];
+  if (count == 0) return "";
+  std::string share = sum >= 0.9995 * gross ? "all" : percent(sum, gross);
+  const char* what = gross > 1.0005 * net ? "what grew" : "it";
+  return fmt::format("; {} account{} for {} of {}", counted(count, "call site"), count == 1 ? "s" : "", share, what);
+}
+
+// What was allocated is not what the heap grew by: blocks from before were freed meanwhile.
+std::string with_older_frees(const KindReport& total, const VerdictScope& scope) {
+  const OlderFrees& older = *total.older;
+  double net = net_bytes(total.figures);
+  std::string in = human_duration(scope.range_ns);
+  std::string kept = fmt::format("{} of what was allocated in {} is still in use", human_bytes(std::max(net, 0.0)), in);
+  if (!older.live_change)
+    return fmt::format("{}: {}; {} older blocks were freed, of unknown size, so it is not known whether the heap grew.", scope.name, kept,
+                       count_text(static_cast<double>(older.frees)));
+  std::string gone = fmt::format("older blocks of about {} were freed", human_bytes(std::max(net - *older.live_change, 0.0)));
+  if (older.level) return fmt::format("{} is level: {}, and {}.", scope.name, kept, gone);
+  return fmt::format("{} {} {} in {}: {}, and {}.", scope.name, *older.live_change > 0 ? "grew" : "shrank",
+                     human_bytes(std::abs(*older.live_change)), in, kept, gone);
+}
+
+}  // namespace
+
+std::string kind_verdict(const KindReport& total, const VerdictScope& scope) {
+  const MemoryFigures& figures = total.figures;
+  double net = net_bytes(figures);
+  if (scope.thread)
+    return fmt::format("{}: thread {} retains {} in {}.", scope.name, *scope.thread, bytes_text(figures.retained_bytes, figures.retained_error),
+                       counted(static_cast<std::size_t>(figures.retained_blocks), "block"));
+  if (total.older) return with_older_frees(total, scope);
+  if (net == 0) return fmt::format("{} is as large as it was {} before.", scope.name, human_duration(scope.range_ns));
+  std::string text = fmt::format("{} {} {} in {}", scope.name, net > 0 ? "grew" : "shrank", human_bytes(std::abs(net)), human_duration(scope.range_ns));
+  text += trend_words(total, scope.range_ns);
+  if (net > 0) text += sources_words(scope.sites, net);
+  return text + ".";
+}
+
+std::string nothing_seen(const MemoryReport& report) {
+  if (!report.unseen.empty()) return "No allocation was seen.";
+  return report.losses.empty() ? "No memory was allocated or freed." : "No allocation was seen; some events were lost.";
+}
+
+}  // namespace dwell
