@@ -14,12 +14,6 @@
 namespace dwell {
 namespace {
 
-Findings descriptors_of(pid_t pid, const Result<OpenFiles>& before) {
-  Result<OpenFiles> now = read_open_files(pid);
-  if (!before || !now) return {"", "descriptors: " + (before ? now.error().what : before.error().what), {}};
-  return findings_of(pid, *before, *now);
-}
-
 Result<Overview> look_at_everything(pid_t pid, const std::string& command_line) {
   std::uint64_t began_ns = monotonic_ns();
   Result<ProcessFacts> process = read_process(pid);
@@ -28,7 +22,6 @@ Result<Overview> look_at_everything(pid_t pid, const std::string& command_line) 
   overview.process = *process;
   overview.running_ns = process_age_ns(pid);
   overview.children = children_of(pid);
-  Result<OpenFiles> files = read_open_files(pid);
   LookRequest request;
   request.pid = pid;
   request.command_line = command_line;
@@ -38,7 +31,6 @@ Result<Overview> look_at_everything(pid_t pid, const std::string& command_line) 
     std::optional<Findings> found = subject.look.findings(request);
     if (found) overview.subjects.push_back({std::string(subject.name), std::move(*found)});
   }
-  overview.subjects.push_back({"descriptors", descriptors_of(pid, files)});
   if (process_has_ended(pid)) return Error{fmt::format("look at PID {}: it ended meanwhile", pid), "", Exit::kNoTarget};
   overview.took_ns = monotonic_ns() - began_ns;
   return overview;

@@ -4,7 +4,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <iterator>
 
 #include "ui/escape.h"
 #include "ui/values.h"
@@ -13,31 +12,6 @@
 
 namespace dwell {
 namespace {
-
-constexpr double kNearlyAll = 0.8;
-constexpr std::size_t kPileUp = 10;  // sockets that a program still has to close
-
-std::optional<Finding> near_the_limit(pid_t pid, const OpenFiles& files) {
-  if (!files.limit || static_cast<double>(files.open) < kNearlyAll * static_cast<double>(files.limit)) return std::nullopt;
-  Finding finding;
-  finding.weight = FindingWeight::kLimit;
-  finding.headline = fmt::format("{} of {} file descriptors are open", count_text(files.open), count_text(files.limit));
-  finding.evidence.push_back("the limit is RLIMIT_NOFILE; beyond it open, accept and socket fail with EMFILE");
-  finding.command = fmt::format("ls -l /proc/{}/fd", pid);
-  return finding;
-}
-
-std::optional<Finding> left_open(pid_t pid, const OpenFiles& before, const OpenFiles& now) {
-  std::vector<std::uint64_t> stayed;
-  std::ranges::set_intersection(before.left_by_peer, now.left_by_peer, std::back_inserter(stayed));
-  if (stayed.size() < kPileUp) return std::nullopt;
-  Finding finding;
-  finding.weight = FindingWeight::kPileUp;
-  finding.headline = fmt::format("{} TCP connections were closed by the other side and are still open here", count_text(stayed.size()));
-  finding.evidence.push_back("they were in CLOSE_WAIT before and after this look: the program has to close them");
-  finding.command = fmt::format("ss -tanp state close-wait | grep pid={},", pid);
-  return finding;
-}
 
 class OverviewText {
  public:
@@ -111,14 +85,6 @@ std::vector<const Finding*> Overview::findings() const {
 
 bool Overview::proved() const {
   return std::ranges::any_of(findings(), [](const Finding* finding) { return finding->proved; });
-}
-
-Findings findings_of(pid_t pid, const OpenFiles& before, const OpenFiles& now) {
-  Findings result;
-  result.looked_at = fmt::format("{} open{}", count_text(now.open), now.limit ? " of " + count_text(now.limit) : ", no limit");
-  if (std::optional<Finding> full = near_the_limit(pid, now)) result.findings.push_back(*full);
-  if (std::optional<Finding> left = left_open(pid, before, now)) result.findings.push_back(*left);
-  return result;
 }
 
 std::string overview_text(const Overview& overview, const TextStyle& style) { return OverviewText(overview, style).write(); }

@@ -10,7 +10,6 @@
 #include "ui/json_parts.h"
 #include "ui/text_style.h"
 #include "userspace/process/children.h"
-#include "userspace/process/open_files.h"
 #include "userspace/process/process.h"
 #include "userspace/record/findings.h"
 
@@ -31,9 +30,6 @@ struct Overview {
   std::vector<const Finding*> findings() const;  // of all subjects, the gravest first
   bool proved() const;
 };
-
-// Pure. What is wrong with a process's descriptors; `before` and `now` are two readings, with the rest of the look between them.
-Findings findings_of(pid_t pid, const OpenFiles& before, const OpenFiles& now);
 
 std::string overview_text(const Overview& overview, const TextStyle& style);
 Json overview_json(const Overview& overview);  // docs/overview.md is its contract

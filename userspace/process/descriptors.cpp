@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/process/descriptors.h"
 
-#include <arpa/inet.h>
+#include <fcntl.h>
 #include <fmt/core.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
-#include <cstring>
 
 #include "userspace/base/files.h"
 #include "userspace/base/living_thread.h"
@@ -17,33 +16,10 @@
 namespace dwell {
 namespace {
 
-constexpr std::uint64_t kListening = 0x0a;
-
 std::uint64_t number(std::string_view text, int base) {
   std::uint64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value, base);
   return value;
-}
-
-// "0100007F:18EB": each four bytes of the address are a word of this machine.
-std::string endpoint(std::string_view text) {
-  std::size_t colon = text.find(':');
-  if (colon == text.npos || (colon != 8 && colon != 32)) return "?";
-  unsigned char bytes[16] = {};
-  for (std::size_t i = 0; i < colon / 8; ++i) {
-    std::uint32_t word = static_cast<std::uint32_t>(number(text.substr(i * 8, 8), 16));
-    std::memcpy(bytes + i * 4, &word, 4);
-  }
-  std::uint64_t port = number(text.substr(colon + 1), 16);
-  char address[INET6_ADDRSTRLEN] = {};
-  static constexpr unsigned char kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-  bool mapped = colon == 32 && std::memcmp(bytes, kMapped, sizeof kMapped) == 0;
-  if (colon == 8 || mapped) {
-    ::inet_ntop(AF_INET, bytes + (mapped ? 12 : 0), address, sizeof address);
-    return fmt::format("{}:{}", address, port);
-  }
-  ::inet_ntop(AF_INET6, bytes, address, sizeof address);
-  return fmt::format("[{}]:{}", address, port);
 }
 
 std::uint64_t inode_in(std::string_view link) {  // "socket:[1234]"
@@ -53,45 +29,19 @@ std::uint64_t inode_in(std::string_view link) {  // "socket:[1234]"
 
 }  // namespace
 
-SocketLine parse_inet_socket(std::string_view line, std::string_view protocol) {
-  std::vector<std::string_view> fields = words_in(line);
-  if (fields.size() < 10 || fields[1].find(':') == std::string_view::npos) return {};
-  bool connected = fields[2].size() > 5 && fields[2].substr(fields[2].size() - 4) != "0000";
-  SocketLine socket;
-  socket.inode = number(fields[9], 10);
-  if (connected)
-    socket.words = "to " + endpoint(fields[2]);
-  else if (number(fields[3], 16) == kListening)
-    socket.words = "listening at " + endpoint(fields[1]);
-  else
-    socket.words = fmt::format("({} at {})", protocol, endpoint(fields[1]));
-  return socket;
-}
-
-void Descriptors::read_sockets() {
-  sockets_read_ = true;
-  for (const char* protocol : {"tcp", "tcp6", "udp", "udp6"}) {
-    Result<std::string> table = read_file(fmt::format("/proc/{}/net/{}", living_thread(pid_), protocol));
-    if (!table) continue;
-    for (std::string_view line : split(*table, '\n')) {
-      SocketLine socket = parse_inet_socket(line, std::string_view(protocol).substr(0, 3));
-      if (socket.inode) sockets_[socket.inode] = socket.words;
-    }
-  }
-  Result<std::string> table = read_file(fmt::format("/proc/{}/net/unix", living_thread(pid_)));
-  if (!table) return;
-  for (std::string_view line : split(*table, '\n')) {
-    std::vector<std::string_view> fields = words_in(line);
-    if (fields.size() >= 8 && !fields[7].empty())
-      sockets_[number(fields[6], 10)] = fmt::format("at {}", fields[7]);
-  }
+std::string socket_words(const Socket& socket) {
+  if (socket.listening) return "listening at " + socket.local;
+  if (!socket.peer.empty()) return "to " + socket.peer;
+  if (socket.local.empty()) return "";
+  if (socket.protocol.starts_with("UNIX")) return "at " + socket.local;
+  return fmt::format("({} at {})", socket.protocol, socket.local);
 }
 
 std::string Descriptors::describe_socket(int fd, std::uint64_t inode) {
-  if (!sockets_read_) read_sockets();
-  auto socket = sockets_.find(inode);
-  return socket == sockets_.end() ? fmt::format("socket {}", fd)
-                                  : fmt::format("socket {} {}", fd, socket->second);
+  if (!sockets_) sockets_ = SocketTable::read(pid_);
+  const Socket* socket = sockets_->find(inode);
+  std::string words = socket ? socket_words(*socket) : "";
+  return words.empty() ? fmt::format("socket {}", fd) : fmt::format("socket {} {}", fd, words);
 }
 
 std::string Descriptors::not_known() const {
@@ -116,7 +66,21 @@ std::string Descriptors::describe_anew(int fd) {
   }
   if (link.starts_with("/dev/pts/") || link.starts_with("/dev/tty"))
     return fmt::format("terminal {} ({})", fd, link);
-  return fmt::format("file {} ({})", fd, link);
+  std::string path(link), system = file_system(AT_FDCWD, path);
+  return fmt::format("file {} ({}{}{})", fd, path, system.empty() ? "" : ", ", system);
+}
+
+std::string Descriptors::file_system(int folder, const std::string& path) {
+  std::string whole = path;
+  if (!path.starts_with("/")) {
+    char buffer[4096];
+    std::string of = folder < 0 ? fmt::format("/proc/{}/cwd", living_thread(pid_)) : fmt::format("/proc/{}/fd/{}", living_thread(pid_), folder);
+    ssize_t n = ::readlink(of.c_str(), buffer, sizeof buffer);
+    if (n <= 0) return "";
+    whole = std::string(buffer, static_cast<std::size_t>(n)) + "/" + path;
+  }
+  if (!mounts_) mounts_ = mounts_of(pid_);
+  return file_system_words(*mounts_, whole);
 }
 
 std::string Descriptors::describe(int fd) {

@@ -11,6 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "userspace/process/mounts.h"
+#include "userspace/process/sockets.h"
+
 namespace dwell {
 
 class Descriptors {
@@ -20,6 +23,9 @@ class Descriptors {
   std::string describe(int fd);
   // What an epoll descriptor watches; none if the kernel doesn't tell us.
   std::optional<std::vector<int>> watched_by(int epoll_fd) const;
+  // Of a path that the process uses, relative to one of its folders (a descriptor or AT_FDCWD): who else has to answer for its
+  // file system: "on nfs4 from server:/export, mounted at /mnt"; "" if nobody has to.
+  std::string file_system(int folder, const std::string& path);
   // Why some could not be described, "" if all were.
   const std::string& problem() const { return problem_; }
 
@@ -27,24 +33,18 @@ class Descriptors {
   std::string describe_anew(int fd);
   std::string not_known() const;  // after a failed call
   std::string describe_socket(int fd, std::uint64_t inode);
-  void read_sockets();
 
   pid_t pid_;
   std::map<int, std::string> known_;
   std::string problem_;
-  bool sockets_read_ = false;
-  std::map<std::uint64_t, std::string> sockets_;  // what to say of one, by inode
+  std::optional<std::vector<Mount>> mounts_;
+  std::optional<SocketTable> sockets_;  // once one was asked about
 };
 
 // Pure: the descriptors that an epoll descriptor watches, by its file in /proc/PID/fdinfo.
 std::vector<int> parse_watched(std::string_view fdinfo);
 
-// Pure: a line of /proc/PID/net/tcp, tcp6, udp or udp6; `protocol` is put before what listens or is not
-// connected.
-struct SocketLine {
-  std::uint64_t inode = 0;
-  std::string words;  // "to 127.0.0.1:6379", "listening at 0.0.0.0:80"
-};
-SocketLine parse_inet_socket(std::string_view line, std::string_view protocol);
+// Pure: what is said of a socket behind its number: "to 127.0.0.1:6379", "listening at 0.0.0.0:80"; "": nothing is known.
+std::string socket_words(const Socket& socket);
 
 }  // namespace dwell

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// How many descriptors a process has open, of how many that it may, and which of its sockets the other side has closed.
+// OpenFile: one file descriptor of a process: what /proc/PID/fd, fdinfo and the inode say of it.
 #pragma once
 
 #include <sys/types.h>
 
 #include <cstdint>
-#include <set>
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -13,17 +14,71 @@
 
 namespace dwell {
 
-struct OpenFiles {
-  std::uint64_t open = 0;
-  std::uint64_t limit = 0;               // RLIMIT_NOFILE, soft; 0: none
-  std::set<std::uint64_t> left_by_peer;  // inodes of TCP sockets in CLOSE_WAIT: the program has still to close them
+enum class FileKind : std::uint8_t {
+  kFile = 0,
+  kDeleted,  // a file without a name left: its blocks are freed at the last close
+  kMemfd,
+  kSharedMemory,  // of System V
+  kDirectory,
+  kTerminal,
+  kCharacterDevice,
+  kBlockDevice,
+  kSocket,
+  kPipe,
+  kFifo,
+  kMessageQueue,
+  kEventfd,
+  kEpoll,
+  kInotify,
+  kFanotify,
+  kTimerfd,
+  kSignalfd,
+  kPidfd,
+  kIoUring,
+  kUserfaultfd,
+  kPerfEvent,
+  kBpf,
+  kNamespace,
+  kOther,
+  kKinds,
+};
+std::string_view name_of(FileKind kind);  // "deleted file", "eventfd"
+
+struct OpenFile {
+  int fd = -1;
+  FileKind kind = FileKind::kOther;
+  std::string link;         // as /proc/PID/fd has it: "/var/log/a.log", "socket:[4711]", "anon_inode:[eventfd]"
+  std::string name;         // path, or what the kernel calls it: "/var/log/a.log", "" of sockets and pipes
+  std::uint64_t inode = 0;  // of sockets, pipes and files; 0: one that others share
+  std::uint64_t device = 0;  // of files
+  std::uint64_t size = 0;   // bytes: of files, deleted files, memfds and shared memory
+  bool readable = false, writable = false;
+  // eventfd: its counter; epoll: descriptors it watches; inotify, fanotify: watches; io_uring: registered files.
+  std::optional<std::uint64_t> count;
+  std::vector<int> watched;  // epoll
+  pid_t process = 0;         // pidfd: as we see it; 0: it has ended, or is not known here
 };
 
+struct OpenFiles {
+  std::vector<OpenFile> files;  // by descriptor
+  std::uint64_t limit = 0;      // RLIMIT_NOFILE, soft; 0: none
+};
+
+// Exit::kNotPermitted where the descriptors of this process may not be listed.
 Result<OpenFiles> read_open_files(pid_t pid);
 
+// What the inode behind a descriptor says; zeros: it could not be asked.
+struct InodeFacts {
+  std::uint32_t mode = 0;
+  std::uint64_t size = 0;
+  std::uint32_t links = 1;
+  std::uint64_t inode = 0, device = 0;
+};
+// Pure. By its link in /proc/PID/fd.
+OpenFile classify_file(std::string_view link, const InodeFacts& inode);
+// Pure. What /proc/PID/fdinfo adds.
+void add_fdinfo(std::string_view fdinfo, OpenFile& file);
 // Pure. Of /proc/PID/limits; 0: unlimited.
 std::uint64_t open_files_limit(std::string_view limits);
-// Pure. Of /proc/PID/net/tcp or tcp6.
-std::vector<std::uint64_t> sockets_in_close_wait(std::string_view table);
 
 }  // namespace dwell

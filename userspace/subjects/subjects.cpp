@@ -8,6 +8,7 @@
 
 #include "userspace/base/text.h"
 #include "userspace/clocks/subject.h"
+#include "userspace/files/subject.h"
 #include "userspace/go/subject.h"
 #include "userspace/memory/part.h"
 #include "userspace/memory/subject.h"
@@ -16,7 +17,7 @@
 namespace dwell {
 
 std::span<const Subject> subjects() {
-  static const std::vector<Subject> all = {memory_subject(), threads_subject(), clocks_subject(), go_subject()};
+  static const std::vector<Subject> all = {memory_subject(), threads_subject(), clocks_subject(), go_subject(), files_subject()};
   return all;
 }
 
@@ -32,15 +33,19 @@ const Peers& peers() {
   return all;
 }
 
+// Others are looked at only.
+static bool is_recorded(const Subject& subject) { return !subject.followed.empty(); }
+
 std::string subject_names() {
   std::string names;
-  for (const Subject& subject : subjects()) names += fmt::format("{}{}", names.empty() ? "" : ", ", subject.name);
+  for (const Subject& subject : subjects())
+    if (is_recorded(subject)) names += fmt::format("{}{}", names.empty() ? "" : ", ", subject.name);
   return names;
 }
 
 Result<const Subject*> find_subject(std::string_view name) {
   for (const Subject& subject : subjects())
-    if (subject.name == name) return &subject;
+    if (subject.name == name && is_recorded(subject)) return &subject;
   return Error{fmt::format("'{}' is no subject of a report", name), "one of: " + subject_names(), Exit::kUsage};
 }
 

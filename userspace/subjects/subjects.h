@@ -17,8 +17,9 @@ std::span<const Subject> subjects();
 // What they know for one another.
 const Peers& peers();
 
-std::string subject_names();  // "memory, threads, clocks, go"
-// By its name. Exit::kUsage with the names that there are.
+// Of those that a recording has: "memory, threads, clocks, go".
+std::string subject_names();
+// One of them, by its name. Exit::kUsage with the names that there are.
 Result<const Subject*> find_subject(std::string_view name);
 
 std::string full_name(const Subject& subject, const View& view);  // "threads:blocked"

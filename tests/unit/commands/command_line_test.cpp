@@ -41,7 +41,7 @@ TEST(CommandLine, EverySubjectWithALookIsACommand) {
     ++looks;
     EXPECT_EQ(look({std::string(subject.name), "12"}).subject->name, subject.name);
   }
-  EXPECT_EQ(looks, 4u);
+  EXPECT_EQ(looks, 5u);
 }
 
 TEST(CommandLine, SeveralProcessesAreNamedInEitherWay) {

@@ -62,23 +62,6 @@ TEST(Overview, NothingFoundIsAnAnswer) {
   EXPECT_FALSE(overview.proved());
 }
 
-TEST(Overview, SocketsCountThatStayedLeftForTheWholeLook) {
-  OpenFiles before{30, 1024, {}}, now{31, 1024, {}};
-  for (std::uint64_t i = 0; i < 12; ++i) before.left_by_peer.insert(i), now.left_by_peer.insert(i + 3);
-  EXPECT_TRUE(findings_of(1, before, now).findings.empty()) << "nine of them were left both times";
-  for (std::uint64_t i = 0; i < 3; ++i) now.left_by_peer.insert(i);
-  EXPECT_EQ(findings_of(1, before, now).findings.size(), 1u);
-}
-
-TEST(Overview, AProcessWithoutALimitIsNeverNearIt) {
-  OpenFiles files{100'000, 0, {}};
-  EXPECT_TRUE(findings_of(1, files, files).findings.empty());
-  files.limit = 125'001;
-  EXPECT_TRUE(findings_of(1, files, files).findings.empty());
-  files.limit = 125'000;
-  EXPECT_EQ(findings_of(1, files, files).findings.size(), 1u);
-}
-
 // ---- memory ----
 
 memory::MemoryLook look(std::uint64_t resident_mb, std::int64_t free_mb) {
@@ -122,16 +105,6 @@ TEST(MemoryLimits, OfAGroupAndItsAncestors) {
   EXPECT_TRUE(memory::limits_of_group("", read).empty());
   EXPECT_EQ(memory::group_in("12:memory:/old\n0::/new\n"), "/new");
   EXPECT_EQ(memory::group_in("12:memory:/old\n"), "");
-}
-
-TEST(OpenFiles, ParsesWhatTheKernelWrites) {
-  EXPECT_EQ(open_files_limit("Limit                     Soft Limit           Hard Limit           Units\n"
-                             "Max open files            1024                 524288               files\n"), 1024u);
-  EXPECT_EQ(open_files_limit("Max open files            unlimited            unlimited            files\n"), 0u);
-  EXPECT_EQ(sockets_in_close_wait("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
-                                  "   0: 0100007F:1F90 0100007F:C350 08 00000000:00000001 00:00000000 00000000     0        0 4711 1\n"
-                                  "   1: 0100007F:1F90 0100007F:C351 01 00000000:00000000 00:00000000 00000000     0        0 4712 1\n"),
-            (std::vector<std::uint64_t>{4711}));
 }
 
 }  // namespace

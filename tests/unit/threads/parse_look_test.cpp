@@ -2,7 +2,6 @@
 // The kernel's answer, and the scheduler's clock.
 #include <gtest/gtest.h>
 
-#include "userspace/process/descriptors.h"
 #include "userspace/threads/looker.h"
 
 namespace dwell {
@@ -76,42 +75,6 @@ TEST(ParseLook, OnlyFairlyScheduledThreadsHaveASlice) {
   thread.policy = 1;  // SCHED_FIFO
   Result<RawLook> look = parse_look(bytes_of(thread, ""));
   EXPECT_EQ(look->last_ran_ns(look->threads[0]), 200 + 999'600u);
-}
-
-TEST(Sockets, LinesOfTheKernelsTables) {
-  SocketLine listening = parse_inet_socket(
-      "   0: 0100007F:18EB 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 "
-      "100",
-      "tcp");
-  EXPECT_EQ(listening.inode, 4711u);
-  EXPECT_EQ(listening.words, "listening at 127.0.0.1:6379");
-  SocketLine connected = parse_inet_socket(
-      "   1: 0100007F:9C40 0100007F:18EB 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 "
-      "20",
-      "tcp");
-  EXPECT_EQ(connected.words, "to 127.0.0.1:6379");
-  SocketLine six = parse_inet_socket(
-      "   2: 00000000000000000000000001000000:0050 "
-      "00000000000000000000000000000000:0000 0A 0:0 00:0 0 0 0 4713 1 0 0",
-      "tcp");
-  EXPECT_EQ(six.words, "listening at [::1]:80");
-  SocketLine mapped = parse_inet_socket(
-      "   2: 0000000000000000FFFF00000100007F:0050 "
-      "0000000000000000FFFF00000100007F:1234 01 0:0 00:0 0 0 0 4714 1 0 0",
-      "tcp");
-  EXPECT_EQ(mapped.words, "to 127.0.0.1:4660");
-  SocketLine datagrams =
-      parse_inet_socket("   3: 0100007F:0035 00000000:0000 07 0:0 00:0 0 0 0 4715 1 0 0", "udp");
-  EXPECT_EQ(datagrams.words, "(udp at 127.0.0.1:53)");
-}
-
-TEST(Sockets, WhatIsNoSuchLineIsNone) {
-  EXPECT_EQ(parse_inet_socket(
-                "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid", "tcp")
-                .inode,
-            0u);
-  EXPECT_EQ(parse_inet_socket("", "tcp").inode, 0u);
-  EXPECT_EQ(parse_inet_socket("0: zz:zz : 0A x x x x x x", "tcp").inode, 0u);
 }
 
 }  // namespace
