@@ -183,6 +183,71 @@ struct bpf_iter__task {
   struct task_struct *task;
 };
 
+/* Open files, pipes and sockets. */
+typedef struct {
+  s64 counter;
+} atomic64_t;
+
+struct pipe_inode_info {
+  unsigned int head, tail; /* within an anonymous union since Linux 6.14 */
+  unsigned int max_usage;
+  unsigned int readers, writers;
+};
+
+struct inode {
+  unsigned short i_mode;
+  unsigned long i_ino;
+  struct pipe_inode_info *i_pipe;
+};
+
+struct file {
+  unsigned int f_mode;
+  struct inode *f_inode;
+  void *private_data;
+};
+
+/* Up to Linux 6.12, and from 6.13 on. */
+struct file___counted {
+  atomic64_t f_count;
+};
+struct file_ref {
+  atomic64_t refcnt;
+};
+struct file___ref {
+  struct file_ref f_ref;
+};
+
+struct sock_common {
+  unsigned short skc_family;
+};
+
+struct socket;
+struct sock {
+  struct sock_common __sk_common;
+  long sk_rcvtimeo;
+  long sk_sndtimeo;
+  struct socket *sk_socket;
+};
+
+struct socket {
+  struct sock *sk;
+};
+
+struct unix_sock {
+  struct sock *peer;
+};
+
+struct socket_alloc {
+  struct inode vfs_inode;
+};
+
+struct bpf_iter__task_file {
+  struct bpf_iter_meta *meta;
+  struct task_struct *task;
+  u32 fd;
+  struct file *file;
+};
+
 struct trace_event_raw_sched_process_template {
   struct trace_entry ent;
   char comm[16];

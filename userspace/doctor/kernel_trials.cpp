@@ -19,6 +19,7 @@
 #include "userspace/threads/blocked_time.h"
 #include "userspace/memory/reach/registers.h"
 #include "userspace/threads/cpu_sampler.h"
+#include "userspace/threads/file_ends.h"
 #include "userspace/threads/looker.h"
 #include "userspace/threads/tracing.h"
 #include "userspace/unwind/unwind_tables.h"
@@ -42,6 +43,7 @@ const Need kNeeds[] = {
     {"record --contexts", {"kernel", "probes", "mapping events", "lifecycle", "alloc", "go_contexts"}},
     {"threads", {"kernel", "threads"}},
     {"threads: stacks of threads that run", {"kernel", "threads", "cpu_sample"}},
+    {"threads: the other end of pipes and sockets", {"kernel", "threads", "file_ends"}},
     {"go", {"memory of processes"}},
     {"memory", {"memory of processes"}},
     {"memory --leaks", {"kernel", "memory of processes", "thread_registers"}},
@@ -72,6 +74,11 @@ Result<void> try_blocked(const TraceCore& core) {
 Result<void> try_look() {
   Result<ThreadLooker> looker = ThreadLooker::open(::getpid());
   return looker ? outcome(looker->look()) : looker.error();
+}
+
+Result<void> try_file_ends() {
+  Result<FileEnds> ends = FileEnds::open();
+  return ends ? outcome(ends->find({1})) : ends.error();
 }
 
 Result<void> try_registers() {
@@ -125,6 +132,7 @@ KernelTrials try_kernel(const Calibration& calibration, const std::vector<Attach
   trials.add("memory of processes", "", try_reading());
   if (kernel) {
     trials.add("threads", "", try_look());
+    trials.add("file_ends", "", try_file_ends());
     trials.add("thread_registers", "", try_registers());
     trials.add("cpu_sample", "", try_sampling());
     trials.add("mapping events", "", outcome(MmapWatch::open()));

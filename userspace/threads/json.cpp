@@ -23,6 +23,8 @@ Json thread_json(const ThreadRow& thread) {
           {"system_call", facts.call < 0 ? Json(nullptr) : Json(facts.call)},
           {"waiting_ns", thread.waiting_ns ? Json(*thread.waiting_ns) : Json(nullptr)},
           {"cpu_ns", facts.cpu_ns},
+          {"busy_ns", facts.busy_over_ns ? Json(facts.busy_ns) : Json(nullptr)},
+          {"busy_over_ns", facts.busy_over_ns ? Json(facts.busy_over_ns) : Json(nullptr)},
           {"voluntary_switches", facts.voluntary_switches},
           {"involuntary_switches", facts.involuntary_switches},
           {"moved", facts.moved},
@@ -91,6 +93,22 @@ Json locks_json(const ThreadReport& report) {
   return locks;
 }
 
+Json chain_json(const ThreadReport& report) {
+  Json chain = Json::array();
+  for (std::size_t i = 0; i < report.chain.waits.size(); ++i) {
+    const ChainWait& wait = report.chain.waits[i];
+    chain.push_back({{"pid", wait.pid},
+                     {"process", printable(wait.process)},
+                     {"tid", wait.tid},
+                     {"name", printable(wait.thread)},
+                     {"waits_for", or_null(wait.waits_for)},
+                     {"wakers", wait.wakers},
+                     {"unproved", or_null(wait.unproved)},
+                     {"stack", stack_of(report.chain_stacks[i])}});
+  }
+  return chain;
+}
+
 }  // namespace
 
 std::string threads_json(const ThreadReport& report) {
@@ -104,7 +122,8 @@ std::string threads_json(const ThreadReport& report) {
                     {"verdicts", list(report.verdicts, verdict_json)},
                     {"threads", list(report.threads, thread_json)},
                     {"locks", locks_json(report)},
-                    {"groups", list(report.groups, group_json)}});
+                    {"groups", list(report.groups, group_json)},
+                    {"chain", chain_json(report)}});
 }
 
 }  // namespace dwell

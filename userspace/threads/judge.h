@@ -11,6 +11,7 @@
 
 #include "userspace/threads/report.h"
 #include "userspace/threads/verdicts.h"
+#include "userspace/threads/wait_chain.h"
 
 namespace dwell {
 
@@ -42,6 +43,9 @@ class Judge {
   // What nothing in the process ends.
   void find_deadlocks();
   void add_deadlock(std::size_t first);
+  void find_circles_of_processes();
+  void add_circle(const ProcessCircle& circle);
+  std::string chain_words(const ChainWait& wait) const;
   void find_interrupted_holders();
   bool allocates_in_interrupted_allocator(std::size_t thread) const;
   bool alone_in_allocator(std::size_t thread) const;

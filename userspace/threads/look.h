@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "userspace/recording/ids.h"
+#include "userspace/threads/wait_chain.h"
 
 namespace dwell {
 
@@ -62,6 +63,8 @@ struct ThreadFacts {
   std::uint64_t since_ns = 0;  // when it last ran; 0: not known
   std::uint64_t started_ns = 0;
   std::uint64_t cpu_ns = 0;
+  // Of one that runs or is ready to: the CPU time that it used from the look on, without sleeping. 0: it slept, or was not watched.
+  std::uint64_t busy_ns = 0, busy_over_ns = 0;
   std::uint64_t voluntary_switches = 0, involuntary_switches = 0;
   StackId stack = StackId::kUnknown;
   StackId kernel_stack = StackId::kUnknown;
@@ -98,6 +101,7 @@ struct ThreadLook {
   std::vector<ThreadFacts> threads;  // by tid
   std::vector<LockFacts> locks;      // that any of them waits for
   std::optional<std::uint64_t> handled_signals = {};  // that may come: bit N - 1 for signal N; none: not known
+  WaitChain chain = {};  // through other processes, where it leads in a circle; else empty
   bool operator==(const ThreadLook&) const = default;
 };
 

@@ -32,6 +32,9 @@ std::string encode_thread(const ThreadFacts& thread) {
   put_uleb(out, thread.involuntary_switches);
   put_uleb(out, static_cast<std::uint64_t>(thread.stack));
   put_uleb(out, static_cast<std::uint64_t>(thread.kernel_stack));
+  if (!thread.busy_over_ns) return out;
+  put_uleb(out, thread.busy_ns);
+  put_uleb(out, thread.busy_over_ns);
   return out;
 }
 
@@ -61,6 +64,7 @@ std::string decode_thread(std::string_view bytes, std::size_t locks, std::size_t
   thread.voluntary_switches = in.uleb();
   thread.involuntary_switches = in.uleb();
   std::uint64_t stack = in.uleb(), kernel_stack = in.uleb();
+  if (!in.at_end()) thread.busy_ns = in.uleb(), thread.busy_over_ns = in.uleb();
   if (!in.ok()) return kTooShort;
   if (lock > locks) return fmt::format("thread {} waits for lock {} of {}", thread.tid, lock, locks);
   if (stack >= stacks || kernel_stack >= stacks)
@@ -95,6 +99,79 @@ bool decode_lock(std::string_view bytes, LockFacts& lock) {
   return in.ok();
 }
 
+constexpr std::uint64_t kSettled = 1, kBlockedOutput = 2;
+
+std::string encode_chain_process(const ChainProcess& process) {
+  std::string out;
+  put_uleb(out, process.pid);
+  put_uleb(out, process.whole);
+  put_uleb(out, process.handled_signals);
+  return out;
+}
+
+std::string encode_chain_wait(const ChainWait& wait) {
+  std::string out;
+  put_uleb(out, wait.pid);
+  put_uleb(out, wait.tid);
+  put_text(out, wait.process);
+  put_text(out, wait.thread);
+  put_text(out, wait.waits_for);
+  put_uleb(out, wait.since_ns);
+  put_uleb(out, static_cast<std::uint64_t>(wait.stack));
+  put_uleb(out, (wait.settled ? kSettled : 0) | (wait.blocked_output ? kBlockedOutput : 0));
+  put_text(out, wait.unproved);
+  put_uleb(out, wait.wakers.size());
+  for (std::uint32_t waker : wait.wakers) put_uleb(out, waker);
+  return out;
+}
+
+bool decode_chain_process(std::string_view bytes, ChainProcess& process) {
+  Cursor in(bytes);
+  process.pid = static_cast<std::uint32_t>(in.uleb());
+  process.whole = in.uleb() != 0;
+  process.handled_signals = in.uleb();
+  return in.ok();
+}
+
+std::string decode_chain_wait(std::string_view bytes, std::size_t stacks, ChainWait& wait) {
+  Cursor in(bytes);
+  wait.pid = static_cast<std::uint32_t>(in.uleb());
+  wait.tid = static_cast<Tid>(in.uleb());
+  wait.process = get_text(in);
+  wait.thread = get_text(in);
+  wait.waits_for = get_text(in);
+  wait.since_ns = in.uleb();
+  std::uint64_t stack = in.uleb(), flags = in.uleb();
+  wait.unproved = get_text(in);
+  for (std::size_t left = get_count<std::uint32_t>(in); left > 0; --left) wait.wakers.push_back(static_cast<std::uint32_t>(in.uleb()));
+  if (!in.ok()) return kTooShort;
+  if (stack >= stacks) return fmt::format("thread {} has stack {} of {}", wait.tid, stack, stacks);
+  wait.stack = static_cast<StackId>(stack);
+  wait.settled = flags & kSettled;
+  wait.blocked_output = flags & kBlockedOutput;
+  return "";
+}
+
+std::string encode_chain(const WaitChain& chain) {
+  std::string out;
+  if (chain.waits.empty()) return out;
+  put_uleb(out, chain.processes.size());
+  for (const ChainProcess& process : chain.processes) put_text(out, encode_chain_process(process));
+  put_uleb(out, chain.waits.size());
+  for (const ChainWait& wait : chain.waits) put_text(out, encode_chain_wait(wait));
+  return out;
+}
+
+std::string decode_chain(std::string_view bytes, std::size_t stacks, WaitChain& chain) {
+  Cursor in(bytes);
+  if (in.at_end()) return "";
+  for (std::size_t left = get_count<ChainProcess>(in); left > 0; --left)
+    if (!decode_chain_process(get_text(in), chain.processes.emplace_back())) return kTooShort;
+  for (std::size_t left = get_count<ChainWait>(in); left > 0; --left)
+    if (std::string wrong = decode_chain_wait(get_text(in), stacks, chain.waits.emplace_back()); !wrong.empty()) return wrong;
+  return in.ok() ? "" : kTooShort;
+}
+
 }  // namespace
 
 std::string encode_look(const ThreadLook& look) {
@@ -106,7 +183,9 @@ std::string encode_look(const ThreadLook& look) {
   for (const LockFacts& lock : look.locks) put_text(out, encode_lock(lock));
   put_uleb(out, look.threads.size());
   for (const ThreadFacts& thread : look.threads) put_text(out, encode_thread(thread));
-  if (look.handled_signals) put_uleb(out, *look.handled_signals);
+  if (!look.handled_signals) return out;
+  put_uleb(out, *look.handled_signals);
+  put_text(out, encode_chain(look.chain));
   return out;
 }
 
@@ -127,6 +206,8 @@ std::string decode_look(Cursor& in, Recording& out) {
     if (!wrong.empty()) return wrong;
   }
   if (in.ok() && !in.at_end()) look.handled_signals = in.uleb();
+  if (in.ok() && !in.at_end())
+    if (std::string wrong = decode_chain(get_text(in), out.stacks.size(), look.chain); !wrong.empty()) return wrong;
   if (!in.ok()) return kTooShort;
   threads_of(out).looks.push_back(std::move(look));
   return "";

@@ -48,6 +48,8 @@ struct RawLook {
 };
 
 struct LookOptions {
+  // Also what takes longer: who could end waits, circles through other processes, whether threads that run ever sleep.
+  bool thorough = false;
   bool all_kernel_stacks = false;  // not only of threads that are in the kernel without a system call
 };
 

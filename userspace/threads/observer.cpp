@@ -2,6 +2,7 @@
 #include "userspace/threads/observer.h"
 
 #include <fmt/core.h>
+#include <time.h>
 
 #include <algorithm>
 #include <cstring>
@@ -16,11 +17,13 @@
 #include "userspace/process/data_symbols.h"
 #include "userspace/base/files.h"
 #include "userspace/process/descriptors.h"
+#include "userspace/process/frozen_group.h"
 #include "userspace/process/process.h"
 #include "userspace/threads/handled_signals.h"
 #include "userspace/threads/lock_kinds.h"
 #include "userspace/threads/lock_table.h"
 #include "userspace/threads/own_ids.h"
+#include "userspace/threads/process_chain.h"
 #include "userspace/threads/stacks.h"
 #include "userspace/threads/waits.h"
 
@@ -30,6 +33,7 @@ namespace {
 // At threads that ran while they were looked at.
 constexpr int kLooksAgain = 2;
 constexpr std::size_t kMostLooksAgain = 32;
+constexpr long kWatchedNs = 20'000'000;  // how long threads that run are watched
 
 
 // Bits of task_struct.__state.
@@ -93,6 +97,12 @@ Result<Sights> look_until_still(ThreadLooker& looker) {
   return sights;
 }
 
+std::vector<const SeenThread*> seen_threads(const std::vector<Seen>& sights) {
+  std::vector<const SeenThread*> threads;
+  for (const Seen& seen : sights) threads.push_back(seen.thread);
+  return threads;
+}
+
 // What a thread waits for that made no system call: its memory, or something of the kernel's own.
 void describe_without_call(const SeenThread& thread, ThreadFacts& facts) {
   facts.wait = thread.has_registers() ? WaitKind::kPageFault : WaitKind::kKernel;
@@ -111,14 +121,17 @@ LockFamily family_in(const StackCollector& stacks, StackId stack, bool relative)
 class ThreadObserver::Impl {
  public:
   Impl(pid_t pid, const std::vector<Mapping>& mappings, RecordingWriter& writer,
-       std::span<const RuntimeStacksFinder> runtimes, ThreadLooker looker)
+       std::span<const RuntimeStacksFinder> runtimes, ThreadLooker looker, bool thorough)
       : pid_(pid),
+        thorough_(thorough),
         looker_(std::move(looker)),
         memory_(pid),
         data_(pid, mappings),
-        stacks_(pid, mappings, writer, runtimes) {
+        stacks_(pid, mappings, writer, runtimes),
+        chain_(pid, writer, runtimes) {
     call_target_.descriptor = [this](int fd) { return descriptors_->describe(fd); };
     call_target_.watched_by = [this](int fd) { return descriptors_->watched_by(fd); };
+    call_target_.file_system = [this](int folder, const std::string& path) { return descriptors_->file_system(folder, path); };
     call_target_.child = [this](int id) { return describe_child(id); };
     call_target_.memory = [this](std::uint64_t address, void* to, std::size_t size) {
       return memory_.read(address, to, size);
@@ -130,17 +143,21 @@ class ThreadObserver::Impl {
     if (!sights) return sights.error();
     descriptors_.emplace(pid_);  // what they were at the last look is no news
     ThreadLook look = describe(sights->threads);
+    if (thorough_) chain_.follow(seen_threads(sights->threads), call_target_, looker_, look);
+    if (thorough_) watch_running(sights->threads, look);
     sample_running(sights->threads, look);
     look.time_ns = sights->looks.front().started_ns;
     look.duration_ns = sights->looks.back().ended_ns - look.time_ns;
     return look;
   }
 
-  StackCollector& stacks() { return stacks_; }
+  // Of the process, and of others that it waits for in a circle.
+  const std::vector<LocationSymbol>& names() { return chain_.add_names(stacks_.names()); }
 
   std::vector<std::string> problems() const {
     std::vector<std::string> problems = stacks_.problems();
     if (descriptors_ && !descriptors_->problem().empty()) problems.push_back(descriptors_->problem());
+    if (!chain_.problem().empty()) problems.push_back(chain_.problem());
     return problems;
   }
 
@@ -152,22 +169,32 @@ class ThreadObserver::Impl {
  private:
   ThreadLook describe(const std::vector<Seen>& sights) {
     ThreadLook look;
-    std::vector<const SeenThread*> threads;
     kernel_tids_.clear();
     for (const Seen& seen : sights) {
       kernel_tids_[seen.thread->record.tid] = seen.thread->record.kernel_tid;
       look.threads.push_back(facts_of(seen));
-      threads.push_back(seen.thread);
     }
     // What a thread waits for is told by the functions that it is in, so names come first.
     stacks_.names();
-    LockTable locks(pid_, data_, threads);
+    LockTable locks(pid_, data_, seen_threads(sights));
     for (std::size_t i = 0; i < sights.size(); ++i)
       if (waits(look.threads[i].state)) describe_wait_of(*sights[i].thread, locks, look.threads[i]);
     confirm(sights, locks, look);
     look.locks = locks.take();
     look.handled_signals = handled_signals(pid_);
+    if (std::string group = frozen_group_of(pid_); !group.empty()) mark_frozen(group, look);
     return look;
+  }
+
+  // They sleep until the group is thawed, whatever they waited for before.
+  static void mark_frozen(const std::string& group, ThreadLook& look) {
+    for (ThreadFacts& facts : look.threads) {
+      if (!waits(facts.state)) continue;
+      facts.state = ThreadState::kStopped;
+      facts.wait = WaitKind::kNone;
+      facts.lock = -1;
+      facts.waits_for = "its control group " + group + " to be thawed: it is frozen";
+    }
   }
 
   // By dwell's id, and by the program's own where that is another: its logs have that one.
@@ -175,6 +202,22 @@ class ThreadObserver::Impl {
     std::optional<pid_t> seen = child_known_as(pid_, id);
     if (!seen || *seen == id) return fmt::format("child {}", id);
     return fmt::format("child {} ({} in its own PID namespace)", *seen, id);
+  }
+
+  // Which of those that run or are ready to did not sleep for a while: they may spin.
+  void watch_running(const std::vector<Seen>& sights, ThreadLook& look) {
+    auto runs = [](const ThreadFacts& facts) { return facts.state == ThreadState::kRunning || facts.state == ThreadState::kReady; };
+    if (std::ranges::none_of(look.threads, runs)) return;
+    timespec moment{0, kWatchedNs};
+    ::nanosleep(&moment, nullptr);
+    Result<RawLook> later = looker_.look_at_times();
+    for (std::size_t i = 0; later && i < sights.size(); ++i) {
+      const dwell_thread_record& before = sights[i].thread->record;
+      const SeenThread* after = runs(look.threads[i]) ? later->find(before.tid) : nullptr;
+      if (!after || after->record.voluntary != before.voluntary || after->record.cpu_ns < before.cpu_ns) continue;
+      look.threads[i].busy_ns = after->record.cpu_ns - before.cpu_ns;
+      look.threads[i].busy_over_ns = after->record.time_ns - before.time_ns;
+    }
   }
 
   // The registers of a thread on its CPU are those of its last way into the kernel. Last of all, for what is
@@ -263,11 +306,13 @@ class ThreadObserver::Impl {
   }
 
   pid_t pid_;
+  bool thorough_;
   ThreadLooker looker_;
   ProcessMemory memory_;
   std::optional<Descriptors> descriptors_;
   DataSymbols data_;
   StackCollector stacks_;
+  ProcessChain chain_;
   CallTarget call_target_;
   std::map<Tid, Tid> kernel_tids_;
   std::map<std::pair<StackId, bool>, LockFamily> families_;
@@ -285,12 +330,12 @@ Result<ThreadObserver> ThreadObserver::open(pid_t pid, RecordingWriter& writer,
   if (!looker) return looker.error();
   Result<std::vector<Mapping>> mappings = read_maps(pid);
   if (!mappings) return mappings.error();
-  return ThreadObserver(std::make_unique<Impl>(pid, *mappings, writer, runtimes, std::move(*looker)));
+  return ThreadObserver(std::make_unique<Impl>(pid, *mappings, writer, runtimes, std::move(*looker), options.thorough));
 }
 
 Result<ThreadLook> ThreadObserver::look() { return impl_->look(); }
 Tid ThreadObserver::kernel_tid(Tid tid) const { return impl_->kernel_tid(tid); }
-const std::vector<LocationSymbol>& ThreadObserver::names() { return impl_->stacks().names(); }
+const std::vector<LocationSymbol>& ThreadObserver::names() { return impl_->names(); }
 std::vector<std::string> ThreadObserver::problems() const { return impl_->problems(); }
 
 }  // namespace dwell

@@ -116,6 +116,7 @@ std::vector<Verdict> find_verdicts(const ThreadLook& look, const VerdictOptions&
   ThreadReport report;
   report.locks = look.locks;
   report.handled_signals = look.handled_signals;
+  report.chain = look.chain;
   std::map<std::tuple<StackId, WaitKind, bool>, std::size_t> groups;
   for (const ThreadFacts& facts : look.threads) {
     auto [group, fresh] = groups.try_emplace({facts.stack, facts.wait, facts.timed}, report.groups.size());
@@ -137,10 +138,13 @@ Result<ThreadReport> thread_report(RecordingRef from, const VerdictOptions& opti
   report.process = recording.processes[look.process];
   report.time_ns = look.time_ns - std::min(look.time_ns, recording.start_ns());
   report.duration_ns = look.duration_ns;
+  report.now_ns = look.time_ns + look.duration_ns;
   for (const Note& note : recording.notes) report.notes.push_back(note.text);
   for (const ThreadFacts& facts : look.threads) report.threads.push_back({facts, waiting_ns(look, facts)});
   report.locks = look.locks;
   report.handled_signals = look.handled_signals;
+  report.chain = look.chain;
+  for (const ChainWait& wait : look.chain.waits) report.chain_stacks.push_back(stack_of(recording, texts, wait.stack));
   if (sites) find_lock_blocks(recording, *sites, report);
   group_threads(recording, texts, report);
   sort_within_groups(report);

@@ -43,12 +43,15 @@ struct ThreadReport {
   ProcessInfo process;
   std::uint64_t time_ns = 0;      // since the start of the recording
   std::uint64_t duration_ns = 0;  // of the look
+  std::uint64_t now_ns = 0;       // CLOCK_MONOTONIC at its end
   std::vector<std::string> notes;
   std::vector<ThreadRow> threads;  // by tid
   std::vector<Verdict> verdicts;   // the worst first
   std::vector<LockFacts> locks;
   std::optional<std::uint64_t> handled_signals;  // as in ThreadLook
   std::vector<std::optional<BlockSite>> lock_blocks;  // by lock; shorter: nothing is known of their memory
+  WaitChain chain;                  // through other processes; empty: none leads in a circle
+  std::vector<ThreadStack> chain_stacks;  // by wait of the chain
   std::vector<ThreadGroup> groups;  // what is stuck for good first, then what runs, then the longest wait
 
   bool stuck_for_good() const;

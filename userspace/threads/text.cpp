@@ -39,6 +39,12 @@ std::string state_words(ThreadState state) {
   }
 }
 
+// Of a thread that may spin.
+std::string busy_words(const ThreadFacts& facts) {
+  if (!facts.busy_over_ns) return "";
+  return fmt::format(": {} of CPU time in {}, without sleeping", human_duration(facts.busy_ns), human_duration(facts.busy_over_ns));
+}
+
 std::string verdict_text(const Verdict& verdict, const std::string& where, const TextStyle& style) {
   Paint paint = verdict.stuck_for_good()                 ? Paint::kGrew
                 : !verdict.is_trouble() ? Paint::kDim
@@ -63,6 +69,7 @@ class ThreadsTextWriter {
     write_notes();
     write_table();
     for (std::size_t i = 0; i < std::min(options_.groups, report_.groups.size()); ++i) write_group(i);
+    write_circles();
     return std::move(out_);
   }
 
@@ -111,7 +118,8 @@ class ThreadsTextWriter {
 
   void write_verdicts() {
     for (const Verdict& verdict : report_.verdicts) {
-      out_ += "\n" + verdict_text(verdict, fmt::format(" [{}]", group_numbers(verdict)), style_);
+      std::string groups = group_numbers(verdict);
+      out_ += "\n" + verdict_text(verdict, groups.empty() ? "" : fmt::format(" [{}]", groups), style_);
     }
   }
 
@@ -128,7 +136,7 @@ class ThreadsTextWriter {
   // What the threads of a group wait for: the same, or each a thing of its own.
   std::string waits_for(const ThreadGroup& group) const {
     const ThreadFacts& first = first_of(group).facts;
-    if (first.waits_for.empty()) return state_words(first.state);
+    if (first.waits_for.empty()) return state_words(first.state) + busy_words(first);
     auto other = [&](std::size_t thread) {
       return report_.threads[thread].facts.waits_for != first.waits_for;
     };
@@ -189,7 +197,7 @@ class ThreadsTextWriter {
       title += fmt::format(", {} for {}{}", state_words(first.facts.state), group.threads.size() > 1 ? "up to " : "",
                            human_duration(*first.waiting_ns));
     else
-      title += ", " + state_words(first.facts.state);
+      title += ", " + state_words(first.facts.state) + busy_words(first.facts);
     if (!first.facts.waits_for.empty()) title += ": " + waits_for(group);
     out_ += "\n" + style_.paragraph(Paint::kStrong, title);
     line(Paint::kDim, "    " + thread_names(group));
@@ -200,6 +208,20 @@ class ThreadsTextWriter {
       out_ += stack_lines(group.stack.frames, group.stack.incomplete, options_.frames, style_);
     } else if (first.facts.state == ThreadState::kRunning) {
       line(Paint::kDim, "      it was on a CPU at each look, and no clock of the kernel could tell where");
+    }
+  }
+
+  // The stacks of other processes in a circle with this one.
+  void write_circles() {
+    for (const ProcessCircle& circle : find_process_circles(report_.chain)) {
+      for (std::size_t index : circle.waits) {
+        const ChainWait& wait = report_.chain.waits[index];
+        if (wait.pid == static_cast<std::uint32_t>(report_.process.pid)) continue;
+        const ThreadStack& stack = report_.chain_stacks[index];
+        out_ += "\n" + style_.paragraph(Paint::kStrong, fmt::format("{} ({}), thread {} ({}): {}", printable(wait.process), wait.pid, printable(wait.thread), wait.tid,
+                                                                    printable(wait.waits_for)));
+        if (!stack.frames.empty()) out_ += stack_lines(stack.frames, stack.incomplete, options_.frames, style_);
+      }
     }
   }
 

@@ -35,6 +35,7 @@ Judge::Judge(const ThreadReport& report, const VerdictOptions& options)
 
 std::vector<Verdict> Judge::judge() {
   find_deadlocks();
+  find_circles_of_processes();
   find_interrupted_holders();
   find_missing_owners();
   mark_those_behind();

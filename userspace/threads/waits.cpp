@@ -2,6 +2,7 @@
 #include "userspace/threads/waits.h"
 
 #include <fmt/core.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <sys/syscall.h>
@@ -10,9 +11,11 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 
 #include "userspace/base/text.h"
+#include "userspace/threads/call_names.h"
 
 namespace dwell {
 namespace {
@@ -27,68 +30,65 @@ enum class Shape : std::uint8_t {
 
 struct CallWords {
   std::uint64_t call;
-  const char* name;
   WaitKind kind;
   Shape shape;
   const char* words;
 };
 
 constexpr CallWords kCalls[] = {
-    {SYS_read, "read", WaitKind::kInput, Shape::kDescriptor, "read of"},
-    {SYS_readv, "readv", WaitKind::kInput, Shape::kDescriptor, "read of"},
-    {SYS_pread64, "pread64", WaitKind::kInput, Shape::kDescriptor, "read of"},
-    {SYS_preadv, "preadv", WaitKind::kInput, Shape::kDescriptor, "read of"},
-    {SYS_preadv2, "preadv2", WaitKind::kInput, Shape::kDescriptor, "read of"},
-    {SYS_recvfrom, "recvfrom", WaitKind::kInput, Shape::kDescriptor, "receive from"},
-    {SYS_recvmsg, "recvmsg", WaitKind::kInput, Shape::kDescriptor, "receive from"},
-    {SYS_recvmmsg, "recvmmsg", WaitKind::kInput, Shape::kDescriptor, "receive from"},
-    {SYS_write, "write", WaitKind::kOutput, Shape::kDescriptor, "write to"},
-    {SYS_writev, "writev", WaitKind::kOutput, Shape::kDescriptor, "write to"},
-    {SYS_pwrite64, "pwrite64", WaitKind::kOutput, Shape::kDescriptor, "write to"},
-    {SYS_pwritev, "pwritev", WaitKind::kOutput, Shape::kDescriptor, "write to"},
-    {SYS_pwritev2, "pwritev2", WaitKind::kOutput, Shape::kDescriptor, "write to"},
-    {SYS_sendto, "sendto", WaitKind::kOutput, Shape::kDescriptor, "send to"},
-    {SYS_sendmsg, "sendmsg", WaitKind::kOutput, Shape::kDescriptor, "send to"},
-    {SYS_sendmmsg, "sendmmsg", WaitKind::kOutput, Shape::kDescriptor, "send to"},
-    {SYS_sendfile, "sendfile", WaitKind::kOutput, Shape::kDescriptor, "send of a file to"},
-    {SYS_splice, "splice", WaitKind::kInput, Shape::kDescriptor, "splice from"},
-    {SYS_fsync, "fsync", WaitKind::kOutput, Shape::kDescriptor, "sync of"},
-    {SYS_fdatasync, "fdatasync", WaitKind::kOutput, Shape::kDescriptor, "sync of"},
-    {SYS_accept, "accept", WaitKind::kConnection, Shape::kDescriptor, "accept of a connection at"},
-    {SYS_accept4, "accept4", WaitKind::kConnection, Shape::kDescriptor, "accept of a connection at"},
-    {SYS_connect, "connect", WaitKind::kConnection, Shape::kDescriptor, "connect of"},
-    {SYS_flock, "flock", WaitKind::kFileLock, Shape::kDescriptor, "lock on"},
-    {SYS_rt_sigsuspend, "rt_sigsuspend", WaitKind::kSignal, Shape::kPlain, "any signal"},
-    {SYS_pause, "pause", WaitKind::kSignal, Shape::kPlain, "any signal"},
-    {SYS_rt_sigtimedwait, "rt_sigtimedwait", WaitKind::kSignal, Shape::kPlain, "a signal"},
-    {SYS_open, "open", WaitKind::kOther, Shape::kPlain, "open of a file"},
-    {SYS_openat, "openat", WaitKind::kOther, Shape::kPlain, "open of a file"},
-    {SYS_msgrcv, "msgrcv", WaitKind::kMessage, Shape::kPlain, "a message of a System V queue"},
-    {SYS_msgsnd, "msgsnd", WaitKind::kMessage, Shape::kPlain, "room in a System V message queue"},
-    {SYS_semop, "semop", WaitKind::kSemaphore, Shape::kPlain, "System V semaphores"},
-    {SYS_semtimedop, "semtimedop", WaitKind::kSemaphore, Shape::kPlain, "System V semaphores"},
-    {SYS_mq_timedreceive, "mq_timedreceive", WaitKind::kMessage, Shape::kDescriptor, "a message of"},
-    {SYS_mq_timedsend, "mq_timedsend", WaitKind::kMessage, Shape::kDescriptor, "room in"},
-    {SYS_io_getevents, "io_getevents", WaitKind::kIoRing, Shape::kPlain, "completions of asynchronous I/O"},
-    {SYS_io_uring_enter, "io_uring_enter", WaitKind::kIoRing, Shape::kDescriptor, "completions of"},
-    {SYS_vfork, "vfork", WaitKind::kChild, Shape::kPlain, "the child of vfork to call exec or end"},
-    {SYS_restart_syscall, "restart_syscall", WaitKind::kOther, Shape::kPlain,
+    {SYS_read, WaitKind::kInput, Shape::kDescriptor, "read of"},
+    {SYS_readv, WaitKind::kInput, Shape::kDescriptor, "read of"},
+    {SYS_pread64, WaitKind::kInput, Shape::kDescriptor, "read of"},
+    {SYS_preadv, WaitKind::kInput, Shape::kDescriptor, "read of"},
+    {SYS_preadv2, WaitKind::kInput, Shape::kDescriptor, "read of"},
+    {SYS_recvfrom, WaitKind::kInput, Shape::kDescriptor, "receive from"},
+    {SYS_recvmsg, WaitKind::kInput, Shape::kDescriptor, "receive from"},
+    {SYS_recvmmsg, WaitKind::kInput, Shape::kDescriptor, "receive from"},
+    {SYS_write, WaitKind::kOutput, Shape::kDescriptor, "write to"},
+    {SYS_writev, WaitKind::kOutput, Shape::kDescriptor, "write to"},
+    {SYS_pwrite64, WaitKind::kOutput, Shape::kDescriptor, "write to"},
+    {SYS_pwritev, WaitKind::kOutput, Shape::kDescriptor, "write to"},
+    {SYS_pwritev2, WaitKind::kOutput, Shape::kDescriptor, "write to"},
+    {SYS_sendto, WaitKind::kOutput, Shape::kDescriptor, "send to"},
+    {SYS_sendmsg, WaitKind::kOutput, Shape::kDescriptor, "send to"},
+    {SYS_sendmmsg, WaitKind::kOutput, Shape::kDescriptor, "send to"},
+    {SYS_sendfile, WaitKind::kOutput, Shape::kDescriptor, "send of a file to"},
+    {SYS_splice, WaitKind::kInput, Shape::kDescriptor, "splice from"},
+    {SYS_fsync, WaitKind::kOutput, Shape::kDescriptor, "sync of"},
+    {SYS_fdatasync, WaitKind::kOutput, Shape::kDescriptor, "sync of"},
+    {SYS_accept, WaitKind::kConnection, Shape::kDescriptor, "accept of a connection at"},
+    {SYS_accept4, WaitKind::kConnection, Shape::kDescriptor, "accept of a connection at"},
+    {SYS_connect, WaitKind::kConnection, Shape::kDescriptor, "connect of"},
+    {SYS_flock, WaitKind::kFileLock, Shape::kDescriptor, "lock on"},
+    {SYS_rt_sigsuspend, WaitKind::kSignal, Shape::kPlain, "any signal"},
+    {SYS_pause, WaitKind::kSignal, Shape::kPlain, "any signal"},
+    {SYS_rt_sigtimedwait, WaitKind::kSignal, Shape::kPlain, "a signal"},
+    {SYS_msgrcv, WaitKind::kMessage, Shape::kPlain, "a message of a System V queue"},
+    {SYS_msgsnd, WaitKind::kMessage, Shape::kPlain, "room in a System V message queue"},
+    {SYS_semop, WaitKind::kSemaphore, Shape::kPlain, "System V semaphores"},
+    {SYS_semtimedop, WaitKind::kSemaphore, Shape::kPlain, "System V semaphores"},
+    {SYS_mq_timedreceive, WaitKind::kMessage, Shape::kDescriptor, "a message of"},
+    {SYS_mq_timedsend, WaitKind::kMessage, Shape::kDescriptor, "room in"},
+    {SYS_io_getevents, WaitKind::kIoRing, Shape::kPlain, "completions of asynchronous I/O"},
+    {SYS_io_uring_enter, WaitKind::kIoRing, Shape::kDescriptor, "completions of"},
+    {SYS_vfork, WaitKind::kChild, Shape::kPlain, "the child of vfork to call exec or end"},
+    {SYS_restart_syscall, WaitKind::kOther, Shape::kPlain,
      "a timed wait that was interrupted and goes on"},
-    {SYS_sched_yield, "sched_yield", WaitKind::kOther, Shape::kPlain, "its next turn on the CPU"},
+    {SYS_sched_yield, WaitKind::kOther, Shape::kPlain, "its next turn on the CPU"},
     // Described one by one below.
-    {SYS_futex, "futex", WaitKind::kFutex, Shape::kPlain, "a futex"},
-    {SYS_poll, "poll", WaitKind::kPoll, Shape::kPlain, "poll"},
-    {SYS_ppoll, "ppoll", WaitKind::kPoll, Shape::kPlain, "poll"},
-    {SYS_select, "select", WaitKind::kPoll, Shape::kPlain, "select"},
-    {SYS_pselect6, "pselect6", WaitKind::kPoll, Shape::kPlain, "select"},
-    {SYS_epoll_wait, "epoll_wait", WaitKind::kPoll, Shape::kPlain, "epoll"},
-    {SYS_epoll_pwait, "epoll_pwait", WaitKind::kPoll, Shape::kPlain, "epoll"},
-    {SYS_epoll_pwait2, "epoll_pwait2", WaitKind::kPoll, Shape::kPlain, "epoll"},
-    {SYS_nanosleep, "nanosleep", WaitKind::kSleep, Shape::kPlain, "sleep"},
-    {SYS_clock_nanosleep, "clock_nanosleep", WaitKind::kSleep, Shape::kPlain, "sleep"},
-    {SYS_wait4, "wait4", WaitKind::kChild, Shape::kPlain, "a child"},
-    {SYS_waitid, "waitid", WaitKind::kChild, Shape::kPlain, "a child"},
-    {SYS_fcntl, "fcntl", WaitKind::kFileLock, Shape::kDescriptor, "lock on a range of"},
+    {SYS_futex, WaitKind::kFutex, Shape::kPlain, "a futex"},
+    {SYS_poll, WaitKind::kPoll, Shape::kPlain, "poll"},
+    {SYS_ppoll, WaitKind::kPoll, Shape::kPlain, "poll"},
+    {SYS_select, WaitKind::kPoll, Shape::kPlain, "select"},
+    {SYS_pselect6, WaitKind::kPoll, Shape::kPlain, "select"},
+    {SYS_epoll_wait, WaitKind::kPoll, Shape::kPlain, "epoll"},
+    {SYS_epoll_pwait, WaitKind::kPoll, Shape::kPlain, "epoll"},
+    {SYS_epoll_pwait2, WaitKind::kPoll, Shape::kPlain, "epoll"},
+    {SYS_nanosleep, WaitKind::kSleep, Shape::kPlain, "sleep"},
+    {SYS_clock_nanosleep, WaitKind::kSleep, Shape::kPlain, "sleep"},
+    {SYS_wait4, WaitKind::kChild, Shape::kPlain, "a child"},
+    {SYS_waitid, WaitKind::kChild, Shape::kPlain, "a child"},
+    {SYS_fcntl, WaitKind::kFileLock, Shape::kDescriptor, "lock on a range of"},
 };
 
 const CallWords* words_of(std::uint64_t call) {
@@ -231,6 +231,45 @@ Wait describe_child(std::uint64_t call, Args args, const CallTarget& target) {
   return wait;
 }
 
+// A path in the memory of the process, read page by page, for the next page may not be there.
+std::string read_path(const CallTarget& target, std::uint64_t address) {
+  constexpr std::size_t kLongest = 4096, kPage = 4096;
+  std::string path;
+  while (address && path.size() < kLongest) {
+    char piece[kPage];
+    std::size_t size = kPage - address % kPage;
+    if (!target.memory(address, piece, size)) break;
+    std::size_t length = ::strnlen(piece, size);
+    path.append(piece, length);
+    if (length < size) return path.substr(0, kLongest);
+    address += size;
+  }
+  return "";
+}
+
+// Calls that end in "at" have the folder before the path.
+std::string path_words(std::uint64_t call, Args args, const CallTarget& target) {
+  int index = path_argument(call);
+  std::string path = read_path(target, args[index]);
+  int folder = index > 0 ? static_cast<int>(args[index - 1]) : AT_FDCWD;
+  if (path.empty() && index > 0 && folder >= 0) return target.descriptor(folder);
+  if (path.empty()) return "a file";
+  std::string system = target.file_system ? target.file_system(folder, path) : "";
+  return system.empty() ? path : path + ", " + system;
+}
+
+// Calls that have no words of their own.
+Wait describe_by_name(std::uint64_t call, Args args, const CallTarget& target) {
+  Wait wait{.words = name_of_call(call)};
+  std::string_view name = wait.words;
+  if (name == "openat" || name == "openat2" || name == "creat") wait.words = "open";
+  if (path_argument(call) >= 0)
+    wait.words += " of " + path_words(call, args, target);
+  else if (begins_with_descriptor(call))
+    wait.words += " of " + target.descriptor(static_cast<int>(args[0]));
+  return wait;
+}
+
 bool takes_time(std::uint64_t call, Args args) {
   switch (call) {
     case SYS_rt_sigtimedwait:
@@ -251,8 +290,8 @@ bool takes_time(std::uint64_t call, Args args) {
 }  // namespace
 
 std::string name_of_call(std::uint64_t call) {
-  const CallWords* words = words_of(call);
-  return words ? words->name : fmt::format("system call {}", call);
+  std::string_view name = call_name(call);
+  return name.empty() ? fmt::format("system call {}", call) : std::string(name);
 }
 
 Wait describe_wait(std::uint64_t call, Args args, const CallTarget& target) {
@@ -279,7 +318,7 @@ Wait describe_wait(std::uint64_t call, Args args, const CallTarget& target) {
       break;
   }
   const CallWords* words = words_of(call);
-  if (!words) return {.words = name_of_call(call)};
+  if (!words) return describe_by_name(call, args, target);
   Wait wait{.kind = words->kind, .timed = takes_time(call, args), .words = words->words};
   if (words->shape == Shape::kDescriptor) wait.words += " " + target.descriptor(static_cast<int>(args[0]));
   if (call == SYS_splice) wait.words += " to " + target.descriptor(static_cast<int>(args[2]));

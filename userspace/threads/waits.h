@@ -19,6 +19,9 @@ struct CallTarget {
   std::function<std::optional<std::vector<int>>(int epoll)> watched_by;  // none: not known
   MemoryReader memory;
   std::function<std::string(int pid)> child;  // "child 4711", by the id that the call names
+  // What is to be known of a file besides its path, "" if nothing is: "on nfs4 from server:/export". A path that does not
+  // begin with a slash is relative to the folder, which is a descriptor or AT_FDCWD.
+  std::function<std::string(int folder, const std::string& path)> file_system;
 };
 
 struct Wait {
@@ -34,7 +37,7 @@ struct Wait {
 
 Wait describe_wait(std::uint64_t call, const std::uint64_t (&args)[6], const CallTarget& target);
 
-// "read", or "system call 468"
+// "read"; "system call 1000" of a number that no kernel known here has
 std::string name_of_call(std::uint64_t call);
 
 }  // namespace dwell

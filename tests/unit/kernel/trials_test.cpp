@@ -16,7 +16,7 @@ std::vector<ObjectTrial> all_work() {
   std::vector<ObjectTrial> objects;
   for (const char* name : {"kernel", "probes", "mapping events", "lifecycle", "alloc", "alloc, sampled", "thread_life", "threads",
                            "cpu_sample", "blocked", "clocks", "go_allocs", "go_parks", "go_contexts", "memory of processes",
-                           "thread_registers"})
+                           "file_ends", "thread_registers"})
     objects.push_back({name, "", std::nullopt});
   return objects;
 }
@@ -34,7 +34,8 @@ TEST(Trials, WhatOneObjectLacksCostsOnlyWhatNeedsIt) {
   using ::testing::ElementsAre;
   EXPECT_THAT(refused("blocked"), ElementsAre("record --blocked"));
   EXPECT_THAT(refused("clocks"), ElementsAre("record --clocks", "clocks"));
-  EXPECT_THAT(refused("threads"), ElementsAre("record: threads", "threads", "threads: stacks of threads that run"));
+  EXPECT_THAT(refused("threads"), ElementsAre("record: threads", "threads", "threads: stacks of threads that run", "threads: the other end of pipes and sockets"));
+  EXPECT_THAT(refused("file_ends"), ElementsAre("threads: the other end of pipes and sockets"));
   EXPECT_THAT(refused("go_parks"), ElementsAre("record --go-blocked"));
   EXPECT_THAT(refused("thread_registers"), ElementsAre("memory --leaks"));
 }

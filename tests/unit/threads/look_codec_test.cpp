@@ -25,6 +25,22 @@ TEST(LookCodec, ReadsBackWhatWasWritten) {
   EXPECT_EQ(threads_of(recording).looks[0], look);
 }
 
+TEST(LookCodec, OfCirclesThroughOtherProcessesToo) {
+  Recording recording = sample_look_recording();
+  ThreadLook look = threads_of(recording).looks[0];
+  threads_of(recording).looks.clear();
+  look.handled_signals = 1 << 14;
+  look.chain.processes = {{10, true, 2}, {12, true, 0}};
+  look.chain.waits = {{10, 10, "parent", "main", "the end of child 12", 5, StackId{1}, {12}, true, false, ""},
+                      {12, 12, "child", "child", "write to pipe 1", 0, StackId{2}, {10, 12}, true, true, "others may open the FIFO"}};
+  EXPECT_EQ(decode(encode_look(look), recording), "");
+  EXPECT_EQ(threads_of(recording).looks.at(0), look);
+  look.chain.waits[1].stack = StackId{3};
+  EXPECT_EQ(decode(encode_look(look), recording), "thread 12 has stack 3 of 3");
+  std::string bytes = encode_look(look);
+  EXPECT_NE(decode(std::string_view(bytes).substr(0, bytes.size() - 1), recording), "");
+}
+
 TEST(LookCodec, CutOffAnywhereItIsRefused) {
   Recording recording = sample_look_recording();
   std::string bytes = encode_look(threads_of(recording).looks[0]);
@@ -51,6 +67,7 @@ TEST(LookCodec, NamesOnlyWhatIsThere) {
 TEST(LookCodec, WhatALaterVersionHasAddedIsPassedOver) {
   Recording recording = sample_look_recording();
   ThreadLook look = threads_of(recording).looks[0];
+  look.handled_signals = 0;
   look.threads[0].wait = static_cast<WaitKind>(77);
   look.threads[0].state = static_cast<ThreadState>(77);
   ASSERT_EQ(decode(encode_look(look) + "more", recording), "");
