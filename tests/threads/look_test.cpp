@@ -46,6 +46,9 @@ TEST(Look, TellsInWordsWhatEachThreadWaitsFor) {
   expect("in_accept", "wait_in_accept", "connection", false, fmt::format("listening at 127.0.0.1:{}", port));
   expect("in_recv", "wait_in_recv", "input", false, fmt::format("to 127.0.0.1:{}", port));
   expect("in_flock", "wait_in_flock", "file lock", false, file);
+  expect("in_flock", "wait_in_flock", "file lock", false, fmt::format(", taken by this process itself"));
+  expect("in_read", "wait_in_read", "input", false, fmt::format("read of pipe {}, written by this process itself", pipe));
+  expect("in_recv", "wait_in_recv", "input", false, ", whose other side is this process itself");
   expect("in_wait", "wait_for_child", "child", false, "the end of child ");
   expect("in_pause", "wait_for_signal", "signal", false, "any signal");
 }
@@ -121,6 +124,7 @@ TEST(Look, ARunningThreadIsToldAsRunning) {
   ASSERT_EQ(spinner.size(), 1u);
   EXPECT_TRUE(spinner[0]["state"] == "running" || spinner[0]["state"] == "ready") << spinner[0];
   EXPECT_EQ(spinner[0]["wait"], "none");
+  EXPECT_GE(spinner[0]["busy_over_ns"], 20'000'000) << "it never sleeps";
   EXPECT_TRUE(spinner[0]["waiting_ns"].is_null());
 }
 

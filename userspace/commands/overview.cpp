@@ -68,11 +68,6 @@ class OverviewText {
 
 }  // namespace
 
-std::string_view name_of(FindingWeight weight) {
-  static constexpr std::string_view kNames[] = {"stuck", "limit", "pile-up", "waste"};
-  return kNames[static_cast<std::size_t>(weight)];
-}
-
 std::vector<const Finding*> Overview::findings() const {
   std::vector<const Finding*> all;
   for (const SubjectFindings& subject : subjects)

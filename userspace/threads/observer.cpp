@@ -189,7 +189,8 @@ class ThreadObserver::Impl {
   // They sleep until the group is thawed, whatever they waited for before.
   static void mark_frozen(const std::string& group, ThreadLook& look) {
     for (ThreadFacts& facts : look.threads) {
-      if (!waits(facts.state)) continue;
+      bool traced = facts.waits_for.ends_with("which traces it");
+      if ((!waits(facts.state) && facts.state != ThreadState::kStopped) || traced) continue;
       facts.state = ThreadState::kStopped;
       facts.wait = WaitKind::kNone;
       facts.lock = -1;

@@ -6,7 +6,9 @@
 #include <sys/syscall.h>
 
 #include <cstring>
+#include <map>
 
+#include "userspace/process/frozen_group.h"
 #include "userspace/process/mounts.h"
 #include "userspace/threads/call_names.h"
 #include "userspace/threads/foreign_threads.h"
@@ -86,6 +88,21 @@ TEST(Mounts, APathLiesOnTheLongestPlace) {
   EXPECT_EQ(file_system_words(mounts, "/mnt/a bc"), "") << "that is another folder";
   EXPECT_EQ(file_system_words(mounts, "/etc/passwd"), "");
   EXPECT_EQ(mount_of({}, "/"), nullptr);
+}
+
+TEST(FrozenGroups, AreThoseThatWereFrozenNotThoseBelow) {
+  std::map<std::string, std::string> files = {{"/a/b/cgroup.events", "populated 1\nfrozen 1\n"}, {"/a/b/cgroup.freeze", "0\n"}, {"/a/cgroup.freeze", "1\n"},
+                                              {"/c/cgroup.events", "populated 1\nfrozen 0\n"},   {"/c/cgroup.freeze", "1\n"},
+                                              {"/old/freezer.self_freezing", "1\n"},              {"/old/below/freezer.self_freezing", "0\n"}};
+  GroupFileReader read = [&](const std::string& path) -> std::optional<std::string> {
+    auto found = files.find(path);
+    return found == files.end() ? std::nullopt : std::optional(found->second);
+  };
+  EXPECT_EQ(frozen_group("/a/b", read), "/a");
+  EXPECT_EQ(frozen_group("/c", read), "") << "it is being frozen, and some of its threads still run";
+  EXPECT_EQ(frozen_group("/", read), "");
+  EXPECT_EQ(frozen_by_freezer("/old/below", read), "/old");
+  EXPECT_EQ(frozen_by_freezer("/other", read), "");
 }
 
 }  // namespace
