@@ -10,7 +10,7 @@ namespace {
 
 using memory::Part;
 
-constexpr double kLongestTold = 30.0 * 24 * 3600;  // seconds: behind that nothing goes on as it does now
+constexpr double kFarthestTold = 100;              // times as long as it was seen to grow: behind that it is a guess
 constexpr double kWidestInterval = 3;              // latest / soonest
 
 class BalanceMaker {
@@ -126,7 +126,8 @@ class BalanceMaker {
     if (!trend || trend->low <= 0) return std::nullopt;
     double room = static_cast<double>(limit.limit - std::min(limit.limit, limit.in_use));
     TimeToLimit left{limit, room / trend->per_second, room / trend->high, room / trend->low};
-    if (left.latest > kLongestTold || left.latest > kWidestInterval * left.soonest) return std::nullopt;
+    double seen = static_cast<double>(samples_.back().time_ns - std::min(trend->since_ns, samples_.back().time_ns)) / 1e9;
+    if (left.latest > kFarthestTold * seen || left.latest > kWidestInterval * left.soonest) return std::nullopt;
     return left;
   }
 

@@ -111,7 +111,8 @@ std::vector<std::string> balance_notes(const ProcessBalance& balance, const std:
     notes.push_back(fmt::format("The process{} ended: its memory is as it was last seen, {} after the start.", of, human_duration(balance.last_known_ns)));
   else if (!balance.no_parts.empty())
     notes.push_back(fmt::format("What RSS{} consists of is not {}known: {}.", of, balance.has_parts ? "fully " : "", printable(balance.no_parts)));
-  if (balance.account && balance.account->of(Part::kUnexplained) < 0)
+  constexpr std::int64_t kFewBytes = 64 << 10;
+  if (balance.account && balance.account->of(Part::kUnexplained) < -kFewBytes)
     notes.push_back(fmt::format("The parts of RSS{} are {} more than the whole: the process went on while they were read.", of,
                                 bytes_text(static_cast<double>(-balance.account->of(Part::kUnexplained)))));
   if (balance.early_ns > balance.duration_ns / 5)
@@ -148,6 +149,7 @@ Json balance_json(const ProcessBalance& balance) {
   }
   for (std::size_t i = 0; i < balance.resident.size(); ++i) samples.push_back({balance.times_ns[i], static_cast<std::uint64_t>(balance.resident[i])});
   return {{"process", balance.process},
+          {"headline", balance_sentence(balance, "")},
           {"rss_before_bytes", balance.before},
           {"rss_after_bytes", balance.after},
           {"rss_change_bytes", balance.change()},

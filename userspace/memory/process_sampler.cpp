@@ -59,8 +59,7 @@ ProcessAccount account_of(const memory::MemoryLook& look) {
   ProcessAccount account;
   account.known = true;
   account.walked = !look.heaps.empty();
-  account.why = look.no_heap;
-  if (account.why.empty() && !look.unread_allocator.empty())
+  if (!look.unread_allocator.empty())
     account.why = fmt::format("the heap of {} could not be read", look.unread_allocator);
   account.duration_ns = look.duration_ns;
   account.resident = look.account.resident;

@@ -87,6 +87,9 @@ std::string kind_verdict(const KindReport& total, const VerdictScope& scope) {
 
 std::string nothing_seen(const MemoryReport& report) {
   if (!report.unseen.empty()) return "No allocation was seen.";
+  // Pages of what was reserved before, and made usable by mprotect, say.
+  for (const ProcessBalance& balance : report.balances)
+    if (!is_level(balance)) return "No allocation and no mapping was seen in this time.";
   return report.losses.empty() ? "No memory was allocated or freed." : "No allocation was seen; some events were lost.";
 }
 

@@ -42,7 +42,7 @@ TEST(Account, AddsUpToRss) {
   inventory.headers = 4 << 10;
   std::vector<AccountedHeap> heaps{{{{0x555500100000, 0x555500200000}}, &inventory}};
   std::vector<ThreadStack> stacks{{{0x7ffd00000000, 0x7ffd00021000}, 1, 0}};
-  Account account = make_account(parse_smaps(kSmaps), heaps, stacks, pages);
+  Account account = make_account(parse_smaps(kSmaps), heaps, stacks, pages, {{}, {{0x555500012000, 0x555500014000}}});
   EXPECT_EQ(account.resident, 976u << 10);
   std::int64_t sum = 0;
   for (const AccountPart& part : account.parts) sum += part.resident;

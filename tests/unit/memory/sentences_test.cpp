@@ -81,6 +81,45 @@ void add_growth(Sentences& all) {
   add_report(all, "of one thread", [](MemoryReport& report) { report.thread = 4243; });
 }
 
+void add_process(Sentences& all) {
+  all.title("the process as a whole");
+  auto process = [&](const char* when, const std::function<void(ProcessBalance&)>& change) {
+    add_report(all, when, [&](MemoryReport& report) { change(report.balances[0]); });
+  };
+  process("level", [](ProcessBalance& of) {
+    of.before = of.after;
+    of.parts = {{memory::Part::kLive, 1 << 20}, {memory::Part::kFree, -(1 << 20)}};
+  });
+  process("it shrank, and the heap is not known", [](ProcessBalance& of) {
+    std::swap(of.before, of.after);
+    of.live_change.reset();
+    of.parts = {{memory::Part::kAnonymous, of.change()}};
+    of.no_parts = "the heap of libjemalloc.so.2 could not be read";
+  });
+  process("only sums are known", [](ProcessBalance& of) {
+    of.has_parts = false;
+    of.account.reset();
+    of.no_parts = "more than 2 GB of anonymous memory is not walked while recording; dwell memory does";
+  });
+  process("it ended", [](ProcessBalance& of) { of.last_known_ns = 59 * kSecond; });
+  process("some of it is in swap", [](ProcessBalance& of) { of.swapped_after = 5 << 20; });
+  process("it went on while it was read", [](ProcessBalance& of) { of.account->parts[static_cast<std::size_t>(memory::Part::kUnexplained)] = -(1 << 20); });
+  process("attaching took long", [](ProcessBalance& of) { of.early_ns = 20 * kSecond; });
+  for (LimitKind kind : {LimitKind::kAddressSpace, LimitKind::kData, LimitKind::kMachine})
+    process("another limit is nearer", [&](ProcessBalance& of) { of.time_left->limit.kind = kind; });
+  process("the kernel has ended processes", [](ProcessBalance& of) { of.limits[0].oom_kills = 2; });
+  auto older = [&](const char* when, const OlderFrees& frees) {
+    add_report(all, when, [&](MemoryReport& report) { report.totals[0].older = frees; });
+  };
+  older("as many old blocks were freed as new ones came", {92'000, 5e5, true});
+  older("fewer old blocks were freed", {92'000, 3e7, false});
+  older("more old blocks were freed", {92'000, -3e7, false});
+  older("old blocks were freed, of unknown size", {92'000, std::nullopt, false});
+  MemoryReport touched;
+  touched.balances = {server_report().balances[0]};
+  all.add("it grew without any allocation", text_of(touched));
+}
+
 void add_nothing(Sentences& all) {
   all.title("nothing there");
   all.add("nothing happened", text_of(MemoryReport{}));
@@ -203,6 +242,7 @@ TEST(Sentences, AreThese) {
   all.add("a report to which nothing special happened", text_of(server_report()));
   all.know(text_of(server_report()));
   add_growth(all);
+  add_process(all);
   add_nothing(all);
   add_doubts(all);
   add_cost(all);

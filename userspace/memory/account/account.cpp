@@ -22,8 +22,8 @@ bool is_shared_memory(const Mapping& mapping) {
 class AccountMaker {
  public:
   AccountMaker(const std::vector<MappingUse>& uses, const std::vector<ThreadStack>& stacks,
-               const heap::PageStates& pages, const std::vector<Range>& javascript)
-      : uses_(uses), pages_(pages), javascript_(javascript) {
+               const heap::PageStates& pages, const OwnedRanges& owned)
+      : uses_(uses), pages_(pages), owned_(owned) {
     for (const ThreadStack& stack : stacks) stacks_.push_back(stack.range);
   }
 
@@ -103,16 +103,18 @@ class AccountMaker {
     heap_resident_ += in_heap;
     part(Part::kStacks).resident += static_cast<std::int64_t>(in_stack);
     part(Part::kStacks).mappings += in_stack > 0;
-    std::uint64_t in_runtime = std::min(use.resident - in_heap - in_stack, resident_inside(use, javascript_));
+    std::uint64_t in_runtime = std::min(use.resident - in_heap - in_stack, resident_inside(use, owned_.javascript));
     part(Part::kJavaScript).resident += static_cast<std::int64_t>(in_runtime);
     part(Part::kJavaScript).mappings += in_runtime > 0;
-    std::uint64_t left = use.resident - in_heap - in_stack - in_runtime;
+    std::uint64_t in_data = std::min(use.resident - in_heap - in_stack - in_runtime, resident_inside(use, owned_.zeroed_data));
+    part(Part::kData).resident += static_cast<std::int64_t>(in_data);
+    std::uint64_t left = use.resident - in_heap - in_stack - in_runtime - in_data;
     if (in_heap) {
       part(Part::kLive).mappings++;
       part(Part::kLive).swapped += use.swapped;
     }
     Part which = owner_of_rest(index);
-    if (in_heap || in_stack || in_runtime) {
+    if (in_heap || in_stack || in_runtime || in_data) {
       part(which).resident += static_cast<std::int64_t>(left);
     } else {
       add(which, use, left);
@@ -127,9 +129,6 @@ class AccountMaker {
     const Mapping& mapping = uses_[index].mapping;
     if (mapping.executable && mapping.path.empty()) return Part::kGenerated;
     if (mapping.path.starts_with("[v")) return Part::kFiles;  // vdso, vvar, vsyscall
-    bool behind_data = index > 0 && uses_[index - 1].mapping.end == mapping.start &&
-                       uses_[index - 1].mapping.is_file() && uses_[index - 1].mapping.writable;
-    if (behind_data && mapping.path.empty()) return Part::kData;
     // The break belongs to the C library's heap. Elsewhere the kernel merges a heap's mapping with one that is beside it.
     return mapping.path == "[heap]" && !heaps_.empty() ? Part::kUnexplained : Part::kAnonymous;
   }
@@ -152,7 +151,7 @@ class AccountMaker {
 
   const std::vector<MappingUse>& uses_;
   const heap::PageStates& pages_;
-  const std::vector<Range>& javascript_;
+  const OwnedRanges& owned_;
   std::vector<Range> heaps_, stacks_;
   std::vector<PageState> states_;
   std::uint64_t heap_resident_ = 0;
@@ -162,8 +161,8 @@ class AccountMaker {
 }  // namespace
 
 Account make_account(const std::vector<MappingUse>& uses, const std::vector<AccountedHeap>& heaps,
-                     const std::vector<ThreadStack>& stacks, const heap::PageStates& pages, const std::vector<Range>& javascript) {
-  return AccountMaker(uses, stacks, pages, javascript).make(heaps);
+                     const std::vector<ThreadStack>& stacks, const heap::PageStates& pages, const OwnedRanges& owned) {
+  return AccountMaker(uses, stacks, pages, owned).make(heaps);
 }
 
 }  // namespace dwell::memory

@@ -31,9 +31,13 @@ struct AccountedHeap {
   const heap::Inventory* inventory;
 };
 
-// `javascript`: V8's chunks, in address order.
+// Anonymous memory that has an owner, each in address order.
+struct OwnedRanges {
+  std::vector<heap::Range> javascript;   // V8's chunks
+  std::vector<heap::Range> zeroed_data;  // of modules
+};
+
 Account make_account(const std::vector<MappingUse>& uses, const std::vector<AccountedHeap>& heaps,
-                     const std::vector<ThreadStack>& stacks, const heap::PageStates& pages,
-                     const std::vector<heap::Range>& javascript = {});
+                     const std::vector<ThreadStack>& stacks, const heap::PageStates& pages, const OwnedRanges& owned = {});
 
 }  // namespace dwell::memory

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include "userspace/base/clock.h"
+#include "userspace/memory/account/module_data.h"
 #include "userspace/memory/account/v8_heap.h"
 #include "userspace/memory/heap/careful_reader.h"
 #include "userspace/memory/heap/heaps.h"
@@ -55,7 +56,7 @@ Result<MemoryLook> look_at_memory(const LookOptions& options) {
   std::vector<AccountedHeap> accounted;
   for (std::size_t i = 0; i < found->heaps.size(); ++i)
     accounted.push_back({found->heaps[i]->ranges(), &look.heaps[i].inventory});
-  look.account = make_account(*uses, accounted, look.stacks, reader.pages(), find_v8_chunks(target));
+  look.account = make_account(*uses, accounted, look.stacks, reader.pages(), {find_v8_chunks(target), find_zeroed_data(target)});
 
   look.duration_ns = monotonic_ns() - started_ns;
   look.own_cpu_ns = own_cpu_ns() - cpu_ns;
