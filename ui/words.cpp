@@ -33,7 +33,8 @@ std::string age_text(const std::optional<std::uint64_t>& age_ns) {
 }
 
 std::string counted(std::size_t count, const std::string& noun) {
-  return grouped(static_cast<std::int64_t>(count)) + " " + noun + (count == 1 ? "" : "s");
+  const char* ending = count == 1 ? "" : noun.ends_with('s') ? "es" : "s";
+  return grouped(static_cast<std::int64_t>(count)) + " " + noun + ending;
 }
 
 std::string process_text(const ProcessInfo& process) {

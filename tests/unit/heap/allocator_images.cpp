@@ -176,7 +176,7 @@ AllocatorImage jemalloc_image() {
   for (std::uint64_t i = 0; i < 64; ++i) (std::uint64_t{0b1010100} >> i & 1 ? image.free : image.live).push_back(kHeap + i * 64);
   for (std::uint64_t i = 1; i < 9; ++i) {
     image.live.push_back(at);
-    extent(i, 16384, 28, false, 0);
+    extent(i, 16384, 36, false, 0);
   }
   image.structures = {kRoot + 8 * (kHeap >> 30), kLeaf + 8 * (kHeap / 4096 % (1 << 18)), kRecords, kRecords + 128};
   return image;

@@ -81,9 +81,15 @@ class RootFinder {
     return good;
   }
 
+  // Slabs are of small classes, all else of larger ones: most pointers of other programs fail here, before anything is read.
+  static bool is_consistent(TreeWord word) {
+    constexpr std::uint32_t kSmallestLarge = 30, kLargestSmall = 64, kClasses = 256;
+    return word.slab() ? word.size_class() < kLargestSmall : word.size_class() >= kSmallestLarge && word.size_class() < kClasses;
+  }
+
   // The word repeats of the record what size class it is of, and whether it is a slab.
   bool holds(TreeWord word, std::uint64_t page) const {
-    if (word.record() % kRecordAlignment || !in_anonymous(word.record())) return false;
+    if (word.record() % kRecordAlignment || !is_consistent(word) || !in_anonymous(word.record())) return false;
     auto record = target_.memory.load<ExtentRecord>(word.record());
     return record && page >= record->start() && page - record->start() < record->size() &&
            word.size_class() == record->size_class() && word.slab() == record->slab();
