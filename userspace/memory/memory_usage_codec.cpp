@@ -10,6 +10,7 @@ namespace dwell {
 namespace {
 
 constexpr std::uint64_t kPage = 4096;
+constexpr std::int64_t kMostBytes = std::int64_t{1} << 56;  // of a part: sums and differences of parts stay numbers
 constexpr const char* kNoSuchProcess = "it names a process that was not told before";
 
 // Whole pages: what the kernel counts in.
@@ -113,6 +114,7 @@ std::string decode_account(Cursor& in, Recording& out) {
     memory::Part part = memory::part_named(get_text(in)).value_or(memory::Part::kUnexplained);
     std::uint64_t sum = static_cast<std::uint64_t>(account.of(part)) + get_difference(in);
     account.parts[static_cast<std::size_t>(part)] = static_cast<std::int64_t>(sum);
+    if (account.of(part) > kMostBytes || account.of(part) < -kMostBytes) return "it tells an impossible size";
   }
   if (!in.ok()) return kTooShort;
   (moment == 0 ? process->first : process->last) = std::move(account);

@@ -146,7 +146,7 @@ bool has_growth(const Recording& recording, const TickRange& range) {
 std::vector<std::string> notes_of(const Recording& recording, const TickRange& range) {
   std::vector<std::string> notes;
   if (!recording.info.started_by_dwell)
-    notes.push_back("memory allocated before dwell attached has no call site");
+    notes.emplace_back(kOlderHasNoCallSite);
   if (recording.sampled()) {
     notes.push_back(fmt::format("sampled, one point every {} allocated on average: figures of the heap are estimates",
                                 human_bytes(static_cast<double>(recording.info.sample_period_bytes))));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/recording/model.h"
@@ -10,6 +11,9 @@
 #include "userspace/memory/series_figures.h"
 
 namespace dwell {
+
+// The note that every recording of a running process has.
+inline constexpr std::string_view kOlderHasNoCallSite = "memory allocated before dwell attached has no call site";
 
 // All but whether the recording was cut off, which has a field of its own in the report.
 std::vector<std::string> notes_of(const Recording& recording, const TickRange& range);

@@ -15,6 +15,7 @@
 #include "ui/words.h"
 #include "userspace/base/text.h"
 #include "userspace/memory/balance_text.h"
+#include "userspace/memory/notes.h"
 #include "userspace/memory/site_names.h"
 #include "userspace/memory/trust_text.h"
 #include "userspace/memory/verdict_text.h"
@@ -118,7 +119,10 @@ class SummaryText {
       add(lines, Paint::kPlain, kind_verdict(total, scope));
       ++told;
     }
-    if (!told && options_.others.empty()) add(lines, Paint::kPlain, nothing_seen(report_));
+    if (told || !options_.others.empty()) return;
+    add(lines, Paint::kPlain, nothing_seen(report_));
+    for (const std::string& note : report_.notes)  // that it has children, say
+      if (note != kOlderHasNoCallSite) add(lines, Paint::kPlain, "Note: " + printable(note));
   }
 
   // Those that make up nine tenths of what is retained.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "tests/unit/memory/story_recording.h"
 #include "userspace/memory/balance.h"
 #include "userspace/memory/balance_text.h"
@@ -74,6 +76,16 @@ TEST(MemoryUsage, IsRefusedWhereItContradictsItself) {
   EXPECT_THAT(decoded(decode_samples, encode_samples(0, before), recording), HasSubstr("backwards"));
   std::string cut = encode_account(0, AccountMoment::kFirst, account(1, 2, 3));
   for (std::size_t size = 0; size < cut.size(); ++size) EXPECT_NE(decoded(decode_account, cut.substr(0, size), recording), "") << size;
+}
+
+TEST(MemoryUsage, HasNoImpossibleParts) {
+  for (std::int64_t bytes : {std::int64_t{1} << 57, -(std::int64_t{1} << 57), std::numeric_limits<std::int64_t>::min()}) {
+    Recording recording;
+    recording.processes.resize(1);
+    ProcessAccount impossible = account(kStart, 3 * kMB, kMB);
+    impossible.parts[0] = bytes;
+    EXPECT_THAT(decoded(decode_account, encode_account(0, AccountMoment::kLast, impossible), recording), HasSubstr("impossible"));
+  }
 }
 
 TEST(MemoryUsage, APartThatIsNotKnownIsUnexplained) {

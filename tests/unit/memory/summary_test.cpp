@@ -50,6 +50,15 @@ TEST(Summary, HasARowLessForEachLineThatSomethingElseTakes) {
   EXPECT_THAT(text, HasSubstr("more call sites"));
 }
 
+TEST(Summary, OfAProcessThatDoesNothingNamesItsChildren) {
+  MemoryReport report;
+  report.processes = {{1, -1, "master", "master", 0, 0}};
+  report.notes = {"memory allocated before dwell attached has no call site", "master (1): it has 4 child processes, which are not recorded"};
+  std::string text = summary_text(report, screen(80));
+  EXPECT_THAT(text, HasSubstr("it has 4 child processes"));
+  EXPECT_THAT(text, Not(HasSubstr("no call site")));
+}
+
 TEST(Summary, HasNoRowsOfNothing) {
   MemoryReport report = server_report();
   for (SiteReport& site : report.sites) site.figures.retained_bytes = site.figures.retained_blocks = 0;

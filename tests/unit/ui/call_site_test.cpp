@@ -92,6 +92,17 @@ TEST(CallSite, WrappersAreToldByTheirShapeAndByName) {
   EXPECT_EQ(wrappers.site_frame(stack({"malloc", "xmalloc", "main"})), 2u);
 }
 
+TEST(CallSite, RowsThatWouldReadTheSameSayWhatWasCalledInALibrary) {
+  std::vector<ReportFrame> thrown = stack({"malloc", "__cxa_allocate_exception", "validate", "main"}), text = stack({"malloc", "operator new", "std::string::append", "validate", "main"});
+  thrown[1].module = "/usr/lib/x86_64-linux-gnu/libstdc++.so.6";
+  Wrappers wrappers;
+  CallSiteNames names(&wrappers);
+  names.add(thrown);
+  names.add(text);
+  EXPECT_EQ(names.line(thrown, 0), "__cxa_allocate_exception ← validate ← main");
+  EXPECT_EQ(names.line(text, 0), "string::append ← validate ← main");
+}
+
 TEST(CallSite, LibraryFramesAreOneLineWhereThatIsAsked) {
   std::vector<ReportFrame> frames = stack({"malloc", "operator new", "std::vector<int>::push_back", "Log::append", "main"});
   std::string folded = stack_lines(frames, "", 64, {}, {3, true});
