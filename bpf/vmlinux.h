@@ -210,11 +210,11 @@ struct file {
 struct file___counted {
   atomic64_t f_count;
 };
-struct file_ref {
+typedef struct {
   atomic64_t refcnt;
-};
+} file_ref_t;
 struct file___ref {
-  struct file_ref f_ref;
+  file_ref_t f_ref;
 };
 
 struct sock_common {

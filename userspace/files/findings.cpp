@@ -81,7 +81,7 @@ class FindingList {
 
   void accept_queues_full() {
     for (const SeenFile& seen : look_.files) {
-      if (!seen.socket || !seen.socket->listening || seen.socket->receive_queue <= seen.socket->send_queue) continue;
+      if (!seen.socket || !seen.socket->listening || !seen.socket->send_queue || seen.socket->receive_queue <= seen.socket->send_queue) continue;
       add(FindingWeight::kLimit, fmt::format("the accept queue of {} is full: {} connections wait, {} may", seen.socket->local, seen.socket->receive_queue, seen.socket->send_queue),
           {"the program has to accept faster, or to listen with a larger backlog; new connections are not answered meanwhile"},
           fmt::format("dwell threads {}", look_.process.pid));

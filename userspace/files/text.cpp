@@ -58,7 +58,9 @@ class FilesText {
   static std::string or_dash(std::uint64_t bytes) { return bytes ? bytes_text(static_cast<double>(bytes)) : "-"; }
 
   static std::string queue_text(const FileGroup& group, std::uint64_t value, const char* noun) {
-    return group.listens ? fmt::format("{} {}", count_text(static_cast<double>(value)), noun) : or_dash(value);
+    bool known = value || std::string_view(noun) == "waiting";
+    if (group.listens) return known ? fmt::format("{} {}", count_text(static_cast<double>(value)), noun) : "-";
+    return or_dash(value);
   }
 
   void write_table() {
@@ -84,7 +86,7 @@ class FilesText {
     if (rows == groups.size()) return;
     std::size_t left = 0;
     for (std::size_t i = rows; i < groups.size(); ++i) left += groups[i].files.size();
-    line(Paint::kDim, fmt::format("{} more in {} not shown (-n)", counted(left, "descriptor"), counted(groups.size() - rows, "row")));
+    line(Paint::kDim, fmt::format("{} in {} not shown (-n)", counted(left, "more descriptor"), counted(groups.size() - rows, "row")));
   }
 
   // Only where it begins to matter.

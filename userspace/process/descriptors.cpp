@@ -66,7 +66,9 @@ std::string Descriptors::describe_anew(int fd) {
   }
   if (link.starts_with("/dev/pts/") || link.starts_with("/dev/tty"))
     return fmt::format("terminal {} ({})", fd, link);
-  std::string path(link), system = file_system(AT_FDCWD, path);
+  std::string path(link);
+  bool nowhere = path.starts_with("/memfd:") || path.starts_with("/SYSV");  // of the kernel's own
+  std::string system = nowhere ? "" : file_system(AT_FDCWD, path);
   return fmt::format("file {} ({}{}{})", fd, path, system.empty() ? "" : ", ", system);
 }
 

@@ -117,6 +117,15 @@ int dump_inet(int diag, int family, int protocol, std::string_view name, std::ui
   });
 }
 
+bool dump_all_inet(int diag, std::vector<Socket>& to) {
+  for (int family : {AF_INET, AF_INET6}) {
+    bool all = dump_inet(diag, family, IPPROTO_TCP, "TCP", kAllStates & ~kLeftByPeer, to) == 0 &&
+               dump_inet(diag, family, IPPROTO_TCP, "TCP", kLeftByPeer, to) == 0 && dump_inet(diag, family, IPPROTO_UDP, "UDP", kAllStates, to) == 0;
+    if (!all) return false;
+  }
+  return true;
+}
+
 int dump_unix(int diag, std::vector<Socket>& to) {
   unix_diag_req request{};
   request.sdiag_family = AF_UNIX;
@@ -201,14 +210,10 @@ Result<DiagnosedSockets> diagnose_sockets(pid_t pid) {
   if (!inside.diag.valid()) return system_error(fmt::format("ask for the sockets in the network namespace of PID {}", pid), inside.error);
   DiagnosedSockets found;
   found.port_range = inside.port_range;
-  int diag = inside.diag.get(), error = 0;
-  for (int family : {AF_INET, AF_INET6}) {
-    if (!error) error = dump_inet(diag, family, IPPROTO_TCP, "TCP", kAllStates & ~kLeftByPeer, found.inet);
-    if (!error) error = dump_inet(diag, family, IPPROTO_TCP, "TCP", kLeftByPeer, found.inet);
-    if (!error) error = dump_inet(diag, family, IPPROTO_UDP, "UDP", kAllStates, found.inet);
-  }
-  if (!error) error = dump_unix(diag, found.unix_sockets);
-  if (error) return system_error(fmt::format("ask the kernel for the sockets of PID {} (sock_diag)", pid), error);
+  int diag = inside.diag.get();
+  std::vector<Socket> inet, unix_sockets;
+  if (dump_all_inet(diag, inet)) found.inet = std::move(inet);
+  if (dump_unix(diag, unix_sockets) == 0) found.unix_sockets = std::move(unix_sockets);
   return found;
 }
 

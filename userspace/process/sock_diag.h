@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,7 +16,7 @@
 namespace dwell {
 
 struct DiagnosedSockets {
-  std::vector<Socket> inet, unix_sockets;
+  std::optional<std::vector<Socket>> inet, unix_sockets;  // none: this kernel has no diagnostics of that family (a module)
   std::string port_range;  // net.ipv4.ip_local_port_range of that namespace, "32768\t60999"
 };
 

@@ -44,14 +44,19 @@ std::string table_of(pid_t pid, std::string_view name) {
   return table ? *table : "";
 }
 
-void add_tables(pid_t pid, std::vector<Socket>& to) {
+std::vector<Socket> inet_tables(pid_t pid) {
   struct Table {
     const char *name, *protocol;
   };
   constexpr Table kTables[] = {{"tcp", "TCP"}, {"tcp6", "TCP"}, {"udp", "UDP"}, {"udp6", "UDP"}};
+  std::vector<Socket> sockets;
   for (const Table& table : kTables)
-    for (Socket& socket : parse_inet_table(table_of(pid, table.name), table.protocol)) to.push_back(std::move(socket));
-  for (Socket& socket : parse_unix_table(table_of(pid, "unix"))) to.push_back(std::move(socket));
+    for (Socket& socket : parse_inet_table(table_of(pid, table.name), table.protocol)) sockets.push_back(std::move(socket));
+  return sockets;
+}
+
+void append_sockets(std::vector<Socket>& to, std::vector<Socket> sockets) {
+  for (Socket& socket : sockets) to.push_back(std::move(socket));
 }
 
 // Of kinds that are asked for here only, by what the kernel lists.
@@ -139,14 +144,14 @@ std::vector<Socket> parse_plain_table(std::string_view table, std::string_view p
 SocketTable SocketTable::read(pid_t pid) {
   SocketTable table;
   Result<DiagnosedSockets> diagnosed = diagnose_sockets(pid);
-  if (diagnosed) {
-    table.sockets_ = std::move(diagnosed->inet);
-    for (Socket& socket : diagnosed->unix_sockets) table.sockets_.push_back(std::move(socket));
-    table.ephemeral_ = parse_range(diagnosed->port_range);
-  } else {
-    table.problem_ = diagnosed.error().what + "; read from /proc instead: without the peers of UNIX sockets";
-    add_tables(pid, table.sockets_);
-  }
+  bool has_inet = diagnosed && diagnosed->inet, has_unix = diagnosed && diagnosed->unix_sockets;
+  append_sockets(table.sockets_, has_inet ? std::move(*diagnosed->inet) : inet_tables(pid));
+  append_sockets(table.sockets_, has_unix ? std::move(*diagnosed->unix_sockets) : parse_unix_table(table_of(pid, "unix")));
+  if (diagnosed) table.ephemeral_ = parse_range(diagnosed->port_range);
+  if (!diagnosed) table.problem_ = diagnosed.error().what + "; ";
+  if (!has_inet) table.problem_ += "TCP sockets are read from /proc/PID/net: without backlogs, and how long they have been half closed (no inet_diag, tcp_diag); ";
+  if (!has_unix) table.problem_ += "UNIX sockets are read from /proc/PID/net: without their peers and queues (no unix_diag); ";
+  if (table.problem_.ends_with("; ")) table.problem_.resize(table.problem_.size() - 2);
   add_rare(pid, table.sockets_);
   table.index();
   return table;

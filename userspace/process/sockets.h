@@ -21,7 +21,7 @@ struct Socket {
   bool listening = false;
   std::string local, peer;  // "10.0.0.7:5432", "/run/a.sock"; "" if it has none
   std::uint16_t local_port = 0, peer_port = 0;
-  // Bytes that wait to be read and to be delivered. Of a listener: connections that wait for accept, and how many may.
+  // Bytes that wait to be read and to be delivered. Of a listener: connections that wait for accept, and how many may (0: not known).
   std::uint64_t receive_queue = 0, send_queue = 0;
   std::uint64_t peer_inode = 0;          // UNIX: the socket on the other side; 0: not known
   std::optional<std::uint64_t> quiet_ns;  // TCP in CLOSE_WAIT: since the last packet of the other side, its FIN included

@@ -16,7 +16,7 @@ struct CallFile {
 };
 
 struct CallFiles {
-  std::vector<CallFile> files;
+  std::vector<CallFile> files = {};
   bool held = false;     // the call holds each open file while it waits, however many threads there are (poll, select)
   bool others = false;   // it waits for more than these descriptors
 };

@@ -45,6 +45,7 @@ class Judge {
   void add_deadlock(std::size_t first);
   void find_circles_of_processes();
   void add_circle(const ProcessCircle& circle);
+  bool has_lasted(const ProcessCircle& circle) const;
   std::string chain_words(const ChainWait& wait) const;
   void find_interrupted_holders();
   bool allocates_in_interrupted_allocator(std::size_t thread) const;

@@ -27,12 +27,22 @@ std::string Judge::chain_words(const ChainWait& wait) const {
   return fmt::format("{} {} for {}", thread_words(wait), known ? "has waited " + human_duration(now - wait.since_ns) : "waits", wait.waits_for);
 }
 
+// Of processes that hand over to each other many an instant looks like a circle: what is not proved has to last.
+bool Judge::has_lasted(const ProcessCircle& circle) const {
+  return std::ranges::all_of(circle.waits, [&](std::size_t index) {
+    std::uint64_t since = report_.chain.waits[index].since_ns;
+    return since && report_.now_ns > since && report_.now_ns - since >= options_.stuck_after_ns;
+  });
+}
+
 void Judge::find_circles_of_processes() {
-  for (const ProcessCircle& circle : find_process_circles(report_.chain)) add_circle(circle);
+  for (const ProcessCircle& circle : find_process_circles(report_.chain))
+    if (circle.unproved.empty() || has_lasted(circle)) add_circle(circle);
 }
 
 void Judge::add_circle(const ProcessCircle& circle) {
   Verdict verdict{.kind = VerdictKind::kDeadlock, .certainty = circle.unproved.empty() ? Certainty::kCertain : Certainty::kLikely};
+  verdict.processes = circle.processes;
   std::string names;
   for (std::uint32_t pid : circle.processes) {
     auto wait = std::ranges::find(report_.chain.waits, pid, &ChainWait::pid);

@@ -112,6 +112,21 @@ void OtherEnds::look_at(const std::set<std::uint64_t>& inodes) {
   for (const dwell_file_end& end : *found) ends_[end.inode].push_back(end);
 }
 
+// The kernel may not tell of the peers of UNIX sockets (sock_diag is a module), but the sockets themselves know them. True: there
+// are more to look at.
+bool OtherEnds::add_peers(std::vector<std::vector<Watched>>& watched, std::set<std::uint64_t>& inodes) const {
+  bool more = false;
+  for (std::vector<Watched>& of_call : watched) {
+    for (Watched& one : of_call) {
+      auto own = one.is_socket && !one.peer_inode ? ends_.find(one.inode) : ends_.end();
+      if (own == ends_.end() || !own->second.front().peer_inode) continue;
+      one.peer_inode = own->second.front().peer_inode;
+      more = inodes.insert(one.peer_inode).second || more;
+    }
+  }
+  return more;
+}
+
 // Those that are open for it, for any where `flag` is 0. Of a FIFO only those with the same path: other file systems may
 // have files of that number.
 std::vector<dwell_file_end> OtherEnds::holders_of(const Watched& watched, std::uint64_t inode, std::uint32_t flag) const {
@@ -210,6 +225,7 @@ std::vector<WaitEnds> OtherEnds::find(std::span<const BlockedCall> calls) {
     }
   }
   look_at(inodes);
+  if (add_peers(watched, inodes)) look_at(inodes);
   std::vector<WaitEnds> found;
   for (std::size_t i = 0; i < calls.size(); ++i) {
     std::optional<WaitEnds> other = ends_of_child_wait(calls[i]);

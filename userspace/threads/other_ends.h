@@ -64,6 +64,7 @@ class OtherEnds {
   const SocketTable& sockets_of(pid_t pid);
   Watched watch(pid_t pid, const CallFile& file);
   void look_at(const std::set<std::uint64_t>& inodes);
+  bool add_peers(std::vector<std::vector<Watched>>& watched, std::set<std::uint64_t>& inodes) const;
 
   WaitEnds of_files(const BlockedCall& call, const CallFiles& files, std::span<const Watched> watched) const;
   void add_pipe(const BlockedCall& call, const Watched& watched, WaitEnds& ends) const;

@@ -41,7 +41,7 @@ std::string state_words(ThreadState state) {
 
 // Of a thread that may spin.
 std::string busy_words(const ThreadFacts& facts) {
-  if (!facts.busy_over_ns) return "";
+  if (!facts.busy_ns) return "";
   return fmt::format(": {} of CPU time in {}, without sleeping", human_duration(facts.busy_ns), human_duration(facts.busy_over_ns));
 }
 
@@ -136,7 +136,7 @@ class ThreadsTextWriter {
   // What the threads of a group wait for: the same, or each a thing of its own.
   std::string waits_for(const ThreadGroup& group) const {
     const ThreadFacts& first = first_of(group).facts;
-    if (first.waits_for.empty()) return state_words(first.state) + busy_words(first);
+    if (first.waits_for.empty()) return state_words(first.state);
     auto other = [&](std::size_t thread) {
       return report_.threads[thread].facts.waits_for != first.waits_for;
     };
@@ -214,6 +214,8 @@ class ThreadsTextWriter {
   // The stacks of other processes in a circle with this one.
   void write_circles() {
     for (const ProcessCircle& circle : find_process_circles(report_.chain)) {
+      bool told = std::ranges::any_of(report_.verdicts, [&](const Verdict& verdict) { return verdict.processes == circle.processes; });
+      if (!told) continue;
       for (std::size_t index : circle.waits) {
         const ChainWait& wait = report_.chain.waits[index];
         if (wait.pid == static_cast<std::uint32_t>(report_.process.pid)) continue;

@@ -33,6 +33,7 @@ struct Verdict {
   std::vector<std::string> evidence = {}; // sentences
   std::vector<std::size_t> threads = {}; // indices in the report; of a deadlock in the order of waiting
   std::vector<std::int32_t> locks = {}; // indices in the report
+  std::vector<std::uint32_t> processes = {}; // of a circle through other processes
 
   // Proved: nothing but the end of the process gets these threads going again.
   bool stuck_for_good() const { return kind <= VerdictKind::kStalled && certainty == Certainty::kCertain; }

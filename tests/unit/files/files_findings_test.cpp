@@ -59,6 +59,8 @@ TEST(FilesFindings, AnAcceptQueueIsFullWhenMoreWaitThanMay) {
   EXPECT_TRUE(found(look).empty());
   listener.socket->receive_queue = 129;
   EXPECT_EQ(found(look).size(), 1u);
+  listener.socket->send_queue = 0;
+  EXPECT_TRUE(found(look).empty()) << "how many may wait is not known";
 }
 
 TEST(FilesFindings, DeletedFilesCountOnceHoweverOftenTheyAreOpen) {
