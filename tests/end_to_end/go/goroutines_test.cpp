@@ -243,6 +243,32 @@ TEST(GoRecognition, RefusesOlderVersionsByName) {
       << runtime.error().what;
 }
 
+// `dwell PID` does not pass over it as if it were no Go program.
+TEST(GoRecognition, TheOverviewSaysWhatItCouldNotLookAt) {
+  TemporaryFolder folder;
+  std::string version = version_of_go();
+  std::string older = version;
+  older.replace(4, 2, "16");
+  Program target({changed_target(folder, [&](std::string& bytes) { replace_all(bytes, version, older); })});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  Finished checked = run({dwell_binary(), "check", std::to_string(target.pid())});
+  EXPECT_NE(checked.output.find("not looked at: goroutines: "), std::string::npos) << checked.output << checked.errors;
+  EXPECT_NE(checked.output.find(older + " is older than Go 1.18"), std::string::npos) << checked.output;
+}
+
+// 1.18 and 1.20: goroutines, but no proof. The overview has the ones and says why not the other.
+TEST(GoRecognition, TheOverviewKeepsTheGoroutinesWhereTheProofCanNotBeMade) {
+  TemporaryFolder folder;
+  std::string version = version_of_go();
+  std::string other = version;
+  other.replace(4, 2, "18");
+  Program target({changed_target(folder, [&](std::string& bytes) { replace_all(bytes, version, other); })});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  Finished checked = run({dwell_binary(), "check", std::to_string(target.pid())});
+  EXPECT_NE(checked.output.find("not looked at: "), std::string::npos) << checked.output << checked.errors;
+  EXPECT_NE(checked.output.find(other), std::string::npos) << checked.output;
+}
+
 TEST(GoRecognition, SaysThatOtherProgramsAreNone) {
   Result<GoRuntime> runtime = GoRuntime::attach(::getpid());
   ASSERT_FALSE(runtime);

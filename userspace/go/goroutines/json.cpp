@@ -251,9 +251,26 @@ Json not_judged_json(const GoNotJudged& not_judged) {
           {"locks_in_shared_blocks", not_judged.shared_locks}};
 }
 
+Json findings_json(const std::vector<Finding>& findings) {
+  static constexpr const char* kWeights[] = {"stuck", "limit", "pile-up", "waste"};
+  Json list = Json::array();
+  for (const Finding& finding : findings) {
+    Json evidence = Json::array();
+    for (const std::string& sentence : finding.evidence) evidence.push_back(printable(sentence));
+    list.push_back({{"weight", kWeights[static_cast<std::size_t>(finding.weight)]},
+                    {"proved", finding.proved},
+                    {"headline", printable(finding.headline)},
+                    {"evidence", std::move(evidence)},
+                    {"command", printable(finding.command)}});
+  }
+  return list;
+}
+
 std::string goroutines_json(const GoroutineReport& report) {
   Json groups = Json::array();
   for (const GoroutineGroup& group : report.groups) groups.push_back(group_json(group));
+  Json not_seen = Json::array();
+  for (const std::string& part : report.not_seen) not_seen.push_back(printable(part));
   Json json = {{"format", "dwell goroutines"},
                {"version", kGoroutinesJsonVersion},
                {"pid", report.pid},
@@ -270,6 +287,8 @@ std::string goroutines_json(const GoroutineReport& report) {
                {"moved", report.figures.moved},
                {"broken", report.figures.broken},
                {"unreadable", report.figures.unreadable},
+               {"findings", findings_json(report.findings)},
+               {"not_seen", not_seen},
                {"stuck", stuck_json(report.stuck)},
                {"heap", heap_json(report.heap)},
                {"no_heap", report.no_heap.empty() ? Json(nullptr) : Json(printable(report.no_heap))},

@@ -212,6 +212,12 @@ class ReportBuilder {
 
 }  // namespace
 
+bool holds_open_response(const GoroutineGroup& group) {
+  auto is_loop = [](const GoCall& call) { return call.function == "net/http.(*persistConn).readLoop"; };
+  // Between two requests it waits for the descriptor.
+  return group.state.rfind("select", 0) == 0 && std::any_of(group.calls.begin(), group.calls.end(), is_loop);
+}
+
 void add_heap(const GoRuntime& runtime, GoroutineReport& report) {
   Result<HeapProfile> profile = read_heap_profile(runtime);
   if (profile) {
@@ -225,8 +231,16 @@ void add_heap(const GoRuntime& runtime, GoroutineReport& report) {
 
 void add_held(const GoRuntime& runtime, GoroutineReport& report) {
   if (!report.stuck) return;
-  if (Result<TimerReport> timers = look_at_timers(runtime, &report.stuck->useless_timers)) report.timers = std::move(*timers);
-  if (Result<ContextReport> contexts = report_contexts(runtime, report.stuck->contexts, true)) report.contexts = std::move(*contexts);
+  if (Result<TimerReport> timers = look_at_timers(runtime, &report.stuck->useless_timers)) {
+    report.timers = std::move(*timers);
+  } else {
+    report.not_seen.push_back(timers.error().what);
+  }
+  if (Result<ContextReport> contexts = report_contexts(runtime, report.stuck->contexts, true)) {
+    report.contexts = std::move(*contexts);
+  } else {
+    report.not_seen.push_back(contexts.error().what);
+  }
 }
 
 Result<GoroutineReport> look_at_goroutines(const GoRuntime& runtime, std::optional<StuckFinding> stuck,

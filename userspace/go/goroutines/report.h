@@ -19,6 +19,7 @@
 #include "userspace/go/timers/report.h"
 #include "userspace/go/waits/waits.h"
 #include "userspace/go/record/look.h"
+#include "userspace/record/findings.h"
 
 namespace dwell {
 
@@ -57,8 +58,13 @@ struct GoroutineReport {
   std::optional<StuckFinding> stuck;          // if it was asked for
   std::optional<TimerReport> timers;          // if it was asked for
   std::optional<ContextReport> contexts;      // if it was asked for
+  std::vector<Finding> findings;              // what to look at, the gravest first
+  std::vector<std::string> not_seen;          // parts that could not be looked at, and why
   std::vector<GoroutineGroup> groups;  // stuck ones first, then most goroutines first, the runtime's own last
 };
+
+// Whether each of them holds an HTTP response whose body is neither read to its end nor closed.
+bool holds_open_response(const GoroutineGroup& group);
 
 // Adds what the heap retains by call site, what its collection costs, and the waits that the program has
 // counted.

@@ -21,6 +21,7 @@ using Unwokens = absl::flat_hash_map<std::uint64_t, Unwoken>;
 constexpr std::uint64_t kGlanceNs = 25'000'000;
 // After a look that was wrong, so many in a row must change nothing.
 constexpr int kQuietLooks = 2;
+constexpr std::uint64_t kMuchHeld = 1 << 20, kPartHeld = 4, kManyHeld = 100;
 
 void pause_for(std::uint64_t ns) {
   timespec time{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
@@ -112,6 +113,20 @@ void watch_for(std::uint64_t ns, const GoRuntime& runtime, Agreed& agreed) {
   }
 }
 
+// Whether it is worth a second look if it grows: it holds a good part of the heap.
+bool holds_much(const GoHolder& holder, std::uint64_t heap_bytes) {
+  return holder.bytes >= kMuchHeld && holder.bytes >= heap_bytes / kPartHeld && holder.length() >= kManyHeld;
+}
+
+void note_growth(const std::vector<GoHolder>& first, std::uint64_t since_ns, std::vector<GoHolder>& holders) {
+  for (GoHolder& holder : holders) {
+    auto before = std::ranges::find(first, holder.address, &GoHolder::address);
+    if (before == first.end()) continue;
+    holder.length_before = before->length();
+    holder.since_ns = since_ns;
+  }
+}
+
 std::string reservation_of(const Agreed& agreed, int looks) {
   if (!agreed.ran.empty())
     return fmt::format("goroutine {} ran at each of the {} looks, and what is in its registers was not seen",
@@ -135,6 +150,8 @@ void take(Agreed& agreed, StuckFinding& finding) {
 Result<StuckFinding> find_stuck(const GoRuntime& runtime, const StuckOptions& options) {
   StuckFinding finding;
   std::optional<Agreed> agreed;
+  std::vector<GoHolder> first_holders;
+  std::uint64_t first_ns = 0;
   do {
     if (agreed) watch_for(options.pause_ns, runtime, *agreed);
     std::uint64_t start = monotonic_ns();
@@ -147,13 +164,21 @@ Result<StuckFinding> find_stuck(const GoRuntime& runtime, const StuckOptions& op
     finding.copied_bytes = unreached->copied_bytes;
     finding.not_judged = unreached->not_judged;
     finding.contexts = unreached->contexts;
-    ++finding.looks;
+    finding.holders = unreached->holders;
+    finding.reached_bytes = unreached->reached_bytes;
+    if (finding.looks++ == 0) {
+      first_holders = unreached->holders;
+      first_ns = start;
+    } else {
+      note_growth(first_holders, start - first_ns, finding.holders);
+    }
+    bool may_grow = std::ranges::any_of(first_holders, [&](const GoHolder& holder) { return holds_much(holder, finding.reached_bytes); });
     if (agreed)
       agreed->agree_with(*unreached);
     else
       agreed.emplace(std::move(*unreached));
-    if (agreed->nothing()) break;
-  } while (finding.looks < options.looks || (!agreed->enough() && finding.looks < options.most_looks));
+    if (agreed->nothing() && !(may_grow && finding.looks == 1)) break;
+  } while (finding.looks < options.looks || (!agreed->nothing() && !agreed->enough() && finding.looks < options.most_looks));
   take(*agreed, finding);
   return finding;
 }

@@ -8,6 +8,7 @@
 
 #include "ui/escape.h"
 #include "userspace/go/contexts/text.h"
+#include "userspace/go/findings/findings.h"
 #include "userspace/go/goroutines/stuck_text.h"
 #include "userspace/go/heap/text.h"
 #include "userspace/go/timers/text.h"
@@ -31,24 +32,6 @@ std::string place_of(const GoCall& call, bool whole_path) {
   if (call.file.empty()) return "";
   std::string_view file = whole_path ? std::string_view(call.file) : file_name(call.file);
   return call.line ? fmt::format("{}:{}", printable(file), call.line) : printable(file);
-}
-
-// Packages of the standard library have no dot before their first slash: they come from no host.
-bool of_standard_library(std::string_view function) {
-  if (function.rfind("main.", 0) == 0) return false;
-  std::size_t slash = function.find('/');
-  return slash == std::string_view::npos || function.substr(0, slash).find('.') == std::string_view::npos;
-}
-
-// The call that a reader asks for: the innermost of the program's own, else the innermost that is shown.
-const GoCall* site_of(const std::vector<GoCall>& calls) {
-  const GoCall* shown = nullptr;
-  for (const GoCall& call : calls) {
-    if (call.hidden) continue;
-    if (!of_standard_library(call.function)) return &call;
-    if (!shown) shown = &call;
-  }
-  return shown ? shown : calls.empty() ? nullptr : &calls.front();
 }
 
 std::string waiters(std::uint32_t count, const char* one, const char* many) {
@@ -91,12 +74,7 @@ const char* stack_words(GoStackState state) {
 
 // What it means that they stand there, where the standard library's own code tells.
 const char* meaning_of(const GoroutineGroup& group) {
-  auto stands_in = [&](std::string_view function) {
-    return std::any_of(group.calls.begin(), group.calls.end(),
-                       [&](const GoCall& call) { return call.function == function; });
-  };
-  // Between two requests it waits for the descriptor.
-  if (group.state.rfind("select", 0) == 0 && stands_in("net/http.(*persistConn).readLoop"))
+  if (holds_open_response(group))
     return "each holds an HTTP response whose body is neither read to its end nor closed, and its connection";
   return "";
 }
@@ -120,6 +98,7 @@ class Writer {
 
   std::string write() {
     write_header();
+    out_ += findings_text(report_.findings, style_);
     write_verdict();
     write_table();
     for (std::size_t i = 0; i < std::min(groups_.size(), options_.stacks); ++i) write_group(i);
@@ -137,6 +116,8 @@ class Writer {
       out_ += heap_profile_text(*report_.heap, options_.groups, style_);
     for (const ContentionProfile& profile : report_.contention)
       out_ += contention_text(profile, options_.groups, style_);
+    for (const std::string& part : report_.not_seen)
+      out_ += "\n" + style_.paragraph(Paint::kWarning, "Not seen: " + printable(part) + ".");
     if (!report_.no_heap.empty())
       out_ += "\n" + style_.paragraph(Paint::kWarning, printable(report_.no_heap) + ".");
     return std::move(out_);
@@ -188,7 +169,7 @@ class Writer {
         continue;
       }
       std::string site;
-      if (const GoCall* call = site_of(group.calls))
+      if (const GoCall* call = own_call(group.calls))
         site = fmt::format("{} ({})", printable(call->function), place_of(*call, false));
       if (site.empty()) site = "started by " + printable(group.creator.function);
       if (!group.creator.function.empty() && !group.calls.empty())
@@ -339,7 +320,7 @@ class Writer {
 
 std::string go_call_site(const std::vector<GoCall>& calls) {
   constexpr std::size_t kMostCallers = 2;
-  const GoCall* site = site_of(calls);
+  const GoCall* site = own_call(calls);
   if (!site) return "[unknown]";
   std::string text = fmt::format("{} ({})", site->function, place_of(*site, false));
   std::size_t index = static_cast<std::size_t>(site - calls.data()), callers = 0;

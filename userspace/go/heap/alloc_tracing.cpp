@@ -108,6 +108,8 @@ void AllocTracing::on_process_event(const ProcessNews& news) {
 Result<void> AllocTracing::find_runtime(ProcessSlot slot, Process& process, std::uint64_t now_ns) {
   if (process.ended) return {};
   Result<bool> found = process.runtime.look_for(process.pid, now_ns);
+  if (!found && process.runtime.has_given_up() && has_go_code(process.pid))
+    note_failure(fmt::format("the heap of PID {} is not sampled: {}", process.pid, found.error().what));
   if (!found) return found.error();
   if (!*found) return {};
   if (keeps_profile(*process.runtime)) {
@@ -116,7 +118,7 @@ Result<void> AllocTracing::find_runtime(ProcessSlot slot, Process& process, std:
   }
   if (Result<void> planned = plan_probes(slot, process); !planned) {
     process.runtime.give_up();
-    context_.note(fmt::format("the heap of PID {} can't be sampled: {}", process.pid, planned.error().what));
+    note_failure(fmt::format("the heap of PID {} can't be sampled: {}", process.pid, planned.error().what));
     return planned;
   }
   process.fates = std::make_unique<SampleFates>(*process.runtime, slot);
@@ -153,9 +155,13 @@ Result<void> AllocTracing::plan_probes(ProcessSlot slot, Process& process) {
 void AllocTracing::attach(Process& process) {
   if (process.sites.empty() || process.ended) return;
   Result<std::vector<AttachedSite>> attached = process.links->attach(process.sites);
-  if (attached || !process_cpu_ns(process.pid)) return;
-  if (std::ranges::find(notes_, attached.error().what) == notes_.end())
-    notes_.push_back(attached.error().what);
+  if (!attached && process_cpu_ns(process.pid)) note_failure(attached.error().what);
+}
+
+void AllocTracing::note_failure(const std::string& text) {
+  if (std::ranges::find(notes_, text) != notes_.end()) return;
+  notes_.push_back(text);
+  context_.note(text);
 }
 
 // ---- windows and looks ----

@@ -59,6 +59,7 @@ class AllocTracing : public Tracer {
   Result<void> find_runtime(ProcessSlot slot, Process& process, std::uint64_t now_ns);
   Result<void> plan_probes(ProcessSlot slot, Process& process);
   void attach(Process& process);
+  void note_failure(const std::string& text);
   void open();
   void close();
   std::vector<dwell_hits> hits() const;

@@ -56,6 +56,7 @@ std::string go_allocs_text(const GoAllocsReport& report, const TextStyle& style,
                     counted(report.missed, "collection")));
   if (report.lost)
     out += style.paragraph(Paint::kGrew, fmt::format("{} samples are not in what is in use", report.lost));
+  for (const std::string& note : report.notes) out += style.paragraph(Paint::kDim, "Note: " + printable(note));
   return out;
 }
 

@@ -56,6 +56,9 @@ class GoHeap {
   // Hands over each word of the object that is a pointer, and the word that lies before it.
   template <typename Visitor>
   void visit_pointers(const GoObject& object, Visitor&& visit);
+  // The same by number: which words of its contents are pointers.
+  template <typename Visitor>
+  void visit_places(const GoObject& object, Visitor&& visit);
   std::span<const GoSpan> spans() const { return spans_; }
   std::uint64_t objects() const { return objects_; }
   std::uint64_t copied_bytes() const { return copied_; }
@@ -83,13 +86,18 @@ class GoHeap {
 
 template <typename Visitor>
 void GoHeap::visit_pointers(const GoObject& object, Visitor&& visit) {
+  std::string_view bytes = contents(object);
+  visit_places(object, [&](std::uint64_t i) {
+    visit(field_of<std::uint64_t>(bytes, i * 8), i ? field_of<std::uint64_t>(bytes, i * 8 - 8) : 0);
+  });
+}
+
+template <typename Visitor>
+void GoHeap::visit_places(const GoObject& object, Visitor&& hand_over) {
   const GoSpan& span = spans_[object.span];
   std::string_view bytes = contents(object);
-  std::uint64_t first = static_cast<std::uint64_t>(bytes.data() - span.bytes) / 8, words = bytes.size() / 8;
-  auto hand_over = [&](std::uint64_t i) {
-    visit(field_of<std::uint64_t>(bytes, i * 8), i ? field_of<std::uint64_t>(bytes, i * 8 - 8) : 0);
-  };
   if (bytes.empty()) return;
+  std::uint64_t first = static_cast<std::uint64_t>(bytes.data() - span.bytes) / 8, words = bytes.size() / 8;
   if (span.notes == PointerNotes::kBits) {
     for (std::uint64_t i = 0; i < words; ++i) {
       if (span.bits[(first + i) / 8] >> ((first + i) % 8) & 1) hand_over(i);

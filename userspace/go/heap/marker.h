@@ -35,6 +35,7 @@ class Marker {
   Result<Unreached> run();
 
  private:
+  static constexpr std::uint64_t kMostGlobals = std::uint64_t{1} << 30;
   static constexpr std::size_t kMostCases = 65'536;  // of a select
 
   struct Candidate {
@@ -49,6 +50,9 @@ class Marker {
   bool stood_still(const Goroutine& goroutine) const;
   void count_led_to_by_globals();
   void sort_out(const Goroutine& goroutine);
+  // The first goroutine counts as stuck only together with others that it waits for.
+  void settle_first();
+  bool others_lead_to(std::size_t candidate);
   // Whether something stands in the heap that it waits for, so that it can be told when that is reached.
   bool watch(std::size_t candidate, std::uint64_t address);
   bool watch_channels(std::size_t candidate, const Goroutine& goroutine);
@@ -64,7 +68,11 @@ class Marker {
   void mark_words(std::string_view bytes);
   void mark_memory(std::uint64_t address, std::uint64_t size);
   void mark_globals();
-  void mark_masked(const GoRange& range, std::uint64_t mask_field);
+  // Hands over each pointer in the global variables: where it is, and the words from there on.
+  template <typename Visitor>
+  void visit_globals(Visitor&& visit) const;
+  template <typename Visitor>
+  void visit_masked(const GoRange& range, std::uint64_t mask_field, Visitor&& visit) const;
   void hide_processors();
   void mark_timers();
   void mark_specials(const GoSpan& span);
@@ -81,6 +89,14 @@ class Marker {
   bool note_context(std::uint64_t word, std::uint64_t before);
   void note_deadlines(const std::vector<GoTimer>& timers);
   void find_contexts(const std::vector<GoTimer>& timers);
+  // The third: what each global variable leads to.
+  void find_holders();
+  void follow(GoHolder& holder);
+  void keep_largest_holders();
+  void account(const GoObject& object, GoHolder& holder);
+  void account_closure(std::string_view words, const GoObject& object, GoHolder& holder);
+  void account_slice(std::string_view words, std::uint64_t place, GoHolder& holder);
+
   void find_abandoned(const absl::flat_hash_set<std::uint64_t>& lost_channels);
 
   const GoRuntime& runtime_;
@@ -99,6 +115,9 @@ class Marker {
   absl::flat_hash_map<std::uint64_t, std::vector<std::size_t>> watchers_;  // by object
   absl::flat_hash_map<std::uint64_t, std::uint64_t> semaphores_;
   std::size_t specials_ = 0;
+  std::uint64_t reached_bytes_ = 0;
+  absl::flat_hash_map<std::uint64_t, std::pair<std::uint64_t, std::uint64_t>> closures_;  // by entry: how many, and bytes
+  absl::flat_hash_map<std::uint64_t, bool> entries_;  // whether an address in the code is where a function begins
   std::optional<ContextTypes> contexts_;  // in the second marking
   bool parents_hold_ = true;              // what they are to cancel
   absl::flat_hash_map<std::uint64_t, GoContextKind> seen_contexts_;
@@ -107,5 +126,30 @@ class Marker {
   std::vector<std::uint64_t> listed_contexts_;
   Unreached result_;
 };
+
+template <typename Visitor>
+void Marker::visit_masked(const GoRange& range, std::uint64_t mask_field, Visitor&& visit) const {
+  if (range.size() > kMostGlobals) return;
+  std::string bytes(range.size(), '\0');
+  bytes.resize(runtime_.memory().read_some(range.begin, bytes.data(), bytes.size()));
+  struct {
+    std::int32_t bits, unused;
+    std::uint64_t address;
+  } header{};
+  std::string mask;
+  if (runtime_.memory().read(runtime_.module().moduledata + mask_field, &header, sizeof header) && header.bits > 0)
+    mask = runtime_.memory().text(header.address, (static_cast<std::uint64_t>(header.bits) + 7) / 8, kMostGlobals / 64);
+  for (std::size_t i = 0; i * 8 + 8 <= bytes.size(); ++i) {
+    bool pointer = i / 8 >= mask.size() || (mask[i / 8] >> (i % 8) & 1);
+    if (pointer)
+      visit(range.begin + i * 8, std::string_view(bytes).substr(i * 8), i ? field_of<std::uint64_t>(bytes, i * 8 - 8) : 0);
+  }
+}
+
+template <typename Visitor>
+void Marker::visit_globals(Visitor&& visit) const {
+  visit_masked(runtime_.module().data, runtime_.layout().module_data_mask, visit);
+  visit_masked(runtime_.module().bss, runtime_.layout().module_bss_mask, visit);
+}
 
 }  // namespace dwell

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/go/heap/reachability.h"
 
+#include <algorithm>
+
 #include "userspace/go/goroutines/reader.h"
 #include "userspace/go/heap/marker.h"
 #include "userspace/go/runtime/processors.h"
@@ -11,7 +13,6 @@ namespace {
 
 constexpr std::size_t kMostDeferred = 100'000;
 constexpr std::size_t kMostSpecials = 1 << 22;  // of all objects together
-constexpr std::uint64_t kMostGlobals = std::uint64_t{1} << 30;
 
 // Who may be left over: it waits inside the program for what only other goroutines can do.
 enum class Wait { kOther, kChannel, kSemaphore, kForEver, kCondition };
@@ -44,6 +45,7 @@ void Marker::mark(std::uint64_t address) {
   std::optional<GoObject> object = heap_.object_at(address);
   if (!object || marked_[object->number]) return;
   marked_[object->number] = true;
+  reached_bytes_ += heap_.spans()[object->span].element_size;
   open_.push_back(*object);
   if (!watched_[object->number]) return;
   for (std::size_t candidate : watchers_[object->number]) {
@@ -133,15 +135,41 @@ bool Marker::stood_still(const Goroutine& goroutine) const {
 void Marker::sort_out(const Goroutine& goroutine) {
   goroutine_addresses_.push_back(goroutine.address);
   if (goroutine.stack_state == GoStackState::kRunning) result_.ran.insert(goroutine.id);
-  // A program's first goroutine often waits for nothing, on purpose: the program lives as long as it does.
-  bool is_first = goroutine.id == 1;
-  bool judged = goroutine.stack_state == GoStackState::kWhole && !is_first;
+  bool judged = goroutine.stack_state == GoStackState::kWhole;
   Wait wait = judged ? kind_of_wait(runtime_, goroutine) : Wait::kOther;
+  // A program's first goroutine often waits for nothing, on purpose: the program lives as long as it does. At the end it
+  // waits for others, and for that it has a lock or a wait group.
+  if (goroutine.id == 1 && wait != Wait::kSemaphore) wait = Wait::kOther;
   if (wait == Wait::kCondition && judged) ++result_.not_judged.conditions;
   bool can_be_left = wait != Wait::kOther && wait != Wait::kCondition;
-  if (can_be_left) ++result_.candidates;
+  if (can_be_left && goroutine.id != 1) ++result_.candidates;
   if (!can_be_left || !stood_still(goroutine)) return live_.push_back(goroutine);
   candidates_.push_back({goroutine, wait == Wait::kSemaphore, false, 0, false});
+}
+
+bool Marker::others_lead_to(std::size_t candidate) {
+  std::vector<bool> marked = marked_;
+  std::vector<Candidate> candidates = candidates_;
+  std::uint64_t reached_bytes = reached_bytes_;
+  for (std::size_t i = 0; i < candidates.size(); ++i)
+    if (i != candidate && !candidates[i].reached) mark_goroutine(candidates[i].goroutine);
+  drain();
+  bool reached = candidates_[candidate].reached;
+  marked_ = std::move(marked);
+  candidates_ = std::move(candidates);
+  reached_bytes_ = reached_bytes;
+  return reached;
+}
+
+void Marker::settle_first() {
+  auto is_first = [](const Candidate& candidate) { return candidate.goroutine.id == 1 && !candidate.reached; };
+  auto first = std::ranges::find_if(candidates_, is_first);
+  if (first == candidates_.end()) return;
+  std::size_t index = static_cast<std::size_t>(first - candidates_.begin());
+  if (others_lead_to(index)) return;
+  candidates_[index].reached = true;
+  reached_.push_back(index);
+  drain();
 }
 
 Result<void> Marker::read_goroutines() {
@@ -161,29 +189,8 @@ Result<void> Marker::read_goroutines() {
   return {};
 }
 
-void Marker::mark_masked(const GoRange& range, std::uint64_t mask_field) {
-  if (range.size() > kMostGlobals) return;
-  std::string bytes(range.size(), '\0');
-  bytes.resize(runtime_.memory().read_some(range.begin, bytes.data(), bytes.size()));
-  struct {
-    std::int32_t bits, unused;
-    std::uint64_t address;
-  } header{};
-  std::string mask;
-  if (runtime_.memory().read(runtime_.module().moduledata + mask_field, &header, sizeof header) &&
-      header.bits > 0)
-    mask = runtime_.memory().text(header.address, (static_cast<std::uint64_t>(header.bits) + 7) / 8,
-                                  kMostGlobals / 64);
-  for (std::size_t i = 0; i * 8 + 8 <= bytes.size(); ++i) {
-    bool pointer = i / 8 >= mask.size() || (mask[i / 8] >> (i % 8) & 1);
-    if (pointer)
-      mark(field_of<std::uint64_t>(bytes, i * 8), i ? field_of<std::uint64_t>(bytes, i * 8 - 8) : 0);
-  }
-}
-
 void Marker::mark_globals() {
-  mark_masked(runtime_.module().data, runtime_.layout().module_data_mask);
-  mark_masked(runtime_.module().bss, runtime_.layout().module_bss_mask);
+  visit_globals([this](std::uint64_t, std::string_view words, std::uint64_t before) { mark(field_of<std::uint64_t>(words, 0), before); });
 }
 
 void Marker::hide_processors() {
@@ -259,7 +266,7 @@ void Marker::count_led_to_by_globals() {
     look_into(object);
   }
   for (const Candidate& candidate : candidates_) {
-    if (!candidate.for_lock || !candidate.waits_at) continue;
+    if (!candidate.for_lock || !candidate.waits_at || candidate.goroutine.id == 1) continue;
     if (candidate.in_tiny)
       ++result_.not_judged.shared_locks;  // unless it is left over
     else if (candidate.reached)
@@ -278,13 +285,16 @@ Result<Unreached> Marker::run() {
   }
   for (const Goroutine& goroutine : live_) mark_goroutine(goroutine);
   drain();
+  settle_first();
   for (const Candidate& candidate : candidates_) {
     if (candidate.reached) continue;
     result_.goroutines[candidate.goroutine.id] = {stillness_of(candidate.goroutine), candidate.waits_at};
-    if (candidate.for_lock && candidate.waits_at && candidate.in_tiny) --result_.not_judged.shared_locks;
+    if (candidate.for_lock && candidate.waits_at && candidate.in_tiny && candidate.goroutine.id != 1) --result_.not_judged.shared_locks;
   }
   result_.copied_bytes = heap_.copied_bytes();
+  result_.reached_bytes = reached_bytes_;
   if (what_is_unheld_) find_unheld();
+  if (what_is_unheld_) find_holders();
   return std::move(result_);
 }
 

@@ -12,6 +12,7 @@
 #include "userspace/base/result.h"
 #include "userspace/go/contexts/contexts.h"
 #include "userspace/go/heap/heap.h"
+#include "userspace/go/heap/holders.h"
 #include "userspace/go/goroutines/goroutine.h"
 #include "userspace/go/goroutines/stillness.h"
 #include "userspace/go/heap/stack_roots.h"
@@ -33,6 +34,8 @@ struct Unreached {
   // they are due, by address.
   absl::flat_hash_map<std::uint64_t, std::uint64_t> useless_timers;
   std::vector<GoContext> contexts;  // that are not cancelled
+  std::vector<GoHolder> holders;    // global variables that lead to most, the largest first
+  std::uint64_t reached_bytes = 0;  // of all objects that something leads to
   std::uint64_t candidates = 0;
   std::uint64_t copied_bytes = 0;
 };

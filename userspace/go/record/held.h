@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a Go program held at one moment besides goroutines and heap: its pending timers, and its contexts that are not
-// cancelled.
+// cancelled; and what was found wrong with it then.
 #pragma once
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "userspace/go/contexts/report.h"
 #include "userspace/go/timers/report.h"
+#include "userspace/record/findings.h"
 #include "userspace/recording/ids.h"
 
 namespace dwell {
@@ -17,6 +20,8 @@ struct GoHeld {
   ProcessSlot process = 0;
   std::optional<TimerReport> timers;
   std::optional<ContextReport> contexts;
+  std::vector<Finding> findings;      // what to look at first
+  std::vector<std::string> not_seen;  // parts that could not be looked at, and why
 };
 
 }  // namespace dwell

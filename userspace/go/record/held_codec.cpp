@@ -159,6 +159,25 @@ bool decode_alive_contexts(std::string_view bytes, ContextReport& contexts) {
   return in.ok();
 }
 
+void put_finding(std::string& out, const Finding& finding) {
+  put_uleb(out, static_cast<std::uint64_t>(finding.weight));
+  put_uleb(out, finding.proved);
+  put_text(out, finding.headline);
+  put_texts(out, finding.evidence);
+  put_text(out, finding.command);
+}
+
+Finding get_finding(Cursor& in) {
+  Finding finding;
+  std::uint64_t weight = in.uleb();
+  if (weight < static_cast<std::uint64_t>(FindingWeight::kWaste)) finding.weight = static_cast<FindingWeight>(weight);
+  finding.proved = in.uleb() != 0;
+  finding.headline = get_text(in);
+  finding.evidence = get_texts(in);
+  finding.command = get_text(in);
+  return finding;
+}
+
 }  // namespace
 
 std::string encode_go_held(const GoHeld& held) {
@@ -167,6 +186,8 @@ std::string encode_go_held(const GoHeld& held) {
   put_uleb(out, held.process);
   put_text(out, held.timers ? encode_timers(*held.timers) : "");
   put_text(out, held.contexts ? encode_alive_contexts(*held.contexts) : "");
+  put_list(out, held.findings, put_finding);
+  put_texts(out, held.not_seen);
   return out;
 }
 
@@ -180,6 +201,11 @@ std::string decode_go_held(Cursor& in, Recording& out) {
   held.process = static_cast<ProcessSlot>(process);
   if (!timers.empty() && !decode_timers(timers, held.timers.emplace())) return kTooShort;
   if (!contexts.empty() && !decode_alive_contexts(contexts, held.contexts.emplace())) return kTooShort;
+  if (!in.at_end()) {  // else of an older recording
+    held.findings = get_list<Finding>(in, get_finding);
+    held.not_seen = get_texts(in);
+  }
+  if (!in.ok()) return kTooShort;
   go_of(out).held.push_back(std::move(held));
   return "";
 }

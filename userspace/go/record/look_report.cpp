@@ -107,6 +107,8 @@ GoroutineReport report_of(const Recording& recording, const GoLook& look) {
   if (const GoHeld* held = held_at(recording, look)) {
     report.timers = held->timers;
     report.contexts = held->contexts;
+    report.findings = held->findings;
+    report.not_seen = held->not_seen;
   }
   for (const GoGroup& group : look.groups) report.groups.push_back(group_of(recording, group));
   return report;

@@ -7,6 +7,7 @@
 #include <map>
 #include <tuple>
 
+#include "userspace/go/findings/recorded.h"
 #include "userspace/go/heap/profile.h"
 #include "userspace/views/growth.h"
 #include "userspace/go/part.h"
@@ -355,6 +356,7 @@ GoReport report_of_process(const Recording& recording, ProcessSlot process,
     if (std::optional<GoContentionReport> contention = contention_of(recording, kind, process, first.time_ns))
       report.contention.push_back(std::move(*contention));
   report.collector = collector_of(looks);
+  report.findings = recorded_findings(recording, looks, report);
   return report;
 }
 

@@ -97,6 +97,7 @@ struct GoReport {
   std::vector<GoContentionReport> contention;  // of what the program has switched on
   std::optional<GoCollectorReport> collector;
   LookFigures lost;  // sums over the looks
+  std::vector<Finding> findings;  // what to look at first
 };
 
 // Of each process that was met as a Go program, in order.

@@ -136,6 +136,7 @@ Json go_reports_json(const std::vector<GoReport>& reports) {
                     {"last_look_ns", report.last_ns},
                     {"snapshots", snapshots_json(report.snapshots)},
                     {"goroutines", trend_json(report.goroutines)},
+                    {"findings", findings_json(report.findings)},
                     {"stuck", stuck_json(report.stuck)},
                     {"timers", held_timers_json(report.held)},
                     {"contexts", held_contexts_json(report.held)},

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "ui/escape.h"
+#include "userspace/go/findings/findings.h"
 #include "userspace/go/heap/text.h"
 #include "userspace/go/goroutines/stuck_text.h"
 #include "userspace/go/goroutines/text.h"
@@ -47,6 +48,7 @@ class Writer {
   }
 
   std::string write() {
+    out_ += findings_text(report_.findings, style_);
     write_count();
     write_stuck();
     write_held();

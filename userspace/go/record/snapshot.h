@@ -16,6 +16,8 @@ struct GoSnapshotOptions {
   bool heap = false;         // its profiles and its collector, too
   bool timers = false;       // that are pending
   bool contexts = false;     // that are not cancelled
+  bool findings = false;     // what to look at first: by all of the above, and by the program's code
+  bool insist = true;        // on what was asked for; else what can't be looked at is in the report's not_seen
   std::string output;        // "": nowhere
   std::string command_line;  // of dwell itself
 };

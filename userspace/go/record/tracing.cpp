@@ -8,6 +8,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/memory_limit.h"
 #include "userspace/base/time_units.h"
+#include "userspace/go/findings/findings.h"
 #include "userspace/go/record/snapshot.h"
 #include "userspace/record/look_budget.h"
 
@@ -130,20 +131,27 @@ Result<void> GoTracing::look(ProcessSlot slot, Process& process) {
     how.copy_limit = std::min(how.copy_limit, memory_limit() / kShareToCopy);
     Result<StuckFinding> found = find_stuck(*process.runtime, how);
     if (found) stuck = std::move(*found);
-    if (!found) context_.note(found.error().what);
+    if (!found) note_once(found.error().what);
   }
   Result<GoroutineReport> report = look_at_goroutines(*process.runtime, std::move(stuck), kExamples);
   if (!report) {
-    if (is_there(process.pid)) context_.note(report.error().what);
+    if (is_there(process.pid)) note_once(report.error().what);
     return {};
   }
   add_heap(*process.runtime, *report);
   add_held(*process.runtime, *report);
+  if (ending_) add_findings(*process.runtime, *report, FindingsOf::kRecording);
+  for (const std::string& part : report->not_seen) note_once(part);
   // It may have ended or become another program while it was read.
   if (!is_there(process.pid)) return {};
   describe_descriptors(process.pid, *report);
   stacks_.map(process.code);
   return write_go_report(*report, slot, process.runtime->frames(), stacks_, profiles_, context_.writer);
+}
+
+// A look is taken again and again, and fails each time for the same reason.
+void GoTracing::note_once(const std::string& text) {
+  if (noted_.insert(text).second) context_.note(text);
 }
 
 void GoTracing::name(std::vector<LocationSymbol>& symbols) const {

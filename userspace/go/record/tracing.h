@@ -61,12 +61,14 @@ class GoTracing : public Tracer {
   // Whether the program has a Go runtime, maybe one that has not begun yet.
   Result<void> recognize(Process& process, std::uint64_t now_ns);
   Result<void> look(ProcessSlot slot, Process& process);
+  void note_once(const std::string& text);
 
   TracerContext context_;
   GoTracingOptions options_;
   GoStacks stacks_;
   RecordedProfiles profiles_;
   std::map<ProcessSlot, Process> processes_;
+  std::set<std::string> noted_;
   bool ending_ = false;
 };
 

@@ -153,6 +153,28 @@ GoCall GoFrames::call_before(std::uint64_t pc) const {
   return calls_at(pc, record && pc > record->entry).front();
 }
 
+bool of_standard_library(std::string_view function) {
+  // Go 1.27's, and what the linker and the compiler make.
+  static constexpr std::string_view kFirstParts[] = {
+      "archive", "arena",  "bufio",    "bytes",   "cmp",     "compress", "container", "context", "crypto",  "database", "debug",
+      "embed",   "encoding", "errors", "expvar",  "flag",    "fmt",      "go",        "hash",    "html",    "image",    "index",
+      "internal", "io",    "iter",     "log",     "maps",    "math",     "mime",      "net",     "os",      "path",     "plugin",
+      "reflect", "regexp", "runtime",  "simd",    "slices",  "sort",     "strconv",   "strings", "structs", "sync",     "syscall",
+      "testing", "text",   "time",     "type",    "unicode", "unique",   "unsafe",    "vendor",  "weak",    "_cgo"};
+  std::string_view first = function.substr(0, function.find_first_of("/.:"));
+  return std::ranges::find(kFirstParts, first) != std::end(kFirstParts) || first.starts_with("_cgo") || first.starts_with("x_cgo");
+}
+
+const GoCall* own_call(std::span<const GoCall> calls) {
+  const GoCall* shown = nullptr;
+  for (const GoCall& call : calls) {
+    if (call.hidden) continue;
+    if (!of_standard_library(call.function)) return &call;
+    if (!shown) shown = &call;
+  }
+  return shown ? shown : calls.empty() ? nullptr : &calls.front();
+}
+
 std::string GoFrames::function_at(std::uint64_t pc) const {
   std::optional<GoRecord> record = table().record_at(pc);
   return record ? std::string(record->name) : "";

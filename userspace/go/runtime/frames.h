@@ -67,6 +67,13 @@ class GoFrames {
   absl::flat_hash_map<std::uint64_t, GoStep> steps_;
 };
 
+// Pure: by the first part of the package's path. A module need not be named after a host: "shop/cart" is a program's own.
+bool of_standard_library(std::string_view function);
+
+// Pure. The call that a reader asks for: the innermost of the program's own, else the innermost that is shown. Null if there
+// is none at all.
+const GoCall* own_call(std::span<const GoCall> calls);
+
 // Pure: whether Go's tracebacks show a function of this name.
 bool go_shows(std::string_view function);
 

@@ -230,4 +230,11 @@ Result<GoModule> find_go_module(std::span<const Mapping> mappings, const Process
                Exit::kUnsupported};
 }
 
+bool has_go_code(pid_t pid) {
+  Result<std::vector<Mapping>> mappings = read_maps(pid);
+  if (!mappings) return false;
+  Result<GoModule> module = find_go_module(*mappings, ProcessMemory(pid));
+  return module || !module.error().hint.empty();
+}
+
 }  // namespace dwell

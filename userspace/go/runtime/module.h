@@ -43,6 +43,10 @@ struct GoModule {
 // Of all modules of a process the one that has a Go runtime. Not found is Exit::kUnsupported.
 Result<GoModule> find_go_module(std::span<const Mapping> mappings, const ProcessMemory& memory);
 
+// Whether a process is a Go program, though perhaps one that can't be read: built with too old a Go. False too where its
+// memory may not be read.
+bool has_go_code(pid_t pid);
+
 // Pure: where a function table begins in these bytes, from `from` on; steps over what only looks like one.
 std::optional<std::size_t> find_go_table(std::string_view bytes, std::size_t from = 0);
 

@@ -93,6 +93,7 @@ std::string go_parks_text(const GoParksReport& report, const GoParksTextOptions&
     out += style.paragraph(
         Paint::kGrew,
         fmt::format("{} waits are not counted: too many stacks or goroutines at once", report.lost));
+  for (const std::string& note : report.notes) out += style.paragraph(Paint::kDim, "Note: " + printable(note));
   return out;
 }
 

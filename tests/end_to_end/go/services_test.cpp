@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+// Twelve small services, and a lease, with a problem each, and the same without it: dwell names the one by the program's own line, with no
+// option, and finds nothing in the other. DWELL_GO_SERVICES may name more builds of the target, of other versions of Go.
+#include <gmock/gmock.h>
+
+#include <cstdlib>
+
+#include "tests/end_to_end/harness.h"
+#include "userspace/base/text.h"
+
+namespace dwell::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Problem {
+  std::string name;
+  std::vector<std::string> words;  // in "What to look at"
+  bool before_123 = false;         // the runtime of later ones frees such timers
+};
+
+// Lines are those of tests/targets/go/services.
+const std::vector<Problem> kProblems = {
+    {"goroutine", {"goroutines can never wake: started at requests.go:20 (main.handle)", "chan send at requests.go:16 (main.queryBackend)"}},
+    {"context", {"contexts were never cancelled", "made at requests.go:38 (main.openSession)"}},
+    {"after", {"timers are pending that nobody can receive from any more: made at requests.go:57 (main.consumeAfter)"}, true},
+    {"ticker", {"tickers were never stopped", "made at requests.go:85 (main.trackConnection), which never calls Ticker.Stop"}, true},
+    {"map", {"a map of ", "it grew by ", "filled at memory.go:20 (main.loadProfile)"}},
+    {"closure", {"closures of memory.go:29 (main.", "it grew by "}},
+    {"subslice", {"slices keep arrays of up to 262,144 bytes of which each can use 16 elements", "filled at memory.go:48 (main.readToken)"}},
+    {"body", {"HTTP responses are open", "requested at requests.go:115 (main.checkHealth), where no Close of the body follows"}},
+    {"pool", {"wait for a connection of a database/sql pool, most at waits.go:53 (main.queryFirst)", "all 5 connections that it may open are in use",
+              "rows are taken at waits.go:53 (main.queryFirst), which never calls Rows.Close"}},
+    {"garbage", {"the garbage collector runs "}},
+    {"mutex", {"goroutines wait for a sync.Mutex at waits.go:77 (main.(*registry).update)"}},
+    {"shutdown", {"the program never ends: its first goroutine waits at waits.go:109 (main.(*pool).stop) for 3 goroutines that never wake"}},
+};
+
+std::vector<std::string> targets() {
+  std::vector<std::string> result = {target_binary("go/services_stripped")};
+  if (const char* more = std::getenv("DWELL_GO_SERVICES"))
+    for (std::string_view path : split(more, ':')) result.emplace_back(path);
+  return result;
+}
+
+// "" if there is none.
+std::string what_to_look_at(const std::string& text) {
+  std::size_t begin = text.find("What to look at\n");
+  if (begin == std::string::npos) return "";
+  std::string part = text.substr(begin, text.find("\n\n", begin) - begin);
+  // A sentence that goes on in the next line is one.
+  for (std::size_t at = part.find("\n    "); at != std::string::npos; at = part.find("\n    ")) part.replace(at, 5, " ");
+  return part;
+}
+
+// What it finds may take a moment to come about: goroutines that are still on their way.
+std::string look(pid_t pid, const std::string& until) {
+  std::string found, all;
+  (void)eventually([&] {
+    Finished looked = run({dwell_binary(), "go", std::to_string(pid)});
+    all = looked.output + looked.errors;
+    found = what_to_look_at(looked.output);
+    return until.empty() || found.find(until) != std::string::npos;
+  }, std::chrono::seconds(10));
+  return found.empty() && !until.empty() ? all : found;
+}
+
+bool is_before_123(const std::string& target) {
+  Program program({target, "mutex", "repaired"});
+  EXPECT_TRUE(program.wait_for_output("ready"));
+  std::string text = run({dwell_binary(), "go", std::to_string(program.pid())}).output;
+  std::size_t at = text.find("go1.");
+  return at != std::string::npos && std::atoi(text.c_str() + at + 4) < 23;
+}
+
+class Services : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Services, AreNamedByTheProgramsOwnLines) {
+  bool before_123 = is_before_123(GetParam());
+  for (const Problem& problem : kProblems) {
+    if (problem.before_123 && !before_123) continue;
+    SCOPED_TRACE(problem.name);
+    Program target({GetParam(), problem.name});
+    ASSERT_TRUE(target.wait_for_output("ready"));
+    std::string found = look(target.pid(), problem.words.back());
+    for (const std::string& words : problem.words) EXPECT_THAT(found, HasSubstr(words));
+  }
+}
+
+TEST_P(Services, ThatAreRepairedAreNot) {
+  for (const Problem& problem : kProblems) {
+    SCOPED_TRACE(problem.name);
+    Program target({GetParam(), problem.name, "repaired"});
+    ASSERT_TRUE(target.wait_for_output("ready"));
+    EXPECT_EQ(look(target.pid(), ""), "");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Targets, Services, ::testing::ValuesIn(targets()), [](const auto& test) {
+  std::string name = test.param.substr(test.param.rfind('/') + 1);
+  for (char& c : name)
+    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
+  return name;
+});
+
+// By its code alone, so it is a program of its own.
+TEST(Lease, ThatComparesTheWallClockIsNamed) {
+  Program wall({target_binary("go/lease")}), monotonic({target_binary("go/lease_repaired")});
+  ASSERT_TRUE(wall.wait_for_output("ready"));
+  ASSERT_TRUE(monotonic.wait_for_output("ready"));
+  EXPECT_THAT(look(wall.pid(), "wall clock"), HasSubstr("1 line of the program compares the wall clock, which can be set: lease.go:12 (main.(*lease).valid)"));
+  EXPECT_EQ(look(monotonic.pid(), ""), "");
+}
+
+// The summary of a recording begins with the same; the others are in scripts/prove-go-services.
+TEST(RecordedServices, BeginWithWhatToLookAt) {
+  DWELL_NEEDS_BPF();
+  const std::pair<std::string, std::vector<std::string>> kRecorded[] = {
+      {"context", {"made at requests.go:38 (main.openSession)"}},
+      {"mutex", {"goroutines waited for a sync.Mutex at waits.go:77 (main.(*registry).update)"}},
+      {"garbage", {"the garbage collector ran ", "most is allocated by "}},
+  };
+  for (const auto& [name, words] : kRecorded) {
+    SCOPED_TRACE(name);
+    Program target({target_binary("go/services_stripped"), name});
+    ASSERT_TRUE(target.wait_for_output("ready"));
+    TemporaryFolder folder;
+    Finished recorded = run({dwell_binary(), "record", std::to_string(target.pid()), "-d", "2s", "--look-every", "100ms", "-o", folder.file("go.dwell")});
+    std::string found = what_to_look_at(recorded.output);
+    for (const std::string& each : words) EXPECT_THAT(found, HasSubstr(each)) << recorded.output << recorded.errors;
+    Finished reported = run({dwell_binary(), "report", folder.file("go.dwell")});
+    EXPECT_EQ(what_to_look_at(reported.output), found);
+    nlohmann::json json = report(folder.file("go.dwell"));
+    EXPECT_FALSE(json["go"][0]["findings"].empty());
+  }
+}
+
+TEST(RecordedServices, AreSilentAboutTheRepairedOnes) {
+  DWELL_NEEDS_BPF();
+  for (const char* name : {"context", "mutex"}) {
+    SCOPED_TRACE(name);
+    Program target({target_binary("go/services_stripped"), name, "repaired"});
+    ASSERT_TRUE(target.wait_for_output("ready"));
+    TemporaryFolder folder;
+    Finished recorded = run({dwell_binary(), "record", std::to_string(target.pid()), "-d", "2s", "-o", folder.file("go.dwell")});
+    EXPECT_EQ(what_to_look_at(recorded.output), "") << recorded.output;
+  }
+}
+
+}  // namespace
+}  // namespace dwell::testing

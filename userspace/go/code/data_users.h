@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which lines of the program use a global variable: its name, where the program is stripped.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "userspace/go/runtime/runtime.h"
+
+namespace dwell {
+
+struct DataUser {
+  GoCall place;
+  bool fills = false;  // on this line something is put into a map, or appended to a slice
+};
+
+// Those that fill something first. At most `most` of them.
+std::vector<DataUser> users_of_variable(const GoRuntime& runtime, std::uint64_t address, std::size_t most = 3);
+
+// "cache", by the program's symbols; "" if it has none.
+std::string variable_name(const GoRuntime& runtime, std::uint64_t address);
+
+// Pure. Where in this code, which lies at `at`, an address stands relative to the instruction pointer.
+std::vector<std::size_t> uses_of_address(std::string_view code, std::uint64_t at, std::uint64_t address);
+
+}  // namespace dwell

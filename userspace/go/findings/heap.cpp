@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which global variables hold the heap, and what the collector makes of its limits.
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "ui/values.h"
+#include "ui/words.h"
+#include "userspace/base/text.h"
+#include "userspace/go/code/data_users.h"
+#include "userspace/go/code/places.h"
+#include "userspace/go/findings/parts.h"
+
+namespace dwell {
+namespace {
+
+constexpr std::uint64_t kMuch = 1 << 20;
+constexpr double kGoodPart = 0.25;           // of the heap
+constexpr std::uint64_t kFewestGrown = 5;    // between two looks
+constexpr std::uint64_t kManySlices = 50, kMuchWaste = 8 << 20;
+
+std::string bytes(std::uint64_t count) { return human_bytes(static_cast<double>(count)); }
+
+bool grew(const GoHolder& holder) { return holder.since_ns && holder.length() >= holder.length_before + kFewestGrown; }
+bool wastes(const GoHolder& holder) { return holder.short_slices >= kManySlices && holder.short_bytes >= kMuchWaste && holder.short_bytes * 2 >= holder.bytes; }
+// Closures that hold most of what it leads to.
+bool holds_by_closures(const GoHolder& holder) { return holder.closures > 1 && holder.closure_bytes * 2 >= holder.bytes; }
+
+std::string kind_text(const GoHolder& holder) {
+  if (holder.map_length > holder.slice_length) return fmt::format("a map of {} entries", count_text(holder.map_length));
+  return fmt::format("a slice of {}", counted(holder.slice_length, "element"));
+}
+
+std::string users_text(const GoRuntime& runtime, const GoHolder& holder) {
+  std::vector<DataUser> users = users_of_variable(runtime, holder.address);
+  std::string name = variable_name(runtime, holder.address);
+  std::string text = name.empty() ? fmt::format("the global variable at 0x{:x}", holder.address) : "the global variable " + name;
+  for (std::size_t i = 0; i < users.size(); ++i) {
+    if (i && users[i].fills != users[0].fills) break;
+    text += (i ? ", " : users[i].fills ? ", filled at " : ", used at ") + place_text(users[i].place);
+  }
+  return text;
+}
+
+std::string closure_text(const GoRuntime& runtime, const GoHolder& holder) {
+  std::vector<GoCall> calls = runtime.frames().calls_at(holder.closure, false);
+  return fmt::format("{} closures of {} hold {}", count_text(holder.closures), place_text(calls.back()), bytes(holder.closure_bytes));
+}
+
+std::string growth_text(const GoHolder& holder) {
+  return grew(holder) ? fmt::format("; it grew by {} in {}", count_text(holder.length() - holder.length_before), human_duration(holder.since_ns)) : "";
+}
+
+Finding holder_finding(const GoRuntime& runtime, const GoHolder& holder, std::uint64_t heap_bytes) {
+  Finding finding;
+  finding.weight = wastes(holder) ? FindingWeight::kWaste : FindingWeight::kPileUp;
+  std::string users = users_text(runtime, holder);
+  std::string share = fmt::format("{:.0f}% of the heap", 100.0 * static_cast<double>(holder.bytes) / static_cast<double>(std::max(heap_bytes, holder.bytes)));
+  if (wastes(holder)) {
+    finding.headline = fmt::format("{} slices keep arrays of up to {} of which each can use {}: {} in all, {}", count_text(holder.short_slices),
+                                   counted(holder.array_bytes, "byte"), counted(holder.most_elements, "element"), bytes(holder.short_bytes), share);
+  } else if (holds_by_closures(holder)) {
+    finding.headline = fmt::format("{}, {}{}", closure_text(runtime, holder), share, growth_text(holder));
+  } else {
+    finding.headline = fmt::format("{} holds {}, {}{}", kind_text(holder), bytes(holder.bytes), share, growth_text(holder));
+  }
+  finding.evidence.push_back("through " + users);
+  return finding;
+}
+
+}  // namespace
+
+void add_holders(CodeOnDemand& code, GoroutineReport& report) {
+  if (!report.stuck) return;
+  std::uint64_t heap_bytes = report.stuck->reached_bytes;
+  constexpr std::size_t kMost = 2;
+  std::size_t added = 0;
+  for (const GoHolder& holder : report.stuck->holders) {
+    bool much = holder.bytes >= kMuch && static_cast<double>(holder.bytes) >= kGoodPart * static_cast<double>(heap_bytes);
+    if (!much || !(grew(holder) || wastes(holder)) || added++ >= kMost) continue;
+    Finding finding = holder_finding(code.runtime(), holder, heap_bytes);
+    finding.command = fmt::format("dwell record {}", report.pid);
+    report.findings.push_back(std::move(finding));
+  }
+}
+
+void add_collector(GoroutineReport& report) {
+  if (!report.collector || !report.collector->live_bytes) return;
+  const Collector& collector = *report.collector;
+  // Over the last ten seconds, as far back as its memory of 256 cycles reaches.
+  constexpr std::uint64_t kWindowNs = 10'000'000'000;
+  constexpr std::size_t kFewestCycles = 20;
+  constexpr double kOften = 20;
+  std::uint64_t from_ns = report.time_unix_ns - std::min(report.time_unix_ns, kWindowNs), first_ns = report.time_unix_ns, stopped_ns = 0;
+  std::size_t cycles = 0;
+  for (const CollectorPause& pause : collector.last) {
+    if (pause.end_unix_ns < from_ns) break;
+    stopped_ns += pause.ns;
+    first_ns = pause.end_unix_ns;
+    ++cycles;
+  }
+  if (cycles < kFewestCycles || first_ns >= report.time_unix_ns) return;
+  std::uint64_t window_ns = report.time_unix_ns - first_ns;
+  double per_second = static_cast<double>(cycles) * 1e9 / static_cast<double>(window_ns);
+  if (per_second < kOften) return;
+  constexpr double kNearLimit = 0.7;
+  bool at_limit = collector.limit && static_cast<double>(*collector.live_bytes) >= kNearLimit * static_cast<double>(*collector.limit);
+  Finding finding;
+  finding.weight = FindingWeight::kWaste;
+  finding.headline = fmt::format("the garbage collector runs {:.0f} times a second and takes {:.1f}% of the CPU time", per_second, 100 * collector.cpu_share);
+  std::string live = bytes(*collector.live_bytes);
+  if (at_limit) {
+    finding.headline += fmt::format(": {} are live and GOMEMLIMIT is {}", live, bytes(static_cast<std::uint64_t>(*collector.limit)));
+  } else if (collector.goal_bytes && collector.percent) {
+    finding.evidence.push_back(fmt::format("{} are live, so it runs whenever the heap reaches {} (GOGC {}); a higher GOGC, with GOMEMLIMIT, lets it run less often", live,
+                                           bytes(*collector.goal_bytes), *collector.percent));
+  }
+  finding.evidence.push_back(fmt::format("it stopped the program for {} in the last {}", human_duration(stopped_ns), human_duration(window_ns)));
+  finding.command = fmt::format("dwell record {}", report.pid);
+  report.findings.push_back(std::move(finding));
+}
+
+}  // namespace dwell

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/go/findings/recorded.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+
+#include "ui/values.h"
+#include "ui/words.h"
+#include "userspace/base/text.h"
+#include "userspace/go/code/places.h"
+#include "userspace/go/findings/findings.h"
+#include "userspace/go/heap/allocs_report.h"
+#include "userspace/go/part.h"
+
+namespace dwell {
+namespace {
+
+struct LockWaits {
+  std::size_t looks = 0;
+  std::uint64_t least = ~std::uint64_t{0}, most = 0;
+};
+
+bool waited_for_lock(const GoGroup& group) {
+  if (!group.waits || group.of_runtime || group.stuck || group.examples.empty()) return false;
+  const std::optional<GoLock>& lock = group.examples[0].wait.lock;
+  return lock && (lock->kind == "sync.Mutex" || lock->kind == "sync.RWMutex");
+}
+
+void add_recorded_locks(const Recording& recording, const std::vector<const GoLook*>& looks, std::vector<Finding>& findings) {
+  constexpr std::size_t kFewestLooks = 3;
+  constexpr std::uint64_t kManyWaited = 3;
+  if (looks.size() < kFewestLooks) return;
+  std::map<std::string, LockWaits> locks;
+  for (const GoLook* look : looks) {
+    std::map<std::string, std::uint64_t> counts;
+    for (const GoGroup& group : look->groups)
+      if (waited_for_lock(group))
+        counts[fmt::format("{} at {}", group.examples[0].wait.lock->kind, own_place_text(recorded_calls(recording, group.stack)))] += group.count;
+    for (const auto& [where, count] : counts) {
+      LockWaits& lock = locks[where];
+      ++lock.looks;
+      lock.least = std::min(lock.least, count);
+      lock.most = std::max(lock.most, count);
+    }
+  }
+  for (const auto& [where, lock] : locks) {
+    if (lock.looks * 2 < looks.size() || lock.most < kManyWaited) continue;
+    Finding& finding = findings.emplace_back();
+    finding.weight = FindingWeight::kPileUp;
+    finding.headline = fmt::format("in {} of {} snapshots, {}{} waited for a {}", lock.looks, looks.size(),
+                                   lock.least == lock.most ? "" : count_text(lock.least) + " to ", counted(lock.most, "goroutine"), where);
+    finding.command = "dwell record --go-blocked";
+  }
+}
+
+std::string per_second(double bytes, std::uint64_t ns) { return human_bytes(bytes * 1e9 / static_cast<double>(std::max<std::uint64_t>(ns, 1))); }
+
+// By its own profile or by samples; "" if neither tells.
+std::string most_allocated(const Recording& recording, const GoReport& report) {
+  if (go_of(recording).allocs && go_of(recording).allocs->duration_ns) {
+    GoAllocsReport allocs = go_allocs_report(recording);
+    auto most = std::ranges::max_element(allocs.rows, {}, &GoAllocRow::alloc_bytes);
+    if (most == allocs.rows.end() || most->alloc_bytes <= 0) return "";
+    std::vector<GoCall> calls;
+    for (const ReportFrame& frame : most->stack.frames()) calls.push_back({frame.function, frame.file, frame.line, false, false});
+    return fmt::format("{} a second at {}", per_second(most->alloc_bytes, allocs.duration_ns), own_place_text(calls));
+  }
+  if (!report.heap || report.heap->sites.empty()) return "";
+  auto bytes_of = [](const GoHeapSiteReport& site) { return site.allocated.bytes; };
+  auto most = std::ranges::max_element(report.heap->sites, {}, bytes_of);
+  if (most->allocated.bytes <= 0) return "";
+  return fmt::format("{} a second at {}", per_second(most->allocated.bytes, report.heap->window_ns), own_place_text(most->calls));
+}
+
+void add_recorded_collector(const Recording& recording, const GoReport& report, std::vector<Finding>& findings) {
+  constexpr double kOften = 20, kNearLimit = 0.7;
+  constexpr std::uint64_t kLongEnough = 1'000'000'000;
+  std::uint64_t span_ns = report.last_ns - report.first_ns;
+  if (!report.collector || span_ns < kLongEnough) return;
+  const GoCollectorReport& collector = *report.collector;
+  double rate = collector.cycles * 1e9 / static_cast<double>(span_ns);
+  double stopped = static_cast<double>(collector.pauses_ns) / static_cast<double>(span_ns);
+  if (rate < kOften) return;
+  Finding& finding = findings.emplace_back();
+  finding.weight = FindingWeight::kWaste;
+  finding.headline = fmt::format("the garbage collector ran {:.0f} times a second, stopped the program for {:.1f}% of the time, and took {:.1f}% of its CPU time", rate,
+                                 100 * stopped, 100 * collector.last.cpu_share);
+  if (std::string most = most_allocated(recording, report); !most.empty()) finding.evidence.push_back("most is allocated by " + most);
+  const Collector& last = collector.last;
+  if (last.live_bytes && last.limit && static_cast<double>(*last.live_bytes) >= kNearLimit * static_cast<double>(*last.limit)) {
+    finding.evidence.push_back(fmt::format("{} are live and GOMEMLIMIT is {}", human_bytes(static_cast<double>(*last.live_bytes)),
+                                           human_bytes(static_cast<double>(*last.limit))));
+  } else if (last.live_bytes && last.goal_bytes && last.percent) {
+    finding.evidence.push_back(fmt::format("{} are live, so it runs whenever the heap reaches {} (GOGC {})", human_bytes(static_cast<double>(*last.live_bytes)),
+                                           human_bytes(static_cast<double>(*last.goal_bytes)), *last.percent));
+  }
+  finding.command = "dwell export --view heap";
+}
+
+}  // namespace
+
+std::vector<Finding> recorded_findings(const Recording& recording, const std::vector<const GoLook*>& looks, const GoReport& report) {
+  std::vector<Finding> findings;
+  if (report.held) findings = report.held->findings;
+  add_recorded_locks(recording, looks, findings);
+  add_recorded_collector(recording, report, findings);
+  sort_findings(findings);
+  return findings;
+}
+
+}  // namespace dwell
