@@ -3,6 +3,7 @@
 // option, and finds nothing in the other. DWELL_GO_SERVICES may name more builds of the target, of other versions of Go.
 #include <gmock/gmock.h>
 
+#include <cctype>
 #include <cstdlib>
 
 #include "tests/end_to_end/harness.h"
@@ -16,15 +17,14 @@ using ::testing::HasSubstr;
 struct Problem {
   std::string name;
   std::vector<std::string> words;  // in "What to look at"
-  bool before_123 = false;         // the runtime of later ones frees such timers
 };
 
 // Lines are those of tests/targets/go/services.
 const std::vector<Problem> kProblems = {
     {"goroutine", {"goroutines can never wake: started at requests.go:20 (main.handle)", "chan send at requests.go:16 (main.queryBackend)"}},
     {"context", {"contexts were never cancelled", "made at requests.go:38 (main.openSession)"}},
-    {"after", {"timers are pending that nobody can receive from any more: made at requests.go:57 (main.consumeAfter)"}, true},
-    {"ticker", {"tickers were never stopped", "made at requests.go:85 (main.trackConnection), which never calls Ticker.Stop"}, true},
+    {"after", {"timers are pending that nobody can receive from any more: made at requests.go:57 (main.consumeAfter)"}},
+    {"ticker", {"tickers were never stopped", "made at requests.go:85 (main.trackConnection), which never calls Ticker.Stop"}},
     {"map", {"a map of ", "it grew by ", "filled at memory.go:20 (main.loadProfile)"}},
     {"closure", {"closures of memory.go:29 (main.", "it grew by "}},
     {"subslice", {"slices keep arrays of up to 262,144 bytes of which each can use 16 elements", "filled at memory.go:48 (main.readToken)"}},
@@ -65,20 +65,10 @@ std::string look(pid_t pid, const std::string& until) {
   return found.empty() && !until.empty() ? all : found;
 }
 
-bool is_before_123(const std::string& target) {
-  Program program({target, "mutex", "repaired"});
-  EXPECT_TRUE(program.wait_for_output("ready"));
-  std::string text = run({dwell_binary(), "go", std::to_string(program.pid())}).output;
-  std::size_t at = text.find("go1.");
-  return at != std::string::npos && std::atoi(text.c_str() + at + 4) < 23;
-}
-
 class Services : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Services, AreNamedByTheProgramsOwnLines) {
-  bool before_123 = is_before_123(GetParam());
   for (const Problem& problem : kProblems) {
-    if (problem.before_123 && !before_123) continue;
     SCOPED_TRACE(problem.name);
     Program target({GetParam(), problem.name});
     ASSERT_TRUE(target.wait_for_output("ready"));
