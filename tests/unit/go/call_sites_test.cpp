@@ -33,6 +33,7 @@ TEST(DirectCalls, AreFoundWithTheConstantThatTheyAreGiven) {
   EXPECT_EQ(calls[0].returns, kAt + 11);
   EXPECT_EQ(calls_of(call_behind("\x48\xb8\x00\x2e\x87\xd2\x02\x00\x00\x00"s))[0].argument, 0x2d2872e00u);  // movabs
   EXPECT_EQ(calls_of(call_behind("\x48\xc7\xc0\xff\xff\xff\xff"s))[0].argument, ~std::uint64_t{0});
+  EXPECT_EQ(calls_of(call_behind("\xb8\x40\x42\x0f\x00\x90"s))[0].argument, 1'000'000u) << "in an inlined function";
   EXPECT_EQ(calls_of(call_behind("\x48\x89\xd8"s))[0].argument, std::nullopt) << "from a register";
 }
 

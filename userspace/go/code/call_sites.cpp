@@ -15,6 +15,8 @@ constexpr char kCallOpcode = '\xe8';
 
 // What the instruction before a call puts into RAX, the first argument of Go's calls.
 std::optional<std::uint64_t> constant_before(std::string_view code) {
+  constexpr char kNop = '\x90';  // marks where an inlined call began
+  while (!code.empty() && code.back() == kNop) code.remove_suffix(1);
   auto ends_with = [&](std::string_view opcode, std::size_t immediate) {
     std::size_t length = opcode.size() + immediate;
     return code.size() >= length && code.substr(code.size() - length, opcode.size()) == opcode;
