@@ -7,6 +7,7 @@
 #include "userspace/go/contexts/made_report.h"
 #include "userspace/go/contexts/made_text.h"
 #include "userspace/go/contexts/tracing.h"
+#include "userspace/go/findings/findings.h"
 #include "userspace/go/goroutines/json.h"
 #include "userspace/go/goroutines/text.h"
 #include "userspace/go/heap/alloc_tracing.h"
@@ -68,11 +69,17 @@ std::string before(const Recording& recording, const SectionStyle& how, const Pe
   return text;
 }
 
-// The first paragraph of the section, of the first process that has one.
+// What to look at, a sentence each with what names the line; else the first paragraph of the section.
 std::vector<std::string> sentences(const Recording& recording, const Peers& peers) {
   constexpr std::size_t kMost = 3;
   std::vector<std::string> all;
-  if (recording.processes.size() > 1) return all;
+  std::vector<GoReport> reports = go_reports(recording);
+  for (const GoReport& report : reports) {
+    std::string of = reports.size() > 1 ? process_text(recording.processes[report.process]) + ": " : "";
+    for (const Finding& finding : report.findings)
+      if (all.size() < kMost) all.push_back(of + sentence_of(finding));
+  }
+  if (!all.empty() || recording.processes.size() > 1) return all;
   std::string text = before(recording, {.style = {}, .sites = 0, .stacks = 0}, peers);
   for (std::string_view line : split(text, '\n')) {
     if (line.empty() || all.size() == kMost) break;

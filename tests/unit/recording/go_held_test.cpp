@@ -45,6 +45,9 @@ GoHeld sample_held() {
   lost.lost = 100;
   held.contexts->alive = 202;
   held.contexts->lost = 170;
+  held.findings = {{FindingWeight::kPileUp, true, "170 contexts were never cancelled", {"made at main.go:81"}, "dwell go 7 --contexts"},
+                   {FindingWeight::kWaste, false, "the collector runs", {}, ""}};
+  held.not_seen = {"timers: not laid out as dwell knows them"};
   return held;
 }
 
@@ -71,12 +74,30 @@ TEST(GoHeldChunk, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(first.timers->makers[0].in_use_bytes, 1 << 20);
   EXPECT_EQ(first.contexts->groups[0].parents, "deadline < background");
   EXPECT_EQ(first.contexts->lost, 170u);
+  ASSERT_EQ(first.findings.size(), 2u);
+  EXPECT_EQ(first.findings[0].weight, FindingWeight::kPileUp);
+  EXPECT_TRUE(first.findings[0].proved);
+  EXPECT_EQ(first.findings[0].evidence, std::vector<std::string>{"made at main.go:81"});
+  EXPECT_EQ(first.findings[1].headline, "the collector runs");
+  EXPECT_EQ(first.not_seen.size(), 1u);
+}
+
+// Before findings were in it.
+std::size_t size_of_older(const GoHeld& held) {
+  GoHeld older = held;
+  older.findings.clear();
+  older.not_seen.clear();
+  return encode_go_held(older).size() - 2;  // two counts of nothing
 }
 
 TEST(GoHeldChunk, ThatEndsTooEarlyOrLiesIsRefused) {
   std::string payload = encode_go_held(sample_held());
   for (std::size_t size = 0; size < payload.size(); ++size) {
     Recording recording = sample_recording();
+    if (size == size_of_older(sample_held())) {
+      EXPECT_EQ(decode(payload.substr(0, size), recording), "");
+      continue;
+    }
     EXPECT_NE(decode(payload.substr(0, size), recording), "") << size;
     EXPECT_TRUE(go_of(recording).held.empty());
   }

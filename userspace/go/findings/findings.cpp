@@ -30,6 +30,13 @@ void add_findings(const GoRuntime& runtime, GoroutineReport& report, FindingsOf 
   sort_findings(report.findings);
 }
 
+std::string sentence_of(const Finding& finding) {
+  std::string text = finding.headline;
+  if (!text.empty() && text[0] >= 'a' && text[0] <= 'z') text[0] = static_cast<char>(text[0] - 'a' + 'A');
+  if (!finding.evidence.empty()) text += "; " + finding.evidence[0];
+  return printable(text) + ".";
+}
+
 std::string findings_text(const std::vector<Finding>& findings, const TextStyle& style) {
   if (findings.empty()) return "";
   std::string out = style.paragraph(Paint::kStrong, "What to look at");

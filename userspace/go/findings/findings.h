@@ -19,6 +19,9 @@ void add_findings(const GoRuntime& runtime, GoroutineReport& report, FindingsOf 
 // Pure. "What to look at", a headline and its evidence each; "" if there is nothing.
 std::string findings_text(const std::vector<Finding>& findings, const TextStyle& style);
 
+// Pure. The headline and the first of its evidence, as one sentence.
+std::string sentence_of(const Finding& finding);
+
 // Pure. The gravest first; of one weight what is proved, then as they came.
 void sort_findings(std::vector<Finding>& findings);
 

@@ -52,7 +52,9 @@ void add_contexts(CodeOnDemand& code, GoroutineReport& report) {
     lot.count += *group.lost;
     if (group.waited_for && !group.calls.empty()) lot.waiters[own_place_text(group.calls)] += group.count;
   }
-  for (const auto& [made, lot] : lots) {
+  std::vector<std::pair<std::string, Lot>> sorted(lots.begin(), lots.end());
+  std::ranges::stable_sort(sorted, std::greater<>(), [](const auto& lot) { return lot.second.count; });
+  for (const auto& [made, lot] : sorted) {
     Finding finding = held_finding(report, fmt::format("{} {} never cancelled, and nobody can cancel {} any more", counted(lot.count, "context"),
                                                        lot.count == 1 ? "was" : "were", lot.count == 1 ? "it" : "them"),
                                    made, "--contexts");

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "ui/values.h"
@@ -52,6 +53,18 @@ void add_recorded_locks(const Recording& recording, const std::vector<const GoLo
     finding.headline = fmt::format("in {} of {} snapshots, {}{} waited for a {}", lock.looks, looks.size(),
                                    lock.least == lock.most ? "" : count_text(lock.least) + " to ", counted(lock.most, "goroutine"), where);
     finding.command = "dwell record --go-blocked";
+  }
+}
+
+void add_growing(const GoReport& report, std::vector<Finding>& findings) {
+  for (const GoCreatorReport& creator : report.creators) {
+    if (creator.of_runtime || !creator.count.grows || creator.creator.function.empty()) continue;
+    Finding& finding = findings.emplace_back();
+    finding.weight = FindingWeight::kPileUp;
+    finding.headline = fmt::format("goroutines started at {} grow steadily, by {} a minute: from {} to {}", place_text(creator.creator),
+                                   count_text(std::round(*creator.count.per_minute)), count_text(creator.count.first), count_text(creator.count.last));
+    finding.evidence.push_back(fmt::format("most of them in {} at {}", creator.state, own_place_text(creator.calls)));
+    finding.command = "dwell report";
   }
 }
 
@@ -104,6 +117,7 @@ void add_recorded_collector(const Recording& recording, const GoReport& report, 
 std::vector<Finding> recorded_findings(const Recording& recording, const std::vector<const GoLook*>& looks, const GoReport& report) {
   std::vector<Finding> findings;
   if (report.held) findings = report.held->findings;
+  add_growing(report, findings);
   add_recorded_locks(recording, looks, findings);
   add_recorded_collector(recording, report, findings);
   sort_findings(findings);

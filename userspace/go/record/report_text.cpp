@@ -52,7 +52,6 @@ class Writer {
     write_count();
     write_stuck();
     write_held();
-    write_growing();
     write_creators();
     for (std::size_t i = 0; i < std::min({options_.stacks, options_.sites, creators_.size()}); ++i)
       write_stack(i);
@@ -92,18 +91,6 @@ class Writer {
     if (const std::optional<ContextReport>& contexts = report_.held->contexts; contexts && contexts->lost)
       line(Paint::kWarning, fmt::format("At the end {} of {} contexts that were not cancelled were lost: nothing can cancel them.",
                                         count_text(contexts->lost), count_text(contexts->alive)));
-  }
-
-  void write_growing() {
-    for (const GoCreatorReport* creator : creators_) {
-      if (!creator->count.grows) continue;
-      line(Paint::kGrew,
-           fmt::format("Those started by {} grow steadily, by {} a minute: from {} to {}, most of them in "
-                       "{} at {}.",
-                       place(creator->creator), count_text(std::round(*creator->count.per_minute)),
-                       count_text(creator->count.first), count_text(creator->count.last), printable(creator->state),
-                       printable(go_call_site(creator->calls))));
-    }
   }
 
   void write_creators() {
