@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -178,6 +179,17 @@ static void timed_sockets(void) {
   wait_for_word(pair[child ? 0 : 1]);
 }
 
+/* The child waits for its parent to count an eventfd up. */
+static void event(void) {
+  int counter = eventfd(0, 0);
+  need(counter >= 0);
+  pid_t child = fork_child();
+  unsigned long value;
+  if (!child) _exit(read(counter, &value, sizeof value) != sizeof value);
+  tell(child);
+  parent_waits_for_child(child);
+}
+
 /* The child wants a lock on a file that its parent holds, which waits for the child. */
 static void file_lock(void) {
   int file = open("/proc/self/exe", O_RDONLY), shared = memfd_create("locked", 0);
@@ -199,7 +211,7 @@ int main(int argc, char **argv) {
     void (*run)(void);
   } scenarios[] = {{"full_pipe", full_pipe},   {"interruptible", interruptible}, {"alarmed", alarmed},   {"also_read", also_read},
                    {"in_flight", in_flight},   {"not_full", not_full},           {"timed", timed},       {"reader_thread", reader_thread},
-                   {"with_threads", with_threads}, {"sockets", sockets},         {"timed_sockets", timed_sockets}, {"file_lock", file_lock}};
+                   {"with_threads", with_threads}, {"sockets", sockets},         {"timed_sockets", timed_sockets}, {"file_lock", file_lock}, {"event", event}};
   for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++)
     if (argc > 1 && !strcmp(scenarios[i].name, argv[1])) scenarios[i].run();
   return 2;

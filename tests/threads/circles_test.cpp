@@ -106,6 +106,18 @@ TEST(Circles, OfSocketsAndOfFileLocks) {
   EXPECT_THAT(certain_circle(lock.child())["evidence"].dump(), HasSubstr("held by process_circles"));
 }
 
+// An eventfd may be on its way to others: the circle is no more than likely, and told once it has lasted.
+TEST(Circles, OfEventfdsAreLikelyOnceTheyLast) {
+  DWELL_NEEDS_BPF();
+  Pair pair("event", SYS_read);
+  LookedAt look = look_at(pair.child());
+  EXPECT_EQ(look.exit, 0);
+  EXPECT_TRUE(circle_in(look.report).is_null());
+  EXPECT_THAT(look.report["threads"][0]["waits_for"].get<std::string>(), HasSubstr("which is open in this process itself and process_circles"));
+  look = look_at(pair.child(), {"--stuck-after", "1ms"});
+  EXPECT_EQ(circle_in(look.report)["certainty"], "likely") << look.report["verdicts"];
+}
+
 TEST(Circles, AreNotCertainWhereSomebodyElseMayAct) {
   DWELL_NEEDS_BPF();
   for (const char* scenario : {"also_read", "in_flight", "reader_thread"}) expect_no_certainty(scenario);

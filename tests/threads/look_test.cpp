@@ -6,7 +6,11 @@
 #include <sched.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
 
 #include "tests/targets/stuck_threads.h"
 #include "tests/threads/threads_harness.h"
@@ -78,6 +82,7 @@ TEST(Look, TellsRareWaitsInWordsToo) {
     expect("in_semtimedop", "wait_for_semaphore_a_time", "semaphore", true, "System V semaphores");
     expect("in_msgrcv", "wait_for_message", "message", false, "a message of a System V queue");
     expect("in_mq_receive", "wait_for_posix_message", "message", false, "a message of file ");
+    expect("in_mq_receive", "wait_for_posix_message", "message", false, ", which is open in this process itself");
   }
   EXPECT_TRUE(pages && rings && ipc) << target.output() << "not all of it could be tried here";
   // vfork keeps its return address in a register, which its child has used since.
@@ -211,6 +216,46 @@ TEST(Look, OfAThreadThatADebuggerHoldsTellsWhose) {
   for (const nlohmann::json& thread : look.report["threads"])
     if (thread["tid"] == target.pid()) words = thread["waits_for"].is_null() ? "" : thread["waits_for"];
   EXPECT_NE(words.find(fmt::format("({}), which traces it", ::getpid())), std::string::npos) << words;
+}
+
+// A control group of version 2 for one process, where such groups can be made here.
+class ControlGroup {
+ public:
+  ControlGroup() {
+    for (const char* root : {"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}) {
+      std::string path = fmt::format("{}/dwell-test-{}", root, ::getpid());
+      if (::access((std::string(root) + "/cgroup.controllers").c_str(), F_OK) || ::mkdir(path.c_str(), 0755)) continue;
+      path_ = path;
+      return;
+    }
+  }
+  ~ControlGroup() {
+    if (!path_.empty()) eventually([&] { return ::rmdir(path_.c_str()) == 0; });
+  }
+  bool usable() const { return ::access((path_ + "/cgroup.freeze").c_str(), W_OK) == 0; }
+  void write(const char* file, const std::string& text) const { std::ofstream(path_ + "/" + file) << text; }
+  std::string read(const char* file) const {
+    std::ifstream in(path_ + "/" + file);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+ private:
+  std::string path_;
+};
+
+TEST(Look, NamesTheControlGroupThatIsFrozen) {
+  DWELL_NEEDS_BPF();
+  ControlGroup group;
+  if (!group.usable()) GTEST_SKIP() << "no control group can be made here";
+  Program program({"cat"});
+  group.write("cgroup.procs", std::to_string(program.pid()));
+  group.write("cgroup.freeze", "1");
+  ASSERT_TRUE(eventually([&] { return group.read("cgroup.events").find("frozen 1") != std::string::npos; }));
+  LookedAt look = look_at(program.pid());
+  group.write("cgroup.freeze", "0");
+  EXPECT_EQ(look.report["threads"][0]["state"], "stopped");
+  EXPECT_THAT(look.report["threads"][0]["waits_for"].get<std::string>(),
+              ::testing::HasSubstr(fmt::format("its control group /dwell-test-{} to be thawed", ::getpid())));
 }
 
 }  // namespace

@@ -231,6 +231,7 @@ std::vector<WaitEnds> OtherEnds::find(std::span<const BlockedCall> calls) {
     std::optional<WaitEnds> other = ends_of_child_wait(calls[i]);
     if (!other) other = ends_of_file_lock(calls[i]);
     if (!other) other = ends_of_system_v(calls[i]);
+    if (!other) other = ends_of_shared_object(calls[i]);
     found.push_back(other ? std::move(*other) : of_files(calls[i], files[i], watched[i]));
   }
   return found;

@@ -10,11 +10,15 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <iterator>
+#include <map>
 
 #include "userspace/base/files.h"
 #include "userspace/base/text.h"
+#include "userspace/process/holders.h"
 #include "userspace/process/process.h"
 #include "userspace/threads/own_ids.h"
 
@@ -50,6 +54,16 @@ std::vector<pid_t> descendants_of(pid_t parent) {
 pid_t process_of_pidfd(pid_t pid, int fd) {
   Result<std::string> info = read_file(fmt::format("/proc/{}/fdinfo/{}", pid, fd), 1 << 12);
   return info ? id_in(status_field(*info, "Pid")) : 0;
+}
+
+std::string link_of_descriptor(pid_t pid, int fd) {
+  std::error_code error;
+  return std::filesystem::read_symlink(fmt::format("/proc/{}/fd/{}", pid, fd), error).native();
+}
+
+std::string eventfd_id(pid_t pid, int fd) {
+  Result<std::string> info = read_file(fmt::format("/proc/{}/fdinfo/{}", pid, fd), 1 << 12);
+  return info ? status_field(*info, "eventfd-id") : "";
 }
 
 bool shares_ipc_namespace(pid_t pid) {
@@ -134,6 +148,29 @@ std::optional<WaitEnds> ends_of_file_lock(const BlockedCall& call) {
   ends.words = (holder->of_process ? "held by " : "taken by ") + process_words(ends.wakers, call.pid);
   if (!holder->of_process) ends.unproved = "the lock belongs to an open file, which others may have";
   if (call.call == SYS_fcntl && call.args[1] == kOpenFileWait) ends.unproved = "the lock belongs to an open file, which others may have";
+  return ends;
+}
+
+// Who else has an eventfd is told by its number in fdinfo; a queue has a name.
+std::optional<WaitEnds> ends_of_shared_object(const BlockedCall& call) {
+  constexpr std::string_view kEventfd = "anon_inode:[eventfd]";
+  constexpr std::uint64_t kCalls[] = {SYS_read, SYS_readv, SYS_write, SYS_writev, SYS_mq_timedreceive, SYS_mq_timedsend};
+  if (std::ranges::find(kCalls, call.call) == std::end(kCalls)) return std::nullopt;
+  bool is_queue = call.call == SYS_mq_timedreceive || call.call == SYS_mq_timedsend;
+  int fd = static_cast<int>(call.args[0]);
+  std::string link = link_of_descriptor(call.pid, fd);
+  if (!is_queue && link != kEventfd) return std::nullopt;
+  std::string id = is_queue ? "" : eventfd_id(call.pid, fd);
+  WaitEnds ends;
+  for (const Holder& holder : find_holders({link}).of(link)) {
+    bool same = is_queue || (!id.empty() && eventfd_id(holder.pid, holder.fd) == id);
+    if (same && std::ranges::find(ends.wakers, holder.pid) == ends.wakers.end()) ends.wakers.push_back(holder.pid);
+  }
+  ends.other_side = ends.wakers;
+  // Anybody may open a queue.
+  ends.open = is_queue || ends.wakers.empty();
+  ends.unproved = "an eventfd may be on its way to others, or be written by the kernel";
+  if (!ends.wakers.empty()) ends.words = "which is open in " + process_words(ends.wakers, call.pid);
   return ends;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who could end waits that are for no descriptor: for children, file locks, semaphores and messages of System V.
+// Who could end waits that are for no pipe or socket: for children, file locks, semaphores and messages of System V, eventfds and
+// message queues.
 #pragma once
 
 #include "userspace/threads/other_ends.h"
@@ -9,6 +10,7 @@ namespace dwell {
 std::optional<WaitEnds> ends_of_child_wait(const BlockedCall& call);
 std::optional<WaitEnds> ends_of_file_lock(const BlockedCall& call);
 std::optional<WaitEnds> ends_of_system_v(const BlockedCall& call);
+std::optional<WaitEnds> ends_of_shared_object(const BlockedCall& call);
 
 // Pure. Who holds what `pid` waits for, by /proc/locks: 0: nobody that it names; none: it waits for no lock there.
 struct LockHolder {
