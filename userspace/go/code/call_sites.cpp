@@ -76,17 +76,18 @@ std::string_view without_closures(std::string_view function) {
   return function;
 }
 
-GoCallSites GoCallSites::find(const GoRuntime& runtime, std::span<const std::string_view> callees) {
+GoCallSites GoCallSites::find(const GoRuntime& runtime, std::span<const std::string_view> callees, std::string_view package) {
   GoCallSites result;
   const GoTable& table = runtime.module().table;
   absl::flat_hash_map<std::uint64_t, std::string_view> entries = entries_of(table, callees);
   for (std::size_t i = 0; i < table.size() && !entries.empty(); ++i) {
     std::optional<GoRecord> record = table.record(i);
-    if (!record || of_standard_library(record->name)) continue;
+    if (!record || !record->name.starts_with(package) || of_standard_library(record->name)) continue;
     std::string code = runtime.module().code_of(*record);
     for (const DirectCall& call : direct_calls(code, record->entry, entries)) {
-      GoCallSite site{std::string(entries.at(call.callee)), std::string(record->name), {}, call.returns, call.argument,
-                      calls_values(std::string_view(code).substr(call.returns - record->entry))};
+      GoCallSite site{std::string(entries.at(call.callee)), std::string(record->name), {}, call.returns, call.argument};
+      if (site.callee.starts_with("net/http."))
+        site.value_called_later = calls_values(std::string_view(code).substr(call.returns - record->entry));
       std::vector<GoCall> calls = runtime.frames().calls_at(call.returns, true);
       if (const GoCall* own = own_call(calls)) site.place = *own;
       result.called_.emplace(without_closures(site.function), site.callee);

@@ -25,12 +25,13 @@ struct GoCallSite {
   GoCall place;                // the innermost call of the program's own: its function and line
   std::uint64_t returns = 0;   // the address behind the call
   std::optional<std::uint64_t> argument;  // the first one, if it is a constant in the code
-  bool value_called_later = false;        // behind it in the function there is a call through an interface or a closure
+  bool value_called_later = false;        // of net/http: behind it in the function something is called through an interface or a closure
 };
 
 class GoCallSites {
  public:
-  static GoCallSites find(const GoRuntime& runtime, std::span<const std::string_view> callees);
+  // `package`: "main." reads only the functions whose names begin so; "": all of the program's own.
+  static GoCallSites find(const GoRuntime& runtime, std::span<const std::string_view> callees, std::string_view package = "");
 
   std::span<const GoCallSite> all() const { return sites_; }
   std::vector<GoCallSite> of(std::span<const std::string_view> callees) const;

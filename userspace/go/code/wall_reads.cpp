@@ -71,9 +71,10 @@ class LineReader {
 
 }  // namespace
 
-std::vector<WallRead> compared_wall_reads(const GoRuntime& runtime, const GoCallSites& sites) {
+std::vector<WallRead> compared_wall_reads(const GoRuntime& runtime, std::string_view package) {
   std::vector<WallRead> reads;
-  for (const GoCallSite& site : sites.of(kNow)) {
+  GoCallSites sites = GoCallSites::find(runtime, kNow, package);
+  for (const GoCallSite& site : sites.all()) {
     if (of_standard_library(site.place.function)) continue;
     auto same = [&](const WallRead& other) { return other.place.line == site.place.line && other.place.file == site.place.file; };
     if (std::ranges::any_of(reads, same)) continue;

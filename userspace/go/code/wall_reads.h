@@ -14,7 +14,7 @@ struct WallRead {
   std::string by;  // "Unix": what leaves the monotonic reading out
 };
 
-// Among the calls of time.Now in `sites`, each line once, in the order of the code.
-std::vector<WallRead> compared_wall_reads(const GoRuntime& runtime, const GoCallSites& sites);
+// In functions whose names begin with `package`, "main."; each line once, in the order of the code.
+std::vector<WallRead> compared_wall_reads(const GoRuntime& runtime, std::string_view package);
 
 }  // namespace dwell

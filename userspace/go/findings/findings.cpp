@@ -26,7 +26,7 @@ void add_findings(const GoRuntime& runtime, GoroutineReport& report, FindingsOf 
   if (what == FindingsOf::kLook) add_lock_waits(report);
   add_holders(code, report);
   if (what == FindingsOf::kLook) add_collector(report);
-  add_wall_reads(code, report);
+  add_wall_reads(runtime, report);
   sort_findings(report.findings);
 }
 

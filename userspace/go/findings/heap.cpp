@@ -19,7 +19,7 @@ constexpr double kGoodPart = 0.25;           // of the heap
 constexpr std::uint64_t kFewestGrown = 5;    // between two looks
 constexpr std::uint64_t kManySlices = 50, kMuchWaste = 8 << 20;
 
-std::string bytes(std::uint64_t count) { return human_bytes(static_cast<double>(count)); }
+std::string bytes_words(std::uint64_t count) { return human_bytes(static_cast<double>(count)); }
 
 bool grew(const GoHolder& holder) { return holder.since_ns && holder.length() >= holder.length_before + kFewestGrown; }
 bool wastes(const GoHolder& holder) { return holder.short_slices >= kManySlices && holder.short_bytes >= kMuchWaste && holder.short_bytes * 2 >= holder.bytes; }
@@ -44,7 +44,7 @@ std::string users_text(const GoRuntime& runtime, const GoHolder& holder) {
 
 std::string closure_text(const GoRuntime& runtime, const GoHolder& holder) {
   std::vector<GoCall> calls = runtime.frames().calls_at(holder.closure, false);
-  return fmt::format("{} closures of {} hold {}", count_text(holder.closures), place_text(calls.back()), bytes(holder.closure_bytes));
+  return fmt::format("{} closures of {} hold {}", count_text(holder.closures), place_text(calls.back()), bytes_words(holder.closure_bytes));
 }
 
 std::string growth_text(const GoHolder& holder) {
@@ -58,11 +58,11 @@ Finding holder_finding(const GoRuntime& runtime, const GoHolder& holder, std::ui
   std::string share = fmt::format("{:.0f}% of the heap", 100.0 * static_cast<double>(holder.bytes) / static_cast<double>(std::max(heap_bytes, holder.bytes)));
   if (wastes(holder)) {
     finding.headline = fmt::format("{} slices keep arrays of up to {} of which each can use {}: {} in all, {}", count_text(holder.short_slices),
-                                   counted(holder.array_bytes, "byte"), counted(holder.most_elements, "element"), bytes(holder.short_bytes), share);
+                                   counted(holder.array_bytes, "byte"), counted(holder.most_elements, "element"), bytes_words(holder.short_bytes), share);
   } else if (holds_by_closures(holder)) {
     finding.headline = fmt::format("{}, {}{}", closure_text(runtime, holder), share, growth_text(holder));
   } else {
-    finding.headline = fmt::format("{} holds {}, {}{}", kind_text(holder), bytes(holder.bytes), share, growth_text(holder));
+    finding.headline = fmt::format("{} holds {}, {}{}", kind_text(holder), bytes_words(holder.bytes), share, growth_text(holder));
   }
   finding.evidence.push_back("through " + users);
   return finding;
@@ -108,12 +108,12 @@ void add_collector(GoroutineReport& report) {
   Finding finding;
   finding.weight = FindingWeight::kWaste;
   finding.headline = fmt::format("the garbage collector runs {:.0f} times a second and takes {:.1f}% of the CPU time", per_second, 100 * collector.cpu_share);
-  std::string live = bytes(*collector.live_bytes);
+  std::string live = bytes_words(*collector.live_bytes);
   if (at_limit) {
-    finding.headline += fmt::format(": {} are live and GOMEMLIMIT is {}", live, bytes(static_cast<std::uint64_t>(*collector.limit)));
+    finding.headline += fmt::format(": {} are live and GOMEMLIMIT is {}", live, bytes_words(static_cast<std::uint64_t>(*collector.limit)));
   } else if (collector.goal_bytes && collector.percent) {
     finding.evidence.push_back(fmt::format("{} are live, so it runs whenever the heap reaches {} (GOGC {}); a higher GOGC, with GOMEMLIMIT, lets it run less often", live,
-                                           bytes(*collector.goal_bytes), *collector.percent));
+                                           bytes_words(*collector.goal_bytes), *collector.percent));
   }
   finding.evidence.push_back(fmt::format("it stopped the program for {} in the last {}", human_duration(stopped_ns), human_duration(window_ns)));
   finding.command = fmt::format("dwell record {}", report.pid);

@@ -31,6 +31,6 @@ void add_contexts(CodeOnDemand& code, GoroutineReport& report);
 void add_timers(CodeOnDemand& code, GoroutineReport& report);
 void add_holders(CodeOnDemand& code, GoroutineReport& report);
 void add_collector(GoroutineReport& report);
-void add_wall_reads(CodeOnDemand& code, GoroutineReport& report);
+void add_wall_reads(const GoRuntime& runtime, GoroutineReport& report);
 
 }  // namespace dwell
