@@ -86,6 +86,21 @@ TEST_P(Services, ThatAreRepairedAreNot) {
   }
 }
 
+// Nothing that may still run leads to what it waits for, either: but no goroutine that is stuck does.
+TEST_P(Services, ThatParkTheirFirstGoroutineAreNotStuck) {
+  Program target({GetParam(), "parked"});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  std::string text;
+  auto parked = [&] {
+    text = run({dwell_binary(), "go", std::to_string(target.pid())}).output;
+    return text.find("main.park.func1") != std::string::npos && text.find("main.park (") != std::string::npos;
+  };
+  ASSERT_TRUE(eventually(parked)) << text;
+  EXPECT_EQ(what_to_look_at(text), "");
+  Finished proved = run({dwell_binary(), "go", std::to_string(target.pid()), "--prove"});
+  EXPECT_EQ(proved.exit, 0) << proved.output;
+}
+
 INSTANTIATE_TEST_SUITE_P(Targets, Services, ::testing::ValuesIn(targets()), [](const auto& test) {
   std::string name = test.param.substr(test.param.rfind('/') + 1);
   for (char& c : name)

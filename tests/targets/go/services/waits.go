@@ -136,3 +136,16 @@ func stopAndClose(step int) {
 		os.Exit(0)
 	}
 }
+
+// A first goroutine that waits for nothing, on purpose, as many daemons have it; another waits until it returns.
+func park(step int) {
+	if step == 0 {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() { <-ctx.Done() }()
+	var never sync.WaitGroup
+	never.Add(1)
+	never.Wait()
+}
