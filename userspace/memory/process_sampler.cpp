@@ -17,6 +17,8 @@ namespace {
 
 // Walked at 1 GB a second: the recording begins, and ends, at most two seconds later.
 constexpr std::uint64_t kMostWalked = std::uint64_t{2} << 30;
+// Each page of it may be asked for: sanitizers reserve terabytes.
+constexpr std::uint64_t kMostAddressSpace = std::uint64_t{64} << 30;
 constexpr std::uint64_t kSoonestNs = 50 * kMillisecond, kUsualNs = 250 * kMillisecond;
 constexpr std::uint64_t kSamplesAnAge = 240;
 
@@ -122,11 +124,14 @@ ProcessAccount ProcessSampler::account(std::uint64_t now_ns) const {
   options.pid = pid_;
   Result<std::string> status = read_file(memory_file(pid_, "status"));
   std::optional<MemorySample> sample = status ? sample_in(*status) : std::nullopt;
-  options.walk = sample && sample->anonymous <= kMostWalked;
+  bool too_wide = sample && sample->address_space > kMostAddressSpace;
+  options.walk = sample && sample->anonymous <= kMostWalked && !too_wide;
   Result<memory::MemoryLook> look = memory::look_at_memory(options);
   ProcessAccount account = look ? account_of(*look) : ProcessAccount();
   if (!look) account.why = look.error().what;
-  if (look && !options.walk) account.why = "more than 2 GB of anonymous memory is not walked while recording; dwell memory does";
+  if (look && !options.walk)
+    account.why = too_wide ? "it has reserved more than 64 GB of address space, in which no heap is looked for while recording"
+                           : "more than 2 GB of anonymous memory is not walked while recording; dwell memory does";
   account.time_ns = now_ns;
   return account;
 }
