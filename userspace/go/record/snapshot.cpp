@@ -17,7 +17,7 @@ namespace dwell {
 namespace {
 
 constexpr int kLooksInPassing = 2;
-constexpr std::uint64_t kShareToCopy = 4;  // a quarter of what dwell may take is for copies of the heap
+constexpr std::uint64_t kPartToCopy = 4;  // a quarter of what dwell may take is for copies of the heap
 
 Result<void> write_look(const GoroutineReport& report, const GoRuntime& runtime, RecordingWriter& writer) {
   Result<std::vector<Mapping>> mappings = read_maps(report.pid);
@@ -48,7 +48,7 @@ Result<std::optional<StuckFinding>> look_for_stuck(const GoRuntime& runtime, con
   // Who waits for a lost context is told with or without --contexts.
   StuckOptions looks = {.what_is_unheld = true};
   if (!options.prove) looks.looks = looks.most_looks = options.findings ? kLooksInPassing : 1;
-  if (!options.insist) looks.copy_limit = std::min(looks.copy_limit, memory_limit() / kShareToCopy);
+  if (!options.insist) looks.copy_limit = std::min(looks.copy_limit, memory_limit() / kPartToCopy);
   Result<StuckFinding> found = find_stuck(runtime, looks);
   if (found) return std::optional(std::move(*found));
   if (options.insist)
