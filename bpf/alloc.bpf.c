@@ -22,6 +22,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/alloc_windows.h"
 #include "bpf/events.h"
 #include "bpf/probe_hits.h"
 #include "bpf/probe_shapes.h"
@@ -37,6 +38,20 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const volatile __u64 sample_bytes = 0;
 /* Allocations and stacks are sent only while less than this waits in the ring: the rest is kept for frees. */
 const volatile __u64 ring_limit_bytes = ~0ull;
+
+/* Within a budget: bpf/alloc_windows.h. */
+const volatile bool budgeted = false;
+struct dwell_level_state levels[DWELL_LEVEL_SLOTS] = {};
+__u64 window_number = 0; /* of the window that is open, or was last */
+__u64 window_events = 0; /* of that window, also those that found no room */
+
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1); /* raised before loading, with a budget */
+  __type(key, __u32);
+  __type(value, struct dwell_window_block);
+} window_log SEC(".maps");
 
 /* <bits/mman.h>, which the BPF side does not include. */
 #define DWELL_READ_WRITE 0x3
@@ -58,6 +73,7 @@ struct call {
   __u8 shape;
   __u8 sampled;
   __u8 thrown; /* an exception was thrown since, so it may be over */
+  __u64 began_ns, entered_ns; /* when its entry was hit, and when our program was done with that; with a budget */
 };
 
 /* What a function was asked for that calls another one for a rounded size. */
@@ -88,6 +104,7 @@ struct thread_state {
   __u64 wake;         /* how the record of this hit is sent: BPF_RB_NO_WAKEUP or BPF_RB_FORCE_WAKEUP */
   __u32 tid;
   __u8 slot; /* of its process: saves the look-up in targets */
+  __u64 hit_ns; /* when this hit reached our program; with a budget */
 };
 
 struct {
@@ -139,6 +156,45 @@ static __always_inline void send_free(struct thread_state *state, __u8 type, __u
   struct dwell_free_record record = {
       .h = header_of(state, type, probe), .time_ns = bpf_ktime_get_ns(), .address = address};
   SEND(record, DWELL_LOST_FREE);
+}
+
+/* ---- budget ---- */
+
+/* Counts the hit. False: it is beyond what the process may pay, or outside a window. */
+static __always_inline bool within_budget(struct thread_state *state) {
+  if (!budgeted) return true;
+  struct dwell_level_state *own = &levels[state->slot];
+  __u64 before = __sync_fetch_and_add(&own->hits, 1);
+  if (own->level == DWELL_LEVEL_CLOSED) return false;
+  if (before < own->limit) return true;
+  if (!own->cut_ns) own->cut_ns = bpf_ktime_get_ns();
+  return false;
+}
+
+static __always_inline bool in_window(struct thread_state *state) {
+  return budgeted && levels[state->slot].level >= DWELL_LEVEL_CLOSED;
+}
+
+static __always_inline void log_in_window(struct thread_state *state, __u8 event, __u16 probe, __u64 address, __u64 size,
+                                          __u64 stack) {
+  if (levels[state->slot].level != DWELL_LEVEL_WINDOW) return; /* it was closed during the call */
+  __u32 index = __sync_fetch_and_add(&window_events, 1);
+  struct dwell_window_block *block = bpf_map_lookup_elem(&window_log, &index);
+  if (!block) return;
+  block->window = 0;
+  block->time_ns = bpf_ktime_get_ns();
+  block->address = address;
+  block->size = size;
+  block->stack = stack;
+  block->tid = state->tid;
+  block->probe = probe;
+  block->slot = state->slot;
+  block->event = event;
+  block->sleeps = bpf_get_current_task_btf()->nvcsw;
+  block->between_ns = state->hit_ns - state->call.entered_ns;
+  block->program_ns = block->time_ns - state->hit_ns + state->call.entered_ns - state->call.began_ns;
+  barrier();
+  *(volatile __u32 *)&block->window = window_number; /* x86 keeps the order of stores */
 }
 
 /* Global, so that the verifier walks through the unwinder once and not once for each caller. */
@@ -425,7 +481,10 @@ static __always_inline int call_entered(struct pt_regs *ctx, struct thread_state
   /* From here on another thread may be given its address. xallocx never moves the block. */
   if (old_block && call->shape != DWELL_SHAPE_XALLOCX) {
     forget_block(state, call->pointer);
-    send_free(state, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
+    if (in_window(state))
+      log_in_window(state, DWELL_WINDOW_GONE, call->probe, call->pointer, 0, 0);
+    else
+      send_free(state, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
   }
   if (!(flags & DWELL_PROBE_EXITS)) count_refused_return();
   call->sp = sp;
@@ -436,6 +495,10 @@ static __always_inline int call_entered(struct pt_regs *ctx, struct thread_state
 
 static __always_inline void send_alloc(struct call_end *end, struct thread_state *state, struct call *call,
                                        __u64 address) {
+  if (in_window(state)) {
+    log_in_window(state, DWELL_WINDOW_ALLOC, call->probe, address, call->size, callers_stack(end, state));
+    return;
+  }
   if (!room_for(DWELL_LOST_ALLOC) || !remember_block(state, address)) return;
   struct dwell_alloc_record record = {.h = header_of(state, DWELL_ALLOC, call->probe),
                                       .address = address,
@@ -448,6 +511,10 @@ static __always_inline void send_alloc(struct call_end *end, struct thread_state
 /* The end of a realloc of a block that we know is as important as a free, and has the same priority. */
 static __always_inline void send_realloc_end(struct call_end *end, struct thread_state *state,
                                              struct call *call, __u64 address) {
+  if (in_window(state)) { /* one that failed leaves its old block looking gone, which is rare */
+    if (address) send_alloc(end, state, call, address);
+    return;
+  }
   struct dwell_realloc_record record = {.h = header_of(state, DWELL_REALLOC_END, call->probe),
                                         .old_address = call->pointer};
   bool failed = !address && call->size && call->shape != DWELL_SHAPE_REALLOCF;
@@ -468,7 +535,7 @@ static __always_inline void send_resized(struct call_end *end, struct thread_sta
                                          __u64 real_size) {
   if (!call->pointer || real_size < call->size) return;
   forget_block(state, call->pointer);
-  send_free(state, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
+  if (!in_window(state)) send_free(state, DWELL_REALLOC_BEGIN, call->probe, call->pointer);
   send_realloc_end(end, state, call, call->pointer);
 }
 
@@ -543,13 +610,19 @@ static __always_inline struct thread_state *identify(void) {
   return state;
 }
 
+static __always_inline void note_hit(struct thread_state *state) {
+  if (budgeted) state->hit_ns = bpf_ktime_get_ns();
+}
+
 static __always_inline int entered(struct pt_regs *ctx) {
   struct thread_state *state = identify();
   if (!state) return 1;
+  note_hit(state);
   __u64 cookie = bpf_get_attach_cookie(ctx);
   /* Userspace gives no probe an index beyond the table; were there one, only its price would not be known. */
   struct dwell_hits *counted = hits_of(cookie);
   state->wake = look_at_ring(counted ? counted->entries++ : 0);
+  if (!within_budget(state)) return 1;
   switch (dwell_probe_shape_of(cookie)) {
     case DWELL_SHAPE_FREE_ARG0:
       free_entered(ctx, state, cookie);
@@ -563,13 +636,19 @@ static __always_inline int entered(struct pt_regs *ctx) {
   }
   if (call_entered(ctx, state, cookie)) return 1;
   if (counted) counted->returns++; /* of a session: it will come back */
+  if (budgeted) {
+    state->call.began_ns = state->hit_ns;
+    state->call.entered_ns = bpf_ktime_get_ns();
+  }
   return 0;
 }
 
 static __always_inline int returned(struct pt_regs *ctx) {
   struct thread_state *state = identify();
   /* The return address has been popped: it lay 8 below. Another one is an inner call's return probe. */
-  if (!state || state->call.sp + 8 != ctx->sp) return 0;
+  if (!state) return 0;
+  note_hit(state);
+  if (state->call.sp + 8 != ctx->sp) return 0;
   struct call_end end = {.result = ctx->ax, .pc = ctx->ip, .sp = ctx->sp, .bp = ctx->bp};
   call_ended(&end, state);
   return 0;
@@ -595,11 +674,13 @@ static __always_inline bool returns_from(struct pt_regs *ctx, __u64 cookie) {
 static __always_inline int exited(struct pt_regs *ctx) {
   struct thread_state *state = identify();
   if (!state) return 0;
+  note_hit(state);
   __u64 cookie = bpf_get_attach_cookie(ctx);
   bool at_branch = dwell_probe_flags_of(cookie) & DWELL_EXIT_AT_BRANCH;
   struct dwell_hits *counted = hits_of(cookie);
   if (counted && at_branch) counted->entries++; /* of the same price */
   if (counted && !at_branch) counted->returns++;
+  if (budgeted) __sync_fetch_and_add(&levels[state->slot].hits, 1);
   __u64 sp = ctx->sp + dwell_probe_cfa_offset_of(cookie) - 8;
   __u64 return_address = state->call.return_address, saved_bp = dwell_probe_span_of(cookie);
   if (!return_address || state->call.sp != sp || !returns_from(ctx, cookie) || read_word(sp) != return_address)

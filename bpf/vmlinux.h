@@ -99,13 +99,17 @@ struct signal_struct {
   struct pid *pids[4]; /* by pid_type: thread, process, group, session */
 };
 
-struct rq;
+struct rq {
+  u64 clock;
+  u64 clock_task;
+};
 struct cfs_rq {
   struct rq *rq; /* of the CPU */
 };
 
 struct sched_entity {
   struct cfs_rq *cfs_rq;
+  u64 exec_start; /* when sum_exec_runtime was last added up, by the scheduler's clock */
   u64 sum_exec_runtime;
   u64 prev_sum_exec_runtime; /* the same when it was last given a CPU */
 };

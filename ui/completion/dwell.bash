@@ -86,7 +86,7 @@ _dwell() {
     --attach-method) _dwell_complete -W "session multi perf" ;;
     -o | --output | --with) _dwell_complete -f ;;
     --debug-dir | --sysroot) _dwell_complete -d ;;
-    -d | --duration | --from | --to | --temporary | --min | --sample-bytes | --buffer | --max-memory | --thread | --site | --module | -n | --sites | --stacks | --groups | --rows | --max-read | --diff | --share | --window | --stuck-after | --look-every | --detach-above)
+    -d | --duration | --from | --to | --temporary | --min | --sample-bytes | --buffer | --max-memory | --thread | --site | --module | -n | --sites | --stacks | --groups | --rows | --max-read | --diff | --share | --window | --stuck-after | --look-every | --detach-above | --max-overhead)
       COMPREPLY=()
       ;;
     *)

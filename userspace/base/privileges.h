@@ -25,6 +25,7 @@ enum class Capability : int {
   kSetPcap = 8,
   kSysPtrace = 19,
   kSysAdmin = 21,
+  kSysNice = 23,
   kSyslog = 34,
   kPerfmon = 38,
   kBpf = 39,

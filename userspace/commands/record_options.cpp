@@ -81,6 +81,12 @@ void declare_record(CLI::App& app, RecordCommand& command, RecordWords& words) {
            "record one allocation per this many bytes, chosen at random; figures are scaled up and shown with their standard error "
            "(default: every allocation)",
            "a size like 4096, 512K, 1M");
+  app.add_option_function<std::string>("--max-overhead",
+                                       value_of(options.max_overhead_percent, parse_limit, "a percentage like 2 or 0.5%"),
+                                       "keep the cost of recording memory below this share of the target's CPU time: where exact "
+                                       "recording costs more, figures are estimates with their error (docs/budget.md)")
+      ->type_name("PERCENT")
+      ->excludes(app.get_option("--sample-bytes"));
   app.add_option_function<std::string>("--detach-above",
                                        value_of(options.detach_above_percent, parse_limit, "a percentage like 90 or 50%; 0: never"),
                                        "stop recording when the probes have taken more than this share of the target's CPU time for 5 s "

@@ -339,8 +339,10 @@ struct SeriesWritten {  // into this recording so far
   std::size_t count = 0;
 };
 
+}  // namespace
+
 // What ticks and blocks refer to is in the file before them.
-Result<void> write_series(RecordingWriter& writer, std::span<const Series> series) {
+Result<void> write_new_series(RecordingWriter& writer, std::span<const Series> series) {
   std::size_t& written = writer.state().get<SeriesWritten>().count;
   if (written >= series.size()) return {};
   std::span<const Series> fresh = series.subspan(written);
@@ -350,15 +352,13 @@ Result<void> write_series(RecordingWriter& writer, std::span<const Series> serie
   return {};
 }
 
-}  // namespace
-
 Result<void> write_memory_tick(RecordingWriter& writer, const MemoryTick& tick, std::span<const Series> series) {
-  if (Result<void> written = write_series(writer, series); !written) return written;
+  if (Result<void> written = write_new_series(writer, series); !written) return written;
   return writer.append(kChunkTick, encode_tick(tick));
 }
 
 Result<void> write_live_blocks(RecordingWriter& writer, const LiveSet& live, std::span<const Series> series) {
-  if (Result<void> written = write_series(writer, series); !written) return written;
+  if (Result<void> written = write_new_series(writer, series); !written) return written;
   std::span<const LiveBlock> blocks = live.blocks;
   for (std::size_t first = 0; first == 0 || first < blocks.size(); first += kLiveBlocksPerChunk) {
     std::span<const LiveBlock> part = blocks.subspan(first, std::min(kLiveBlocksPerChunk, blocks.size() - first));

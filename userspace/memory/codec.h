@@ -11,6 +11,7 @@
 #include "userspace/base/result.h"
 #include "userspace/memory/part.h"
 #include "userspace/memory/memory_usage_codec.h"
+#include "userspace/memory/windows/recorded.h"
 #include "userspace/recording/chunks.h"
 #include "userspace/recording/codec.h"
 #include "userspace/recording/writer.h"
@@ -24,6 +25,7 @@ inline constexpr std::size_t kLiveBlocksPerChunk = std::size_t{1} << 16;
 
 // `series` are all that the ledger knows; those that are new are written first.
 Result<void> write_memory_tick(RecordingWriter& writer, const MemoryTick& tick, std::span<const Series> series);
+Result<void> write_new_series(RecordingWriter& writer, std::span<const Series> series);
 Result<void> write_live_blocks(RecordingWriter& writer, const LiveSet& live, std::span<const Series> series);
 
 // `first`: the index of the first of these.
@@ -39,8 +41,13 @@ std::string encode_live(std::uint64_t time_ns, std::size_t total, std::size_t fi
 std::string decode_live(Cursor& in, Recording& out);
 
 inline constexpr std::array kMemoryChunks = {
-    ChunkReader{kChunkSeries, decode_series},          ChunkReader{kChunkTick, decode_tick},
-    ChunkReader{kChunkLive, decode_live},              ChunkReader{kChunkMemoryUsage, decode_samples},
-    ChunkReader{kChunkProcessAccount, decode_account}, ChunkReader{kChunkLimits, decode_limits}};
+    ChunkReader{kChunkSeries, decode_series},
+    ChunkReader{kChunkTick, decode_tick},
+    ChunkReader{kChunkLive, decode_live},
+    ChunkReader{kChunkMemoryUsage, decode_samples},
+    ChunkReader{kChunkProcessAccount, decode_account},
+    ChunkReader{kChunkLimits, decode_limits},
+    ChunkReader{memory::windows::kChunkWindows, memory::windows::decode_windows},
+    ChunkReader{memory::windows::kChunkRetained, memory::windows::decode_retained}};
 
 }  // namespace dwell

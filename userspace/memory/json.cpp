@@ -23,8 +23,16 @@ Json optional_number(const std::optional<T>& value) {
   return value ? number(static_cast<double>(*value)) : Json(nullptr);
 }
 
+Json estimate_json(const MemoryFigures& f) {
+  return {{"retained_known", f.retained_known},
+          {"range_only", f.range_only},
+          {"retained_bytes_low", number(f.retained_low)},
+          {"retained_bytes_high", number(f.retained_high)},
+          {"allocated_bytes_standard_error", number(f.allocated_error)}};
+}
+
 Json figures_json(const MemoryFigures& f) {
-  return {{"retained_bytes", number(f.retained_bytes)},
+  Json json{{"retained_bytes", number(f.retained_bytes)},
           {"retained_blocks", number(f.retained_blocks)},
           {"retained_bytes_standard_error", number(f.retained_error)},
           {"growth_bytes_per_minute", optional_number(f.growth_per_minute)},
@@ -40,6 +48,8 @@ Json figures_json(const MemoryFigures& f) {
           {"inherited_blocks", number(f.inherited_blocks)},
           {"dropped_bytes", number(f.dropped_bytes)},
           {"dropped_blocks", number(f.dropped_blocks)}};
+  if (f.estimated) json["estimate"] = estimate_json(f);
+  return json;
 }
 
 Json older_json(const std::optional<OlderFrees>& older) {

@@ -364,6 +364,27 @@ std::vector<LiveBlock> MemoryLedger::live_blocks() const {
   return live;
 }
 
+std::uint32_t MemoryLedger::series_of(StackId stack, MemoryKind kind, ProcessSlot process) {
+  return impl_->table.find_or_add(stack, kind, process);
+}
+
+std::vector<LiveBlock> MemoryLedger::give_up_heap(ProcessSlot process, std::uint64_t now_ns) {
+  ProcessState& state = impl_->process(process);
+  for (auto& [tid, parked] : state.parked) impl_->put_back(state, parked);
+  state.parked.clear();
+  std::vector<LiveBlock> blocks;
+  state.blocks.for_each([&](std::uint64_t address, const Block& block) {
+    blocks.push_back({address, block.size, std::min(block.birth_ns, now_ns), block.series, block.tid, false});
+    impl_->table.dropped(block.series, impl_->table.one_block(block.series, block.size, true));
+  });
+  impl_->block_count -= state.blocks.size();
+  state.blocks.clear();
+  std::sort(blocks.begin(), blocks.end(), [](const LiveBlock& a, const LiveBlock& b) {
+    return a.series != b.series ? a.series < b.series : a.birth_ns < b.birth_ns;
+  });
+  return blocks;
+}
+
 LiveTotal MemoryLedger::live(MemoryKind kind) const {
   LiveTotal total;
   for (std::size_t slot = 0; slot < impl_->processes.size(); ++slot) {

@@ -69,6 +69,10 @@ class MemoryLedger {
   // those that were seen.
   std::uint64_t unknown_frees() const;
   std::uint64_t known_allocations() const;
+  // The index of a series, which is added if it is new.
+  std::uint32_t series_of(StackId stack, MemoryKind kind, ProcessSlot process);
+  // Heap blocks of the process that are live, by series; from now on they are not followed, and count as moved away.
+  std::vector<LiveBlock> give_up_heap(ProcessSlot process, std::uint64_t now_ns);
 
   LiveTotal live(MemoryKind kind) const;  // all processes that still run
   std::size_t block_count() const;        // rows that live_blocks() would return, about

@@ -10,6 +10,7 @@
 #include "userspace/recording/late_probes.h"
 #include "userspace/views/growth.h"
 #include "userspace/memory/part.h"
+#include "userspace/memory/windows/figures.h"
 
 namespace dwell {
 
@@ -151,6 +152,7 @@ std::vector<std::string> notes_of(const Recording& recording, const TickRange& r
     notes.push_back(fmt::format("sampled, one point every {} allocated on average: figures of the heap are estimates",
                                 human_bytes(static_cast<double>(recording.info.sample_period_bytes))));
   }
+  for (std::string& note : memory::windows::notes_of_windows(recording, range)) notes.push_back(std::move(note));
   if (!has_growth(recording, range))
     notes.push_back("too short to tell how memory grows: that takes about 7 s");
   Surprises surprises = surprises_in(recording, range);

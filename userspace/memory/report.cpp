@@ -24,12 +24,26 @@ namespace {
 
 using Account = std::pair<ProcessSlot, MemoryKind>;
 
+// Errors of sites are independent but for what all share, which the notes tell.
+void add_estimate(MemoryFigures& figures, const Estimate& estimate) {
+  constexpr double kTwoSided95 = 1.96;
+  figures.estimated = true;
+  figures.retained_known = !estimate.retained_unknown;
+  figures.range_only = estimate.range_only;
+  figures.allocated_error = std::sqrt(estimate.allocated_variance);
+  figures.retained_error = std::sqrt((estimate.below + estimate.above) / 2);
+  figures.retained_low = std::max(0.0, figures.retained_bytes - kTwoSided95 * std::sqrt(estimate.below));
+  figures.retained_high = figures.retained_bytes + kTwoSided95 * std::sqrt(estimate.above);
+}
+
 MemoryFigures figures_from(const Recording& recording, const SeriesFigures& sums) {
   auto blocks = [&](const Sum& sum) { return blocks_of(recording, sum.block_units); };
   MemoryFigures figures;
   figures.retained_bytes = sums.retained.bytes();
   figures.retained_blocks = blocks(sums.retained);
   figures.retained_error = standard_error(sums.retained.variance, recording.info.sample_period_bytes);
+  if (sums.estimate.any) add_estimate(figures, sums.estimate);
+  if (!sums.estimate.any) figures.retained_low = figures.retained_high = figures.retained_bytes;
   figures.allocated_bytes = sums.allocated.bytes();
   figures.allocations = blocks(sums.allocated);
   figures.freed_bytes = sums.freed.bytes();

@@ -31,6 +31,11 @@ struct MemoryFigures {
   double retained_bytes = 0, retained_blocks = 0;
   double retained_error = 0;  // bytes, one standard error; 0 if not sampled
   double allocated_bytes = 0, allocations = 0;
+  double allocated_error = 0;  // bytes, one standard error; 0 if exact
+  bool estimated = false;      // by windows, all or in part: docs/budget.md
+  bool retained_known = true;  // false: what windows met is not in what is retained
+  bool range_only = false;     // of what is retained, only that it lies between low and high
+  double retained_low = 0, retained_high = 0;  // 95 %; equal to retained_bytes if exact
   double freed_bytes = 0, frees = 0;
   double temporary_blocks = 0, temporary_bytes = 0;  // of the freed, those younger than filter.temporary_ns
   double peak_bytes = 0, peak_blocks = 0;            // part of the highest point of its process and kind

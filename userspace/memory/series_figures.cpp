@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/memory/series_figures.h"
 #include "userspace/memory/part.h"
+#include "userspace/memory/windows/figures.h"
 
 #include <algorithm>
 #include <bit>
@@ -169,6 +170,7 @@ void SeriesFigures::add(const SeriesFigures& other) {
   peak.add(other.peak);
   inherited.add(other.inherited);
   dropped.add(other.dropped);
+  estimate.add(other.estimate);
 }
 
 Result<TickRange> tick_range(const Recording& recording, const MemoryFilter& filter) {
@@ -192,7 +194,9 @@ Result<TickRange> tick_range(const Recording& recording, const MemoryFilter& fil
 
 RangeFigures range_figures(const Recording& recording, const TickRange& range, std::uint64_t temporary_ns,
                            bool with_moments) {
-  return Accumulator(recording, range, temporary_ns, with_moments).run();
+  RangeFigures figures = Accumulator(recording, range, temporary_ns, with_moments).run();
+  memory::windows::add_estimates(recording, figures);
+  return figures;
 }
 
 double blocks_of(const Recording& recording, std::uint64_t units) {

@@ -42,6 +42,18 @@ struct Sum {
 Sum allocated_in(const MemoryTick& tick, std::size_t row);
 Sum freed_in(const MemoryTick& tick, std::size_t row);
 
+// Of what windows saw: docs/budget.md.
+struct Estimate {
+  bool any = false;               // some of the figures are estimates
+  bool retained_unknown = false;  // those do not include what is retained of it
+  bool range_only = false;        // of what is retained, only between what and what it lies
+  double allocated_variance = 0, below = 0, above = 0;  // bytes squared: of what is allocated, retained
+  void add(const Estimate& other) {
+    any |= other.any, retained_unknown |= other.retained_unknown, range_only |= other.range_only;
+    allocated_variance += other.allocated_variance, below += other.below, above += other.above;
+  }
+};
+
 struct SeriesFigures {
   Sum before;              // live where the range begins
   Sum retained;            // live where it ends
@@ -49,6 +61,7 @@ struct SeriesFigures {
   Sum temporary;           // of the freed, the young ones
   Sum peak;                // live at the highest point of its process and kind
   Sum inherited, dropped;  // by fork; by exec and exit
+  Estimate estimate;
   void add(const SeriesFigures& other);
 };
 

@@ -227,10 +227,10 @@ class MemoryTextWriter {
                      {""}});
     for (const Section& section : sections_) {
       const MemoryFigures& f = section.total->figures;
-      table.add({{bytes_text(f.retained_bytes, f.retained_error), Paint::kStrong},
+      table.add({{retained_text(f), Paint::kStrong},
                  {count_text(f.retained_blocks)},
                  growth_cell(f),
-                 {bytes_text(f.allocated_bytes)},
+                 {bytes_text(f.allocated_bytes, f.allocated_error)},
                  {count_text(f.allocations)},
                  {bytes_text(f.freed_bytes)},
                  {percent(f.temporary_blocks, f.allocations)},
@@ -292,13 +292,13 @@ class MemoryTextWriter {
   std::vector<TextCell> site_cells(const std::string& number, const MemoryFigures& f, const Section& section,
                                    const std::string& name) const {
     return {{number, Paint::kDim},
-            {bytes_text(f.retained_bytes, f.retained_error), Paint::kStrong},
+            {retained_text(f), Paint::kStrong},
             {percent(f.retained_bytes, section.total->figures.retained_bytes)},
             {count_text(f.retained_blocks)},
             growth_cell(f),
             {"-"},
             {"-"},
-            {bytes_text(f.allocated_bytes)},
+            {bytes_text(f.allocated_bytes, f.allocated_error)},
             {bytes_text(f.freed_bytes)},
             {count_text(f.allocations)},
             {percent(f.temporary_blocks, f.allocations)},
@@ -362,7 +362,7 @@ class MemoryTextWriter {
       const MemoryFigures& f = site.figures;
       std::string text = fmt::format("#{}  ", section.first_number + i);
       if (sections_.size() > 1) text += section_name(section) + ": ";
-      text += fmt::format("{} in {}", bytes_text(f.retained_bytes, f.retained_error),
+      text += fmt::format("{} in {}", retained_text(f),
                           f.retained_blocks == 1 ? "1 block" : count_text(f.retained_blocks) + " blocks");
       if (f.growth_per_minute.value_or(0) != 0)
         text += fmt::format(", {} a minute", rate_text(f.growth_per_minute));

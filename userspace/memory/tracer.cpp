@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <sys/mman.h>
 
 #include <array>
 #include <cerrno>
@@ -18,11 +19,16 @@ namespace {
 
 constexpr std::uint32_t kSampledBlocks = 8u << 20;
 constexpr const char* kWhat = "allocations";
+constexpr std::size_t kLogBytes = DWELL_WINDOW_BLOCKS * sizeof(dwell_window_block);
 
 }  // namespace
 
 struct MemoryTracer::Impl {
   std::unique_ptr<::alloc, FreeWith<alloc__destroy>> alloc;
+  void* log = MAP_FAILED;
+  ~Impl() {
+    if (log != MAP_FAILED) ::munmap(log, kLogBytes);
+  }
 };
 
 MemoryTracer::MemoryTracer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -37,6 +43,8 @@ Result<MemoryTracer> MemoryTracer::load(const TraceCore& core, const MemoryTrace
   if (Result<void> adopted = core.adopt(alloc.obj); !adopted) return adopted.error();
   alloc.rodata->sample_bytes = settings.sample_bytes;
   alloc.rodata->ring_limit_bytes = core.ring_bytes() / 4 * 3;
+  alloc.rodata->budgeted = settings.budgeted;
+  if (settings.budgeted) bpf_map__set_max_entries(alloc.maps.window_log, DWELL_WINDOW_BLOCKS);
   if (settings.sample_bytes) bpf_map__set_max_entries(alloc.maps.sampled_blocks, kSampledBlocks);
   struct {
     bpf_program* program;
@@ -59,6 +67,15 @@ ProbePrograms MemoryTracer::programs() const {
   };
   const auto& progs = impl_->alloc->progs;
   return {fd(progs.on_entry), fd(progs.on_call), fd(progs.on_return), fd(progs.on_exit)};
+}
+
+Result<memory::windows::KernelLevels> MemoryTracer::levels() {
+  ::alloc& alloc = *impl_->alloc;
+  if (impl_->log == MAP_FAILED)
+    impl_->log = ::mmap(nullptr, kLogBytes, PROT_READ, MAP_SHARED, bpf_map__fd(alloc.maps.window_log), 0);
+  if (impl_->log == MAP_FAILED) return system_error("map the log of windows", errno);
+  std::span<const dwell_window_block> log(static_cast<const dwell_window_block*>(impl_->log), DWELL_WINDOW_BLOCKS);
+  return memory::windows::KernelLevels(alloc.bss->levels, &alloc.bss->window_number, &alloc.bss->window_events, log);
 }
 
 std::vector<dwell_hits> MemoryTracer::hits(std::size_t probes) const {

@@ -9,6 +9,7 @@
 
 #include "userspace/base/result.h"
 #include "userspace/collect/trace_core.h"
+#include "userspace/memory/windows/kernel_levels.h"
 #include "userspace/probes/attach.h"
 
 namespace dwell {
@@ -16,6 +17,7 @@ namespace dwell {
 struct MemoryTracerSettings {
   std::uint64_t sample_bytes = 0;  // mean bytes between samples, 0: every allocation
   AttachMethod method = AttachMethod::kSession;
+  bool budgeted = false;           // bpf/alloc_windows.h
 };
 
 class MemoryTracer {
@@ -25,6 +27,9 @@ class MemoryTracer {
   ~MemoryTracer();
 
   ProbePrograms programs() const;
+
+  // What is shared with the programs, if they are budgeted.
+  Result<memory::windows::KernelLevels> levels();
 
   // Sums since load.
   std::vector<dwell_hits> hits(std::size_t probes) const;  // by probe index, 0 .. probes-1

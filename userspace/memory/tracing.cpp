@@ -40,14 +40,41 @@ std::string reason(const AttachedSite& refused) {
   return refused.hint.empty() ? refused.failure : refused.failure + "; " + refused.hint;
 }
 
+memory::windows::Allocator allocator_named(const std::string& name) {
+  if (name == "glibc") return memory::windows::Allocator::kGlibc;
+  if (name == "C++ runtime") return memory::windows::Allocator::kMain;
+  return name == "jemalloc" ? memory::windows::Allocator::kJemalloc : memory::windows::Allocator::kOther;
+}
+
+std::optional<TrapClass> exit_trap(const PlannedProbe& probe) {
+  return probe.exits.empty() ? std::nullopt : std::optional(TrapClass::kStepped);
+}
+
+memory::windows::DrivenSite driven_site(const PlannedProbe& probe, const ProbeSite& site, const std::string& allocator) {
+  bool gives_out = wants_return(probe.function.shape) && probe.function.family != AllocFamily::kMapping;
+  return {.site = site,
+          .probe = probe.index,
+          .trap = probe.chosen().trap,
+          .exit = exit_trap(probe),
+          .step = step_of(probe),
+          .in_windows = gives_out || probe.function.shape == DWELL_SHAPE_THROW,
+          .allocator = allocator_named(allocator)};
+}
+
 }  // namespace
 
 TracerLoader MemoryTracing::loader(const MemoryTracingOptions& options) {
   return [options](const TracerContext& context) -> Result<std::unique_ptr<Tracer>> {
-    MemoryTracerSettings settings{context.options.sample_bytes, *context.calibration.abilities.best};
+    MemoryTracerSettings settings{context.options.sample_bytes, *context.calibration.abilities.best,
+                                  context.options.max_overhead_percent > 0};
     Result<MemoryTracer> tracer = MemoryTracer::load(context.core, settings);
     if (!tracer) return tracer.error();
-    return std::unique_ptr<Tracer>(new MemoryTracing(context, options, std::move(*tracer)));
+    std::unique_ptr<MemoryTracing> tracing(new MemoryTracing(context, options, std::move(*tracer)));
+    if (!settings.budgeted) return std::unique_ptr<Tracer>(std::move(tracing));
+    auto budget = memory::windows::BudgetedMemory::create(context, tracing->tracer_, tracing->ledger_);
+    if (!budget) return budget.error();
+    tracing->budget_ = std::move(*budget);
+    return std::unique_ptr<Tracer>(std::move(tracing));
   };
 }
 
@@ -72,6 +99,7 @@ Result<void> MemoryTracing::added(ProcessSlot process, const ProcessFacts& facts
                                                     facts.pid),
                        {}});
   oldest_blocks_ += most_blocks(facts.pid);
+  if (budget_) budget_->added(process, facts.pid);
   return {};
 }
 
@@ -91,13 +119,14 @@ Result<void> MemoryTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
     }
     if (!module->hidden.empty())
       not_seen(fmt::format("{} inside {}", module->hidden, module->path), "the program is stripped, so its functions have no names");
-    for (PlannedProbe* probe : plan(*module, process.how)) wanted.push_back({probe, module->open_path});
+    for (PlannedProbe* probe : plan(*module, process.how)) wanted.push_back({probe, module->open_path, module->allocator});
     if (late && !module->functions.empty())
       arrived.push_back(fmt::format("{} in {} was mapped while recording: its probes came after that",
                                     module->allocator, module->path));
   }
   wanted = needed(process, std::move(wanted));
-  if (Result<void> attached = attach(process, wanted); !attached) return attached;
+  Result<void> attached = attach(slot, wanted);
+  if (!attached) return attached;
   if (ran_already) late_probes_ += wanted.size();
   for (const std::string& text : arrived) context_.note(text);
   return {};
@@ -106,6 +135,7 @@ Result<void> MemoryTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
 void MemoryTracing::forget_probes(ProcessSlot slot) {
   Process& process = processes_.at(slot);
   process.inspected.clear();
+  if (budget_) return budget_->forget_probes(slot);
   AttachMethod method = *context_.calibration.abilities.best;
   std::unique_ptr<ProbeLinks> old = std::exchange(
       process.links, std::make_unique<ProbeLinks>(method, tracer_.programs(), process.pid));
@@ -162,25 +192,32 @@ std::vector<MemoryTracing::Wanted> MemoryTracing::needed(Process& process, std::
   return wanted;
 }
 
-Result<void> MemoryTracing::attach(Process& process, const std::vector<Wanted>& wanted) {
+Result<void> MemoryTracing::attach(ProcessSlot slot, const std::vector<Wanted>& wanted) {
   for (int step = 0; step < kAttachSteps; ++step) {
     std::vector<Wanted> now;
     for (const Wanted& one : wanted)
       if (!one.probe->placements.empty() && step_of(*one.probe) == step) now.push_back(one);
-    if (Result<void> attached = attach_step(process, now); !attached) return attached;
+    if (Result<void> attached = attach_step(slot, now); !attached) return attached;
   }
   return {};
 }
 
-// What the kernel refuses, as it does where another tool's probe stands on the same instruction, is planned once more.
-Result<void> MemoryTracing::attach_step(Process& process, const std::vector<Wanted>& wanted) {
-  if (wanted.empty()) return {};
+Result<std::vector<AttachedSite>> MemoryTracing::try_attach(ProcessSlot slot, const std::vector<Wanted>& wanted) {
   std::vector<ProbeSite> sites;
-  for (const auto& [probe, path] : wanted) {
-    sites.push_back(probe->site);
-    sites.back().path = path;
+  std::vector<memory::windows::DrivenSite> driven;
+  for (const Wanted& one : wanted) {
+    sites.push_back(one.probe->site);
+    sites.back().path = one.path;
+    driven.push_back(driven_site(*one.probe, sites.back(), one.allocator));
   }
-  Result<std::vector<AttachedSite>> attached = process.links->try_attach(sites);
+  return budget_ ? budget_->attach(slot, driven) : processes_.at(slot).links->try_attach(sites);
+}
+
+// What the kernel refuses, as it does where another tool's probe stands on the same instruction, is planned once more.
+Result<void> MemoryTracing::attach_step(ProcessSlot slot, const std::vector<Wanted>& wanted) {
+  if (wanted.empty()) return {};
+  const Process& process = processes_.at(slot);
+  Result<std::vector<AttachedSite>> attached = try_attach(slot, wanted);
   if (!attached) return attached.error();
   bool all = std::all_of(attached->begin(), attached->end(), [](const AttachedSite& site) { return site.candidate >= 0; });
   if (!all && process_has_ended(process.pid))
@@ -192,15 +229,13 @@ Result<void> MemoryTracing::attach_step(Process& process, const std::vector<Want
       if (plan_otherwise(process, probe))
         again.push_back(wanted[i]);
       else
-        not_seen(sites[i].name, reason((*attached)[i]));
+        not_seen(probe.site.name, reason((*attached)[i]));
       continue;
     }
     probe.candidate = (*attached)[i].candidate;
-    std::optional<TrapClass> exit;
-    if (!probe.exits.empty()) exit = TrapClass::kStepped;
-    cost_.set_probe(probe.index, probe.chosen().trap, exit);
+    cost_.set_probe(probe.index, probe.chosen().trap, exit_trap(probe));
   }
-  return attach_step(process, again);
+  return attach_step(slot, again);
 }
 
 bool MemoryTracing::plan_otherwise(const Process& process, PlannedProbe& probe) {
@@ -225,12 +260,14 @@ Result<void> MemoryTracing::require_probes(const ProcessFacts& facts) {
 }
 
 void MemoryTracing::detach() {
+  if (budget_) budget_->detach();
   for (auto& [slot, process] : processes_) process.links->detach();
 }
 
 // ---- events ----
 
 void MemoryTracing::on_process_event(const ProcessNews& news) {
+  if (budget_) budget_->happened(news);
   switch (news.kind) {
     case ProcessNews::Kind::kExecuted:
       became_another_ = true;
@@ -256,8 +293,12 @@ void MemoryTracing::on_fork(std::uint64_t time_ns, ProcessSlot parent, ProcessSl
 }
 
 bool MemoryTracing::decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) {
-  return decode_memory(header, process, record, context_.stacks, [this](const auto& event) { ledger_.apply(event); });
+  return decode_memory(header, process, record, context_.stacks, [&](const auto& event) {
+    if (!budget_ || budget_->is_exact(process, event.time_ns)) ledger_.apply(event);
+  });
 }
+
+Result<void> MemoryTracing::poll(std::uint64_t now_ns) { return budget_ ? budget_->poll(now_ns) : Result<void>(); }
 
 // ---- the recording ----
 
@@ -277,13 +318,19 @@ void MemoryTracing::check_frees() {
 }
 
 Result<void> MemoryTracing::write_tick(std::uint64_t now_ns) {
-  check_frees();
+  if (!budget_) check_frees();
+  if (budget_) budget_->take_windows(now_ns);
   Result<void> written = write_memory_tick(context_.writer, ledger_.take_tick(now_ns), ledger_.series());
   tick_bytes_ = context_.writer.appended_bytes();
+  if (!written || !budget_) return written;
+  written = budget_->write_tick(now_ns);
+  tick_bytes_ += context_.writer.appended_bytes();
   return written;
 }
 
 Result<void> MemoryTracing::write_live(std::uint64_t now_ns) {
+  if (budget_)
+    if (Result<void> written = budget_->write_retained(now_ns); !written) return written;
   return write_live_blocks(context_.writer, {now_ns, ledger_.live_blocks()}, ledger_.series());
 }
 
@@ -303,7 +350,12 @@ void MemoryTracing::report_progress(RecordProgress& progress) const {
   LiveTotal live = ledger_.live(MemoryKind::kHeap);
   progress.live_bytes = live.bytes;
   progress.live_blocks = context_.options.sample_bytes ? live.blocks / kScaledBlock : live.blocks;
-  if (progress.elapsed_ns >= kMinGrowthSpanNs) progress.growth_bytes_per_minute = live.bytes * 60e9 / progress.elapsed_ns;
+  if (budget_) {
+    progress.live_bytes += static_cast<std::uint64_t>(budget_->retained_bytes());
+    progress.live_blocks += static_cast<std::uint64_t>(budget_->retained_blocks());
+  }
+  if (progress.elapsed_ns >= kMinGrowthSpanNs)
+    progress.growth_bytes_per_minute = static_cast<double>(progress.live_bytes) * 60e9 / static_cast<double>(progress.elapsed_ns);
 }
 
 }  // namespace dwell

@@ -12,6 +12,7 @@
 
 #include "userspace/memory/ledger.h"
 #include "userspace/memory/tracer.h"
+#include "userspace/memory/windows/budgeted_memory.h"
 #include "userspace/probes/background_close.h"
 #include "userspace/probes/plan.h"
 #include "userspace/record/cost.h"
@@ -37,11 +38,12 @@ class MemoryTracing : public Tracer {
   void on_process_event(const ProcessNews& news) override;
   void on_fork(std::uint64_t time_ns, ProcessSlot parent, ProcessSlot child) override;
   bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) override;
+  Result<void> poll(std::uint64_t now_ns) override;
   Result<void> write_tick(std::uint64_t now_ns) override;
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t tick_bytes() const override { return tick_bytes_; }
   std::uint64_t skipped_runs() const override { return tracer_.skipped_runs(); }
-  bool counts_in_kernel() const override { return context_.options.sample_bytes != 0; }
+  bool counts_in_kernel() const override { return context_.options.sample_bytes != 0 || budget_; }
   std::uint64_t live_count() const override { return ledger_.block_count(); }
   TracerCost cost() override;
   void report_progress(RecordProgress& progress) const override;
@@ -52,6 +54,7 @@ class MemoryTracing : public Tracer {
   struct Wanted {
     PlannedProbe* probe;
     std::string path;  // that opens its file from here
+    std::string allocator;  // that its module is
   };
   struct Process {
     pid_t pid;
@@ -66,8 +69,10 @@ class MemoryTracing : public Tracer {
   Result<AllocModule> module_in(pid_t pid, const Mapping& mapping);
   std::vector<PlannedProbe*> plan(const AllocModule& module, PlanOptions how);
   static std::vector<Wanted> needed(Process& process, std::vector<Wanted> wanted);
-  Result<void> attach(Process& process, const std::vector<Wanted>& wanted);
-  Result<void> attach_step(Process& process, const std::vector<Wanted>& wanted);
+  Result<void> attach(ProcessSlot slot, const std::vector<Wanted>& wanted);
+  Result<void> attach_step(ProcessSlot slot, const std::vector<Wanted>& wanted);
+  // Which of them are attached when is the budget's to say, if there is one.
+  Result<std::vector<AttachedSite>> try_attach(ProcessSlot slot, const std::vector<Wanted>& wanted);
   void check_frees();
   bool plan_otherwise(const Process& process, PlannedProbe& probe);
   void not_seen(const std::string& what, const std::string& why) { context_.unseen({0, "memory", what, why}); }
@@ -76,6 +81,7 @@ class MemoryTracing : public Tracer {
   MemoryTracingOptions options_;
   MemoryTracer tracer_;
   MemoryLedger ledger_;
+  std::unique_ptr<memory::windows::BudgetedMemory> budget_;  // with --max-overhead
   CostMeter cost_;
   std::vector<std::unique_ptr<PlannedProbe>> probes_;
   std::map<FileKey, std::vector<PlannedProbe*>>

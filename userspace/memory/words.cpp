@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/memory/words.h"
 
+#include <fmt/core.h>
+
 #include <cmath>
+
+#include "ui/values.h"
 
 namespace dwell {
 
@@ -19,6 +23,12 @@ std::string kind_title(MemoryKind kind) {
   return "Memory";
 }
 
+std::string retained_text(const MemoryFigures& figures) {
+  if (!figures.retained_known && figures.retained_bytes == 0) return "not known";
+  if (figures.range_only) return fmt::format("{} to {}", bytes_text(figures.retained_low), bytes_text(figures.retained_high));
+  return bytes_text(figures.retained_bytes, figures.retained_error);
+}
+
 double net_bytes(const MemoryFigures& figures) {
   return figures.allocated_bytes + figures.inherited_bytes - figures.freed_bytes - figures.dropped_bytes;
 }
@@ -28,6 +38,13 @@ MemoryFigures operator+(const MemoryFigures& a, const MemoryFigures& b) {
   sum.retained_bytes = a.retained_bytes + b.retained_bytes;
   sum.retained_blocks = a.retained_blocks + b.retained_blocks;
   sum.retained_error = std::hypot(a.retained_error, b.retained_error);
+  auto apart = [](double a_bytes, double a_end, double b_bytes, double b_end) { return std::hypot(a_bytes - a_end, b_bytes - b_end); };
+  sum.retained_low = sum.retained_bytes - apart(a.retained_bytes, a.retained_low, b.retained_bytes, b.retained_low);
+  sum.retained_high = sum.retained_bytes + apart(a.retained_bytes, a.retained_high, b.retained_bytes, b.retained_high);
+  sum.estimated = a.estimated || b.estimated;
+  sum.retained_known = a.retained_known && b.retained_known;
+  sum.range_only = a.range_only || b.range_only;
+  sum.allocated_error = std::hypot(a.allocated_error, b.allocated_error);
   sum.allocated_bytes = a.allocated_bytes + b.allocated_bytes;
   sum.allocations = a.allocations + b.allocations;
   sum.freed_bytes = a.freed_bytes + b.freed_bytes;

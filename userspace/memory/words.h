@@ -11,6 +11,9 @@ namespace dwell {
 
 std::string kind_title(MemoryKind kind);                          // "Heap", "Mapped memory", ...
 
+// Retained bytes with their error, or as a range where no more is known: "1.2 MB ± 0.1 MB", "0 B to 3.1 MB", "not known".
+std::string retained_text(const MemoryFigures& figures);
+
 // What the range added: allocated and inherited, less freed and dropped.
 double net_bytes(const MemoryFigures& figures);
 MemoryFigures operator+(const MemoryFigures& a, const MemoryFigures& b);

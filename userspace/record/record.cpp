@@ -44,7 +44,7 @@ Result<std::vector<Mapping>> mappings_of(const ProcessFacts& target) {
 }
 
 // What was needed to begin, and is not needed to go on. A program that we have started keeps what it has.
-Result<void> give_up_privileges(const std::string& output, const Calibration& calibration) {
+Result<void> give_up_privileges(const std::string& output, const Calibration& calibration, const RecordOptions& options) {
   if (Result<void> done = forbid_new_privileges(); !done) return done;
   struct stat folder {};
   std::string name = std::filesystem::path(output).parent_path().string();
@@ -53,6 +53,7 @@ Result<void> give_up_privileges(const std::string& output, const Calibration& ca
                                   Capability::kSyslog,    Capability::kCheckpointRestore, Capability::kDacReadSearch};
   // Linux opens perf uprobes for CAP_SYS_ADMIN only (since 2025, in older series too); libraries can arrive at any time.
   if (calibration.abilities.best == AttachMethod::kPerf) kept.push_back(Capability::kSysAdmin);
+  if (options.max_overhead_percent > 0) kept.push_back(Capability::kSysNice);
   // The recording is finished in another user's folder.
   if (foreign) kept.insert(kept.end(), {Capability::kDacOverride, Capability::kFowner});
   return keep_capabilities(kept);
@@ -87,7 +88,7 @@ Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks
   if (!mappings) return mappings.error();
   Result<std::unique_ptr<Recorder>> recorder = Recorder::open(options, callbacks, *target, *calibration, *mappings);
   if (!recorder) return recorder.error();
-  Result<void> dropped = give_up_privileges((*recorder)->path(), *calibration);
+  Result<void> dropped = give_up_privileges((*recorder)->path(), *calibration, options);
   if (!dropped) return (*recorder)->abandon(dropped.error());
 
   // From here on the target is traced, and a signal ends the recording, not us.

@@ -35,6 +35,7 @@ struct RecordOptions {
   std::optional<std::uint64_t> look_every_ns;  // how often subjects that look do so; none: as each thinks fit
   std::vector<TracerLoader> tracers; // what is followed; what this kernel lacks costs a tracer, not the recording
   std::optional<AttachMethod> attach_method;  // only this one, instead of the best that works
+  double max_overhead_percent = 0;   // of the target's CPU time, for the memory tracer; 0: everything exactly
   double detach_above_percent = 90;  // of the target's CPU time: probes that take more are taken away; 0: never
   std::string command_line;          // of dwell itself, for the recording
 };

@@ -56,6 +56,7 @@ class CacheFinder {
         continue;
       }
       ++found_.caches;
+      found_.places.push_back({range.start + 8 * i, bins});
       for (std::size_t bin = 0; bin < bins; ++bin) add(bin_at(i + 3 * bin));
       i += 3 * bins;
     }

@@ -23,8 +23,14 @@ struct CacheBin {
 };
 static_assert(sizeof(CacheBin) == 24);
 
+struct CachePlace {  // of a cache's records
+  std::uint64_t address;
+  std::size_t bins;
+};
+
 struct JemallocCaches {
   std::size_t caches = 0;
+  std::vector<CachePlace> places;
   absl::flat_hash_set<std::uint64_t> regions;
   // Where the stacks of free regions lie, in order: below its head each keeps what was handed out from it, which holds nothing.
   std::vector<std::uint64_t> stacks;

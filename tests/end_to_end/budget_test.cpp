@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// dwell record --max-overhead: exact where that is cheap, windows where it is not, and what windows say of a program that
+// knows the truth.
+#include <chrono>
+#include <cstdlib>
+#include <map>
+#include <sstream>
+#include <thread>
+
+#include "tests/end_to_end/harness.h"
+#include "tests/targets/traffic.h"
+
+namespace dwell::testing {
+namespace {
+
+using std::chrono::seconds;
+
+bool notes_tell(const nlohmann::json& report, const std::string& text) {
+  for (const auto& note : report["notes"])
+    if (note.get<std::string>().find(text) != std::string::npos) return true;
+  return false;
+}
+
+double estimate(const nlohmann::json& report, const std::string& function, const std::string& figure) {
+  double sum = 0;
+  for (const auto& site : sites_in(report, function)) sum += site["figures"]["estimate"].value(figure, 0.0);
+  return sum;
+}
+
+struct Watched {
+  nlohmann::json report;
+  std::map<std::string, double> truth;  // bytes, by function
+};
+
+Watched watch_traffic(const std::vector<std::string>& arguments, const std::vector<std::string>& options, seconds lasting) {
+  TemporaryFolder folder;
+  std::vector<std::string> command = {target_binary("traffic")};
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  Program target(command);
+  EXPECT_TRUE(target.wait_for_output("ready"));
+  Recording recording(target.pid(), folder.file("r.dwell"), options);
+  EXPECT_TRUE(recording.attached()) << recording.program().errors();
+  target.write_line("go");
+  EXPECT_TRUE(target.wait_for_output("running"));
+  std::this_thread::sleep_for(lasting);  // what it does is told in milliseconds, by itself
+  target.write_line("stop");
+  EXPECT_TRUE(target.wait_for_output("ms "));
+  EXPECT_EQ(recording.stop(), 0) << recording.program().errors();
+  Watched watched{report(folder.file("r.dwell")), {}};
+  std::istringstream lines(target.output());
+  std::string name;
+  for (double value; lines >> name;)
+    if (lines >> value) watched.truth[name] = value; else lines.clear();
+  return watched;
+}
+
+TEST(Budget, ASlowProgramIsRecordedExactly) {
+  DWELL_NEEDS_BPF();
+  Scenario scenario = record_scenario({target_binary("heap_functions")}, {"--max-overhead", "50"});
+  EXPECT_FALSE(notes_tell(scenario.report, "windows")) << scenario.report["notes"];
+  for (const auto& total : scenario.report["totals"]) EXPECT_FALSE(total["figures"].contains("estimate"));
+  expect_nothing_lost(scenario.report);
+}
+
+TEST(Budget, HeavyTrafficIsFollowedByWindowsThatTellTheLeak) {
+  DWELL_NEEDS_BPF();
+  Watched watched = watch_traffic({"4"}, {"--max-overhead", "2"}, seconds(14));
+  EXPECT_TRUE(notes_tell(watched.report, "within a budget of 2 %")) << watched.report["notes"];
+  double leak = sum(sites_in(watched.report, "leak_one"), "retained_bytes"), truth = watched.truth["leak_one"];
+  ASSERT_GT(truth, 100e3);
+  std::printf("leak_one %.0f of %.0f, %.0f to %.0f\n", leak, truth, estimate(watched.report, "leak_one", "retained_bytes_low"),
+              estimate(watched.report, "leak_one", "retained_bytes_high"));
+  EXPECT_LE(estimate(watched.report, "leak_one", "retained_bytes_low"), truth);
+  EXPECT_GE(estimate(watched.report, "leak_one", "retained_bytes_high"), truth);
+  EXPECT_GT(leak, 0.4 * truth);
+  EXPECT_LT(leak, 2.5 * truth);
+  EXPECT_LT(estimate(watched.report, "make_temporary", "retained_bytes_low"), 0.03 * truth);
+  EXPECT_GT(leak, sum(sites_in(watched.report, "make_temporary"), "retained_bytes"));
+  double allocations = sum(sites_in(watched.report, "make_temporary"), "allocations");
+  double true_allocations = watched.truth["ms"] * 4 * TRAFFIC_TEMPORARIES;
+  EXPECT_GT(allocations, 0.5 * true_allocations);
+  EXPECT_LT(allocations, 2 * true_allocations);
+  EXPECT_LT(watched.report["cost"]["target_cpu_percent"].get<double>(), 2.5);
+}
+
+}  // namespace
+}  // namespace dwell::testing

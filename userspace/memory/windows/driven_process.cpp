@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/memory/windows/driven_process.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "userspace/base/clock.h"
+#include "userspace/process/process.h"
+
+namespace dwell::memory::windows {
+namespace {
+
+constexpr std::uint64_t kMillisecond = 1'000'000;
+constexpr std::uint64_t kExactPollNs = 10 * kMillisecond;
+constexpr std::uint64_t kIdleNs = 100 * kMillisecond;
+constexpr int kSteps = 3;  // of attaching
+constexpr double kMostDebt = 0.25;  // of a second's income
+
+}  // namespace
+
+DrivenProcess::DrivenProcess(const DriverParts& parts, ProcessSlot slot, pid_t pid, std::uint64_t now_ns)
+    : parts_(parts),
+      slot_(slot),
+      kernel_slot_(static_cast<std::uint8_t>(slot)),
+      pid_(pid),
+      links_(std::make_unique<ProbeLinks>(parts.settings.method, parts.settings.programs, pid)),
+      policy_(now_ns),
+      estimator_(std::make_unique<LivenessEstimator>(now_ns)),
+      budget_(parts.settings.share, now_ns),
+      liveness_(pid),
+      cpu_at_start_ns_(process_cpu_ns(pid).value_or(0)) {
+  parts_.kernel.begin_exact(kernel_slot_, allowed_hits(~std::uint64_t{0}));
+}
+
+// ---- the recorder's thread ----
+
+Result<std::vector<AttachedSite>> DrivenProcess::attach(const std::vector<DrivenSite>& sites) {
+  std::lock_guard lock(mutex_);
+  bool now = policy_.level() != Level::kWindows;
+  Result<std::vector<AttachedSite>> answers = now ? attach_now(sites) : std::vector<AttachedSite>(sites.size(), AttachedSite{0, "", ""});
+  if (!answers) return answers;
+  for (std::size_t i = 0; i < sites.size(); ++i)
+    if ((*answers)[i].candidate >= 0) sites_.push_back(sites[i]);
+  // What is not the C library's own stands before it.
+  for (const DrivenSite& site : sites) {
+    if (!site.in_windows || site.allocator == Allocator::kMain || site.allocator == Allocator::kGlibc) continue;
+    if (main_ != Allocator::kJemalloc) main_ = site.allocator;
+  }
+  return answers;
+}
+
+Result<std::vector<AttachedSite>> DrivenProcess::attach_now(const std::vector<DrivenSite>& sites) {
+  std::vector<AttachedSite> answers(sites.size());
+  for (int step = 0; step < kSteps; ++step) {
+    std::vector<ProbeSite> chosen;
+    std::vector<std::size_t> whose;
+    for (std::size_t i = 0; i < sites.size(); ++i)
+      if (sites[i].step == step) chosen.push_back(sites[i].site), whose.push_back(i);
+    if (chosen.empty()) continue;
+    Result<std::vector<AttachedSite>> attached = links_->try_attach(chosen);
+    if (!attached) return attached;
+    for (std::size_t n = 0; n < whose.size(); ++n) answers[whose[n]] = std::move((*attached)[n]);
+  }
+  return answers;
+}
+
+void DrivenProcess::forget_probes() {
+  std::lock_guard lock(mutex_);
+  sites_.clear();
+  links_ = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
+}
+
+void DrivenProcess::restart(std::uint64_t now_ns) {
+  std::scoped_lock lock(mutex_, estimator_mutex_);
+  estimator_ = std::make_unique<LivenessEstimator>(now_ns);
+}
+
+void DrivenProcess::ended() {
+  std::lock_guard lock(mutex_);
+  if (std::exchange(ended_, true)) return;
+  ended_ns_ = monotonic_ns();
+  links_->detach();
+}
+
+void DrivenProcess::add_known(const std::vector<KnownBlock>& blocks) {
+  std::lock_guard lock(estimator_mutex_);
+  for (const KnownBlock& block : blocks) {
+    std::uint32_t site = site_of({block.series, SiteKey::kSeries});
+    estimator_->add_known({block.birth_ns, block.address, block.size, site, false, main_}, block.weight);
+  }
+}
+
+std::vector<LevelChange> DrivenProcess::take_changes() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(changes_, {});
+}
+
+std::vector<WindowFacts> DrivenProcess::take_windows() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(windows_taken_, {});
+}
+
+std::vector<std::string> DrivenProcess::take_notes() {
+  std::lock_guard lock(mutex_);
+  return std::exchange(notes_, {});
+}
+
+void DrivenProcess::add_note(const std::string& text) {
+  std::lock_guard lock(mutex_);
+  notes_.push_back(text);
+}
+
+std::uint64_t DrivenProcess::in_windows_ns(std::uint64_t now_ns) const {
+  std::lock_guard lock(mutex_);
+  now_ns = std::min(now_ns, ended_ns_);
+  std::uint64_t open = policy_.level() == Level::kWindows ? now_ns - std::min(now_ns, policy_.since_ns()) : 0;
+  return in_windows_ns_ + open;
+}
+
+OwnTime DrivenProcess::take_own_time() {
+  std::lock_guard lock(mutex_);
+  // What the probes take is estimated anew each time, so that a sum may even shrink.
+  auto since = [](std::uint64_t now, std::uint64_t told) { return now - std::min(now, told); };
+  OwnTime fresh{since(own_.covered_ns, own_told_.covered_ns), since(own_.lasted_ns, own_told_.lasted_ns),
+                since(own_.elapsed_ns, own_told_.elapsed_ns), since(own_.passed_ns, own_told_.passed_ns), since(own_.cost_ns, own_told_.cost_ns)};
+  own_told_.add(fresh);
+  return fresh;
+}
+
+Retained DrivenProcess::retained(std::uint64_t now_ns) const {
+  double scale = 1, covered = 0;
+  {
+    double lasted = static_cast<double>(in_windows_ns(now_ns));
+    std::scoped_lock lock(mutex_, estimator_mutex_);
+    if (estimator_->stood_for_ns() > 0) scale = lasted / estimator_->stood_for_ns();
+    scale *= own_.factor();
+    if (lasted > 0) covered = covered_ns_ / lasted;
+  }
+  Retained result{slot_, main_ != Allocator::kOther, now_ns, {}};
+  std::lock_guard lock(estimator_mutex_);
+  for (const SiteEstimate& one : estimator_->estimate(now_ns, scale, covered))
+    result.sites.push_back({keys_[one.site], one.bytes, one.low, one.high, one.blocks, one.identity, one.windows, one.oldest_ns});
+  return result;
+}
+
+// ---- budget ----
+
+void DrivenProcess::earn(std::uint64_t now_ns) {
+  std::uint64_t hits = parts_.kernel.hits(kernel_slot_), cpu_ns = process_cpu_ns(pid_).value_or(0);
+  cost_ns_ += static_cast<double>(hits - hits_seen_) * parts_.prices.per_hit();
+  hits_seen_ = hits;
+  budget_.update(now_ns, cpu_ns - std::min(cpu_ns, cpu_at_start_ns_), cost_ns_);
+}
+
+std::uint64_t DrivenProcess::allowed_hits(std::uint64_t at_most) const {
+  double affordable = std::max(0.0, budget_.left_ns()) / parts_.prices.per_hit();
+  return std::min<std::uint64_t>(at_most, static_cast<std::uint64_t>(affordable));
+}
+
+LevelPrices DrivenProcess::level_prices() const {
+  return {std::max(parts_.prices.allocation(), parts_.prices.per_hit()), parts_.prices.free(), kToggleNs};
+}
+
+// ---- levels ----
+
+std::uint64_t DrivenProcess::step(std::uint64_t now_ns) {
+  bool exact, over;
+  {
+    std::lock_guard lock(mutex_);
+    exact = policy_.level() == Level::kExact;
+    over = ended_;
+  }
+  if (over) return now_ns + 1000 * kMillisecond;
+  parts_.prices.update(now_ns);
+  earn(now_ns);
+  if (exact) {
+    if (parts_.kernel.cut_ns(kernel_slot_) || budget_.left_ns() <= 0) {
+      to_windows(now_ns);
+    } else {
+      parts_.kernel.set_limit(kernel_slot_, hits_seen_ + allowed_hits(~std::uint64_t{0} / 2));
+      return now_ns + kExactPollNs;
+    }
+  }
+  look(now_ns);
+  now_ns = monotonic_ns();
+  // Windows do not wait for money: they would come when the process is quiet, and miss what it does when it is busy. The plan
+  // keeps them within the budget; only a debt as large as what may be kept stops them.
+  bool in_debt = budget_.left_ns() < -kMostDebt * budget_.income_ns();
+  if (due_->next_ns() <= now_ns && !in_debt) {
+    due_->skip_missed(now_ns);
+    window();
+    earn(monotonic_ns());
+    std::unique_lock lock(mutex_);
+    std::uint64_t since_ns = policy_.since_ns();
+    if (policy_.decide(monotonic_ns(), budget_.income_ns(), level_prices())) {
+      bool up = policy_.level() == Level::kExact;
+      if (up) in_windows_ns_ += policy_.since_ns() - since_ns;
+      lock.unlock();
+      up ? to_exact(monotonic_ns()) : lay_windows(monotonic_ns());
+      if (up) return monotonic_ns() + kExactPollNs;
+    }
+  }
+  std::uint64_t next = std::max(due_->next_ns(), in_debt ? now_ns + kExactPollNs : 0);
+  std::lock_guard lock(estimator_mutex_);
+  return std::min({next, estimator_->next_look_ns().value_or(next), now_ns + kIdleNs});
+}
+
+void DrivenProcess::to_windows(std::uint64_t now_ns) {
+  std::uint64_t cut = parts_.kernel.cut_ns(kernel_slot_);
+  parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
+  if (!cut) cut = monotonic_ns();
+  std::unique_ptr<ProbeLinks> old = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
+  {
+    std::lock_guard lock(mutex_);
+    std::swap(old, links_);
+    policy_.exceeded(cut);
+    changes_.push_back({slot_, Level::kWindows, cut});
+  }
+  parts_.closing.close(std::move(old));
+  work_.begin();
+  if (cost_of_a_call_ns_ == 0) cost_of_a_call_ns_ = level_prices().allocation;
+  if (!times_) {
+    if (Result<ThreadTimes> times = ThreadTimes::open(pid_))
+      times_.emplace(std::move(*times));
+    else
+      add_note(times.error().what);
+  }
+  lay_windows(std::max(now_ns, cut));
+}
+
+void DrivenProcess::lay_windows(std::uint64_t now_ns) {
+  due_.emplace(now_ns, policy_.plan().interval_ns, now_ns ^ static_cast<std::uint64_t>(pid_) << 32);
+}
+
+void DrivenProcess::to_exact(std::uint64_t now_ns) {
+  std::lock_guard lock(mutex_);
+  parts_.kernel.begin_exact(kernel_slot_, parts_.kernel.hits(kernel_slot_) + allowed_hits(~std::uint64_t{0} / 2));
+  if (Result<std::vector<AttachedSite>> attached = attach_now(sites_); !attached) notes_.push_back(attached.error().what);
+  changes_.push_back({slot_, Level::kExact, now_ns});
+}
+
+}  // namespace dwell::memory::windows

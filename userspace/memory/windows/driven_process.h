@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// DrivenProcess: one process whose allocations are followed within a budget: its level, its probes, its windows, and the
+// blocks that were met. A thread of its own calls step(); everything else may be called from the recorder's thread.
+#pragma once
+
+#include <absl/container/flat_hash_map.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "userspace/memory/windows/due_times.h"
+#include "userspace/memory/windows/facts.h"
+#include "userspace/memory/windows/hit_prices.h"
+#include "userspace/memory/windows/kernel_levels.h"
+#include "userspace/memory/windows/level_policy.h"
+#include "userspace/memory/windows/liveness_estimator.h"
+#include "userspace/memory/windows/overhead_budget.h"
+#include "userspace/memory/windows/process_liveness.h"
+#include "userspace/memory/windows/thread_times.h"
+#include "userspace/memory/windows/thread_work.h"
+#include "userspace/probes/attach.h"
+#include "userspace/probes/background_close.h"
+
+namespace dwell::memory::windows {
+
+inline constexpr double kToggleNs = 100'000;  // attaching and detaching once, of the target's time
+
+struct DrivenSite {
+  ProbeSite site;
+  std::uint16_t probe = 0;
+  TrapClass trap = TrapClass::kEmulated;
+  std::optional<TrapClass> exit;
+  int step = 0;             // the order of attaching: what ends a block before what begins one
+  bool in_windows = false;  // it gives out blocks
+  Allocator allocator = Allocator::kOther;  // whose blocks they are
+};
+
+struct DriverSettings {
+  double share = 0.02;  // of the target's CPU time
+  AttachMethod method = AttachMethod::kSession;
+  ProbePrograms programs;
+};
+
+struct DriverParts {  // that all processes of a recording share
+  const DriverSettings& settings;
+  KernelLevels& kernel;
+  HitPrices& prices;
+  BackgroundClose& closing;  // of the driver's thread
+};
+
+class DrivenProcess {
+ public:
+  DrivenProcess(const DriverParts& parts, ProcessSlot slot, pid_t pid, std::uint64_t now_ns);
+
+  // ---- the recorder's thread ----
+  Result<std::vector<AttachedSite>> attach(const std::vector<DrivenSite>& sites);
+  void forget_probes();
+  void restart(std::uint64_t now_ns);  // another program now
+  void ended();
+  void add_known(const std::vector<KnownBlock>& blocks);
+  std::vector<LevelChange> take_changes();
+  std::vector<WindowFacts> take_windows();
+  std::vector<std::string> take_notes();
+  Retained retained(std::uint64_t now_ns) const;
+  std::uint64_t in_windows_ns(std::uint64_t now_ns) const;  // how long it was on that level
+  OwnTime take_own_time();
+
+  // ---- the driver's thread ----
+  // Does what is due, and returns when something will be.
+  std::uint64_t step(std::uint64_t now_ns);
+  void stop();  // a last look; no probe is left
+
+ private:
+  void earn(std::uint64_t now_ns);
+  std::uint64_t allowed_hits(std::uint64_t at_most) const;
+  void to_windows(std::uint64_t now_ns);
+  void to_exact(std::uint64_t now_ns);
+  void lay_windows(std::uint64_t now_ns);
+  void window();
+  WindowFacts wait_through();
+  std::uint64_t wait_for_work(std::uint64_t start_ns, std::uint64_t length_ns, Backlog& backlog);
+  void measure_cost_of_a_call();
+  void measure_work(const WindowFacts& facts, std::uint64_t ended_ns, const Backlog& backlog);
+  void wait_until(std::uint64_t time_ns) const;
+  void read_log(bool to_the_end, Backlog& backlog);
+  void keep(WindowFacts facts);
+  void ask(LookBatch& batch);
+  void look(std::uint64_t now_ns);
+  std::uint32_t site_of(const SiteKey& key);
+  void add_note(const std::string& text);
+  LevelPrices level_prices() const;
+  Result<std::vector<AttachedSite>> attach_now(const std::vector<DrivenSite>& sites);
+
+  const DriverParts parts_;
+  ProcessSlot slot_;
+  std::uint8_t kernel_slot_;
+  pid_t pid_;
+
+  mutable std::mutex mutex_;  // of what follows; held for short
+  std::vector<DrivenSite> sites_;
+  std::unique_ptr<ProbeLinks> links_;
+  LevelPolicy policy_;
+  bool ended_ = false;
+  std::uint64_t ended_ns_ = ~std::uint64_t{0};
+  std::vector<LevelChange> changes_;
+  std::vector<WindowFacts> windows_taken_;
+  std::vector<std::string> notes_;
+  std::uint64_t in_windows_ns_ = 0;
+  double covered_ns_ = 0;
+  OwnTime own_, own_told_;  // in all, and what take_own_time() has told of that
+
+  mutable std::mutex estimator_mutex_;
+  std::unique_ptr<LivenessEstimator> estimator_;
+  std::vector<SiteKey> keys_;
+  absl::flat_hash_map<SiteKey, std::uint32_t> index_of_;
+  Allocator main_ = Allocator::kGlibc;
+
+  // The driver's thread alone.
+  OverheadBudget budget_;
+  std::optional<DueTimes> due_;
+  ProcessLiveness liveness_;
+  std::optional<ThreadTimes> times_;
+  ThreadWork work_;
+  std::map<std::uint16_t, Allocator> allocators_;  // by probe
+  std::vector<dwell_window_block> events_;  // of the window that is open
+  std::vector<std::uint64_t> at_;           // of each of them: Backlog::add()
+  std::uint64_t log_read_ = 0;
+  double cost_of_a_call_ns_ = 0;
+  std::uint64_t hits_seen_ = 0, cpu_at_start_ns_ = 0;
+  double cost_ns_ = 0;
+  std::uint64_t failed_windows_ = 0;
+};
+
+}  // namespace dwell::memory::windows

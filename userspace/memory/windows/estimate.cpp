@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the samples that look live to what a call site retains, and how sure that is.
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "userspace/memory/windows/liveness_estimator.h"
+
+namespace dwell::memory::windows {
+namespace {
+
+constexpr double kTwoSided95 = 1.96;
+constexpr double kSettleNs = 8e6;
+constexpr double kFewDeaths = 10;
+
+// Student's t for an effective number of windows, in units of the normal distribution's.
+double widened(double windows) {
+  constexpr struct {
+    double below, t;
+  } kTable[] = {{1.5, 6}, {2.5, 4.3}, {3.5, 3.2}, {4.5, 2.8}, {6.5, 2.5}, {10, 2.26}, {20, 2.1}};
+  for (const auto& [below, t] : kTable)
+    if (windows < below) return t / kTwoSided95;
+  return 1.98 / kTwoSided95;
+}
+
+// Sums over the samples of a site, window by window.
+class Sums {
+ public:
+  void add(std::uint32_t window, bool sampled, double bytes, double weight) {
+    total_ += bytes * weight;
+    blocks_ += bytes > 0 ? 1 : 0;
+    if (sampled)
+      windows_[window] += bytes * weight;
+    else if (weight > 1)
+      known_squares_ += bytes * weight * bytes * weight;
+  }
+  double total() const { return total_; }
+  double effective() const {
+    double sum = 0, squares = 0;
+    for (const auto& [window, bytes] : windows_) sum += bytes, squares += bytes * bytes;
+    return squares > 0 ? sum * sum / squares : 0;
+  }
+  // `one_more`: a window more with one block more.
+  double variance(double one_more) const {
+    double squares = 0;
+    for (const auto& [window, bytes] : windows_) squares += bytes * bytes;
+    double wide = windows_.empty() ? 1 : widened(effective());
+    return wide * wide * squares + known_squares_ + one_more * one_more;
+  }
+
+ private:
+  double total_ = 0, blocks_ = 0, known_squares_ = 0;
+  std::map<std::uint32_t, double> windows_;
+};
+
+}  // namespace
+
+class SiteEstimator {
+ public:
+  SiteEstimator(const LivenessEstimator& all, const LivenessEstimator::Site& site, std::uint64_t now_ns, double scale, double covered)
+      : all_(all), site_(site), now_ns_(now_ns), scale_(scale), covered_(covered) {}
+
+  SiteEstimate estimate(std::uint32_t index, const std::vector<std::uint32_t>& ids, double mean_weight) {
+    SiteEstimate result;
+    result.site = index;
+    result.met = site_.met;
+    bool sampled = site_.met > 0 && mean_weight > 0;
+    one_more_ = sampled ? static_cast<double>(site_.largest) * mean_weight * scale_ : 0;
+    result.identity = learn_identity();
+    if (result.identity)
+      by_identity(ids, result);
+    else
+      by_survival(ids, result);
+    result.low = std::clamp(result.low, 0.0, result.bytes);
+    result.high = std::max(result.high, result.bytes);
+    return result;
+  }
+
+ private:
+  using Sample = LivenessEstimator::Sample;
+
+  bool learn_identity() {
+    bool any = false;
+    for (std::size_t i = 0; i < kWords; ++i) {
+      unique_[i] = site_.words.is_unique(i);
+      late_[i] = unique_[i] && site_.words.is_late(i, site_.survival.late_death());
+      any |= unique_[i];
+    }
+    return any;
+  }
+
+  bool old_enough(const Sample& sample) const { return now_ns_ - std::min(now_ns_, sample.birth_ns) >= LivenessEstimator::kLeastAge; }
+
+  // One unchanged word is enough: what takes the slot changes all of them.
+  double lives(const Sample& sample) const {
+    double best = 0;
+    for (std::size_t i = 0; i < kWords; ++i) {
+      std::uint8_t bit = static_cast<std::uint8_t>(1u << i);
+      if (!unique_[i]) continue;
+      if (!(sample.changed & bit)) best = 1;
+      if (late_[i] && !(sample.changed_since_settling & bit))
+        best = std::max(best, sample.changed_by_settling & bit ? std::exp(-site_.survival.late_death() * kSettleNs) : 1.0);
+    }
+    return best;
+  }
+
+  void count(SiteEstimate& result, const Sample& sample, double share, double weight) const {
+    result.blocks += share * weight;
+    if (share > 0.5 && (!result.oldest_ns || sample.birth_ns < result.oldest_ns)) result.oldest_ns = sample.birth_ns;
+  }
+
+  void by_identity(const std::vector<std::uint32_t>& ids, SiteEstimate& result) const {
+    Sums sums;
+    for (std::uint32_t id : ids) {
+      const Sample& sample = all_.samples_[id];
+      if (!old_enough(sample)) continue;
+      double share = lives(sample), weight = all_.weight_of(sample, scale_);
+      sums.add(sample.window, sample.window != LivenessEstimator::kKnown, share * static_cast<double>(sample.size), weight);
+      count(result, sample, share, weight);
+    }
+    double half = kTwoSided95 * std::sqrt(sums.variance(one_more_));
+    result.bytes = sums.total();
+    result.low = result.bytes - half;
+    result.high = result.bytes + half;
+    result.windows = sums.effective();
+  }
+
+  void by_survival(const std::vector<std::uint32_t>& ids, SiteEstimate& result) const {
+    const Survival& survival = site_.survival;
+    std::uint64_t run_ns = now_ns_ - all_.start_ns_;
+    Survival::Cure cure = survival.cure(run_ns, covered_);
+    Sums hazard, cured, most;
+    for (std::uint32_t id : ids) {
+      const Sample& sample = all_.samples_[id];
+      if (!old_enough(sample)) continue;
+      bool sampled = sample.window != LivenessEstimator::kKnown;
+      double bytes = static_cast<double>(sample.size), weight = all_.weight_of(sample, scale_);
+      std::uint64_t age = now_ns_ - sample.birth_ns, then = sample.close_ns - std::min(sample.close_ns, sample.birth_ns);
+      double share = cure.lives(cure.reused, age);
+      hazard.add(sample.window, sampled, bytes * survival.hazard(then, age), weight);
+      cured.add(sample.window, sampled, bytes * share, weight);
+      most.add(sample.window, sampled, bytes * cure.lives(cure.low, age), weight);
+      count(result, sample, share, weight);
+    }
+    double deaths = survival.old_deaths(), seen = survival.old_ns();
+    double lowest = hazard.total(), variance = hazard.variance(one_more_);
+    if (deaths >= kFewDeaths) {
+      variance += lowest * lowest / deaths;
+    } else if (seen > 0) {
+      double died = (deaths + 2 * std::sqrt(deaths) + 3) / seen * static_cast<double>(run_ns);
+      lowest *= -std::expm1(-died) / died;
+    } else {
+      lowest = 0;
+    }
+    result.bytes = cured.total();
+    result.low = lowest - kTwoSided95 * std::sqrt(variance);
+    result.high = most.total() + kTwoSided95 * std::sqrt(most.variance(one_more_));
+    result.windows = cured.effective();
+  }
+
+  const LivenessEstimator& all_;
+  const LivenessEstimator::Site& site_;
+  std::uint64_t now_ns_;
+  double scale_, covered_, one_more_ = 0;
+  bool unique_[kWords] = {}, late_[kWords] = {};
+};
+
+double LivenessEstimator::weight_of(const Sample& sample, double time_scale) const {
+  if (sample.window == kKnown) return sample.weight;
+  return sample.window < windows_.size() ? windows_[sample.window].weight * time_scale : 0;
+}
+
+std::vector<SiteEstimate> LivenessEstimator::estimate(std::uint64_t now_ns, double time_scale, double covered) const {
+  std::vector<std::vector<std::uint32_t>> by_site(sites_.size());
+  for (std::uint32_t id : live_) by_site[samples_[id].site].push_back(id);
+  double mean_weight = 0;
+  for (const Window& window : windows_) mean_weight += window.weight / static_cast<double>(windows_.size());
+  std::vector<SiteEstimate> result;
+  for (std::uint32_t index = 0; index < sites_.size(); ++index)
+    if (sites_[index].met)
+      result.push_back(SiteEstimator(*this, sites_[index], now_ns, time_scale, covered).estimate(index, by_site[index], mean_weight));
+  return result;
+}
+
+}  // namespace dwell::memory::windows

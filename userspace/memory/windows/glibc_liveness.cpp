@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/memory/windows/glibc_liveness.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "userspace/memory/heap/glibc_chunk.h"
+#include "userspace/memory/heap/glibc_parameters.h"
+#include "userspace/memory/heap/page_states.h"
+#include "userspace/memory/windows/cut_words.h"
+
+namespace dwell::memory::windows {
+namespace {
+
+constexpr int kFirstChunks = 64;  // of a segment: a thread's cache is among the first that it allocates
+constexpr std::uint64_t kMostSlack = 64;  // of a chunk beyond what was asked for, and an eighth of that
+constexpr std::uint64_t kLargestFastChunk = 128, kFastbinsBeforeBins = 96;
+constexpr int kMostLinks = 4096;  // followed for one question
+constexpr std::uint64_t kLargestCachedChunk = 0x410;
+constexpr std::size_t kEnoughForKey = 3, kMostCandidates = 1000;
+constexpr std::uint64_t kMmapSlack = 1 << 16;
+constexpr std::uint64_t kMostGrowth = 64 << 20;  // the size of an arena's heap
+
+void add_caches(const ProcessMemory& memory, const std::vector<heap::Segment>& segments, heap::FreeLists& lists) {
+  for (const heap::Segment& segment : segments) {
+    std::uint64_t at = segment.first;
+    for (int i = 0; i < kFirstChunks && at < segment.range.end; ++i) {
+      std::optional<heap::Chunk> chunk = memory.load<heap::Chunk>(at);
+      if (!chunk || !heap::is_plausible(*chunk, at, segment.range.end, segment.main)) break;
+      lists.add_cache(memory, at + heap::kChunkHeader, chunk->size() - heap::kChunkHeader / 2, segments);
+      at += chunk->size();
+    }
+  }
+  lists.conclude();
+}
+
+}  // namespace
+
+std::unique_ptr<GlibcLiveness> GlibcLiveness::open(const ProcessMemory& memory, const std::vector<Mapping>& mappings) {
+  heap::PageStates pages(memory.pid());
+  heap::Target target{memory, pages, mappings};
+  std::optional<heap::GlibcArenas> arenas = heap::find_glibc_arenas(target);
+  if (!arenas) return nullptr;
+  auto parameters = heap::find_glibc_parameters(memory, arenas->data, heap::brk_range(mappings));
+  heap::Segments segments = heap::find_glibc_segments(target, *arenas, parameters);
+  heap::FreeLists lists;
+  add_caches(memory, segments.all, lists);
+  return std::unique_ptr<GlibcLiveness>(new GlibcLiveness(memory, std::move(*arenas), std::move(segments.all), std::move(lists)));
+}
+
+void GlibcLiveness::look(std::span<const Question> questions, std::span<Look> looks) {
+  std::vector<Head> heads(questions.size());
+  std::vector<std::uint64_t> behind(questions.size(), 0);
+  std::vector<MemoryPiece> pieces(questions.size());
+  for (std::size_t i = 0; i < questions.size(); ++i)
+    pieces[i] = {questions[i].address - heap::kChunkHeader, sizeof(Head), reinterpret_cast<char*>(&heads[i])};
+  memory_.read_pieces(pieces);
+  for (std::size_t i = 0; i < questions.size() && !knows_key(); ++i)
+    if (pieces[i].read) learn_key(questions[i], heads[i]);
+  std::vector<MemoryPiece> next;
+  std::vector<std::size_t> whose;
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    looks[i] = {pieces[i].read ? judge(questions[i], heads[i]) : BlockState::kFree, cut_words(heads[i].words, questions[i].size)};
+    if (looks[i].state != BlockState::kLive || heads[i].mapped()) continue;
+    next.push_back({questions[i].address - heap::kChunkHeader + heads[i].size() + 8, 8, reinterpret_cast<char*>(&behind[i])});
+    whose.push_back(i);
+  }
+  memory_.read_pieces(next);
+  for (std::size_t n = 0; n < next.size(); ++n) {
+    std::size_t i = whose[n];
+    if (!next[n].read || !(behind[i] & 1)) looks[i].state = BlockState::kFree;
+    if (looks[i].state == BlockState::kLive && may_be_in_fastbin(questions[i], heads[i]) &&
+        is_in_fastbin(questions[i].address - heap::kChunkHeader, heads[i].size()))
+      looks[i].state = BlockState::kFree;
+  }
+}
+
+// All but what the next chunk says.
+BlockState GlibcLiveness::judge(const Question& question, const Head& head) const {
+  std::uint64_t size = head.size();
+  if (size < heap::kSmallestChunk || size % heap::kChunkAlignment) return BlockState::kFree;
+  std::uint64_t needed = question.size + (head.mapped() ? 2 : 1) * heap::kChunkHeader / 2;
+  std::uint64_t slack = head.mapped() ? kMmapSlack : kMostSlack;
+  // A chunk of another size: the block is gone, and its place was merged or cut.
+  if (size < needed || size > std::max(needed, heap::kSmallestChunk) + slack + question.size / 8) return BlockState::kFree;
+  if (head.mapped()) return BlockState::kLive;
+  if (key_ && head.words[1] == key_) return BlockState::kFree;
+  if (!heap::is_live(lists_.state_of(question.address, head.words[1]))) return BlockState::kFree;
+  return knows_key() || size > kLargestCachedChunk ? BlockState::kLive : BlockState::kUnknown;
+}
+
+// Thread caches may have been empty when they were looked at. A block in one has the key behind its link to the next one,
+// which is mangled, and leads to a block of the same size.
+void GlibcLiveness::learn_key(const Question& question, const Head& head) {
+  std::uint64_t next = head.words[0] ^ question.address >> 12;
+  if (head.mapped() || head.size() > kLargestCachedChunk || head.words[1] == 0) return;
+  if (next && !is_chunk_of(next - heap::kChunkHeader, head.size())) return;
+  std::vector<std::uint64_t>& blocks = candidates_[head.words[1]];
+  if (std::find(blocks.begin(), blocks.end(), question.address) == blocks.end()) blocks.push_back(question.address);
+  if (blocks.size() >= kEnoughForKey) key_ = head.words[1];
+  if (candidates_.size() > kMostCandidates) candidates_.clear();
+}
+
+// The heap may have grown since its segments were found.
+bool GlibcLiveness::may_be_heap(std::uint64_t address) const {
+  return std::any_of(segments_.begin(), segments_.end(), [address](const heap::Segment& segment) {
+    return address >= segment.range.start && address < segment.range.end + kMostGrowth;
+  });
+}
+
+bool GlibcLiveness::is_chunk_of(std::uint64_t chunk, std::uint64_t size) const {
+  if (chunk == 0) return true;
+  if (chunk % heap::kChunkAlignment || !may_be_heap(chunk)) return false;
+  std::optional<std::uint64_t> there = memory_.load<std::uint64_t>(chunk + 8);
+  return there && (*there & ~std::uint64_t{7}) == size;
+}
+
+// A chunk in a fastbin begins with the link to the next one, plain or mangled. Most live blocks do not.
+bool GlibcLiveness::may_be_in_fastbin(const Question& question, const Head& head) const {
+  std::uint64_t mask = question.address >> 12;
+  if (head.size() > kLargestFastChunk || arenas_.layout.bins < kFastbinsBeforeBins) return false;
+  return is_chunk_of(head.words[0] ^ mask, head.size()) || is_chunk_of(head.words[0], head.size());
+}
+
+bool GlibcLiveness::is_in_fastbin(std::uint64_t chunk, std::uint64_t size) const {
+  std::uint64_t bin = (size - heap::kSmallestChunk) / heap::kChunkAlignment;
+  int links = 0;
+  for (const heap::GlibcArena& arena : arenas_.arenas) {
+    auto at = memory_.load<std::uint64_t>(arena.address + arenas_.layout.bins - kFastbinsBeforeBins + 8 * bin);
+    for (std::uint64_t here = at.value_or(0); here && links < kMostLinks; ++links) {
+      if (here == chunk) return true;
+      std::optional<std::uint64_t> link = memory_.load<std::uint64_t>(here + heap::kChunkHeader);
+      if (!link) break;
+      std::uint64_t mangled = *link ^ (here + heap::kChunkHeader) >> 12;
+      here = is_chunk_of(mangled, size) ? mangled : is_chunk_of(*link, size) ? *link : 0;
+    }
+  }
+  return false;
+}
+
+}  // namespace dwell::memory::windows

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/memory/windows/overhead_budget.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace dwell::memory::windows {
+namespace {
+
+constexpr double kSecond = 1e9;
+constexpr double kIdleCpu = 0.05;       // a process that hardly runs is taken to use so much of a CPU
+constexpr double kKeptSeconds = 0.25;   // of income
+constexpr double kSmoothingNs = 0.5e9;  // of the CPU rate
+
+}  // namespace
+
+OverheadBudget::OverheadBudget(double share, std::uint64_t now_ns)
+    : share_(share), updated_ns_(now_ns), left_ns_(share * kSecond * kKeptSeconds), income_ns_(share * kSecond * kIdleCpu) {}
+
+void OverheadBudget::update(std::uint64_t now_ns, std::uint64_t target_cpu_ns, double cost_ns) {
+  if (now_ns <= updated_ns_) return;
+  double passed = static_cast<double>(now_ns - updated_ns_);
+  double used = static_cast<double>(target_cpu_ns - std::min(target_cpu_ns, cpu_ns_));
+  double earned = share_ * std::max(used, kIdleCpu * passed);
+  double weight = -std::expm1(-passed / kSmoothingNs);
+  cpu_rate_ += weight * (used / passed - cpu_rate_);
+  income_ns_ = share_ * kSecond * std::max(cpu_rate_, kIdleCpu);
+  left_ns_ = std::min(left_ns_ + earned, kKeptSeconds * std::max(income_ns_, share_ * kSecond * kIdleCpu));
+  left_ns_ -= std::max(0.0, cost_ns - cost_ns_);
+  updated_ns_ = now_ns;
+  cpu_ns_ = std::max(cpu_ns_, target_cpu_ns);
+  cost_ns_ = std::max(cost_ns_, cost_ns);
+}
+
+}  // namespace dwell::memory::windows

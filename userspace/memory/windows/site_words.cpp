@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/memory/windows/site_words.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace dwell::memory::windows {
+namespace {
+
+constexpr std::size_t kValuesKept = 256;
+constexpr std::size_t kFewestBlocks = 5;
+constexpr double kSameShare = 0.1;       // pairs of blocks with the same value, where a word is unique
+constexpr double kSettleNs = 8e6;
+constexpr std::uint32_t kKnownChanges = 2, kOtherChanges = 3;
+constexpr double kOtherShare = 0.003;
+
+}  // namespace
+
+void SiteWords::saw_in_own_window(const Words& middle, const Words& close) {
+  ++own_;
+  for (std::size_t i = 0; i < kWords; ++i) words_[i].in_own += middle[i] != close[i];
+}
+
+void SiteWords::settled(const Words& close, const Words& now) {
+  ++settled_;
+  for (std::size_t i = 0; i < kWords; ++i) {
+    words_[i].by_settling += close[i] != now[i];
+    std::vector<std::uint64_t>& values = words_[i].values;
+    if (values.size() < kValuesKept)
+      values.push_back(now[i]);
+    else
+      values[settled_ % kValuesKept] = now[i];
+  }
+}
+
+// What changed although the other words are as they were is a change of the block, not another block.
+void SiteWords::saw_in_later_window(const Words& last, const Words& open, const Words& close) {
+  ++later_;
+  for (std::size_t i = 0; i < kWords; ++i) {
+    if (open[i] == close[i]) continue;
+    bool others_same = true;
+    for (std::size_t other = 0; other < 2; ++other) others_same &= other == i || open[other] == last[other];
+    if (open[i] == last[i] && others_same)
+      ++words_[i].known;
+    else if (open[i] != last[i])
+      ++words_[i].other;
+  }
+}
+
+bool SiteWords::is_mutable(std::size_t word) const {
+  const Word& seen = words_[word];
+  return seen.known >= kKnownChanges || (seen.other >= kOtherChanges && seen.other >= kOtherShare * later_);
+}
+
+bool SiteWords::is_unique(std::size_t word) const {
+  std::vector<std::uint64_t> values = words_[word].values;
+  if (values.size() < kFewestBlocks || is_mutable(word)) return false;
+  std::sort(values.begin(), values.end());
+  double same = 0, n = static_cast<double>(values.size());
+  for (auto first = values.begin(); first != values.end();) {
+    auto last = std::upper_bound(first, values.end(), *first);
+    double equal = static_cast<double>(last - first);
+    same += equal * (equal - 1);
+    first = last;
+  }
+  return same / (n * (n - 1)) < kSameShare;
+}
+
+bool SiteWords::is_late(std::size_t word, double late_death) const {
+  const Word& seen = words_[word];
+  if (seen.in_own >= 2 && seen.in_own > 0.01 * own_) return true;
+  double by_death = 3 * -std::expm1(-late_death * kSettleNs);
+  return settled_ > 0 && seen.by_settling > (by_death + 0.1) * settled_;
+}
+
+bool SiteWords::has_identity() const {
+  for (std::size_t i = 0; i < kWords; ++i)
+    if (is_unique(i)) return true;
+  return false;
+}
+
+}  // namespace dwell::memory::windows

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// One window of a process, from attaching to closing, and the looks between windows.
+#include <fmt/core.h>
+#include <time.h>
+
+#include <algorithm>
+
+#include "userspace/base/clock.h"
+#include "userspace/memory/windows/driven_process.h"
+#include "userspace/process/process.h"
+
+namespace dwell::memory::windows {
+namespace {
+
+constexpr std::uint64_t kSliceNs = 500'000;  // of waiting: a window that has met its limit is closed at once
+constexpr std::uint64_t kFewestHits = 64, kMostHits = DWELL_WINDOW_BLOCKS / 2;
+constexpr std::uint64_t kOfExpected = 6;  // times the hits that a window is expected to have, it may have
+constexpr std::uint64_t kMostFailures = 20;
+constexpr std::size_t kEnoughCalls = 20;  // to measure what the probes cost one
+constexpr double kWithColdCaches = 1.1;
+constexpr double kFreshCost = 0.3;        // weight of the latest window in that
+constexpr std::uint64_t kLongestStretch = 6;  // of a window, by what probes cost
+constexpr std::size_t kLooksAtOnce = 1000;
+constexpr int kRoundsOfLooks = 8;  // in one step
+
+}  // namespace
+
+void DrivenProcess::window() {
+  std::vector<ProbeSite> sites;
+  allocators_.clear();
+  {
+    std::lock_guard lock(mutex_);
+    for (const DrivenSite& site : sites_) {
+      if (site.in_windows) sites.push_back(site.site);
+      allocators_[site.probe] = site.allocator == Allocator::kMain ? main_ : site.allocator;
+    }
+  }
+  std::uint64_t expected = kOfExpected * policy_.plan().hits;
+  parts_.kernel.begin_window(kernel_slot_, std::clamp(expected, kFewestHits, kMostHits));
+  auto links = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
+  Result<std::vector<AttachedSite>> attached = links->attach(sites);
+  due_->taken();
+  if (attached) {
+    WindowFacts facts = wait_through();
+    parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
+    keep(std::move(facts));
+    failed_windows_ = 0;
+  } else if (++failed_windows_ == kMostFailures) {
+    add_note(attached.error().what);
+  }
+  parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
+  cost_ns_ += kToggleNs;
+  parts_.closing.close(std::move(links));
+}
+
+// Counted is what is given out while we sleep: looks take a CPU that the process may need. So the blocks of earlier windows
+// are looked at first, and the window's own behind it.
+WindowFacts DrivenProcess::wait_through() {
+  const WindowPlan plan = policy_.plan();
+  events_.clear();
+  at_.clear();
+  log_read_ = 0;
+  std::lock_guard lock(estimator_mutex_);
+  LookBatch older = estimator_->open_window(monotonic_ns());
+  ask(older);
+  estimator_->answer_open(older, monotonic_ns());
+  if (times_) work_.opened(monotonic_ns(), times_->read());
+  WindowFacts facts{slot_, monotonic_ns(), plan.length_ns, plan.interval_ns, false, {}};
+  Backlog backlog(facts.start_ns, cost_of_a_call_ns_);
+  facts.length_ns = wait_for_work(facts.start_ns, plan.length_ns, backlog);
+  if (times_) work_.ended(monotonic_ns(), times_->read());
+  std::uint64_t ended_ns = monotonic_ns();
+  read_log(false, backlog);
+  LookBatch middle = estimator_->middle_of_window();
+  ask(middle);
+  estimator_->answer_middle(middle, monotonic_ns());
+  read_log(true, backlog);
+  LookBatch all = estimator_->close_window();
+  ask(all);
+  std::uint64_t cut = parts_.kernel.cut_ns(kernel_slot_);
+  facts.cut = cut != 0 && cut < ended_ns;
+  CountedTime counted{facts.length_ns, static_cast<double>(facts.interval_ns)};
+  estimator_->answer_close(all, monotonic_ns(), counted, cut == 0 && parts_.kernel.dropped() == 0);
+  measure_work(facts, ended_ns, backlog);
+  return facts;
+}
+
+// Until each thread did what it would have done in `length_ns` without probes. Returns how much of that was seen: the limit of
+// hits may have been met, or it takes too long.
+std::uint64_t DrivenProcess::wait_for_work(std::uint64_t start_ns, std::uint64_t length_ns, Backlog& backlog) {
+  std::uint64_t latest_ns = start_ns + kLongestStretch * length_ns;
+  for (std::uint64_t end_ns = start_ns + length_ns;;) {
+    wait_until(end_ns);
+    read_log(false, backlog);
+    std::uint64_t cut_ns = parts_.kernel.cut_ns(kernel_slot_), now_ns = cut_ns ? cut_ns : monotonic_ns();
+    auto behind_ns = static_cast<std::uint64_t>(backlog.most_behind_ns());
+    end_ns = start_ns + length_ns + behind_ns;
+    if (now_ns >= end_ns) return length_ns;
+    if (cut_ns || now_ns >= latest_ns) return now_ns - std::min(now_ns, start_ns + behind_ns);
+    end_ns = std::min(end_ns, latest_ns);
+  }
+}
+
+// What the probes cost a call: our programs, and the traps at its entry and at its end. What lies between the programs is half of
+// both traps and the call itself, which is short mostly: so the traps are twice the median of that. And traps leave caches cold:
+// a program that counts its own work was seen to need so much more for it.
+void DrivenProcess::measure_cost_of_a_call() {
+  std::vector<std::uint32_t> between;
+  double programs = 0;
+  for (const dwell_window_block& event : events_) {
+    if (event.event != DWELL_WINDOW_ALLOC) continue;
+    between.push_back(event.between_ns);
+    programs += event.program_ns;
+  }
+  if (between.size() < kEnoughCalls) return;
+  auto middle = between.begin() + static_cast<std::ptrdiff_t>(between.size() / 2);
+  std::nth_element(between.begin(), middle, between.end());
+  double cost = kWithColdCaches * (2.0 * *middle + programs / static_cast<double>(between.size()));
+  cost_of_a_call_ns_ += kFreshCost * (cost - cost_of_a_call_ns_);
+}
+
+void DrivenProcess::measure_work(const WindowFacts& facts, std::uint64_t ended_ns, const Backlog& backlog) {
+  measure_cost_of_a_call();
+  for (const dwell_window_block& event : events_)
+    if (event.event == DWELL_WINDOW_ALLOC)
+      work_.allocated(event.tid, cost_of_a_call_ns_, event.time_ns >= facts.start_ns && event.time_ns < ended_ns);
+  if (!facts.cut) work_.count(facts.length_ns, backlog);
+  std::lock_guard lock(mutex_);
+  own_ = work_.sum();
+}
+
+// Until then, or until the window has met its limit.
+void DrivenProcess::wait_until(std::uint64_t time_ns) const {
+  for (std::uint64_t now_ns = monotonic_ns(); now_ns < time_ns && !parts_.kernel.cut_ns(kernel_slot_); now_ns = monotonic_ns()) {
+    std::uint64_t until = std::min(time_ns, now_ns + kSliceNs);
+    timespec when{static_cast<time_t>(until / 1'000'000'000), static_cast<long>(until % 1'000'000'000)};
+    ::clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &when, nullptr);
+  }
+}
+
+void DrivenProcess::read_log(bool to_the_end, Backlog& backlog) {
+  parts_.kernel.read_log(log_read_, to_the_end, [&](const dwell_window_block& event) {
+    if (event.slot != kernel_slot_) return;
+    events_.push_back(event);
+    bool gone = event.event == DWELL_WINDOW_GONE;
+    at_.push_back(gone ? Backlog::kBefore : backlog.add(event.tid, event.time_ns, event.sleeps));
+    auto allocator = allocators_.find(event.probe);
+    if (allocator == allocators_.end() || allocator->second == Allocator::kOther) return;
+    std::uint32_t site = gone ? 0 : site_of({event.stack, event.probe});
+    estimator_->met({event.time_ns, event.address, event.size, site, gone, allocator->second, at_.back()});
+  });
+}
+
+std::uint32_t DrivenProcess::site_of(const SiteKey& key) {
+  auto [known, fresh] = index_of_.try_emplace(key, static_cast<std::uint32_t>(keys_.size()));
+  if (fresh) keys_.push_back(key);
+  return known->second;
+}
+
+// What the window saw, for the recording.
+void DrivenProcess::keep(WindowFacts facts) {
+  if (facts.length_ns == 0) return;
+  std::uint64_t allocations = 0;
+  for (std::size_t i = 0; i < events_.size(); ++i) {
+    if (at_[i] > facts.length_ns) continue;
+    ++allocations;
+    SiteKey key{events_[i].stack, events_[i].probe};
+    auto site = std::find_if(facts.sites.begin(), facts.sites.end(), [&](const SiteCount& count) { return count.site == key; });
+    if (site == facts.sites.end()) site = facts.sites.insert(facts.sites.end(), {key, 0, 0});
+    ++site->blocks;
+    site->bytes += events_[i].size;
+  }
+  std::lock_guard lock(mutex_);
+  policy_.saw_window(facts.start_ns + facts.length_ns, facts.length_ns, allocations);
+  covered_ns_ += static_cast<double>(facts.length_ns);
+  windows_taken_.push_back(std::move(facts));
+}
+
+// ---- looks ----
+
+void DrivenProcess::ask(LookBatch& batch) {
+  batch.looks.resize(batch.questions.size());
+  liveness_.look(batch.questions, batch.looks);
+}
+
+void DrivenProcess::look(std::uint64_t now_ns) {
+  liveness_.refresh(now_ns);
+  std::lock_guard lock(estimator_mutex_);
+  for (int round = 0; round < kRoundsOfLooks; ++round) {
+    LookBatch batch = estimator_->due(now_ns, kLooksAtOnce);
+    if (batch.who.empty()) return;
+    ask(batch);
+    estimator_->answer(batch, monotonic_ns());
+    now_ns = monotonic_ns();
+    if (due_ && due_->next_ns() <= now_ns) return;
+  }
+}
+
+void DrivenProcess::stop() {
+  {
+    std::lock_guard lock(mutex_);
+    links_->detach();
+    if (ended_) return;
+  }
+  std::lock_guard lock(estimator_mutex_);
+  LookBatch all = estimator_->all();
+  ask(all);
+  estimator_->answer(all, monotonic_ns());
+}
+
+}  // namespace dwell::memory::windows
