@@ -81,7 +81,7 @@ struct Row {
 double figure_of(SortKey key, const SiteReport& site) {
   const MemoryFigures& figures = site.figures;
   switch (key) {
-    case SortKey::kRetained: return figures.retained_bytes;
+    case SortKey::kRetained: return retained_for_sure(figures);
     case SortKey::kBlocks: return figures.retained_blocks;
     case SortKey::kGrowth: return figures.growth_per_minute.value_or(-HUGE_VAL);
     case SortKey::kAllocated: return figures.allocated_bytes;

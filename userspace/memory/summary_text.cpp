@@ -135,7 +135,9 @@ class SummaryText {
       sites.push_back(&site);
       all += site.figures.retained_bytes;
     }
-    std::ranges::stable_sort(sites, [](const SiteReport* a, const SiteReport* b) { return a->figures.retained_bytes > b->figures.retained_bytes; });
+    std::ranges::stable_sort(sites, [](const SiteReport* a, const SiteReport* b) {
+      return retained_for_sure(a->figures) > retained_for_sure(b->figures);
+    });
     std::size_t count = 0;
     while (count < std::min(sites.size(), most) && (count == 0 || sum < kMost * all)) sum += sites[count++]->figures.retained_bytes;
     sites.resize(count);
@@ -153,7 +155,7 @@ class SummaryText {
       for (const SiteReport* site : sites) {
         std::string kind = site->kind == MemoryKind::kMapping ? " [mapped]" : "";
         std::size_t left = columns > kind.size() + 1 ? columns - kind.size() : columns;
-        table.add({{bytes_text(site->figures.retained_bytes, site->figures.retained_error), Paint::kStrong},
+        table.add({{retained_text(site->figures), Paint::kStrong},
                    {rate_text(site->figures.growth_per_minute)},
                    {curve_of(*site)},
                    {count_text(site->figures.retained_blocks)},
@@ -192,6 +194,7 @@ class SummaryText {
     double bytes = 0, allocations = 0;
     for (const KindReport& total : report_.totals) {
       if (!is_memory(total.kind)) continue;
+      if (!total.figures.retained_known) return {};  // which the verdict tells
       bytes += total.figures.allocated_bytes;
       allocations += total.figures.allocations;
     }

@@ -69,6 +69,12 @@ std::string with_older_frees(const KindReport& total, const VerdictScope& scope)
                      human_bytes(std::abs(*older.live_change)), in, kept, gone);
 }
 
+std::string estimated(const MemoryFigures& figures, const VerdictScope& scope) {
+  std::string in = human_duration(scope.range_ns), all = bytes_text(figures.allocated_bytes, figures.allocated_error);
+  if (!figures.retained_known) return fmt::format("{}: {} were allocated in {}; how much of that is still in use is not known.", scope.name, all, in);
+  return fmt::format("{}: {} of what was allocated in {} is still in use; both are estimates.", scope.name, retained_text(figures), in);
+}
+
 }  // namespace
 
 std::string kind_verdict(const KindReport& total, const VerdictScope& scope) {
@@ -77,6 +83,7 @@ std::string kind_verdict(const KindReport& total, const VerdictScope& scope) {
   if (scope.thread)
     return fmt::format("{}: thread {} retains {} in {}.", scope.name, *scope.thread, bytes_text(figures.retained_bytes, figures.retained_error),
                        counted(static_cast<std::size_t>(figures.retained_blocks), "block"));
+  if (figures.estimated) return estimated(figures, scope);
   if (total.older) return with_older_frees(total, scope);
   if (net == 0) return fmt::format("{} is as large as it was {} before.", scope.name, human_duration(scope.range_ns));
   std::string text = fmt::format("{} {} {} in {}", scope.name, net > 0 ? "grew" : "shrank", human_bytes(std::abs(net)), human_duration(scope.range_ns));

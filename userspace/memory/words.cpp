@@ -23,6 +23,8 @@ std::string kind_title(MemoryKind kind) {
   return "Memory";
 }
 
+double retained_for_sure(const MemoryFigures& figures) { return figures.range_only ? figures.retained_low : figures.retained_bytes; }
+
 std::string retained_text(const MemoryFigures& figures) {
   if (!figures.retained_known && figures.retained_bytes == 0) return "not known";
   if (figures.range_only) return fmt::format("{} to {}", bytes_text(figures.retained_low), bytes_text(figures.retained_high));

@@ -14,6 +14,9 @@ std::string kind_title(MemoryKind kind);                          // "Heap", "Ma
 // Retained bytes with their error, or as a range where no more is known: "1.2 MB ± 0.1 MB", "0 B to 3.1 MB", "not known".
 std::string retained_text(const MemoryFigures& figures);
 
+// What call sites are ranked by: of a range, what is retained for sure.
+double retained_for_sure(const MemoryFigures& figures);
+
 // What the range added: allocated and inherited, less freed and dropped.
 double net_bytes(const MemoryFigures& figures);
 MemoryFigures operator+(const MemoryFigures& a, const MemoryFigures& b);
