@@ -17,6 +17,7 @@
 #include "userspace/memory/series_figures.h"
 #include "userspace/memory/sites.h"
 #include "userspace/memory/part.h"
+#include "userspace/memory/words.h"
 
 namespace dwell {
 
