@@ -15,15 +15,16 @@
 
 namespace dwell::testing {
 
-// Why real BPF can't be used here, "" if it can.
+// Why real BPF can't be used here, "" if it can. Where it is required, the tests themselves find out: asking first would take
+// longer than many of them.
 std::string why_no_bpf();
+bool bpf_is_required();  // DWELL_REQUIRE_BPF=1
 
 // First line of each test that needs the kernel.
 #define DWELL_NEEDS_BPF()                                                                                   \
   do {                                                                                                      \
     if (std::string why = ::dwell::testing::why_no_bpf(); !why.empty()) {                                   \
-      if (const char* required = std::getenv("DWELL_REQUIRE_BPF"); required && *required == '1')            \
-        FAIL() << "real BPF is required here, and is not to be had: " << why;                               \
+      if (::dwell::testing::bpf_is_required()) FAIL() << "real BPF is required here: " << why;              \
       GTEST_SKIP() << why;                                                                                  \
     }                                                                                                       \
   } while (0)

@@ -31,7 +31,7 @@ Result<void> write_threads(RecordingWriter& writer, StackId stack) {
   for (Tid tid : {7u, 8u}) {
     std::int32_t index = static_cast<std::int32_t>(look.locks.size());
     look.threads.push_back({tid, tid - 6, "worker", ThreadState::kSleeping, WaitKind::kMutex, false, false, "mutex a",
-                            index, 202, 5, 1, 17, 3, 4, stack, StackId::kUnknown});
+                            index, 202, 5, 1, 17, 0, 0, 3, 4, stack, StackId::kUnknown});
     look.locks.push_back(
         {0x1000ull * tid, WaitKind::kMutex, "mutex a", false, OwnerState::kThread, 15 - tid, "worker"});
   }

@@ -87,6 +87,9 @@ TEST_F(Holders, ThatShareABlockHoldItTogether) {
   for (const auto& group : json_["by_several"]["groups"])
     if (group["usable_bytes"] >= HO_SHARED_SIZE && group["usable_bytes"] < HO_SHARED_SIZE + 16) shared += group["blocks"].get<long>();
   EXPECT_EQ(shared, HO_SHARED);
+  long named = 0;
+  for (const auto& block : json_["shared"]) named += block["held_by"] == nlohmann::json({"left", "right"});
+  EXPECT_EQ(named, std::min<long>(HO_SHARED, 20)) << json_["shared"].dump(1);
 }
 
 TEST_F(Holders, AreOffsetsInTheProgramWhereItIsStripped) {

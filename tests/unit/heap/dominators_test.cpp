@@ -66,6 +66,26 @@ TEST(Dominators, ARingWithTwoEndsBelongsToWhoHoldsBoth) {
   EXPECT_THAT(retained(100, ring, {{0, 0}, {1, 50}}, 2), ElementsAre(0, 0));
 }
 
+// Two roots lead to a list; one of them and a third lead to another one, which a member of the first list points to as well.
+TEST(Dominators, OfWhatSeveralHoldTheLargestPartsAreToldWithAllWhoLeadThere) {
+  MadeUpHeap heap(10);
+  Pointers pointers = {{0, 1}, {1, 2}, {2, 3}, {5, 6}, {6, 7}, {2, 5}};
+  for (auto [from, to] : pointers) heap.point(from, heap.address(to));
+  std::vector<RootEdge> edges = {{0, 0}, {1, 0}, {2, 5}, {3, 9}};
+  BlockIndex index = heap.index();
+  heap.with_graph(index, [&](const Graph& graph) {
+    DominatorTree tree(graph, edges, 4);
+    std::vector<HeldSums::Shared> shared = HeldSums(index, graph, tree, edges, 4, {}).shared(10);
+    ASSERT_EQ(shared.size(), 2u);
+    EXPECT_EQ(shared[0].step.block, 0u);
+    EXPECT_EQ(shared[0].step.retained, 4 * MadeUpHeap::kUsable);
+    EXPECT_THAT(shared[0].roots, ElementsAre(0, 1));
+    EXPECT_EQ(shared[1].step.block, 5u);
+    EXPECT_EQ(shared[1].step.retained, 3 * MadeUpHeap::kUsable);
+    EXPECT_THAT(shared[1].roots, ElementsAre(0, 1, 2)) << "two by way of the first list";
+  });
+}
+
 TEST(Dominators, AgreeWithTheirDefinitionOnRandomGraphs) {
   std::mt19937 random(7);
   for (int round = 0; round < 300; ++round) {

@@ -7,6 +7,7 @@ namespace dwell::memory::reach {
 namespace {
 
 constexpr std::size_t kLongestPath = 6;
+constexpr std::size_t kMostSharedBlocks = 4096;  // that are looked at for who leads there
 constexpr std::size_t kMostKinds = 1 << 16;  // of one holder; further ones count by their class only
 
 }  // namespace
@@ -90,6 +91,63 @@ std::vector<HeldSums::Groups> HeldSums::group(const std::vector<std::uint32_t>& 
       meet(block, {.owner = static_cast<std::uint16_t>((of_roots.size() + 2) & 0x7fff), .inherited = 0,
                    .type = types_.empty() ? TypeNumber{0} : types_[block]});
   return groups;
+}
+
+// By vertex: the last one on the way to what stands before all roots: a root, or a block that several lead to.
+std::vector<std::uint32_t> HeldSums::tops() const {
+  std::vector<std::uint32_t> tops(tree_.vertices());
+  for (std::uint32_t i = 1; i < tree_.vertices(); ++i) tops[i] = tree_.dominator(i) ? tops[tree_.dominator(i)] : i;
+  return tops;
+}
+
+std::vector<HeldSums::Shared> HeldSums::shared(std::size_t most) const {
+  std::vector<std::uint32_t> tops = this->tops();
+  std::vector<Step> steps;
+  for_each_vertex([&](std::uint32_t block, std::uint32_t vertex) {
+    if (tree_.dominator(vertex) == 0) steps.push_back({block, retained_[vertex]});
+  });
+  auto kept = steps.begin() + static_cast<std::ptrdiff_t>(std::min(steps.size(), kMostSharedBlocks));
+  std::ranges::partial_sort(steps, kept, [](const Step& a, const Step& b) { return a.retained > b.retained; });
+  std::vector<Shared> all;
+  for (auto step = steps.begin(); step != kept; ++step) all.push_back({*step, {}});
+  absl::flat_hash_map<std::uint32_t, std::uint32_t> root_of;
+  for (std::uint32_t root = 0; root < roots_; ++root) root_of[tree_.of_root(root)] = root;
+  absl::flat_hash_map<std::uint32_t, std::size_t> places;  // vertex to its place in the list
+  for (std::size_t i = 0; i < all.size(); ++i) places[tree_.of_block(all[i].step.block)] = i;
+  // Who leads to each of them directly; where that is another one of them, who leads there.
+  std::vector<std::vector<std::uint32_t>> others(all.size());
+  auto meet = [&](std::uint32_t from, std::uint32_t block) {
+    auto place = tree_.is_vertex(block) ? places.find(tree_.of_block(block)) : places.end();
+    if (place == places.end() || tops[from] == tree_.of_block(block)) return;
+    auto root = root_of.find(tops[from]);
+    root != root_of.end() ? all[place->second].roots.push_back(root->second) : others[place->second].push_back(tops[from]);
+  };
+  for_each_vertex([&](std::uint32_t block, std::uint32_t vertex) {
+    if (graph_.points(block)) graph_.for_each_target(block, [&](std::uint32_t target) { meet(vertex, target); });
+  });
+  for (const RootEdge& edge : edges_) meet(tree_.of_root(edge.root), edge.block);
+  auto settle = [](std::vector<std::uint32_t>& list) {
+    std::ranges::sort(list);
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+  };
+  for (Shared& one : all) settle(one.roots);
+  for (auto& list : others) settle(list);
+  std::size_t count = std::min(most, all.size());
+  for (std::size_t i = 0; i < count; ++i) {
+    std::vector<bool> met(all.size());
+    std::vector<std::size_t> open = {i};
+    for (met[i] = true; !open.empty();) {
+      std::size_t at = open.back();
+      open.pop_back();
+      for (std::uint32_t vertex : others[at])
+        if (auto next = places.find(vertex); next != places.end() && !met[next->second])
+          met[next->second] = true, open.push_back(next->second);
+      if (at != i) all[i].roots.insert(all[i].roots.end(), all[at].roots.begin(), all[at].roots.end());
+    }
+    settle(all[i].roots);
+  }
+  all.resize(count);
+  return all;
 }
 
 std::vector<std::vector<HeldSums::Step>> HeldSums::paths(const std::vector<std::uint32_t>& of_roots) const {

@@ -50,10 +50,18 @@ class HeldSums {
   // From each of these roots down, as long as nine tenths hang on one block.
   std::vector<std::vector<Step>> paths(const std::vector<std::uint32_t>& of_roots) const;
 
+  struct Shared {
+    Step step;
+    std::vector<std::uint32_t> roots;  // that lead to it, each by a way of its own, ascending
+  };
+  // What more than one root leads to and what hangs on no other such block: the `most` largest.
+  std::vector<Shared> shared(std::size_t most) const;
+
  private:
   template <typename Visit>
   void for_each_vertex(Visit visit) const;  // of a block: visit(block, vertex)
   void retain();
+  std::vector<std::uint32_t> tops() const;
   void inherit(const std::vector<std::uint32_t>& of_roots);
   Label label(std::uint32_t block, std::uint32_t vertex) const;
   void add(Groups& to, std::uint32_t block, TypeNumber type) const;

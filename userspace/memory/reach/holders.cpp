@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t kMostElements = 1 << 24;  // of an array, as in BlockKinds
 constexpr std::size_t kMostHolders = 1 << 12;
+constexpr std::size_t kMostShared = 20, kNamedHolders = 4;
 
 // Fits in sixteen bits with 0 for none.
 TypeNumber type_of(heap::TypeNames& names, std::uint64_t first, std::uint64_t second) {
@@ -72,6 +73,11 @@ class HolderFinder {
     fill(report_.several, groups[largest.size()]);
     fill(report_.others, groups[largest.size() + 1]);
     fill(report_.unreached, groups[largest.size() + 2]);
+    for (const HeldSums::Shared& one : sums.shared(kMostShared)) {
+      SharedBlock shared{through(one.step, types), {}, one.roots.size()};
+      for (std::size_t i = 0; i < std::min(one.roots.size(), kNamedHolders); ++i) shared.by.push_back(roots.name(roots.roots()[one.roots[i]]));
+      report_.shared.push_back(std::move(shared));
+    }
     if (blocks_) name_blocks();
   }
 

@@ -36,6 +36,13 @@ struct HeldThrough {
   std::string type;
 };
 
+// A block that several hold at once, with what hangs on it.
+struct SharedBlock {
+  HeldThrough block;
+  std::vector<std::string> by;   // some of those that lead to it
+  std::uint64_t all_holders = 0;
+};
+
 struct Holder {
   Root root;
   std::string name;
@@ -51,6 +58,7 @@ struct HolderReport {
   std::vector<Holder> holders;  // the largest first
   std::uint64_t all_holders = 0;
   Holder several;    // held by more than one at the same time: no name
+  std::vector<SharedBlock> shared;  // the largest of that
   Holder others;     // by holders that are not described
   Holder unreached;  // seen to be held by nothing in this one look
   std::uint64_t duration_ns = 0, bytes_read = 0, edges = 0, swapped_pages = 0;

@@ -15,7 +15,7 @@
 namespace dwell::memory::reach {
 namespace {
 
-constexpr std::size_t kDetailed = 3, kGroups = 5;
+constexpr std::size_t kDetailed = 3, kGroups = 5, kSharedShown = 5;
 constexpr std::size_t kGroupsInJson = 20;
 
 std::string class_of(const std::string& type) { return printable(heap::class_name(type, false)); }
@@ -57,6 +57,7 @@ class HoldersText {
                                      count_text(report_.live_blocks), human_duration(report_.duration_ns)));
     write_table();
     for (std::size_t i = 0; i < std::min(kDetailed, rows_); ++i) write_detail(report_.holders[i]);
+    write_shared();
     if (report_.swapped_pages)
       line(Paint::kWarning, fmt::format("{} are in swap and were not read: what they hold is not known.",
                                         bytes_text(report_.swapped_pages * heap::kPageSize)));
@@ -94,6 +95,22 @@ class HoldersText {
                                     step.type.empty() ? "" : " " + class_of(step.type), bytes_text(step.retained)));
     for (std::size_t i = 0; i < std::min(kGroups, holder.groups.size()); ++i)
       line(Paint::kDim, "    " + group_text(holder.groups[i], holder));
+  }
+
+  // Where that is a part of the whole that matters.
+  void write_shared() {
+    constexpr std::uint64_t kMatters = 20;  // a twentieth of all
+    if (report_.several.bytes * kMatters < report_.live_bytes || report_.several.bytes == 0) return;
+    out_ += '\n';
+    line(Paint::kPlain, fmt::format("{} are held by several at once. The largest parts", bytes_text(report_.several.bytes)));
+    for (std::size_t i = 0; i < std::min(kSharedShown, report_.shared.size()); ++i) {
+      const SharedBlock& one = report_.shared[i];
+      std::string by;
+      for (const std::string& name : one.by) by += (by.empty() ? "" : ", ") + printable(name);
+      if (one.all_holders > one.by.size()) by += fmt::format(" and {} more", one.all_holders - one.by.size());
+      line(Paint::kDim, fmt::format("    {} through {:#x}, {}{}, held by {}", bytes_text(one.block.retained), one.block.address,
+                                    bytes_text(one.block.usable), one.block.type.empty() ? "" : " " + class_of(one.block.type), by));
+    }
   }
 
   const HolderReport& report_;
@@ -136,6 +153,15 @@ Json holder_json(const Holder& holder) {
   return json;
 }
 
+Json shared_json(const SharedBlock& shared) {
+  Json json = step_json(shared.block);
+  Json by = Json::array();
+  for (const std::string& name : shared.by) by.push_back(printable(name));
+  json["held_by"] = std::move(by);
+  json["places"] = shared.all_holders;
+  return json;
+}
+
 }  // namespace
 
 std::string holders_text(const HolderReport& report, const TextStyle& style, std::size_t rows) {
@@ -153,6 +179,7 @@ Json holders_json(const HolderReport& report) {
           {"places", report.all_holders},
           {"holders", list(report.holders, holder_json)},
           {"by_several", sums_json(report.several)},
+          {"shared", list(report.shared, shared_json)},
           {"by_others", sums_json(report.others)},
           {"unreached", sums_json(report.unreached)}};
 }
