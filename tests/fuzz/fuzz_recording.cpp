@@ -33,7 +33,8 @@ void look_at(const Recording& recording) {
   for (SortKey sort : {SortKey::kRetained, SortKey::kAge})
     for (GroupBy group : {GroupBy::kStack, GroupBy::kFunction, GroupBy::kModule})
       if (!memory_report(recording, {}, sort, group)) std::abort();
-  for (const ProcessBalance& balance : memory_report(recording, {})->balances) {
+  Result<MemoryReport> report = memory_report(recording, {});
+  for (const ProcessBalance& balance : report->balances) {
     balance_sentence(balance, "");
     balance_notes(balance, "");
     process_curve(balance, {});

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "tests/end_to_end/harness.h"
@@ -87,9 +88,13 @@ TEST_F(Holders, ThatShareABlockHoldItTogether) {
   for (const auto& group : json_["by_several"]["groups"])
     if (group["usable_bytes"] >= HO_SHARED_SIZE && group["usable_bytes"] < HO_SHARED_SIZE + 16) shared += group["blocks"].get<long>();
   EXPECT_EQ(shared, HO_SHARED);
+  // Of the twenty largest that are told, all but a few of the C++ library's own.
   long named = 0;
-  for (const auto& block : json_["shared"]) named += block["held_by"] == nlohmann::json({"left", "right"});
-  EXPECT_EQ(named, std::min<long>(HO_SHARED, 20)) << json_["shared"].dump(1);
+  for (const auto& block : json_["shared"]) {
+    auto by = block["held_by"].get<std::set<std::string>>();
+    named += by == std::set<std::string>{"left", "right"} && block["places"] == 2;
+  }
+  EXPECT_GE(named, 15) << json_["shared"].dump(1);
 }
 
 TEST_F(Holders, AreOffsetsInTheProgramWhereItIsStripped) {
