@@ -48,7 +48,9 @@ Json figures_json(const MemoryFigures& f) {
           {"inherited_blocks", number(f.inherited_blocks)},
           {"dropped_bytes", number(f.dropped_bytes)},
           {"dropped_blocks", number(f.dropped_blocks)}};
-  if (f.estimated) json["estimate"] = estimate_json(f);
+  if (!f.estimated) return json;
+  for (const char* unknown : {"temporary_bytes", "temporary_blocks", "peak_bytes", "peak_blocks"}) json[unknown] = nullptr;
+  json["estimate"] = estimate_json(f);
   return json;
 }
 

@@ -138,6 +138,7 @@ class ReportBuilder {
     report_curves(*selection);
     report_recording(*range);
     report_totals();
+    limit_estimates(*range);
     forget_growth_of_older();
     report_stacks(*selection);
     return std::move(report_);
@@ -188,6 +189,23 @@ class ReportBuilder {
     }
     report_.sites_left_out += left_out ? 1 : 0;
     return row;
+  }
+
+  // At the end of a recording the heaps were walked: no call site retains more than all of them hold.
+  void limit_estimates(const TickRange& range) {
+    if (range.last != memory_of(recording_).ticks.size()) return;
+    auto limit = [&](MemoryFigures& figures, ProcessSlot process, MemoryKind kind) {
+      const std::vector<MemoryUsage>& known = memory_of(recording_).processes;
+      if (!figures.estimated || kind != MemoryKind::kHeap || process >= known.size()) return;
+      const ProcessAccount& last = known[process].last;
+      if (last.time_ns == 0 || last.live_bytes == 0) return;
+      auto most = static_cast<double>(last.live_bytes);
+      figures.retained_bytes = std::min(figures.retained_bytes, most);
+      figures.retained_low = std::min(figures.retained_low, most);
+      figures.retained_high = std::min(figures.retained_high, most);
+    };
+    for (SiteReport& site : report_.sites) limit(site.figures, site.process, site.kind);
+    for (KindReport& total : report_.totals) limit(total.figures, total.process, total.kind);
   }
 
   Account account_of(std::uint32_t series) const {

@@ -158,7 +158,7 @@ class SummaryText {
         table.add({{retained_text(site->figures), Paint::kStrong},
                    {rate_text(site->figures.growth_per_minute)},
                    {curve_of(*site)},
-                   {count_text(site->figures.retained_blocks)},
+                   {retained_blocks_text(site->figures)},
                    {age_text(site->oldest_age_ns)},
                    {names.line(*site, left) + kind}});
       }

@@ -228,13 +228,13 @@ class MemoryTextWriter {
     for (const Section& section : sections_) {
       const MemoryFigures& f = section.total->figures;
       table.add({{retained_text(f), Paint::kStrong},
-                 {count_text(f.retained_blocks)},
+                 {retained_blocks_text(f)},
                  growth_cell(f),
                  {bytes_text(f.allocated_bytes, f.allocated_error)},
                  {count_text(f.allocations)},
-                 {bytes_text(f.freed_bytes)},
-                 {percent(f.temporary_blocks, f.allocations)},
-                 {bytes_text(f.peak_bytes)},
+                 {freed_text(f)},
+                 {temporary_text(f)},
+                 {peak_text(f)},
                  {f.inherited_bytes != 0 ? bytes_text(f.inherited_bytes) : "-"},
                  {f.dropped_bytes != 0 ? bytes_text(f.dropped_bytes) : "-"},
                  {section_name(section)}});
@@ -293,16 +293,16 @@ class MemoryTextWriter {
                                    const std::string& name) const {
     return {{number, Paint::kDim},
             {retained_text(f), Paint::kStrong},
-            {percent(f.retained_bytes, section.total->figures.retained_bytes)},
-            {count_text(f.retained_blocks)},
+            {f.range_only ? "-" : percent(f.retained_bytes, section.total->figures.retained_bytes)},
+            {retained_blocks_text(f)},
             growth_cell(f),
             {"-"},
             {"-"},
             {bytes_text(f.allocated_bytes, f.allocated_error)},
-            {bytes_text(f.freed_bytes)},
+            {freed_text(f)},
             {count_text(f.allocations)},
-            {percent(f.temporary_blocks, f.allocations)},
-            {bytes_text(f.peak_bytes)},
+            {temporary_text(f)},
+            {peak_text(f)},
             {name}};
   }
 
@@ -362,8 +362,8 @@ class MemoryTextWriter {
       const MemoryFigures& f = site.figures;
       std::string text = fmt::format("#{}  ", section.first_number + i);
       if (sections_.size() > 1) text += section_name(section) + ": ";
-      text += fmt::format("{} in {}", retained_text(f),
-                          f.retained_blocks == 1 ? "1 block" : count_text(f.retained_blocks) + " blocks");
+      text += retained_text(f);
+      if (!f.range_only) text += f.retained_blocks == 1 ? " in 1 block" : " in " + count_text(f.retained_blocks) + " blocks";
       if (f.growth_per_minute.value_or(0) != 0)
         text += fmt::format(", {} a minute", rate_text(f.growth_per_minute));
       if (site.oldest_age_ns) text += fmt::format(", oldest {}", age_text(site.oldest_age_ns));

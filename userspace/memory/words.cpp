@@ -23,6 +23,20 @@ std::string kind_title(MemoryKind kind) {
   return "Memory";
 }
 
+std::string retained_blocks_text(const MemoryFigures& figures) {
+  return figures.range_only || !figures.retained_known ? "-" : count_text(figures.retained_blocks);
+}
+
+std::string temporary_text(const MemoryFigures& figures) {
+  return figures.estimated ? "-" : percent(figures.temporary_blocks, figures.allocations);
+}
+
+std::string peak_text(const MemoryFigures& figures) { return figures.estimated ? "-" : bytes_text(figures.peak_bytes); }
+
+std::string freed_text(const MemoryFigures& figures) {
+  return figures.range_only || !figures.retained_known ? "-" : bytes_text(figures.freed_bytes);
+}
+
 double retained_for_sure(const MemoryFigures& figures) { return figures.range_only ? figures.retained_low : figures.retained_bytes; }
 
 std::string retained_text(const MemoryFigures& figures) {

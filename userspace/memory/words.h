@@ -14,6 +14,13 @@ std::string kind_title(MemoryKind kind);                          // "Heap", "Ma
 // Retained bytes with their error, or as a range where no more is known: "1.2 MB ± 0.1 MB", "0 B to 3.1 MB", "not known".
 std::string retained_text(const MemoryFigures& figures);
 
+// Blocks; "-" where only a range of bytes is known.
+std::string retained_blocks_text(const MemoryFigures& figures);
+// What windows do not tell is "-".
+std::string temporary_text(const MemoryFigures& figures);
+std::string peak_text(const MemoryFigures& figures);
+std::string freed_text(const MemoryFigures& figures);
+
 // What call sites are ranked by: of a range, what is retained for sure.
 double retained_for_sure(const MemoryFigures& figures);
 

@@ -110,6 +110,15 @@ TEST(Liveness, AWordThatChangesIsLearnedAndNotTakenForDeath) {
   EXPECT_NEAR(outcome.sites[0].bytes / outcome.truth[0], 1, 0.25);
 }
 
+TEST(Liveness, AWordThatTheNextBlockInThePlaceHasAgainProvesNothing) {
+  std::vector<SimulatedSite> sites = {{400, 64, Fate::kLeak}, {4000, 64, Fate::kTemporary, 30e6, Content::kOfItsPlace}};
+  Outcome outcome = watched(sites, 5);
+  EXPECT_FALSE(outcome.sites[1].identity);
+  EXPECT_TRUE(holds(outcome.sites[1], outcome.truth[1])) << outcome.sites[1].low << " " << outcome.truth[1];
+  EXPECT_LT(outcome.sites[1].low, 0.05 * outcome.truth[0]);
+  EXPECT_TRUE(outcome.sites[0].identity);
+}
+
 TEST(Liveness, EqualBlocksGiveARangeThatHoldsTheTruth) {
   std::vector<SimulatedSite> sites = {{300, 64, Fate::kLeak, 0, Content::kConstant}, {4000, 64, Fate::kTemporary, 1e6, Content::kConstant},
                                       {500, 128, Fate::kCache, 1000, Content::kConstant}};

@@ -75,7 +75,7 @@ void SimulatedProgram::look(std::span<const Question> questions, std::span<Look>
   for (std::size_t i = 0; i < questions.size(); ++i) {
     const Slot& slot = slots_[questions[i].address];
     Content content = sites_[slot.site].content;
-    std::uint64_t own = content == Content::kConstant ? 7 : slot.owner;
+    std::uint64_t own = content == Content::kConstant ? 7 : content == Content::kOfItsPlace ? questions[i].address : slot.owner;
     std::uint64_t counter = content == Content::kMutating ? now_ns_ / 2'000'000 : 1;
     looks[i] = {slot.live ? BlockState::kLive : BlockState::kFree, {kType + slot.site * 64, own, counter}};
   }

@@ -15,7 +15,9 @@
 namespace dwell::memory::windows {
 
 enum class Fate { kLeak, kTemporary, kSession, kCache, kBurst };
-enum class Content { kUnique, kConstant, kMutating };  // mutating: beside a unique word one that changes all the time
+// Mutating: beside a unique word one that changes all the time. Of its place: each block in a place is as the one before it, but
+// differs from the others: a pointer to another block that comes and goes with it.
+enum class Content { kUnique, kConstant, kMutating, kOfItsPlace };
 
 struct SimulatedSite {
   double per_second;

@@ -7,12 +7,12 @@
 #include <utility>
 
 #include "userspace/base/clock.h"
+#include "userspace/base/time_units.h"
 #include "userspace/process/process.h"
 
 namespace dwell::memory::windows {
 namespace {
 
-constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kExactPollNs = 10 * kMillisecond;
 constexpr std::uint64_t kIdleNs = 100 * kMillisecond;
 constexpr int kSteps = 3;  // of attaching

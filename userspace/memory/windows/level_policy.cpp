@@ -5,10 +5,11 @@
 #include <cmath>
 #include <vector>
 
+#include "userspace/base/time_units.h"
+
 namespace dwell::memory::windows {
 namespace {
 
-constexpr std::uint64_t kMillisecond = 1'000'000, kSecond = 1'000 * kMillisecond;
 constexpr std::uint64_t kRemembered = 3 * kSecond;  // of what windows saw
 constexpr std::uint64_t kDecideEvery = kSecond / 2;
 constexpr std::uint64_t kShortest = 200'000, kLongest = 5 * kMillisecond;

@@ -3,13 +3,15 @@
 
 #include <algorithm>
 
+#include "userspace/base/time_units.h"
+
 namespace dwell::memory::windows {
 namespace {
 
-constexpr std::uint64_t kMillisecond = 1'000'000;
 constexpr std::uint64_t kFirstLook = 2 * kMillisecond, kSettleLook = 8 * kMillisecond, kLastDoubling = 64 * kMillisecond;
 constexpr std::uint64_t kLongestPause = 1'000 * kMillisecond, kShortestPause = 100 * kMillisecond;
 constexpr std::uint64_t kWatchedAge = 100 * kMillisecond;
+constexpr std::size_t kMostDead = 1 << 16;  // whose contents are kept, to compare them with what comes to their places
 constexpr std::size_t kMostWatched = 200, kMostRenewed = 20;  // in a window; slots of a site
 constexpr std::uint64_t kOldOfASite = 200;  // that are looked at as often as their age asks for: of more, each more rarely
 
@@ -85,6 +87,7 @@ void LivenessEstimator::dead(std::uint32_t id, std::uint64_t now_ns) {
   else
     site(sample.site).survival.watched(now_ns - std::min(now_ns, sample.close_ns), true);
   remember_slot(sample);
+  if (sample.has_close && dead_at_.size() < kMostDead) dead_at_[sample.address] = {sample.site, sample.last};
   remove(id);
 }
 
@@ -180,7 +183,13 @@ void LivenessEstimator::answer_open(const LookBatch& batch, std::uint64_t now_ns
 void LivenessEstimator::met(const WindowEvent& event) {
   if (auto watched = watch_at_.find(event.address); watched != watch_at_.end()) watches_[watched->second].returned = true;
   if (auto here = at_.find(event.address); here != at_.end()) dead(here->second, event.time_ns);
-  if (!event.gone) own_.push_back(add(event, static_cast<std::uint32_t>(windows_.size())));
+  if (event.gone) return;
+  std::uint32_t id = add(event, static_cast<std::uint32_t>(windows_.size()));
+  own_.push_back(id);
+  if (auto before = dead_at_.find(event.address); before != dead_at_.end()) {
+    samples_[id].before = before->second;
+    dead_at_.erase(before);
+  }
 }
 
 LookBatch LivenessEstimator::middle_of_window() {
@@ -233,6 +242,7 @@ void LivenessEstimator::close_sample(std::uint32_t id, const Look& look, std::ui
   if (look.state == BlockState::kFree) return dead(id, now_ns);
   if (look.state == BlockState::kUnknown || sample.at_ns > counted.length_ns) return remove(id);
   Site& of = site(sample.site);
+  if (sample.before) site(sample.before->site).words.saw_reuse(sample.before->words, look.words);
   if (sample.has_middle) of.words.saw_in_own_window(sample.middle, look.words);
   sample.close_ns = now_ns;
   look_at(sample, look, now_ns);

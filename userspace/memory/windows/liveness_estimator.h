@@ -88,12 +88,17 @@ class LivenessEstimator {
 
  private:
   static constexpr std::uint32_t kKnown = ~std::uint32_t{0};  // Sample::window
+  struct Last {  // what a block that is dead contained
+    std::uint32_t site = 0;
+    Words words{};
+  };
   struct Sample {
     std::uint64_t address = 0, size = 0, birth_ns = 0, close_ns = 0, due_ns = 0;
     std::uint64_t at_ns = 0;
     std::uint32_t site = 0, window = 0, looks = 0, place = 0;  // place: in live_
     double weight = 1;                                          // of a known one
     Words middle{}, close{}, settle{}, last{};
+    std::optional<Last> before;  // of the block that had its place
     bool has_middle = false, has_close = false, has_settle = false;
     std::uint8_t changed = 0, changed_since_settling = 0, changed_by_settling = 0;  // bits of words
   };
@@ -141,6 +146,7 @@ class LivenessEstimator {
   std::vector<Sample> samples_;
   std::vector<std::uint32_t> free_, live_;  // ids
   absl::flat_hash_map<std::uint64_t, std::uint32_t> at_;  // address to id
+  absl::flat_hash_map<std::uint64_t, Last> dead_at_;      // by address
   std::vector<Site> sites_;
   std::vector<Window> windows_;
   double stood_for_ns_ = 0;

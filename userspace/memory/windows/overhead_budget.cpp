@@ -7,7 +7,7 @@
 namespace dwell::memory::windows {
 namespace {
 
-constexpr double kSecond = 1e9;
+constexpr double kSecondNs = 1e9;
 constexpr double kIdleCpu = 0.05;       // a process that hardly runs is taken to use so much of a CPU
 constexpr double kKeptSeconds = 0.25;   // of income
 constexpr double kSmoothingNs = 0.5e9;  // of the CPU rate
@@ -15,7 +15,7 @@ constexpr double kSmoothingNs = 0.5e9;  // of the CPU rate
 }  // namespace
 
 OverheadBudget::OverheadBudget(double share, std::uint64_t now_ns)
-    : share_(share), updated_ns_(now_ns), left_ns_(share * kSecond * kKeptSeconds), income_ns_(share * kSecond * kIdleCpu) {}
+    : share_(share), updated_ns_(now_ns), left_ns_(share * kSecondNs * kKeptSeconds), income_ns_(share * kSecondNs * kIdleCpu) {}
 
 void OverheadBudget::update(std::uint64_t now_ns, std::uint64_t target_cpu_ns, double cost_ns) {
   if (now_ns <= updated_ns_) return;
@@ -24,8 +24,8 @@ void OverheadBudget::update(std::uint64_t now_ns, std::uint64_t target_cpu_ns, d
   double earned = share_ * std::max(used, kIdleCpu * passed);
   double weight = -std::expm1(-passed / kSmoothingNs);
   cpu_rate_ += weight * (used / passed - cpu_rate_);
-  income_ns_ = share_ * kSecond * std::max(cpu_rate_, kIdleCpu);
-  left_ns_ = std::min(left_ns_ + earned, kKeptSeconds * std::max(income_ns_, share_ * kSecond * kIdleCpu));
+  income_ns_ = share_ * kSecondNs * std::max(cpu_rate_, kIdleCpu);
+  left_ns_ = std::min(left_ns_ + earned, kKeptSeconds * std::max(income_ns_, share_ * kSecondNs * kIdleCpu));
   left_ns_ -= std::max(0.0, cost_ns - cost_ns_);
   updated_ns_ = now_ns;
   cpu_ns_ = std::max(cpu_ns_, target_cpu_ns);

@@ -5,11 +5,11 @@
 
 #include "symbolizer/proc_maps.h"
 #include "userspace/base/clock.h"
+#include "userspace/base/time_units.h"
 
 namespace dwell::memory::windows {
 namespace {
 
-constexpr std::uint64_t kSecond = 1'000'000'000;
 constexpr std::uint64_t kFirstPause = kSecond / 2, kLongestPause = 30 * kSecond;
 constexpr std::uint64_t kShareOfTime = 100;  // finding it may take a hundredth of the time
 

@@ -10,9 +10,11 @@ namespace {
 constexpr std::size_t kValuesKept = 256;
 constexpr std::size_t kFewestBlocks = 5;
 constexpr double kSameShare = 0.1;       // pairs of blocks with the same value, where a word is unique
-constexpr double kSettleNs = 8e6;
+constexpr double kSettledNs = 8e6;
 constexpr std::uint32_t kKnownChanges = 2, kOtherChanges = 3;
 constexpr double kOtherShare = 0.003;
+constexpr std::uint32_t kFewestAgain = 3;
+constexpr double kAgainShare = 0.03;
 
 }  // namespace
 
@@ -47,6 +49,11 @@ void SiteWords::saw_in_later_window(const Words& last, const Words& open, const 
   }
 }
 
+void SiteWords::saw_reuse(const Words& dead, const Words& now) {
+  ++reused_;
+  for (std::size_t i = 0; i < kWords; ++i) words_[i].again += dead[i] == now[i];
+}
+
 bool SiteWords::is_mutable(std::size_t word) const {
   const Word& seen = words_[word];
   return seen.known >= kKnownChanges || (seen.other >= kOtherChanges && seen.other >= kOtherShare * later_);
@@ -55,6 +62,7 @@ bool SiteWords::is_mutable(std::size_t word) const {
 bool SiteWords::is_unique(std::size_t word) const {
   std::vector<std::uint64_t> values = words_[word].values;
   if (values.size() < kFewestBlocks || is_mutable(word)) return false;
+  if (words_[word].again >= kFewestAgain && words_[word].again > kAgainShare * reused_) return false;
   std::sort(values.begin(), values.end());
   double same = 0, n = static_cast<double>(values.size());
   for (auto first = values.begin(); first != values.end();) {
@@ -69,7 +77,7 @@ bool SiteWords::is_unique(std::size_t word) const {
 bool SiteWords::is_late(std::size_t word, double late_death) const {
   const Word& seen = words_[word];
   if (seen.in_own >= 2 && seen.in_own > 0.01 * own_) return true;
-  double by_death = 3 * -std::expm1(-late_death * kSettleNs);
+  double by_death = 3 * -std::expm1(-late_death * kSettledNs);
   return settled_ > 0 && seen.by_settling > (by_death + 0.1) * settled_;
 }
 

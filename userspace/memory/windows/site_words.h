@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SiteWords: which of the first words of a call site's blocks identify a block, learned from the blocks themselves.
 //
-//   unique    its values differ from block to block, and it was not seen to change while the block stayed: unchanged, it
-//             proves that the block lives
+//   unique    its values differ from block to block, also from one block to the next in the same place, and it was not seen
+//             to change while the block stayed: unchanged, it proves that the block lives
 //   mutable   it changed inside a window in which the address was not given out again: a counter, a time stamp
 //   late      the program writes it some time after it got the block: it counts from 8 ms after the window on
 #pragma once
@@ -24,6 +24,10 @@ class SiteWords {
   // In a later window: at the last look before it, at its opening and at its close; not given out in between.
   void saw_in_later_window(const Words& last, const Words& open, const Words& close);
 
+  // Of a block that is known to be dead, and of the one that has its place now. Where slots are given out in the same order again
+  // and again, pointers between blocks have the same values again.
+  void saw_reuse(const Words& dead, const Words& now);
+
   bool is_mutable(std::size_t word) const;
   bool is_unique(std::size_t word) const;
   // `late_death`: deaths a nanosecond in the second half of the blocks' own window.
@@ -34,10 +38,11 @@ class SiteWords {
   struct Word {
     std::uint32_t in_own = 0, by_settling = 0;    // changes
     std::uint32_t known = 0, other = 0;           // changes in later windows, from the value of the last look or another
+    std::uint32_t again = 0;                      // as before, in another block
     std::vector<std::uint64_t> values;            // some, as settled
   };
   std::array<Word, kWords> words_;
-  std::uint32_t own_ = 0, settled_ = 0, later_ = 0;  // pairs of looks
+  std::uint32_t own_ = 0, settled_ = 0, later_ = 0, reused_ = 0;  // pairs of looks
 };
 
 }  // namespace dwell::memory::windows

@@ -4,11 +4,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "userspace/base/time_units.h"
+
 namespace dwell::memory::windows {
 namespace {
 
 constexpr double kLateUntilNs = 20e6;  // of age: so long the rate of the second half of the window is taken
-constexpr std::uint64_t kOldNs = 100'000'000, kSecond = 1'000'000'000;
+constexpr std::uint64_t kOldNs = 100 * kMillisecond;
 constexpr double kFewestDeaths = 3;
 
 }  // namespace
