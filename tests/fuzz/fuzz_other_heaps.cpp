@@ -10,8 +10,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace dwell::testing;
   Input input(data, size);
-  constexpr AllocatorImage (*kMakers[])() = {musl_image, mimalloc_image, tcmalloc_image, jemalloc_image};
-  AllocatorImage image = kMakers[input.byte() % 4]();
+  static const AllocatorImage kSound[] = {musl_image(), mimalloc_image(), tcmalloc_image(), jemalloc_image()};
+  AllocatorImage image = kSound[input.byte() % 4];
   for (int changes = input.byte() % 16; changes > 0; --changes) {
     std::uint64_t at = image.structures[input.byte() % image.structures.size()] + input.byte() / 4 * 4;
     std::uint64_t word = input.take<std::uint64_t>();
