@@ -42,13 +42,7 @@ std::vector<heap::Range> find_zeroed_data(const heap::Target& target) {
   std::vector<heap::Range> found;
   for (const Mapping& mapping : target.mappings)
     if (mapping.is_file() && mapping.file_offset == 0 && mapping.readable) add_module(target, mapping.start, found);
-  std::ranges::sort(found, {}, &heap::Range::start);
-  std::uint64_t end = 0;
-  std::erase_if(found, [&](const heap::Range& range) {
-    if (range.start < end) return true;
-    end = range.end;
-    return false;
-  });
+  heap::sort_apart(found);
   return found;
 }
 

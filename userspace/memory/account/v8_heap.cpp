@@ -41,13 +41,7 @@ std::vector<heap::Range> find_v8_chunks(const heap::Target& target) {
   std::vector<heap::Range> found;
   for (auto& [heap, chunks] : by_heap)
     if (chunks.size() >= kFewest) found.insert(found.end(), chunks.begin(), chunks.end());
-  std::ranges::sort(found, {}, &heap::Range::start);
-  std::uint64_t end = 0;
-  std::erase_if(found, [&](const heap::Range& range) {
-    if (range.start < end) return true;
-    end = range.end;
-    return false;
-  });
+  heap::sort_apart(found);
   return found;
 }
 

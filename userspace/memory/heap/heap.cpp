@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/memory/heap/heap.h"
 
+#include <algorithm>
+
 namespace dwell::memory::heap {
 
 std::string_view name_of(BlockState state) {
@@ -22,6 +24,16 @@ std::string_view name_of(BlockState state) {
     default:
       return "unknown";
   }
+}
+
+void sort_apart(std::vector<Range>& ranges) {
+  std::ranges::sort(ranges, {}, &Range::start);
+  std::uint64_t end = 0;
+  std::erase_if(ranges, [&](const Range& range) {
+    if (range.start < end) return true;
+    end = range.end;
+    return false;
+  });
 }
 
 }  // namespace dwell::memory::heap

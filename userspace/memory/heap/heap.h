@@ -62,6 +62,8 @@ inline void append_range(std::vector<Range>& ranges, const Range& range) {
     ranges.push_back(range);
   }
 }
+// Brings them into address order, and drops those that begin within another.
+void sort_apart(std::vector<Range>& ranges);
 
 // How well a walk went.
 struct WalkQuality {

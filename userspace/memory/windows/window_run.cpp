@@ -51,6 +51,7 @@ void DrivenProcess::window() {
   parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
   cost_ns_ += kToggleNs;
   parts_.closing.close(std::move(links));
+  while (due_->next_ns() <= monotonic_ns()) due_->taken();  // fell due meanwhile: it would come late, and not at random
 }
 
 // Counted is what is given out while we sleep: looks take a CPU that the process may need. So the blocks of earlier windows
