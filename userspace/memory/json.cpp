@@ -60,12 +60,14 @@ Json older_json(const std::optional<OlderFrees>& older) {
 }
 
 Json kind_json(const KindReport& kind) {
-  return {{"process", kind.process},
+  Json json{{"process", kind.process},
           {"kind", name_of(kind.kind)},
           {"peak_time_ns", kind.peak_time_ns},
           {"growth", {{"shape", name_of(kind.growth.shape)}, {"level_ns", kind.growth.level_ns}}},
           {"older_frees", older_json(kind.older)},
           {"figures", figures_json(kind.figures)}};
+  if (kind.unnamed_growth > 0) json["unnamed_growth_bytes"] = number(kind.unnamed_growth);
+  return json;
 }
 
 Json site_json(const SiteReport& site) {

@@ -205,7 +205,18 @@ class ReportBuilder {
       figures.retained_high = std::min(figures.retained_high, most);
     };
     for (SiteReport& site : report_.sites) limit(site.figures, site.process, site.kind);
-    for (KindReport& total : report_.totals) limit(total.figures, total.process, total.kind);
+    for (KindReport& total : report_.totals) {
+      limit(total.figures, total.process, total.kind);
+      total.unnamed_growth = unnamed_growth(total);
+    }
+  }
+
+  double unnamed_growth(const KindReport& total) const {
+    const std::vector<MemoryUsage>& known = memory_of(recording_).processes;
+    if (!total.figures.estimated || total.kind != MemoryKind::kHeap || total.process >= known.size()) return 0;
+    const MemoryUsage& process = known[total.process];
+    if (!process.first.walked || !process.last.walked) return 0;
+    return static_cast<double>(process.last.live_bytes) - static_cast<double>(process.first.live_bytes) - total.figures.retained_high;
   }
 
   Account account_of(std::uint32_t series) const {

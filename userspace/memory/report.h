@@ -73,6 +73,7 @@ struct KindReport {
   std::uint64_t peak_time_ns = 0;   // since the start of the recording
   GrowthPattern growth;
   std::optional<OlderFrees> older = {};  // where they matter
+  double unnamed_growth = 0;             // of live blocks, by walks of the heap, that an estimate has at no call site; at least
 };
 
 struct LossReport {

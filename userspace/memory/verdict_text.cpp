@@ -69,10 +69,15 @@ std::string with_older_frees(const KindReport& total, const VerdictScope& scope)
                      human_bytes(std::abs(*older.live_change)), in, kept, gone);
 }
 
-std::string estimated(const MemoryFigures& figures, const VerdictScope& scope) {
+std::string estimated(const KindReport& total, const VerdictScope& scope) {
+  constexpr double kMatters = 64 << 10;
+  const MemoryFigures& figures = total.figures;
   std::string in = human_duration(scope.range_ns), all = bytes_text(figures.allocated_bytes, figures.allocated_error);
   if (!figures.retained_known) return fmt::format("{}: {} were allocated in {}; how much of that is still in use is not known.", scope.name, all, in);
-  return fmt::format("{}: {} of what was allocated in {} is still in use; both are estimates.", scope.name, retained_text(figures), in);
+  std::string text = fmt::format("{}: {} of what was allocated in {} is still in use; both are estimates.", scope.name, retained_text(figures), in);
+  if (total.unnamed_growth > kMatters)
+    text += fmt::format(" Live blocks grew by {} more than that: windows did not meet where those are allocated.", bytes_text(total.unnamed_growth));
+  return text;
 }
 
 }  // namespace
@@ -83,7 +88,7 @@ std::string kind_verdict(const KindReport& total, const VerdictScope& scope) {
   if (scope.thread)
     return fmt::format("{}: thread {} retains {} in {}.", scope.name, *scope.thread, bytes_text(figures.retained_bytes, figures.retained_error),
                        counted(static_cast<std::size_t>(figures.retained_blocks), "block"));
-  if (figures.estimated) return estimated(figures, scope);
+  if (figures.estimated) return estimated(total, scope);
   if (total.older) return with_older_frees(total, scope);
   if (net == 0) return fmt::format("{} is as large as it was {} before.", scope.name, human_duration(scope.range_ns));
   std::string text = fmt::format("{} {} {} in {}", scope.name, net > 0 ? "grew" : "shrank", human_bytes(std::abs(net)), human_duration(scope.range_ns));

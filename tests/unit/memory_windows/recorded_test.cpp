@@ -4,6 +4,7 @@
 
 #include "userspace/memory/part.h"
 #include "userspace/memory/report.h"
+#include "userspace/memory/verdict_text.h"
 #include "userspace/memory/windows/figures.h"
 #include "userspace/memory/windows/recorded.h"
 
@@ -117,6 +118,18 @@ TEST(WindowFigures, WhereNothingTellsWhatLivesRetainedIsNotKnown) {
   RangeFigures figures = range_figures(recording, {0, 1, kSecond, 2 * kSecond}, 0, true);
   EXPECT_TRUE(figures.by_series[0].estimate.retained_unknown);
   EXPECT_EQ(figures.by_series[0].retained.bytes(), 0);
+}
+
+TEST(WindowFigures, GrowthThatNoWindowMetIsTold) {
+  KindReport total;
+  total.figures.estimated = true;
+  total.figures.retained_bytes = 1000;
+  VerdictScope scope{"Heap", {}, 10 * kSecond, std::nullopt};
+  EXPECT_EQ(kind_verdict(total, scope).find("grew"), std::string::npos);
+  total.unnamed_growth = 5 << 20;
+  EXPECT_NE(kind_verdict(total, scope).find("Live blocks grew by 5.0 MB more"), std::string::npos) << kind_verdict(total, scope);
+  total.figures.retained_known = false;
+  EXPECT_NE(kind_verdict(total, scope).find("is not known"), std::string::npos);
 }
 
 }  // namespace
