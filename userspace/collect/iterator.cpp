@@ -13,7 +13,7 @@
 namespace dwell {
 namespace {
 
-constexpr std::size_t kIteratorPiece = 64 << 10;
+constexpr std::size_t kIteratorPiece = 64 << 10;  // the kernel gives half of that at once
 
 }  // namespace
 
@@ -30,11 +30,16 @@ IteratorLink attach_iterator(const bpf_program* program, pid_t pid, std::uint32_
 Result<std::string> run_iterator(const bpf_link* link, const std::string& doing) {
   UniqueFd file(::bpf_iter_create(bpf_link__fd(link)));
   if (!file.valid()) return bpf_error(doing, errno);
+  return read_iterator(file.get(), doing);
+}
+
+Result<std::string> read_iterator(int fd, const std::string& doing, std::size_t expected) {
   std::string bytes;
+  bytes.reserve(expected + kIteratorPiece);
   for (;;) {
     std::size_t size = bytes.size();
     bytes.resize(size + kIteratorPiece);
-    ssize_t n = ::read(file.get(), bytes.data() + size, kIteratorPiece);
+    ssize_t n = ::read(fd, bytes.data() + size, kIteratorPiece);
     int err = errno;
     bytes.resize(size + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
     if (n < 0 && (err == EINTR || err == EAGAIN)) continue;

@@ -5,6 +5,8 @@
 #include <bpf/libbpf.h>
 #include <sys/types.h>
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -21,5 +23,7 @@ IteratorLink attach_iterator(const bpf_program* program, pid_t pid, std::uint32_
 
 // One run, and all that the program wrote. `doing`: for messages.
 Result<std::string> run_iterator(const bpf_link* link, const std::string& doing);
+// The same of a run that has a descriptor already (bpf_iter_create), with about `expected` bytes.
+Result<std::string> read_iterator(int fd, const std::string& doing, std::size_t expected = 0);
 
 }  // namespace dwell

@@ -11,6 +11,7 @@
 #include "userspace/base/text.h"
 #include "userspace/base/time_units.h"
 #include "userspace/memory/account/look.h"
+#include "userspace/process/resource_limits.h"
 
 namespace dwell {
 namespace {
@@ -48,6 +49,11 @@ std::optional<MemorySample> sample_in(std::string_view status) {
     if (name == "RssShmem") sample->shared = kilobytes_in(value);
   }
   return sample;
+}
+
+std::optional<MemorySample> read_memory_sample(pid_t pid) {
+  Result<std::string> status = read_file(memory_file(pid, "status"));
+  return status ? sample_in(*status) : std::nullopt;
 }
 
 std::uint64_t available_in(std::string_view meminfo) {
@@ -94,8 +100,7 @@ ProcessSampler::ProcessSampler(pid_t pid) : pid_(pid) {
 }
 
 std::optional<MemorySample> ProcessSampler::sample(std::uint64_t now_ns) {
-  Result<std::string> status = read_file(memory_file(pid_, "status"));
-  std::optional<MemorySample> sample = status ? sample_in(*status) : std::nullopt;
+  std::optional<MemorySample> sample = read_memory_sample(pid_);
   if (!sample) return std::nullopt;
   sample->time_ns = now_ns;
   sample->group = memory::group_memory(group_).value_or(0);
@@ -107,12 +112,12 @@ std::vector<ProcessLimit> ProcessSampler::limits() const {
   std::vector<ProcessLimit> limits;
   for (const memory::MemoryLimit& group : memory::memory_limits(pid_))
     limits.push_back({LimitKind::kGroup, group.group, group.limit, group.in_use, group.high, group.max, group.oom_kills});
-  Result<std::string> own = read_file(memory_file(pid_, "limits")), status = read_file(memory_file(pid_, "status"));
-  std::optional<MemorySample> sample = status ? sample_in(*status) : std::nullopt;
+  Result<std::string> own = read_file(memory_file(pid_, "limits"));
+  std::optional<MemorySample> sample = read_memory_sample(pid_);
   if (!own || !sample) return limits;
-  if (std::optional<std::uint64_t> most = memory::limit_in(*own, "Max address space"))
+  if (std::optional<std::uint64_t> most = soft_limit_in(*own, "Max address space"))
     limits.push_back({LimitKind::kAddressSpace, "", *most, sample->address_space, 0, 0, 0});
-  if (std::optional<std::uint64_t> most = memory::limit_in(*own, "Max data size"))
+  if (std::optional<std::uint64_t> most = soft_limit_in(*own, "Max data size"))
     limits.push_back({LimitKind::kData, "", *most, sample->data, 0, 0, 0});
   if (Result<std::string> meminfo = read_file("/proc/meminfo"))
     limits.push_back({LimitKind::kMachine, "", sample->resident() + available_in(*meminfo), sample->resident(), 0, 0, 0});
@@ -122,8 +127,7 @@ std::vector<ProcessLimit> ProcessSampler::limits() const {
 ProcessAccount ProcessSampler::account(std::uint64_t now_ns) const {
   memory::LookOptions options;
   options.pid = pid_;
-  Result<std::string> status = read_file(memory_file(pid_, "status"));
-  std::optional<MemorySample> sample = status ? sample_in(*status) : std::nullopt;
+  std::optional<MemorySample> sample = read_memory_sample(pid_);
   bool too_wide = sample && sample->address_space > kMostAddressSpace;
   options.walk = sample && sample->anonymous <= kMostWalked && !too_wide;
   Result<memory::MemoryLook> look = memory::look_at_memory(options);

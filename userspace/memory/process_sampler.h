@@ -33,6 +33,8 @@ class ProcessSampler {
 
 // Pure. None: /proc/PID/status of a process that has no memory.
 std::optional<MemorySample> sample_in(std::string_view status);
+// The same of a process now, without its group and the machine; none: it has ended.
+std::optional<MemorySample> read_memory_sample(pid_t pid);
 // Pure: MemAvailable of /proc/meminfo, in bytes.
 std::uint64_t available_in(std::string_view meminfo);
 ProcessAccount account_of(const memory::MemoryLook& look);

@@ -193,7 +193,7 @@ class ReportBuilder {
 
   // At the end of a recording the heaps were walked: no call site retains more than all of them hold.
   void limit_estimates(const TickRange& range) {
-    if (range.last != memory_of(recording_).ticks.size()) return;
+    if (memory_of(recording_).windows.ticks.empty() || range.last != memory_of(recording_).ticks.size()) return;
     auto limit = [&](MemoryFigures& figures, ProcessSlot process, MemoryKind kind) {
       const std::vector<MemoryUsage>& known = memory_of(recording_).processes;
       if (!figures.estimated || kind != MemoryKind::kHeap || process >= known.size()) return;

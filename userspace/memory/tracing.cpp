@@ -4,15 +4,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <cstring>
 
-#include "userspace/base/files.h"
-#include "userspace/base/living_thread.h"
+#include "userspace/memory/codec.h"
 #include "userspace/memory/decoder.h"
+#include "userspace/memory/process_sampler.h"
 #include "userspace/probes/doctor.h"
 #include "userspace/probes/module_kind.h"
-#include "userspace/memory/codec.h"
 #include "userspace/views/growth.h"
 
 namespace dwell {
@@ -27,13 +24,8 @@ int step_of(const PlannedProbe& probe) {
 
 // More blocks than that are in no process: an eighth of its memory, as no allocator's blocks are smaller.
 std::uint64_t most_blocks(pid_t pid) {
-  Result<std::string> status = read_file(fmt::format("/proc/{}/status", living_thread(pid)));
-  std::uint64_t kilobytes = 0;
-  for (const char* field : {"\nVmRSS:", "\nVmSwap:"}) {
-    std::size_t at = status ? status->find(field) : std::string::npos;
-    if (at != std::string::npos) kilobytes += std::strtoull(status->c_str() + at + std::strlen(field), nullptr, 10);
-  }
-  return kilobytes * 1024 / 8;
+  std::optional<MemorySample> memory = read_memory_sample(pid);
+  return memory ? (memory->resident() + memory->swapped) / 8 : 0;
 }
 
 std::string reason(const AttachedSite& refused) {

@@ -21,6 +21,7 @@
 #include "userspace/base/text.h"
 #include "userspace/process/descriptors.h"
 #include "userspace/process/process.h"
+#include "userspace/process/resource_limits.h"
 
 namespace dwell {
 namespace {
@@ -176,15 +177,7 @@ void add_fdinfo(std::string_view fdinfo, OpenFile& file) {
   file.count = file.watched.size();
 }
 
-std::uint64_t open_files_limit(std::string_view limits) {
-  constexpr std::string_view kName = "Max open files";
-  for (std::string_view line : split(limits, '\n')) {
-    if (!line.starts_with(kName)) continue;
-    std::vector<std::string_view> words = words_in(line.substr(kName.size()));
-    return words.empty() ? 0 : number_at(words[0]);
-  }
-  return 0;
-}
+std::uint64_t open_files_limit(std::string_view limits) { return soft_limit_in(limits, "Max open files").value_or(0); }
 
 Result<OpenFiles> read_open_files(pid_t pid) {
   pid_t tid = living_thread(pid);

@@ -3,14 +3,12 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "file_ends.skel.h"
-#include "userspace/base/unique_fd.h"
-#include "userspace/collect/free_with.h"
+#include "userspace/collect/iterator.h"
 #include "userspace/kernel/bpf_log.h"
 #include "userspace/kernel/load_error.h"
 #include "userspace/probes/pid_namespace.h"
@@ -25,7 +23,7 @@ constexpr const char* kReadEnds = "look at pipes and sockets";
 
 struct FileEnds::Impl {
   std::unique_ptr<::file_ends, FreeWith<file_ends__destroy>> object;
-  std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>> link;
+  IteratorLink link;
 };
 
 FileEnds::FileEnds(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -51,19 +49,10 @@ Result<std::vector<dwell_file_end>> FileEnds::find(const std::set<std::uint64_t>
   std::uint8_t yes = 1;
   for (std::uint64_t inode : inodes)
     if (::bpf_map_update_elem(map, &inode, &yes, BPF_ANY)) return bpf_error(kReadEnds, errno);
-  UniqueFd file(::bpf_iter_create(bpf_link__fd(impl_->link.get())));
-  if (!file.valid()) return bpf_error(kReadEnds, errno);
-  std::string bytes;
-  char buffer[16384];
-  for (;;) {
-    ssize_t n = ::read(file.get(), buffer, sizeof buffer);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (n < 0) return system_error(kReadEnds, errno);
-    if (n == 0) break;
-    bytes.append(buffer, static_cast<std::size_t>(n));
-  }
-  ends.resize(bytes.size() / sizeof(dwell_file_end));
-  if (!ends.empty()) std::memcpy(ends.data(), bytes.data(), ends.size() * sizeof(dwell_file_end));
+  Result<std::string> bytes = run_iterator(impl_->link.get(), kReadEnds);
+  if (!bytes) return bytes.error();
+  ends.resize(bytes->size() / sizeof(dwell_file_end));
+  if (!ends.empty()) std::memcpy(ends.data(), bytes->data(), ends.size() * sizeof(dwell_file_end));
   for (std::uint64_t inode : inodes) ::bpf_map_delete_elem(map, &inode);
   return ends;
 }

@@ -6,7 +6,6 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,7 +16,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/cursor.h"
 #include "userspace/base/unique_fd.h"
-#include "userspace/collect/free_with.h"
+#include "userspace/collect/iterator.h"
 #include "userspace/kernel/bpf_log.h"
 #include "userspace/kernel/kernel_version.h"
 #include "userspace/kernel/load_error.h"
@@ -27,7 +26,6 @@
 namespace dwell {
 namespace {
 
-constexpr std::size_t kPiece = 64 << 10;      // the kernel gives half of that at once
 constexpr std::uint32_t kFair[] = {0, 3, 5};  // SCHED_NORMAL, SCHED_BATCH, SCHED_IDLE
 
 constexpr const char* kWithout =
@@ -40,29 +38,18 @@ Error look_error(const std::string& doing, int err) {
   return error;
 }
 
-using Link = std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>>;
-
-Link attach(::threads& object, bpf_iter_link_info info) {
-  LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof info);
-  return Link(bpf_program__attach_iter(object.progs.look, &options));
-}
-
-// The first kernels that can look can't be told whose threads: there the program itself passes over the
-// others.
-Link attach_to_process(::threads& object, pid_t pid) {
+IteratorLink attach_to_thread(::threads& object, std::uint32_t tid) {
   bpf_iter_link_info info{};
-  info.task.pid = static_cast<std::uint32_t>(pid);
-  if (Link link = attach(object, info)) return link;
-  if (errno != EINVAL && errno != E2BIG) return nullptr;
-  object.bss->target_tgid = static_cast<std::uint32_t>(pid);
-  return Link(bpf_program__attach_iter(object.progs.look, nullptr));
+  info.task.tid = tid;
+  LIBBPF_OPTS(bpf_iter_attach_opts, options, .link_info = &info, .link_info_len = sizeof info);
+  return IteratorLink(bpf_program__attach_iter(object.progs.look, &options));
 }
 
 }  // namespace
 
 struct ThreadLooker::Impl {
   std::unique_ptr<::threads, FreeWith<threads__destroy>> object;
-  Link link;
+  IteratorLink link;
   pid_t pid = 0;
   std::size_t last_size = 0;
 };
@@ -88,7 +75,7 @@ Result<ThreadLooker> ThreadLooker::open(pid_t pid, const LookOptions& options) {
   if (Result<void> told = tell_pid_namespace(impl->object->obj); !told) return told.error();
   if (int err = threads__load(impl->object.get()))
     return look_error("load the BPF program that looks at threads", -err);
-  impl->link = attach_to_process(*impl->object, pid);
+  impl->link = attach_iterator(impl->object->progs.look, pid, &impl->object->bss->target_tgid);
   if (!impl->link) return look_error(fmt::format("look at the threads of PID {}", pid), errno);
   return ThreadLooker(std::move(impl));
 }
@@ -97,9 +84,7 @@ Result<RawLook> ThreadLooker::look() { return read(impl_->link.get(), false); }
 Result<RawLook> ThreadLooker::look_at_times() { return read(impl_->link.get(), true); }
 
 Result<RawLook> ThreadLooker::look_at(std::uint32_t tid) {
-  bpf_iter_link_info info{};
-  info.task.tid = tid;
-  Link link = attach(*impl_->object, info);
+  IteratorLink link = attach_to_thread(*impl_->object, tid);
   if (!link) return look_error(fmt::format("look at thread {}", tid), errno);
   return read(link.get(), false);
 }
@@ -112,20 +97,10 @@ Result<RawLook> ThreadLooker::read(const bpf_link* link, bool times_only) {
   std::uint64_t started = monotonic_ns();
   UniqueFd file(::bpf_iter_create(bpf_link__fd(link)));
   if (!file.valid()) return look_error(fmt::format("look at the threads of PID {}", impl_->pid), errno);
-  std::string bytes;
-  bytes.reserve(impl_->last_size + kPiece);
-  for (;;) {
-    std::size_t size = bytes.size();
-    bytes.resize(size + kPiece);
-    ssize_t n = ::read(file.get(), bytes.data() + size, kPiece);
-    int err = errno;
-    bytes.resize(size + static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
-    if (n < 0 && (err == EINTR || err == EAGAIN)) continue;
-    if (n < 0) return system_error(fmt::format("look at the threads of PID {}", impl_->pid), err);
-    if (n == 0) break;
-  }
-  impl_->last_size = std::max(impl_->last_size, bytes.size());
-  Result<RawLook> look = parse_look(std::move(bytes));
+  Result<std::string> bytes = read_iterator(file.get(), fmt::format("look at the threads of PID {}", impl_->pid), impl_->last_size);
+  if (!bytes) return bytes.error();
+  impl_->last_size = std::max(impl_->last_size, bytes->size());
+  Result<RawLook> look = parse_look(std::move(*bytes));
   if (!look) return look;
   look->started_ns = started;
   look->ended_ns = monotonic_ns();

@@ -198,16 +198,24 @@ TEST(GoRecognition, NeedsNoSectionsAndNoBuildInformation) {
   EXPECT_EQ(look(*runtime).size(), parse_traceback(traceback_of(target)).size());
 }
 
+// This Go's version with another minor number, "go1.16.8", and a program that says to be of it.
+struct OtherVersion {
+  std::string version, path;
+  OtherVersion(const TemporaryFolder& folder, const std::string& minor) : version(version_of_go()) {
+    std::string own = version;
+    version.replace(4, 2, minor);
+    path = changed_target(folder, [&](std::string& bytes) { replace_all(bytes, own, version); });
+  }
+};
+
 TEST(GoRecognition, TriesTheLayoutsItKnowsOnAVersionItDoesNot) {
   TemporaryFolder folder;
-  std::string version = version_of_go();
-  std::string unknown = version;
-  unknown.replace(4, 2, "99");
-  Program target({changed_target(folder, [&](std::string& bytes) { replace_all(bytes, version, unknown); })});
+  OtherVersion unknown(folder, "99");
+  Program target({unknown.path});
   ASSERT_TRUE(target.wait_for_output("ready"));
   Result<GoRuntime> runtime = GoRuntime::attach(target.pid());
   ASSERT_TRUE(runtime) << runtime.error().what;
-  EXPECT_EQ(runtime->module().version, unknown);
+  EXPECT_EQ(runtime->module().version, unknown.version);
   EXPECT_NE(runtime->note(), "");
   Accounts seen = look(*runtime);
   for (const auto& [id, account] : parse_traceback(traceback_of(target))) {
@@ -218,55 +226,47 @@ TEST(GoRecognition, TriesTheLayoutsItKnowsOnAVersionItDoesNot) {
 
 TEST(GoRecognition, RefusesALayoutThatDoesNotFit) {
   TemporaryFolder folder;
-  std::string version = version_of_go();
-  std::string other = version;
-  other.replace(4, 2, *go_minor_of(version) == 24 ? "26" : "24");
-  Program target({changed_target(folder, [&](std::string& bytes) { replace_all(bytes, version, other); })});
+  OtherVersion other(folder, *go_minor_of(version_of_go()) == 24 ? "26" : "24");
+  Program target({other.path});
   ASSERT_TRUE(target.wait_for_output("ready"));
   Result<GoRuntime> runtime = GoRuntime::attach(target.pid());
   ASSERT_FALSE(runtime);
   EXPECT_EQ(runtime.error().exit, Exit::kUnsupported);
-  EXPECT_NE(runtime.error().what.find("do not look like those of " + other), std::string::npos)
+  EXPECT_NE(runtime.error().what.find("do not look like those of " + other.version), std::string::npos)
       << runtime.error().what;
 }
 
 TEST(GoRecognition, RefusesOlderVersionsByName) {
   TemporaryFolder folder;
-  std::string version = version_of_go();
-  std::string older = version;
-  older.replace(4, 2, "16");
-  Program target({changed_target(folder, [&](std::string& bytes) { replace_all(bytes, version, older); })});
+  OtherVersion older(folder, "16");
+  Program target({older.path});
   ASSERT_TRUE(target.wait_for_output("ready"));
   Result<GoRuntime> runtime = GoRuntime::attach(target.pid());
   ASSERT_FALSE(runtime);
-  EXPECT_NE(runtime.error().what.find(older + " is older than Go 1.18"), std::string::npos)
+  EXPECT_NE(runtime.error().what.find(older.version + " is older than Go 1.18"), std::string::npos)
       << runtime.error().what;
 }
 
 // `dwell PID` does not pass over it as if it were no Go program.
 TEST(GoRecognition, TheOverviewSaysWhatItCouldNotLookAt) {
   TemporaryFolder folder;
-  std::string version = version_of_go();
-  std::string older = version;
-  older.replace(4, 2, "16");
-  Program target({changed_target(folder, [&](std::string& bytes) { replace_all(bytes, version, older); })});
+  OtherVersion older(folder, "16");
+  Program target({older.path});
   ASSERT_TRUE(target.wait_for_output("ready"));
   Finished checked = run({dwell_binary(), "check", std::to_string(target.pid())});
   EXPECT_NE(checked.output.find("not looked at: goroutines: "), std::string::npos) << checked.output << checked.errors;
-  EXPECT_NE(checked.output.find(older + " is older than Go 1.18"), std::string::npos) << checked.output;
+  EXPECT_NE(checked.output.find(older.version + " is older than Go 1.18"), std::string::npos) << checked.output;
 }
 
 // 1.18 and 1.20: goroutines, but no proof. The overview has the ones and says why not the other.
 TEST(GoRecognition, TheOverviewKeepsTheGoroutinesWhereTheProofCanNotBeMade) {
   TemporaryFolder folder;
-  std::string version = version_of_go();
-  std::string other = version;
-  other.replace(4, 2, "18");
-  Program target({changed_target(folder, [&](std::string& bytes) { replace_all(bytes, version, other); })});
+  OtherVersion other(folder, "18");
+  Program target({other.path});
   ASSERT_TRUE(target.wait_for_output("ready"));
   Finished checked = run({dwell_binary(), "check", std::to_string(target.pid())});
   EXPECT_NE(checked.output.find("not looked at: "), std::string::npos) << checked.output << checked.errors;
-  EXPECT_NE(checked.output.find(other), std::string::npos) << checked.output;
+  EXPECT_NE(checked.output.find(other.version), std::string::npos) << checked.output;
 }
 
 TEST(GoRecognition, SaysThatOtherProgramsAreNone) {

@@ -77,13 +77,4 @@ std::optional<std::uint64_t> group_memory(const std::string& group) {
   return text ? number_in(*text) : std::nullopt;
 }
 
-std::optional<std::uint64_t> limit_in(std::string_view limits, std::string_view name) {
-  for (std::string_view line : split(limits, '\n')) {
-    if (!line.starts_with(name)) continue;
-    std::vector<std::string_view> words = words_in(line.substr(name.size()));
-    return words.empty() ? std::nullopt : number_in(words[0]);
-  }
-  return std::nullopt;
-}
-
 }  // namespace dwell::memory

@@ -34,7 +34,4 @@ std::vector<MemoryLimit> memory_limits(pid_t pid);
 // memory.current of the group, in bytes; none: it has no such file, or is outside our own namespace.
 std::optional<std::uint64_t> group_memory(const std::string& group);
 
-// Pure: the soft limit behind a name of /proc/PID/limits ("Max address space"), in bytes; none: unlimited.
-std::optional<std::uint64_t> limit_in(std::string_view limits, std::string_view name);
-
 }  // namespace dwell::memory

@@ -73,12 +73,12 @@ class HolderFinder {
     fill(report_.several, groups[largest.size()]);
     fill(report_.others, groups[largest.size() + 1]);
     fill(report_.unreached, groups[largest.size() + 2]);
+    if (blocks_) return name_blocks();  // of a comparison, which asks for no more
     for (const HeldSums::Shared& one : sums.shared(kMostShared)) {
       SharedBlock shared{through(one.step, types), {}, one.roots.size()};
       for (std::size_t i = 0; i < std::min(one.roots.size(), kNamedHolders); ++i) shared.by.push_back(roots.name(roots.roots()[one.roots[i]]));
       report_.shared.push_back(std::move(shared));
     }
-    if (blocks_) name_blocks();
   }
 
   void name_blocks() {

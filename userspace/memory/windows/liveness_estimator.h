@@ -82,7 +82,6 @@ class LivenessEstimator {
 
   // `time_scale`: the time at the windows level over the sum of what windows stand for.
   std::vector<SiteEstimate> estimate(std::uint64_t now_ns, double time_scale, double covered) const;
-  std::size_t watched() const { return live_.size(); }
   // The time that the windows in which looks told something were samples of.
   double stood_for_ns() const { return stood_for_ns_; }
 

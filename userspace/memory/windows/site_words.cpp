@@ -81,10 +81,4 @@ bool SiteWords::is_late(std::size_t word, double late_death) const {
   return settled_ > 0 && seen.by_settling > (by_death + 0.1) * settled_;
 }
 
-bool SiteWords::has_identity() const {
-  for (std::size_t i = 0; i < kWords; ++i)
-    if (is_unique(i)) return true;
-  return false;
-}
-
 }  // namespace dwell::memory::windows

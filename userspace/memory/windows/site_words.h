@@ -32,7 +32,6 @@ class SiteWords {
   bool is_unique(std::size_t word) const;
   // `late_death`: deaths a nanosecond in the second half of the blocks' own window.
   bool is_late(std::size_t word, double late_death) const;
-  bool has_identity() const;
 
  private:
   struct Word {

@@ -40,15 +40,15 @@ void DrivenProcess::window() {
   auto links = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
   Result<std::vector<AttachedSite>> attached = links->attach(sites);
   due_->taken();
-  if (attached) {
-    WindowFacts facts = wait_through();
-    parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
-    keep(std::move(facts));
+  std::optional<WindowFacts> facts;
+  if (attached) facts = wait_through();
+  parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
+  if (facts) {
+    keep(std::move(*facts));
     failed_windows_ = 0;
   } else if (++failed_windows_ == kMostFailures) {
     add_note(attached.error().what);
   }
-  parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
   cost_ns_ += kToggleNs;
   parts_.closing.close(std::move(links));
   while (due_->next_ns() <= monotonic_ns()) due_->taken();  // fell due meanwhile: it would come late, and not at random
