@@ -14,6 +14,7 @@
 #include "bpf/events.h"
 #include "lifecycle.skel.h"
 #include "userspace/base/clock.h"
+#include "userspace/base/memory_limit.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/collect/free_with.h"
 #include "userspace/kernel/bpf_log.h"
@@ -55,12 +56,14 @@ RunTimeCounter& run_time_counter() {
 
 int hand_over(void* context, void* data, std::size_t size) noexcept {
   auto& consumer = *static_cast<Consumer*>(context);
-  // Exceptions must not pass through libbpf.
+  // Exceptions must not pass through libbpf. Once memory has run out, the reserve is for the end of the recording, and a table
+  // that could not grow is broken: nothing may be put into it any more.
+  bool kept = false;
   try {
-    consumer.handler(data, size);
+    if (!out_of_memory()) consumer.handler(data, size), kept = true;
   } catch (const std::bad_alloc&) {
-    ++consumer.dropped[loss_of(data, size)];
   }
+  if (!kept) ++consumer.dropped[loss_of(data, size)];
   return ++consumer.count < kRecordsAtOnce ? 0 : -ECANCELED;  // this record still counts as read
 }
 
