@@ -64,7 +64,9 @@ class BalanceMaker {
     if (!first.known || !last.known || !last.time_ns) {
       balance_.no_parts = !first.known     ? first.why
                           : last.time_ns   ? last.why
-                          : recording_.ended ? "the process ended while it was recorded" : "the recording was cut off";
+                          : balance_.last_known_ns ? "the process ended while it was recorded"
+                          : recording_.ended       ? "the recording ended before the process could be looked at again"
+                                                   : "the recording was cut off";
       return;
     }
     balance_.has_parts = true;

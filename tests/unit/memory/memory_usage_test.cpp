@@ -208,6 +208,16 @@ TEST(Balance, TellsNoTimeWhereItDoesNotGrowSteadily) {
   EXPECT_THAT(text_of(recording), Not(HasSubstr("At this rate")));
 }
 
+// A recorder that is short of memory does not look again: the process goes on.
+TEST(Balance, WithoutALookAtTheEndSaysNothingOfTheProcessesEnd) {
+  Recording recording = recorded(4 * kMB, 30 * kMB);
+  recording.ended = true;
+  memory_of(recording).processes[0].first = account(kStart, 2 * kMB, kMB);
+  memory_of(recording).processes[0].last = {};
+  EXPECT_THAT(text_of(recording), HasSubstr("the recording ended before the process could be looked at again"));
+  EXPECT_THAT(text_of(recording), Not(HasSubstr("the process ended")));
+}
+
 TEST(Balance, OfAProcessThatEndedIsWhatWasLastKnown) {
   Recording recording = recorded(100 * kMB, 130 * kMB, 10);
   recording.processes[0].end_ns = kStart + 10 * kSecond;
