@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "tests/targets/truth.h"
@@ -108,6 +109,27 @@ static void* on_stack(void* unused) {
   return kept;
 }
 
+/* A thread that has switched to a stack on the heap: one block is held by its own stack, where its stack pointer is not, one by
+   the other. */
+static ucontext_t own_context, other_context;
+SCENARIO static void on_other_stack(void) {
+  void* volatile kept = block(900);
+  atomic_fetch_add(&ready, 1);
+  for (;;) pause();
+  opaque(kept);
+}
+static void* switches_stacks(void* unused) {
+  (void)unused;
+  void* volatile kept = block(1000);
+  getcontext(&other_context);
+  other_context.uc_stack.ss_sp = block(LB_OTHER_STACK);
+  other_context.uc_stack.ss_size = LB_OTHER_STACK;
+  other_context.uc_link = NULL;
+  makecontext(&other_context, on_other_stack, 0);
+  swapcontext(&own_context, &other_context);
+  return kept;
+}
+
 #define LISTS 64
 static struct node* lists[LISTS];
 static pthread_mutex_t locks[LISTS];
@@ -152,12 +174,13 @@ int main(int argc, char** argv) {
   if (strcmp(argv[1], "moving") == 0) {
     move();
   } else {
-    pthread_t threads[2];
+    pthread_t threads[3];
     check(pthread_create(&threads[0], NULL, in_register, NULL) == 0, "no thread");
     check(pthread_create(&threads[1], NULL, on_stack, NULL) == 0, "no thread");
+    check(pthread_create(&threads[2], NULL, switches_stacks, NULL) == 0, "no thread");
     hold();
     if (strcmp(argv[1], "lost") == 0) lose();
-    while (atomic_load(&ready) < 2) usleep(1000);
+    while (atomic_load(&ready) < 3) usleep(1000);
     wipe();
   }
   say("ready\n");

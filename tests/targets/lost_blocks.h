@@ -13,6 +13,7 @@
 #define LB_LOST (LB_PLAIN + 2 * LB_RINGS + LB_CHAINS * (1 + LB_CHAIN_LENGTH))
 
 #define LB_MOVERS 3
+#define LB_OTHER_STACK 65536
 #define LB_NODES 20000    /* that movers move between lists, without pause */
 
 #endif
