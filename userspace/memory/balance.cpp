@@ -153,7 +153,13 @@ std::vector<ProcessBalance> process_balances(const Recording& recording, const T
 
 bool is_level(const ProcessBalance& balance) {
   constexpr double kNoise = 0.002, kFewBytes = 256 << 10;
-  return std::abs(static_cast<double>(balance.change())) <= std::max(kNoise * static_cast<double>(balance.before), kFewBytes);
+  double change = static_cast<double>(balance.change());
+  if (std::abs(change) > std::max(kNoise * static_cast<double>(balance.before), kFewBytes)) return false;
+  // Blocks are counted one by one: where they make up most of a change, it is none of the noise.
+  constexpr double kChangeInSmall = 0.02, kSmallest = 32 << 10;
+  if (std::abs(change) < std::max(kChangeInSmall * static_cast<double>(balance.before), kSmallest)) return true;
+  auto live = std::ranges::find(balance.parts, memory::Part::kLive, &PartChange::part);
+  return live == balance.parts.end() || static_cast<double>(live->bytes) / change < 0.5;
 }
 
 }  // namespace dwell

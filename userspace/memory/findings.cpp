@@ -6,6 +6,7 @@
 #include "ui/values.h"
 #include "ui/words.h"
 #include "userspace/memory/account/look_text.h"
+#include "userspace/memory/heap/class_name.h"
 
 namespace dwell {
 namespace {
@@ -14,6 +15,11 @@ constexpr double kNearlyFull = 0.9;
 // Less than that is what every allocator keeps.
 constexpr double kMuchFree = 0.25;
 constexpr std::uint64_t kFreeThatMatters = std::uint64_t{64} << 20;
+
+// Leaks are searched for by reading the heap three times or more: in larger ones only where that is asked for.
+constexpr std::uint64_t kLargestSearched = std::uint64_t{128} << 20;
+// A few blocks that are lost once, at the start, do no harm.
+constexpr std::uint64_t kLeakThatMatters = 64 << 10, kLeakedShare = 100;
 
 std::string percent(double share) { return fmt::format("{:.0f}%", share * 100); }
 
@@ -44,11 +50,47 @@ std::optional<Finding> kept_by_allocator(const memory::MemoryLook& look) {
   return finding;
 }
 
+std::optional<Finding> leaked(const memory::reach::LeakReport& leaks, pid_t pid) {
+  if (leaks.lost_blocks < 2 || leaks.lost_bytes < kLeakThatMatters || leaks.lost_bytes < leaks.live_bytes / kLeakedShare) return std::nullopt;
+  Finding finding;
+  finding.weight = FindingWeight::kPileUp;
+  finding.headline = fmt::format("{} in {} blocks are leaked: nothing points to them any more", bytes_text(leaks.lost_bytes), count_text(leaks.lost_blocks));
+  finding.evidence.push_back(fmt::format("{} of the bytes in live blocks", percent(static_cast<double>(leaks.lost_bytes) / static_cast<double>(leaks.live_bytes))));
+  if (!leaks.groups.empty()) {
+    const memory::reach::LeakGroup& most = leaks.groups[0];
+    std::string what = most.is_class ? memory::heap::class_name(most.what, most.array) : fmt::format("blocks of {}", bytes_text(most.usable));
+    finding.evidence.push_back(fmt::format("most of it: {} {}{}", count_text(most.blocks), what, most.held_blocks ? " and what they hold" : ""));
+  }
+  finding.command = fmt::format("dwell memory {} --leaks", pid);
+  return finding;
+}
+
+// In the line of what was looked at.
+std::string leaks_in_short(const memory::reach::LeakReport& leaks) {
+  if (!leaks.unsettled.empty()) return "";
+  if (leaks.lost_blocks == 0) return "; no leak";
+  return fmt::format("; {} in {} leaked", bytes_text(leaks.lost_bytes), counted(leaks.lost_blocks, "block"));
+}
+
+// None where it would take long, or cannot be told.
+std::optional<memory::reach::LeakReport> leaks_in(const memory::MemoryLook& look, std::uint64_t max_read_per_s) {
+  std::uint64_t bytes = 0;
+  for (const memory::HeapLook& heap : look.heaps) bytes += heap.inventory.live().bytes;
+  if (bytes == 0 || bytes > kLargestSearched) return std::nullopt;
+  Result<memory::reach::LeakReport> leaks = memory::reach::find_leaks({look.process.pid, max_read_per_s});
+  if (!leaks || !leaks->unsettled.empty()) return std::nullopt;
+  return std::move(*leaks);
+}
+
 }  // namespace
 
-Findings findings_of(const memory::MemoryLook& look, const std::vector<memory::MemoryLimit>& limits) {
+Findings findings_of(const memory::MemoryLook& look, const std::vector<memory::MemoryLimit>& limits, const memory::reach::LeakReport* leaks) {
   Findings result;
   result.looked_at = memory::headline_text(look);
+  if (leaks) {
+    result.looked_at += leaks_in_short(*leaks);
+    if (std::optional<Finding> lost = leaked(*leaks, look.process.pid)) result.findings.push_back(*lost);
+  }
   if (!limits.empty())
     result.looked_at += fmt::format("; its control group uses {} of {}", bytes_text(limits[0].in_use), bytes_text(limits[0].limit));
   if (std::optional<Finding> full = nearly_full(limits, look.process.pid)) result.findings.push_back(*full);
@@ -61,7 +103,8 @@ std::optional<Findings> memory_findings(const LookRequest& request) {
   options.pid = request.pid;
   Result<memory::MemoryLook> look = memory::look_at_memory(options);
   if (!look) return Findings{"", "memory: " + look.error().what, {}};
-  return findings_of(*look, memory::memory_limits(request.pid));
+  std::optional<memory::reach::LeakReport> leaks = leaks_in(*look, options.max_read_per_s);
+  return findings_of(*look, memory::memory_limits(request.pid), leaks ? &*leaks : nullptr);
 }
 
 }  // namespace dwell

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is wrong with the memory of a process, as findings: a limit that is nearly reached, and memory that the allocator keeps.
+// What is wrong with the memory of a process, as findings: a limit that is nearly reached, leaked blocks, and memory
+// that the allocator keeps.
 #pragma once
 
 #include <optional>
@@ -7,12 +8,13 @@
 
 #include "userspace/memory/account/limits.h"
 #include "userspace/memory/account/look.h"
+#include "userspace/memory/reach/leaks.h"
 #include "userspace/record/look_command.h"
 
 namespace dwell {
 
 std::optional<Findings> memory_findings(const LookRequest& request);
-// Pure.
-Findings findings_of(const memory::MemoryLook& look, const std::vector<memory::MemoryLimit>& limits);
+// Pure. `leaks`: null where they were not searched for.
+Findings findings_of(const memory::MemoryLook& look, const std::vector<memory::MemoryLimit>& limits, const memory::reach::LeakReport* leaks = nullptr);
 
 }  // namespace dwell

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "ui/call_site.h"
 #include "ui/escape.h"
@@ -105,11 +106,23 @@ class SummaryText {
   // Of memory: files and reservations take address space.
   static bool is_memory(MemoryKind kind) { return kind == MemoryKind::kHeap || kind == MemoryKind::kMapping; }
 
-  void add_verdicts(std::vector<Group>& lines) const {
-    std::size_t told = 0;
+  // Those that have a verdict; of several processes, those that retain most.
+  std::vector<const KindReport*> totals_that_matter() const {
+    std::vector<const KindReport*> totals;
     for (const KindReport& total : report_.totals) {
       bool quiet = total.figures.allocations == 0 && total.figures.frees == 0 && total.figures.retained_bytes == 0;
-      if (!is_memory(total.kind) || quiet || told == kMostProcesses) continue;
+      if (is_memory(total.kind) && !quiet) totals.push_back(&total);
+    }
+    if (report_.processes.size() > 1)
+      std::ranges::stable_sort(totals, std::greater(), [](const KindReport* total) { return retained_for_sure(total->figures); });
+    if (totals.size() > kMostProcesses) totals.resize(kMostProcesses);
+    return totals;
+  }
+
+  void add_verdicts(std::vector<Group>& lines) const {
+    std::vector<const KindReport*> totals = totals_that_matter();
+    for (const KindReport* one : totals) {
+      const KindReport& total = *one;
       VerdictScope scope{kind_title(total.kind), {}, report_.to_ns - report_.from_ns, report_.thread};
       if (report_.processes.size() > 1) scope.name += " of " + process_name(total.process);
       constexpr std::size_t kWide = 120;
@@ -117,9 +130,8 @@ class SummaryText {
       for (const SiteReport& site : report_.sites)
         if (with_sources && site.kind == total.kind && site.process == total.process) scope.sites.push_back(&site);
       add(lines, Paint::kPlain, kind_verdict(total, scope));
-      ++told;
     }
-    if (told || !options_.others.empty()) return;
+    if (!totals.empty() || !options_.others.empty()) return;
     add(lines, Paint::kPlain, nothing_seen(report_));
     for (const std::string& note : report_.notes)  // that it has children, say
       if (note != kOlderHasNoCallSite) add(lines, Paint::kPlain, "Note: " + printable(note));

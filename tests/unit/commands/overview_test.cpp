@@ -77,6 +77,28 @@ TEST(MemoryFindings, FreeMemoryMattersOnlyWhereItIsMuch) {
   EXPECT_EQ(findings_of(look(200, 70), {}).findings.size(), 1u);
 }
 
+TEST(MemoryFindings, LeaksMatterWhereTheyAreManyAndAShareOfTheHeap) {
+  auto leaks = [](std::uint64_t blocks, std::uint64_t bytes, std::uint64_t live_bytes) {
+    memory::reach::LeakReport report;
+    report.lost_blocks = blocks, report.lost_bytes = bytes, report.live_bytes = live_bytes;
+    report.groups = {{"text", false, false, 1000, blocks, bytes, 0, 0, {}}};
+    return report;
+  };
+  auto found = [](const memory::reach::LeakReport& report) { return findings_of(look(200, 0), {}, &report); };
+  EXPECT_TRUE(found(leaks(500, 60 << 10, 1 << 20)).findings.empty()) << "below 64 KB";
+  EXPECT_TRUE(found(leaks(500, 900 << 10, 100 << 20)).findings.empty()) << "below 1 % of the heap";
+  EXPECT_TRUE(found(leaks(1, 10 << 20, 100 << 20)).findings.empty()) << "one block may be held by a pointer that is hidden";
+  Findings some = found(leaks(680, 680'000, 1'400'000));
+  ASSERT_EQ(some.findings.size(), 1u);
+  EXPECT_EQ(some.findings[0].headline, "664.1 KB in 680 blocks are leaked: nothing points to them any more");
+  EXPECT_EQ(some.findings[0].evidence.size(), 2u);
+  EXPECT_NE(some.looked_at.find("; 664.1 KB in 680 blocks leaked"), std::string::npos);
+  EXPECT_NE(found(leaks(0, 0, 1'400'000)).looked_at.find("; no leak"), std::string::npos);
+  memory::reach::LeakReport unsettled = leaks(0, 0, 1000);
+  unsettled.unsettled = "its pointers move";
+  EXPECT_EQ(found(unsettled).looked_at.find("leak"), std::string::npos);
+}
+
 TEST(MemoryFindings, TheTightestLimitOfAllControlGroupsCounts) {
   std::vector<memory::MemoryLimit> roomy = {{"/a", 1000, 899, 0}}, full = {{"/a", 1000, 900, 2}};
   EXPECT_TRUE(findings_of(look(1, 0), roomy).findings.empty());

@@ -187,6 +187,24 @@ TEST(Balance, ACacheInEquilibriumNeitherGrowsNorLeaks) {
   EXPECT_FALSE(memory_report(recording, {})->sites[0].figures.growth_per_minute);
 }
 
+// RSS is counted with an error of some hundred KB; blocks are not.
+TEST(Balance, ASmallChangeIsNoneOfTheNoiseWhereBlocksMakeItUp) {
+  auto balance = [](std::int64_t change, std::int64_t live) {
+    ProcessBalance one;
+    one.before = 1600 << 10;
+    one.after = static_cast<std::uint64_t>((1600 << 10) + change);
+    one.has_parts = true;
+    one.parts = {{Part::kLive, live}, {Part::kFiles, change - live}};
+    return one;
+  };
+  EXPECT_FALSE(is_level(balance(250 << 10, 247 << 10)));
+  EXPECT_FALSE(is_level(balance(-250 << 10, -247 << 10)));
+  EXPECT_TRUE(is_level(balance(250 << 10, 3 << 10)));
+  EXPECT_TRUE(is_level(balance(250 << 10, -200 << 10)));
+  EXPECT_TRUE(is_level(balance(20 << 10, 20 << 10)));
+  EXPECT_FALSE(is_level(balance(300 << 10, 0)));
+}
+
 TEST(Balance, FreesOfUnknownSizeAreNoGrowth) {
   std::string text = text_of(cache_in_equilibrium());
   EXPECT_THAT(text, HasSubstr("2,000 older blocks were freed, of unknown size, so it is not known whether the heap grew."));

@@ -59,6 +59,22 @@ TEST(Summary, OfAProcessThatDoesNothingNamesItsChildren) {
   EXPECT_THAT(text, Not(HasSubstr("no call site")));
 }
 
+TEST(Summary, SpeaksFirstOfTheProcessThatRetainsMost) {
+  MemoryReport report = server_report();
+  report.balances.clear();
+  report.processes = {{1, -1, "master", "master", 0, 0}, {2, 0, "idle", "idle", 0, 0}, {3, 0, "quiet", "quiet", 0, 0}, {4, 0, "leaks", "leaks", 0, 0}};
+  KindReport heap = report.totals[0];
+  report.totals.clear();
+  for (ProcessSlot process : {1, 2, 3}) {
+    heap.process = process;
+    heap.figures.retained_bytes = process == 3 ? 500'000 : 0;
+    report.totals.push_back(heap);
+  }
+  std::string text = summary_text(report, screen(140));
+  EXPECT_THAT(text, HasSubstr("Heap of leaks (4)"));
+  EXPECT_THAT(text, Not(HasSubstr("Heap of quiet (3)")));
+}
+
 TEST(Summary, HasNoRowsOfNothing) {
   MemoryReport report = server_report();
   for (SiteReport& site : report.sites) site.figures.retained_bytes = site.figures.retained_blocks = 0;
