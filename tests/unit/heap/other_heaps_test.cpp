@@ -4,6 +4,7 @@
 
 #include "tests/unit/heap/allocator_images.h"
 #include "userspace/memory/heap/heaps.h"
+#include "userspace/memory/heap/jemalloc_tree.h"
 
 namespace dwell::testing {
 namespace {
@@ -63,6 +64,21 @@ INSTANTIATE_TEST_SUITE_P(Allocators, MadeUp,
                          ::testing::Values(Kind{"musl mallocng", musl_image}, Kind{"mimalloc 2", mimalloc_image},
                                            Kind{"tcmalloc (gperftools)", tcmalloc_image}, Kind{"jemalloc 5.3", jemalloc_image}),
                          [](const auto& kind) { return std::string(kind.param.name).substr(0, 4); });
+
+// Programs without jemalloc have many pointers to large mappings that are all but empty: a JVM's.
+TEST(Jemalloc, IsNotSearchedForInMemoryThatWasNeverTouched) {
+  constexpr std::uint64_t kData = 0x7f0000100000, kSpace = 0x7f4000000000;
+  MemoryImage image;
+  image.map(kData, 0x1000, "/lib/libjvm.so", 7);
+  image.map(kData + 0x1000, 0x300000);
+  image.map(kSpace, std::uint64_t{4} << 30);
+  for (std::uint64_t i = 0; i < 20'000; ++i) image.store(kData + 0x2000 + 8 * i, kSpace + 4096 * i);
+  std::size_t reads = 0;
+  ProcessMemory memory(1, [&](std::uint64_t at, void* to, std::size_t size) { return ++reads, image.read(at, to, size); });
+  memory::heap::PageStates pages([&](std::uint64_t at) { return at < kSpace ? memory::heap::PageState::kPresent : memory::heap::PageState::kAbsent; });
+  EXPECT_FALSE(memory::heap::find_jemalloc_root({memory, pages, image.mappings()}));
+  EXPECT_LT(reads, 1000u);
+}
 
 // A block that was handed out is the program's: what it points to is no list of free blocks.
 TEST(Mimalloc, DoesNotFollowAListThatIsLongerThanItSays) {

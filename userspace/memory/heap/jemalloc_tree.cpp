@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/memory/heap/jemalloc_tree.h"
 
+#include <absl/container/flat_hash_map.h>
+
 #include <algorithm>
 
 #include "userspace/memory/heap/module_data.h"
@@ -8,19 +10,20 @@
 namespace dwell::memory::heap {
 namespace {
 
-constexpr std::uint64_t kRootBytes = kTreeWords * 8;
+constexpr std::uint64_t kRootBytes = kTreeWords * 8, kLeafBytes = kTreeWords * 8;
 constexpr std::uint64_t kRecordAlignment = 128, kLeafAlignment = 64;
 constexpr int kLookedAt = 1024;            // words of a leaf
-constexpr int kGlance = 32;                // after so many of which none is right, it is no leaf
+constexpr int kGlance = 64;                // after so many of which none is right, it is no leaf
 constexpr int kFewest = 4;                 // of those that lead to the right record
 constexpr int kCertain = 200;
-constexpr std::size_t kMostTries = 1 << 16, kMostBlocks = 1 << 12;
+constexpr std::size_t kMostLeaves = 1 << 16, kWordsAtOnce = 512;
+constexpr std::uint64_t kMostRead = std::uint64_t{256} << 20;
 
 class RootFinder {
  public:
   explicit RootFinder(const Target& target) : target_(target) {
     for (const Mapping& mapping : target.mappings)
-      if (is_anonymous(mapping)) add({mapping.start, mapping.end});
+      if (is_anonymous(mapping)) append_range(anonymous_, {mapping.start, mapping.end});
   }
 
   std::optional<std::uint64_t> find() {
@@ -30,12 +33,10 @@ class RootFinder {
   }
 
  private:
-  void add(const Range& range) {
-    anonymous_.push_back(range);
-    for (std::uint64_t block = range.start / kLeafCovers; block <= (range.end - 1) / kLeafCovers; ++block)
-      if (block < kTreeWords && blocks_.size() < kMostBlocks && (blocks_.empty() || blocks_.back() < block))
-        blocks_.push_back(block);
-  }
+  struct Leaf {
+    int good = 0;             // words that lead to records of the very pages that they are for
+    std::uint64_t block = 0;  // of kLeafCovers, whose pages these are
+  };
 
   // Other pointers lead to a record or two by chance: the root is what leads to most. It is looked for no further where it is
   // certain: behind a library's data may lie, as one mapping with it, all that the program allocated.
@@ -43,42 +44,67 @@ class RootFinder {
     std::vector<std::uint64_t> words((data.end - data.start) / 8);
     words.resize(target_.memory.read_some(data.start, words.data(), words.size() * 8) / 8);
     for (std::size_t i = 0; i < words.size() && most_ < kCertain; ++i) {
-      if (words[i] == 0 || words[i] % kLeafAlignment || !in_anonymous(words[i])) continue;
-      for (std::uint64_t block : blocks_) {
-        std::uint64_t at = data.start + 8 * i;
-        if (at < data.start + 8 * block || at - 8 * block + kRootBytes > data.end || ++tries_ > kMostTries) continue;
-        int score = score_of_leaf(words[i], block);
-        if (score > most_) most_ = score, best_ = at - 8 * block;
-      }
+      if (!may_be_leaf(words[i])) continue;
+      const Leaf& leaf = leaf_at(words[i]);
+      std::uint64_t at = data.start + 8 * i;
+      if (leaf.good <= most_ || at < data.start + 8 * leaf.block || at - 8 * leaf.block + kRootBytes > data.end) continue;
+      most_ = leaf.good, best_ = at - 8 * leaf.block;
     }
   }
 
-  bool in_anonymous(std::uint64_t address) const {
-    auto after = std::upper_bound(anonymous_.begin(), anonymous_.end(), address,
-                                  [](std::uint64_t a, const Range& range) { return a < range.start; });
-    return after != anonymous_.begin() && (after - 1)->contains(address);
+  // A leaf lies in one piece of anonymous memory.
+  bool may_be_leaf(std::uint64_t address) const {
+    if (address == 0 || address % kLeafAlignment) return false;
+    const Range* range = anonymous_at(address);
+    return range && range->end - address >= kLeafBytes;
   }
 
-  // How many words of a leaf for pages of this block lead to records that hold these pages. Many others are left over from
-  // extents that were merged.
-  int score_of_leaf(std::uint64_t leaf, std::uint64_t block) const {
-    int good = 0, looked_at = 0;
-    std::vector<std::uint64_t> words(512);
-    for (const Range& range : anonymous_) {
-      std::uint64_t from = std::max(range.start, block * kLeafCovers), to = std::min(range.end, (block + 1) * kLeafCovers);
-      for (std::uint64_t at = from; at < to && looked_at < kLookedAt; at += words.size() * kPageSize) {
-        std::size_t count = std::min<std::uint64_t>(words.size(), (to - at) / kPageSize);
-        std::uint64_t index = at / kPageSize % kTreeWords;
-        if (!target_.memory.read(leaf + 8 * index, words.data(), count * 8)) return 0;
-        for (std::size_t i = 0; i < count && looked_at < kLookedAt; ++i) {
-          if (words[i] == 0) continue;
-          ++looked_at;
-          good += holds(TreeWord{words[i]}, at + i * kPageSize);
-          if (looked_at == kGlance && good == 0) return 0;
-        }
+  const Range* anonymous_at(std::uint64_t address) const {
+    auto after = std::ranges::upper_bound(anonymous_, address, {}, &Range::start);
+    return after != anonymous_.begin() && (after - 1)->contains(address) ? &*(after - 1) : nullptr;
+  }
+
+  const Leaf& leaf_at(std::uint64_t address) {
+    static constexpr Leaf kNone;
+    if (leaves_.size() >= kMostLeaves || read_ >= kMostRead) return kNone;
+    auto [leaf, is_new] = leaves_.try_emplace(address);
+    if (is_new) leaf->second = read_leaf(address);
+    return leaf->second;
+  }
+
+  // Reads those of its pages that are in memory, until it is clear. Many words are left over from extents that were merged.
+  Leaf read_leaf(std::uint64_t address) {
+    std::vector<PageState> pages(kLeafBytes / kPageSize + 1);
+    target_.pages.read(address & ~(kPageSize - 1), pages);
+    Leaf leaf;
+    int looked_at = 0;
+    std::vector<std::uint64_t> words(kWordsAtOnce);
+    for (std::size_t first = 0; first < kTreeWords && looked_at < kLookedAt; first += kWordsAtOnce) {
+      std::uint64_t from = address + 8 * first;
+      std::size_t page = (from - (address & ~(kPageSize - 1))) / kPageSize;
+      if (pages[page] != PageState::kPresent && pages[page + 1] != PageState::kPresent) continue;
+      read_ += kWordsAtOnce * 8;
+      if (target_.memory.read_some(from, words.data(), words.size() * 8) < words.size() * 8) return {};
+      for (std::size_t i = 0; i < kWordsAtOnce && looked_at < kLookedAt; ++i) {
+        if (words[i] == 0) continue;
+        add_word(leaf, TreeWord{words[i]}, first + i);
+        if (++looked_at == kGlance && leaf.good == 0) return {};
       }
     }
-    return good;
+    return leaf;
+  }
+
+  // The record says which pages it holds: with those the word's place in the leaf must agree, and all words on the block.
+  void add_word(Leaf& leaf, TreeWord word, std::uint64_t index) const {
+    if (word.record() % kRecordAlignment || !is_consistent(word) || !anonymous_at(word.record())) return;
+    auto record = target_.memory.load<ExtentRecord>(word.record());
+    if (!record || word.size_class() != record->size_class() || word.slab() != record->slab()) return;
+    std::uint64_t block = record->start() / kLeafCovers, page = block * kLeafCovers + index * kPageSize;
+    if (page < record->start()) page += kLeafCovers, ++block;
+    bool holds = page >= record->start() && page - record->start() < record->size() && anonymous_at(page);
+    if (!holds || block >= kTreeWords || (leaf.good && block != leaf.block)) return;
+    leaf.block = block;
+    ++leaf.good;
   }
 
   // Slabs are of small classes, all else of larger ones: most pointers of other programs fail here, before anything is read.
@@ -87,18 +113,10 @@ class RootFinder {
     return word.slab() ? word.size_class() < kLargestSmall : word.size_class() >= kSmallestLarge && word.size_class() < kClasses;
   }
 
-  // The word repeats of the record what size class it is of, and whether it is a slab.
-  bool holds(TreeWord word, std::uint64_t page) const {
-    if (word.record() % kRecordAlignment || !is_consistent(word) || !in_anonymous(word.record())) return false;
-    auto record = target_.memory.load<ExtentRecord>(word.record());
-    return record && page >= record->start() && page - record->start() < record->size() &&
-           word.size_class() == record->size_class() && word.slab() == record->slab();
-  }
-
   const Target& target_;
   std::vector<Range> anonymous_;
-  std::vector<std::uint64_t> blocks_;  // of 1 GiB, that have anonymous memory
-  std::size_t tries_ = 0;
+  absl::flat_hash_map<std::uint64_t, Leaf> leaves_;
+  std::uint64_t read_ = 0;  // bytes
   std::uint64_t best_ = 0;
   int most_ = 0;
 };
