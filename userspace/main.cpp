@@ -20,10 +20,10 @@ constexpr double kShareOfRecord = 0.25, kShareOfOthers = 0.5;  // of the memory 
 struct RunCommand {
   template <typename Command>
   dwell::Result<dwell::Exit> operator()(const Command& asked) const {
-    constexpr bool kRecords = std::is_same_v<Command, dwell::RecordCommand>;
+    constexpr bool kRecords = std::is_same_v<Command, dwell::RecordCommand> || std::is_same_v<Command, dwell::TopCommand>;
     if constexpr (requires { asked.max_memory; })
       dwell::choose_memory_limit(asked.max_memory, kRecords ? kShareOfRecord : kShareOfOthers);
-    // What `record` starts is not to be held to it, so record() sets the limit itself.
+    // What these start is not to be held to it, so they set the limit themselves.
     if constexpr (!kRecords) {
       dwell::keep_memory_limit();
       dwell::prepare_for_short_life();

@@ -16,7 +16,7 @@ const std::vector<std::uint32_t>& chunk_types() {
   static const std::vector<std::uint32_t> all = [] {
     std::vector<std::uint32_t> types = {kChunkInfo, kChunkProcess, kChunkModules, kChunkLocations, kChunkStacks};
     for (const ChunkReader& reader : all_chunks()) types.push_back(reader.type);
-    for (std::uint32_t type : {kChunkLosses, kChunkChildren, kChunkCost, kChunkNote, kChunkSymbols, kChunkEnd})
+    for (std::uint32_t type : {kChunkLosses, kChunkChildren, kChunkCost, kChunkNote, kChunkSymbols, kChunkEnd, kChunkMark})
       types.push_back(type);
     return types;
   }();

@@ -106,6 +106,7 @@ Result<void> record(const std::string& path, std::uint64_t sample_period) {
   if (ok) ok = writer->write_losses(losses);
   if (ok) ok = writer->write_cost({kSecond, 10, 20, 30, 40, 50});
   if (ok) ok = writer->write_note({kSecond, "note"});
+  if (ok) ok = writer->write_mark({5 * kSecond});
   if (ok) ok = write_live_blocks(*writer, {8 * kSecond, ledger.live_blocks()}, ledger.series());
   if (ok) ok = write_process_memory(*writer);
   if (ok) ok = write_threads(*writer, main_stack);

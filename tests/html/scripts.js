@@ -12,10 +12,10 @@ function load(files, names) {
   const source = files.map(file => fs.readFileSync(path.join(FOLDER, file), "utf8")).join("\n");
   return new Function(source + "; return {" + names.join(",") + "};")();
 }
-const PURE = load(["shorten.js", "decode.js", "words.js", "figures.js", "tree.js", "state.js"],
+const PURE = load(["shorten.js", "decode.js", "words.js", "figures.js", "tree.js", "state.js", "resident.js", "subjects.js"],
   ["decodeNumbers", "unpack", "readPaths", "askingNode", "grouped", "bytesText", "durationText", "percentText", "shorten", "shellQuoted", "secondsText",
    "commandText", "siteText", "VIEWS", "FIGURES", "KINDS", "readModel", "rowsOf", "liveSeries", "timelineOf", "callTree", "callersTree", "childrenOf",
-   "matchingRows", "freshState", "fragmentOf", "stateOf", "snappedRange"]);
+   "matchingRows", "freshState", "fragmentOf", "stateOf", "snappedRange", "accountParts", "residentLimit", "residentScale", "marksOf"]);
 
 function partsOf(file) {
   const html = fs.readFileSync(file, "utf8"), one = expression => (expression.exec(html) || [])[1];

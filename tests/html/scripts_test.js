@@ -61,6 +61,23 @@ test("the timeline adds up", () => {
   assert.deepEqual(Array.from(timeline.allocated), [300, 70, 100]);
 });
 
+test("the account of RSS is told by its parts, and a limit that is near is drawn", () => {
+  const balance = { rss_samples: [[0, 100], [1e9, 300]], at_end: { parts: { live_blocks: 200, free_inside_the_allocator: 90, thread_stacks: 0, unexplained: -10 } },
+    limits: [{ kind: "address_space", limit_bytes: 1 }, { kind: "control_group", limit_bytes: 2000 }, { kind: "control_group", limit_bytes: 800 }] };
+  assert.deepEqual(page.accountParts(balance), [{ name: "live blocks", bytes: 200 }, { name: "free inside the allocator", bytes: 90 }]);
+  assert.equal(page.residentLimit(balance).limit_bytes, 800);
+  assert.deepEqual(page.residentScale(balance), { most: 800, limit: balance.limits[2] });
+  balance.limits = [{ kind: "control_group", limit_bytes: 901 }];
+  assert.deepEqual(page.residentScale(balance), { most: 300, limit: null });
+  assert.deepEqual(page.accountParts({ at_end: null }), []);
+  assert.equal(page.residentLimit({}), null);
+});
+
+test("marks stand where generations begin", () => {
+  const data = { report: { losses: [], recording: { duration_ns: 30e9 } }, subjects: { memory: { generations: [{ from_ns: 0 }, { from_ns: 10e9 }, { from_ns: 20e9 }] } } };
+  assert.deepEqual(page.marksOf(data).map(mark => [mark.kind, mark.ns, mark.text]), [["mark", 10e9, "mark at 10.0 s: generation 1 begins"], ["mark", 20e9, "mark at 20.0 s: generation 2 begins"]]);
+});
+
 test("both trees hold every value once, and merge lines of one function", () => {
   const model = smallModel(), rows = page.rowsOf(model, 0, null);
   const top = page.callTree(model, rows, rows.retained_bytes, Array.from(rows.site, site => model.leaf[site]));

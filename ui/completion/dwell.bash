@@ -69,7 +69,7 @@ _dwell() {
       ;;
     --view) _dwell_complete -W "$(_dwell_views "$program")" ;;
     --only | --without)
-      if [[ $command == record ]]; then
+      if [[ $command == record || $command == top ]]; then
         # The last name of a list; those before it stay.
         local before=''
         [[ $current == *,* ]] && before=${current%,*},
@@ -86,7 +86,7 @@ _dwell() {
     --attach-method) _dwell_complete -W "session multi perf" ;;
     -o | --output | --with) _dwell_complete -f ;;
     --debug-dir | --sysroot) _dwell_complete -d ;;
-    -d | --duration | --from | --to | --temporary | --min | --sample-bytes | --buffer | --max-memory | --thread | --site | --module | -n | --sites | --stacks | --groups | --rows | --max-read | --diff | --share | --window | --stuck-after | --look-every | --detach-above | --max-overhead)
+    -d | --duration | --from | --to | --temporary | --min | --sample-bytes | --buffer | --max-memory | --thread | --site | --module | -n | --count | -i | --interval | --sites | --stacks | --groups | --rows | --max-read | --diff | --share | --window | --stuck-after | --look-every | --detach-above | --max-overhead)
       COMPREPLY=()
       ;;
     *)

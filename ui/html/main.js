@@ -11,6 +11,7 @@ class Page {
     this.marks = marksOf(data);
     this.state = stateOf(location.hash, this.model);
     this.hasMemory = this.model.count > 0;
+    this.residents = residentsOf(this);
     this.timeline = new Timeline(this);
     this.flame = new Flame(this);
     this.table = new Table(this);
@@ -38,7 +39,7 @@ class Page {
       el("div", { class: "controls" }, this.views, el("div", { class: "row" }, this.filter, this.filterError),
         el("div", { class: "row" }, this.nearest, this.command, copy, this.copied)),
       this.flame.element, this.table.element, this.detail];
-    fill(document.getElementById("app"), headOf(this.data), summaryOf(this.data), memory, subjectSections(this.data.subjects),
+    fill(document.getElementById("app"), headOf(this.data), summaryOf(this.data), this.residents.map(one => one.element), memory, subjectSections(this.data.subjects),
       el("footer", { class: "dim" }, this.foldedText(), " Times count from the start of the recording. Sizes are binary: 1 KB is 1,024 bytes. ", el("button", { type: "button", class: "link", onclick: () => this.help.showModal() }, "Keys"), " ",
         el("button", { type: "button", class: "link", id: "as-text", onclick: () => document.getElementById("text").toggleAttribute("hidden") }, "The report as text"), "."), this.help, tip);
     document.getElementById("text").hidden = true;
@@ -63,13 +64,17 @@ class Page {
   // `dragging`: only what is cheap.
   set(changes, dragging) {
     Object.assign(this.state, changes);
-    if (dragging) return this.timeline.show();
+    if (dragging) {
+      for (const one of this.residents) one.show();
+      return this.timeline.show();
+    }
     this.show(changes);
   }
 
   show(changes) {
     this.fragment = fragmentOf(this.state, this.model);
     if (location.hash.slice(1) !== this.fragment) history.replaceState(null, "", this.fragment ? "#" + this.fragment : location.pathname + location.search);
+    for (const one of this.residents) one.show();
     if (!this.hasMemory) return;
     const only = key => changes && Object.keys(changes).length === 1 && key in changes;
     if (!only("site") && !only("sort")) this.choose();

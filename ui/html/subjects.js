@@ -8,6 +8,7 @@ const TITLES = {
   blocked: "Where threads were blocked", looks: "Looks", locks: "Locks", groups: "By stack", go_heap: "Go heap, by samples",
   go_blocked: "Where goroutines were parked", contexts: "Contexts", sites: "By call site", creators: "Goroutines by creator", reads: "Clock reads",
   waits: "Waits", intervals: "Intervals", steps: "Steps of the clock", heap: "Heap", contention: "Contention",
+  generations: "Generations: what was allocated between marks, and is still there",
 };
 const LEFT_OUT = new Set(["format", "version", "recording", "process", "processes", "verdicts", "notes", "time_ns", "offset"]);
 
@@ -47,6 +48,7 @@ function marksOf(data) {
   const marks = [], subjects = data.subjects;
   const add = (kind, ns, color, dash, text) => { if (Number.isFinite(ns) && ns >= 0 && ns <= data.report.recording.duration_ns) marks.push({ kind, ns, color, dash, text: kind + " at " + durationText(ns) + (text ? ": " + text : "") }); };
   for (const loss of data.report.losses) add("losses", loss.last_ns, "loss", [], loss.count + " " + loss.name);
+  ((subjects.memory || {}).generations || []).forEach((one, i) => { if (i > 0) add("mark", one.from_ns, "mark", [], "generation " + i + " begins"); });
   for (const look of (subjects.threads || {}).looks || []) add("look at threads", look.time_ns, "look", [2, 3], look.threads + " threads" + (look.stuck ? ", " + look.stuck + " stuck" : ""));
   for (const step of ((subjects.clocks || {}).look || {}).steps || []) add("clock " + step.kind, step.time_ns, "step", [6, 3], step.what);
   for (const go of (subjects.go || {}).go || []) {

@@ -31,6 +31,15 @@ constexpr CommandWords kCommands[] = {
      "dwell record 1234 --without memory    what threads wait for, and goroutines: without probes on allocators\n"
      "dwell record 1234 --only threads --blocked  threads alone, and for how long they are blocked\n"
      "dwell record -- ./server --port 0     from its first instruction\n"},
+    {"top", "watch a running process: what grows now, by call site, live",
+     "dwell top 1234                        q quits, ? lists all keys\n"
+     "dwell top nginx --max-overhead 2      within two percent of its CPU time\n"
+     "dwell top 1234 5678                   several: the keys [ and ] switch\n"
+     "dwell top 1234 -n 12 -i 10s | tee log in lines, every ten seconds, twelve times\n"},
+    {"mark", "set a mark in a recording that goes on: a new generation of memory begins",
+     "dwell mark 1234                       in every recording of process 1234\n"
+     "dwell mark server.1234.dwell          in this one\n"
+     "dwell report server.1234.dwell        later: what of each generation is still there\n"},
     {"report", "show what a recording found: memory by call site, threads, goroutines, clocks",
      "dwell report server.dwell             everything, with the answer first\n"
      "dwell report server.dwell --from 30 --sort growth\n"

@@ -16,7 +16,7 @@ struct CommandWords {
 
 // Of the command line as a whole: name is "dwell".
 const CommandWords& words_of_dwell();
-// Those of "check", "record", "report", "export", "diff", "symbolize" and "doctor".
+// Those of "check", "record", "top", "mark", "report", "export", "diff", "symbolize" and "doctor".
 const CommandWords& words_of(std::string_view command);
 
 // As it stands beneath the options in --help.

@@ -10,6 +10,8 @@
 namespace dwell {
 
 Result<Exit> run(const RecordCommand& command);
+Result<Exit> run(const TopCommand& command);
+Result<Exit> run(const MarkCommand& command);
 Result<Exit> run(const ReportCommand& command);
 Result<Exit> run(const ExportCommand& command);
 Result<Exit> run(const DiffCommand& command);

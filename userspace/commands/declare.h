@@ -21,6 +21,7 @@ struct RecordWords {
 CLI::Option* add_targets(CLI::App& app, std::vector<std::string>& targets, bool several);
 
 void declare_record(CLI::App& app, RecordCommand& command, RecordWords& words);
+void declare_top(CLI::App& app, TopCommand& command, RecordWords& words);
 void declare_report(CLI::App& app, ReportCommand& command);
 void declare_export(CLI::App& app, ExportCommand& command);
 void declare_diff(CLI::App& app, DiffCommand& command);

@@ -44,6 +44,11 @@ void declare_check(CLI::App& app, CheckCommand& command) {
   app.footer(examples_text(words_of("check").examples));
 }
 
+void declare_mark(CLI::App& app, MarkCommand& command) {
+  app.add_option("PROCESS", command.target, "the process that is recorded, or the file that is written")->type_name("")->required();
+  app.footer(examples_text(words_of("mark").examples));
+}
+
 // `dwell 1234` is short for `dwell check 1234`.
 bool is_pid(const std::string& word) { return !word.empty() && std::ranges::all_of(word, [](char c) { return c >= '0' && c <= '9'; }); }
 
@@ -59,6 +64,8 @@ class CommandLine {
     app_.get_formatter()->column_width(kHelpColumn);
     declare_check(*add("check"), check_);
     declare_record(*add("record"), record_, words_);
+    declare_top(*add("top"), top_, top_words_);
+    declare_mark(*add("mark"), mark_);
     declare_report(*add("report"), report_);
     declare_export(*add("export"), export_);
     declare_diff(*add("diff"), diff_);
@@ -85,7 +92,7 @@ class CommandLine {
     record_.options.command = arguments.command;
     std::string whole;
     for (int i = 0; i < argc; ++i) whole += (i ? " " : "") + std::string(argv[i]);
-    record_.options.command_line = whole;
+    record_.options.command_line = top_.record.options.command_line = whole;
     check_.command_line = whole;
     for (SubjectCommand& look : looks_) look.command_line = whole;
     try {
@@ -121,6 +128,7 @@ class CommandLine {
     if (needs_file && report_.path.empty() && export_.path.empty())
       throw CLI::ValidationError("FILE is required: a recording, as dwell record writes it");
     if (is("record")) check_record(arguments);
+    if (is("top")) check_top();
     for (const SubjectCommand& look : looks_)
       if (is(look.subject->name.data())) check_look(look);
     if (doctor_targets_.size() > 1) throw CLI::ValidationError("dwell doctor takes one process");
@@ -139,6 +147,14 @@ class CommandLine {
     if (!words_.targets.empty()) record_.target = words_.targets[0];
   }
 
+  void check_top() {
+    top_.targets = top_words_.targets;
+    if (top_.targets.size() > 1 && !top_.record.options.output.empty()) throw CLI::ValidationError("-o takes one process");
+    Result<Choice> follows = choose(subjects(), top_words_.follows);
+    if (!follows) throw CLI::ValidationError(follows.error().what + "; " + follows.error().hint);
+    top_.record.follows = *follows;
+  }
+
   static void check_look(const SubjectCommand& look) {
     bool several = look.targets.size() > 1;
     if (several && !look.output.empty()) throw CLI::ValidationError("-o takes one process");
@@ -152,6 +168,8 @@ class CommandLine {
       if (is(look.subject->name.data())) return look;
     if (is("check")) return check_;
     if (is("record")) return record_;
+    if (is("top")) return top_;
+    if (is("mark")) return mark_;
     if (is("report")) return report_;
     if (is("export")) return export_;
     if (is("diff")) return diff_;
@@ -163,6 +181,9 @@ class CommandLine {
   CheckCommand check_;
   RecordCommand record_;
   RecordWords words_;
+  TopCommand top_;
+  RecordWords top_words_;
+  MarkCommand mark_;
   ReportCommand report_;
   ExportCommand export_;
   DiffCommand diff_;

@@ -33,6 +33,19 @@ struct RecordCommand {
   bool verbose = false;
 };
 
+// `dwell top`: a recording for each process, and a screen.
+struct TopCommand {
+  std::vector<std::string> targets;  // PIDs or names
+  RecordCommand record;              // how each is recorded
+  std::optional<std::size_t> count;  // refreshes; none: until it is ended
+  std::uint64_t interval_ns = 5'000'000'000;
+};
+
+// `dwell mark`: in a recording that goes on.
+struct MarkCommand {
+  std::string target;  // a PID, a name, or the file that is written
+};
+
 struct ReportCommand {
   std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
   std::string path;
@@ -115,7 +128,7 @@ struct PrintAndExit {  // --help, --version, or a mistake on the command line
   int exit = 0;
 };
 
-using Command = std::variant<RecordCommand, ReportCommand, ExportCommand, DiffCommand, SymbolizeCommand,
+using Command = std::variant<RecordCommand, TopCommand, MarkCommand, ReportCommand, ExportCommand, DiffCommand, SymbolizeCommand,
                              SubjectCommand, CheckCommand, DoctorCommand, PrintAndExit>;
 
 Command parse_command_line(int argc, char** argv);

@@ -68,15 +68,8 @@ void declare_debug(CLI::App& app, RecordCommand& command) {
   add_verbose(app, command.verbose);
 }
 
-}  // namespace
-
-void declare_record(CLI::App& app, RecordCommand& command, RecordWords& words) {
+void declare_cost(CLI::App& app, RecordCommand& command) {
   RecordOptions& options = command.options;
-  add_targets(app, words.targets, false);
-  app.add_option("-o,--output", options.output, "the recording (default: NAME.PID.dwell); an existing file is renamed to FILE.old")
-      ->type_name("FILE");
-  add_time(app, "-d,--duration", options.duration_ns, "stop after this time (default: at Ctrl-C, or when the target ends)");
-  declare_follow(app, command, words.follows);
   add_size(app, "--sample-bytes", options.sample_bytes,
            "record one allocation per this many bytes, chosen at random; figures are scaled up and shown with their standard error "
            "(default: every allocation)",
@@ -95,14 +88,42 @@ void declare_record(CLI::App& app, RecordCommand& command, RecordWords& words) {
   app.add_flag_callback("--no-return-probes", [&options] { options.return_probes = false; },
                         "never change a return address; probe return instructions instead, which costs more: for programs that walk "
                         "their stack in signal handlers");
+}
+
+constexpr const char* kMemoryOfRecord =
+    "memory that dwell may use; close to it, stacks are cut short, then the recording is stopped (default: a quarter of what is free)";
+
+}  // namespace
+
+void declare_record(CLI::App& app, RecordCommand& command, RecordWords& words) {
+  RecordOptions& options = command.options;
+  add_targets(app, words.targets, false);
+  app.add_option("-o,--output", options.output, "the recording (default: NAME.PID.dwell); an existing file is renamed to FILE.old")
+      ->type_name("FILE");
+  add_time(app, "-d,--duration", options.duration_ns, "stop after this time (default: at Ctrl-C, or when the target ends)");
+  declare_follow(app, command, words.follows);
+  declare_cost(app, command);
   app.add_flag_callback("--no-symbols", [&options] { options.symbols = false; }, "leave names to 'dwell symbolize', here or elsewhere");
   app.add_flag("--partial", command.partial, "exit code 0 although something that should be seen is not; without it: 5");
   app.add_flag("-q,--quiet", command.quiet, "no live line, no summary");
-  add_max_memory(app, command.max_memory,
-                 "memory that dwell may use; close to it, stacks are cut short, then the recording is stopped (default: a quarter of what is free)");
+  add_max_memory(app, command.max_memory, kMemoryOfRecord);
   declare_debug(app, command);
   app.footer("\nWhat is followed, where the target has it: by default (yes), or with an option\n" + list_followed(subjects()) +
              examples_text(words_of("record").examples));
+}
+
+void declare_top(CLI::App& app, TopCommand& command, RecordWords& words) {
+  add_targets(app, words.targets, true)->required();
+  app.add_option("-o,--output", command.record.options.output, "keep the recording (default: it goes with the screen; the key w saves it)")
+      ->type_name("FILE");
+  app.add_option_function<std::size_t>("-n,--count", [&command](std::size_t count) { command.count = count; }, "end after so many refreshes")
+      ->type_name("N");
+  add_time(app, "-i,--interval", command.interval_ns, "where there is no terminal: how often lines are printed (default: 5s)");
+  declare_follow(app, command.record, words.follows);
+  declare_cost(app, command.record);
+  add_max_memory(app, command.record.max_memory, kMemoryOfRecord);
+  declare_debug(app, command.record);
+  app.footer(examples_text(words_of("top").examples));
 }
 
 }  // namespace dwell

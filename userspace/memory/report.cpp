@@ -161,9 +161,8 @@ class ReportBuilder {
 
   // Of the sites that come first, whose curves may be drawn.
   void report_curves(const Selection& selection) {
-    constexpr std::size_t kDrawn = 20;
     for (std::uint64_t moment_ns : figures_.moments_ns) report_.moments_ns.push_back(moment_ns - std::min(moment_ns, recording_.start_ns()));
-    for (std::size_t i = 0; i < std::min(report_.sites.size(), kDrawn); ++i) {
+    for (std::size_t i = 0; i < std::min(report_.sites.size(), filter_.curves); ++i) {
       std::vector<double>& curve = report_.sites[i].live_at;
       for (const std::vector<double>& live : figures_.live_at) {
         double sum = 0;

@@ -3,6 +3,7 @@
 
 #include "userspace/memory/block_sites.h"
 #include "userspace/memory/codec.h"
+#include "userspace/memory/generations.h"
 #include "userspace/memory/look_part.h"
 #include "userspace/memory/process_tracing.h"
 #include "userspace/memory/tracing.h"
@@ -28,6 +29,17 @@ std::vector<TracerLoader> tracers(const Chosen& chosen, const RecordOptions&, co
   if (by_site) all.push_back(MemoryTracing::loader({.heap = chosen.has("heap"), .mappings = chosen.has("mappings")}));
   if (chosen.has("rss")) all.push_back(ProcessTracing::loader(!by_site));
   return all;
+}
+
+std::string generations_behind(const Recording& recording, const SectionStyle& how, const Peers&) {
+  return generations_text(generations_of(recording), how.style);
+}
+
+void add_generations(const Recording& recording, const Peers&, Json& whole) {
+  if (recording.marks.empty()) return;
+  Generations generations = generations_of(recording);
+  whole["generations"] = generations_json(generations);
+  if (!generations.not_known.empty()) whole["generations_not_known"] = generations.not_known;
 }
 
 }  // namespace
@@ -65,6 +77,8 @@ Subject memory_subject() {
                       {"rss", "RSS over time, what it consists of at the start and at the end, and its limits", true}};
   subject.tracers = tracers;
   subject.look = memory_look_command();
+  subject.behind = generations_behind;
+  subject.json = add_generations;
   subject.block_sites = &recorded_block_sites();
   return subject;
 }

@@ -2,6 +2,7 @@
 // Views of the memory in a recording, as profiles that every exporter takes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -38,6 +39,7 @@ struct MemoryFilter {
   std::optional<Tid> thread;    // retained blocks of that thread only: needs the live blocks, so no time range
   std::uint64_t min_bytes = 0;  // sites with less in the figure that is sorted by are summed up as one row
   std::uint64_t temporary_ns = std::uint64_t{1} << 20;  // about 1 ms; rounded down to a power of two
+  std::size_t curves = 20;      // sites, those that come first, whose bytes over time are kept
 };
 
 // Exit::kUsage for a regular expression that is none, or a filter that this view cannot answer.

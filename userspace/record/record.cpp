@@ -77,6 +77,7 @@ Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks
     }
     launched.emplace(std::move(*program));
   }
+  StopSignals::ignore_marks();
   keep_memory_limit();  // from here on: what we start is not held to it
   Result<ProcessFacts> target = read_process(launched ? launched->pid() : *options.pid);
   if (!target) return target.error();

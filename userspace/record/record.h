@@ -32,6 +32,7 @@ struct RecordOptions {
   bool symbols = true;
   bool return_probes = true;         // false: returns are seen at the return instructions, which is dearer
   bool follow_forks = false;
+  std::optional<std::uint64_t> longest_tick_ns;  // somebody watches: ticks do not grow beyond it with age alone
   std::optional<std::uint64_t> look_every_ns;  // how often subjects that look do so; none: as each thinks fit
   std::vector<TracerLoader> tracers; // what is followed; what this kernel lacks costs a tracer, not the recording
   std::optional<AttachMethod> attach_method;  // only this one, instead of the best that works
@@ -67,7 +68,7 @@ struct RecordCallbacks {
 };
 
 // Runs until the time is over, the target has ended, or SIGINT or SIGTERM arrives; a second one ends dwell
-// itself at once.
+// itself at once. SIGUSR1 sets a mark.
 Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks& callbacks);
 
 }  // namespace dwell

@@ -69,7 +69,7 @@ Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callback
                   const Process& process = *processes_[slot];
                   completer_.complete(static_cast<pid_t>(process.info.pid), process.code, modules_, rest, stack);
                 }}),
-      schedule_(start_ns_),
+      schedule_(start_ns_, options.longest_tick_ns),
       losses_(start_ns_),
       children_(options.follow_forks),
       guardrail_(options.detach_above_percent) {
@@ -179,9 +179,10 @@ Result<void> Recorder::begin() {
   std::uint64_t now_ns = monotonic_ns();
   info_.start_unix_ns += now_ns - info_.start_monotonic_ns;
   info_.start_monotonic_ns = start_ns_ = now_ns;
-  schedule_ = TickSchedule(now_ns);
+  schedule_ = TickSchedule(now_ns, options_.longest_tick_ns);
   for (auto& tracer : tracers_) tracer->begin(now_ns);
-  return writer_.write_info(info_);
+  Result<void> written = writer_.write_info(info_);
+  return written ? writer_.write_tables() : written;
 }
 
 void Recorder::tell_attaching() {

@@ -96,6 +96,7 @@ class Recorder {
   bool all_ended() const;
 
   Result<void> tick(std::uint64_t now_ns);
+  Result<void> mark(std::uint64_t now_ns);
   Result<void> write_live(std::uint64_t now_ns);
   Result<void> write_losses(std::uint64_t now_ns);
   Result<void> write_children(std::uint64_t now_ns);

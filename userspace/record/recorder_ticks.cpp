@@ -57,6 +57,12 @@ Result<void> Recorder::tick(std::uint64_t now_ns) {
   return write_live(now_ns);
 }
 
+// A tick ends where a mark is, so that figures can begin there.
+Result<void> Recorder::mark(std::uint64_t now_ns) {
+  if (Result<void> ticked = tick(now_ns); !ticked) return ticked;
+  return writer_.write_mark({now_ns});
+}
+
 Result<void> Recorder::write_live(std::uint64_t now_ns) {
   for (auto& tracer : tracers_)
     if (Result<void> written = tracer->write_live(now_ns); !written) return written;

@@ -88,6 +88,8 @@ Result<void> Recorder::watch_events(StopSignals& signals) {
     }
     if (!end_.reason.empty()) break;
     if (signals.arrived()) end_.reason = "interrupted";
+    if (signals.take_mark())
+      if (Result<void> marked = mark(now_ns); !marked) return marked;
     if (options_.duration_ns && now_ns - start_ns_ >= *options_.duration_ns)
       end_.reason = "stopped by -d";
     if (all_ended()) end_.reason = "the target ended";

@@ -17,11 +17,14 @@ void StopSignals::restore_defaults() {
   for (int number : {SIGINT, SIGTERM}) ::signal(number, SIG_DFL);
 }
 
+void StopSignals::ignore_marks() { ::signal(SIGUSR1, SIG_IGN); }
+
 Result<StopSignals> StopSignals::install_handlers() {
   sigset_t wanted, before;
   sigemptyset(&wanted);
   sigaddset(&wanted, SIGINT);
   sigaddset(&wanted, SIGTERM);
+  sigaddset(&wanted, SIGUSR1);
   sigprocmask(SIG_BLOCK, &wanted, &before);
   restore_defaults();
   UniqueFd fd(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
@@ -32,7 +35,9 @@ Result<StopSignals> StopSignals::install_handlers() {
 bool StopSignals::arrived() {
   signalfd_siginfo info;
   bool any = false;
-  while (fd_.valid() && ::read(fd_.get(), &info, sizeof info) == sizeof info) any = came_ = true;
+  while (fd_.valid() && ::read(fd_.get(), &info, sizeof info) == sizeof info)
+    (info.ssi_signo == SIGUSR1 ? mark_ : any) = true;
+  came_ = came_ || any;
   return any;
 }
 

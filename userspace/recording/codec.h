@@ -28,6 +28,7 @@ inline constexpr std::uint32_t kChunkLosses = chunk_type("LOSS");
 inline constexpr std::uint32_t kChunkChildren = chunk_type("KIDS");
 inline constexpr std::uint32_t kChunkCost = chunk_type("COST");
 inline constexpr std::uint32_t kChunkNote = chunk_type("NOTE");
+inline constexpr std::uint32_t kChunkMark = chunk_type("MARK");
 inline constexpr std::uint32_t kChunkUnseen = chunk_type("MISS");
 inline constexpr std::uint32_t kChunkSymbols = chunk_type("SYMS");
 inline constexpr std::uint32_t kChunkEnd = chunk_type("END ");
@@ -76,6 +77,9 @@ std::string decode_cost(Cursor& in, Recording& out);
 
 std::string encode_note(const Note& note);
 std::string decode_note(Cursor& in, Recording& out);
+
+std::string encode_mark(const Mark& mark);
+std::string decode_mark(Cursor& in, Recording& out);
 
 std::string encode_unseen(const Unseen& unseen);
 std::string decode_unseen(Cursor& in, Recording& out);

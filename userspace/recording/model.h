@@ -155,6 +155,12 @@ struct Note {  // something a reader of the recording should be told
   bool operator==(const Note&) const = default;
 };
 
+// A moment that the user has marked: a generation of memory begins there.
+struct Mark {
+  std::uint64_t time_ns = 0;
+  bool operator==(const Mark&) const = default;
+};
+
 struct RecordingEnd {
   std::uint64_t time_ns = 0;
   std::string reason;  // "interrupted", "the target ended", "the time was over"
@@ -172,6 +178,7 @@ struct Recording {
   std::optional<ChildCounts> children;  // the last that were written; none in recordings older than that
   std::vector<CostSample> costs;
   std::vector<Note> notes;
+  std::vector<Mark> marks;             // in order of time
   std::vector<Unseen> unseen;
   RecordingEnd end;
   bool ended = false;                  // the recording was ended, not cut off

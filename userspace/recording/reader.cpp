@@ -33,6 +33,7 @@ struct Decoder {
       case kChunkChildren: return decode_children(in, recording);
       case kChunkCost: return decode_cost(in, recording);
       case kChunkNote: return decode_note(in, recording);
+      case kChunkMark: return decode_mark(in, recording);
       case kChunkUnseen: return decode_unseen(in, recording);
       case kChunkSymbols: return decode_symbols(in, symbol_text, recording);
       case kChunkEnd: return decode_end(in, recording);

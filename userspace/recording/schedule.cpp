@@ -29,7 +29,9 @@ void TickSchedule::ticked(std::uint64_t now_ns, std::uint64_t bytes) {
   double age = now_ns > start_ns_ ? static_cast<double>(now_ns - start_ns_) : 0;
   double bytes_per_ns = kBudgetBytes / std::max(age, kMinute);
   double affordable = static_cast<double>(bytes) / bytes_per_ns;
-  double length = std::min(std::max(length_at(age), affordable), kLongestTick);
+  double by_age = length_at(age);
+  if (longest_ns_) by_age = std::min(by_age, static_cast<double>(*longest_ns_));
+  double length = std::min(std::max(by_age, affordable), kLongestTick);
   tick_due_ns_ = now_ns + static_cast<std::uint64_t>(length);
 }
 

@@ -7,12 +7,15 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 namespace dwell {
 
 class TickSchedule {
  public:
-  explicit TickSchedule(std::uint64_t start_ns) : start_ns_(start_ns), tick_due_ns_(start_ns + kFirstTickNs) {}
+  // `longest_ns`: what ticks grow to by age alone; none: to a minute.
+  explicit TickSchedule(std::uint64_t start_ns, std::optional<std::uint64_t> longest_ns = {})
+      : start_ns_(start_ns), tick_due_ns_(start_ns + kFirstTickNs), longest_ns_(longest_ns) {}
 
   bool tick_due(std::uint64_t now_ns) const { return now_ns >= tick_due_ns_; }
   std::uint64_t next_tick_ns() const { return tick_due_ns_; }
@@ -27,6 +30,7 @@ class TickSchedule {
  private:
   static constexpr std::uint64_t kFirstTickNs = 1'000'000'000;
   std::uint64_t start_ns_, tick_due_ns_;
+  std::optional<std::uint64_t> longest_ns_;
   std::uint64_t checkpoint_age_ns_ = 60'000'000'000;
 };
 

@@ -343,6 +343,19 @@ std::string decode_note(Cursor& in, Recording& out) {
   return "";
 }
 
+std::string encode_mark(const Mark& mark) {
+  std::string out;
+  put_uleb(out, mark.time_ns);
+  return out;
+}
+
+std::string decode_mark(Cursor& in, Recording& out) {
+  Mark mark{in.uleb()};
+  if (!in.ok()) return kTooShort;
+  out.marks.push_back(mark);
+  return "";
+}
+
 std::string encode_unseen(const Unseen& unseen) {
   std::string out;
   put_uleb(out, unseen.time_ns);

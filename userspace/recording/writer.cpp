@@ -197,12 +197,15 @@ Result<void> RecordingWriter::write_cost(const CostSample& cost) {
 }
 
 Result<void> RecordingWriter::write_note(const Note& note) { return impl_->write_chunk(kChunkNote, encode_note(note)); }
+Result<void> RecordingWriter::write_mark(const Mark& mark) { return impl_->write_chunk(kChunkMark, encode_mark(mark)); }
 
 Result<void> RecordingWriter::write_unseen(const Unseen& unseen) {
   return impl_->write_chunk(kChunkUnseen, encode_unseen(unseen));
 }
 
 Result<void> RecordingWriter::write_info(const RecordingInfo& info) { return impl_->write_chunk(kChunkInfo, encode_info(info)); }
+
+Result<void> RecordingWriter::write_tables() { return impl_->write_tables(); }
 
 Result<void> RecordingWriter::write_symbols(std::uint32_t first_location, std::span<const LocationSymbol> symbols) {
   Result<void> written = impl_->write_tables();

@@ -52,9 +52,12 @@ class RecordingWriter {
   Result<void> write_children(const ChildCounts& children);
   Result<void> write_cost(const CostSample& cost);
   Result<void> write_note(const Note& note);
+  Result<void> write_mark(const Mark& mark);
   Result<void> write_unseen(const Unseen& unseen);
   // Again, when something of it is known better: the last one holds.
   Result<void> write_info(const RecordingInfo& info);
+  // What is known of processes, code and stacks by now: for whoever reads the file meanwhile.
+  Result<void> write_tables();
   // Symbols of the locations first_location, first_location + 1, ...; a later one replaces an earlier one.
   Result<void> write_symbols(std::uint32_t first_location, std::span<const LocationSymbol> symbols);
   // Marks the recording as ended, and syncs it to the disk. Call write_symbols() before.

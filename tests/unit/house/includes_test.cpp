@@ -22,7 +22,7 @@ const Folders kOrder = {
     "userspace/base",      "symbolizer",      "userspace/process", "userspace/kernel",   "userspace/recording",
     "userspace/unwind",    "userspace/worker", "userspace/probes",  "userspace/collect",  "userspace/views",
     "ui",                  "userspace/record", "SUBJECTS",          "userspace/subjects", "userspace/doctor",
-    "userspace/commands",  "userspace"};
+    "userspace/top",        "userspace/commands",  "userspace"};
 // They stand side by side: none includes another.
 const Folders kSubjects = {"userspace/memory", "userspace/threads", "userspace/clocks", "userspace/files", "userspace/go"};
 

@@ -54,6 +54,27 @@ TEST(StopSignals, TheFirstOneEndsNothingThatIsBeingFinished) {
   EXPECT_EQ(end_of([](StopSignals& signals) { signals.end_at_second(), ::raise(SIGTERM), ::raise(SIGINT); }), SIGINT);
 }
 
+// `dwell mark` sends SIGUSR1.
+TEST(StopSignals, AMarkIsNoWishToStop) {
+  EXPECT_EQ(end_of([](StopSignals& signals) {
+              ::raise(SIGUSR1);
+              if (signals.arrived() || !signals.take_mark() || signals.take_mark()) ::_exit(1);
+              ::raise(SIGUSR1), ::raise(SIGINT);
+              if (!signals.arrived() || !signals.take_mark()) ::_exit(2);
+            }),
+            kLives);
+}
+
+TEST(StopSignals, AMarkThatComesTooEarlyOrTooLateDoesNoHarm) {
+  EXPECT_EQ(end_of([](StopSignals& signals) {
+              StopSignals::ignore_marks();
+              ::raise(SIGUSR1);
+              signals.end_at_second();
+              ::raise(SIGUSR1);
+            }),
+            kLives);
+}
+
 TEST(StopSignals, OneThatCameUnnoticedIsTheFirst) {
   EXPECT_EQ(end_of([](StopSignals& signals) { ::raise(SIGINT), signals.end_at_second(); }), kLives);
   EXPECT_EQ(end_of([](StopSignals& signals) { ::raise(SIGINT), signals.end_at_second(), ::raise(SIGINT); }), SIGINT);

@@ -59,6 +59,16 @@ TEST(Format, LossesKeepWhenTheyHappened) {
   EXPECT_EQ(read->losses, (std::vector<Loss>{{9, LossKind::kFree, 5}, {10, LossKind::kStackTableFull, 1}}));
 }
 
+TEST(Format, AMarkIsATime) {
+  std::string bytes = file_header() + make_chunk(kChunkInfo, 0, encode_info({})) + make_chunk(kChunkMark, 1, std::string("\xac\x02", 2));
+  Result<Recording> read = parse_recording(bytes_of(bytes), "r.dwell");
+  ASSERT_TRUE(read) << read.error().what;
+  EXPECT_EQ(read->marks, (std::vector<Mark>{{300}}));
+  EXPECT_EQ(encode_mark({300}), std::string("\xac\x02", 2));
+  bytes = file_header() + make_chunk(kChunkInfo, 0, encode_info({})) + make_chunk(kChunkMark, 1, "\xac");
+  EXPECT_FALSE(parse_recording(bytes_of(bytes), "r.dwell")) << "half a number";
+}
+
 TEST(Format, ChildrenAreReadBackAndTheLastCountsHold) {
   ChildCounts first{5, true, 3, 1, 1, 1, 1, 0}, last{9, true, 700, 2, 640, 50, 7, 3};
   std::string bytes = file_header() + make_chunk(kChunkInfo, 0, encode_info({})) +

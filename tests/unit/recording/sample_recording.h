@@ -66,6 +66,7 @@ inline Recording sample_recording(std::uint64_t sample_period = 0) {
   r.losses = {{7'000'000'000, LossKind::kFree, 12}, {7'000'000'000, LossKind::kStackTableFull, 1}};
   r.costs = {{6'000'000'000, 1000, 2000, 3000, 4000, 5000}};
   r.notes = {{6'500'000'000, "libfoo.so arrived late"}};
+  r.marks = {{6'200'000'000}, {6'800'000'000}};
   r.end = {8'000'000'000, "interrupted"};
   r.ended = true;
   return r;
@@ -96,6 +97,8 @@ inline Result<void> write_recording(const std::string& path, const Recording& r,
     if (ok) ok = writer->write_cost(cost);
   for (const Note& note : r.notes)
     if (ok) ok = writer->write_note(note);
+  for (const Mark& mark : r.marks)
+    if (ok) ok = writer->write_mark(mark);
   if (ok) ok = write_live_blocks(*writer, memory_of(r).live, memory_of(r).series);
   if (ok && with_symbols) ok = writer->write_symbols(0, r.symbols);
   if (ok && r.ended) ok = writer->finish(r.end);

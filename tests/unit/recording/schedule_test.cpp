@@ -34,6 +34,15 @@ TEST(TickSchedule, ASmallRecordingHasATickASecondAtFirst) {
   EXPECT_EQ(run(59, 1000).longest, kSecond);
 }
 
+TEST(TickSchedule, TicksStayShortWhereSomebodyWatches) {
+  TickSchedule watched(kStart, 10 * kSecond), dear(kStart, 10 * kSecond);
+  std::uint64_t after_hours = kStart + 20'000 * kSecond;
+  watched.ticked(after_hours, 1000);
+  EXPECT_EQ(watched.next_tick_ns(), after_hours + 10 * kSecond);
+  dear.ticked(after_hours, 100'000'000);
+  EXPECT_GT(dear.next_tick_ns(), after_hours + 10 * kSecond) << "the size of the recording stays bounded";
+}
+
 TEST(TickSchedule, TicksGrowWithTheAgeOfTheRecording) {
   Written day = run(86'400, 1000);
   EXPECT_LE(day.longest, 61 * kSecond);
