@@ -3,6 +3,8 @@
 // changes.
 #include "tests/fuzz/input.h"
 #include "tests/fuzz/memory_bound.h"
+#include <iterator>
+
 #include "tests/unit/heap/allocator_images.h"
 #include "userspace/memory/heap/heaps.h"
 #include "userspace/memory/heap/inventory.h"
@@ -10,8 +12,9 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace dwell::testing;
   Input input(data, size);
-  static const AllocatorImage kSound[] = {musl_image(), mimalloc_image(), tcmalloc_image(), jemalloc_image()};
-  AllocatorImage image = kSound[input.byte() % 4];
+  static const AllocatorImage kSound[] = {musl_image(), mimalloc_image(), tcmalloc_image(), jemalloc_image(),
+                                          mimalloc_3_0_image(), mimalloc_3_6_image()};
+  AllocatorImage image = kSound[input.byte() % std::size(kSound)];
   for (int changes = input.byte() % 16; changes > 0; --changes) {
     std::uint64_t at = image.structures[input.byte() % image.structures.size()] + input.byte() / 4 * 4;
     std::uint64_t word = input.take<std::uint64_t>();

@@ -114,6 +114,49 @@ AllocatorImage mimalloc_image() {
   return image;
 }
 
+// A page of 20 blocks of 64 bytes, of which two are free, and one of eight slices for one large block.
+struct MappedRecord {
+  std::uint64_t head, free, local_free, used, capacity, reserved, block_size, start, arena;
+  bool start_is_address;
+};
+AllocatorImage mimalloc_3_image(const MappedRecord& field) {
+  constexpr std::uint64_t kMap = 0x7f0010000000, kPart = 0x7f0020000000, kArena = 0x48f70000000, kSlice = 0x10000;
+  constexpr std::uint64_t kSmall = kArena + 11 * kSlice, kLarge = kArena + 12 * kSlice;
+  AllocatorImage image;
+  MemoryImage& memory = image.memory;
+  memory.map(kData, 0x1000, "/lib/libmimalloc.so.3", kInode);
+  memory.map(kMap, 0x240000);
+  memory.map(kPart, 0x10000);
+  memory.map(kArena, 0x40000000);
+  memory.store(kData + 0x200, kMap);
+  std::uint64_t words = kMap + field.head, behind = (words + 0x200000 + 4095) & ~std::uint64_t{4095};
+  memory.store(words, behind);
+  memory.store(words + 8 * (kArena >> 29), kPart);
+  auto page = [&](std::uint64_t at, std::uint64_t slices, std::uint64_t size, std::uint64_t start, std::uint16_t used, std::uint16_t capacity) {
+    for (std::uint64_t i = 0; i < slices; ++i) memory.store(kPart + 8 * ((at >> 16) % 8192 + i), at);
+    memory.store(at + field.block_size, size);
+    memory.store(at + field.start, field.start_is_address ? at + start : start);
+    memory.store16(at + field.used, used);
+    memory.store16(at + field.capacity, capacity);
+    memory.store16(at + field.reserved, capacity);
+    memory.store(at + field.arena, kArena + 0x80000);
+    memory.store32(at + field.arena + 8, static_cast<std::uint32_t>((at - kArena) / kSlice));
+    memory.store32(at + field.arena + 12, static_cast<std::uint32_t>(slices));
+  };
+  page(kSmall, 1, 64, 256, 18, 20);
+  page(kLarge, 8, 0x70000, 512, 1, 1);
+  std::uint64_t first = kSmall + 256;
+  memory.store(kSmall + field.free, first + 5 * 64);
+  memory.store(kSmall + field.local_free, first + 9 * 64);
+  for (std::uint64_t block = 0; block < 20; ++block) (block == 5 || block == 9 ? image.free : image.live).push_back(first + block * 64);
+  image.live.push_back(kLarge + 512);
+  image.structures = {words, words + 8 * (kArena >> 29), kPart + 8 * ((kSmall >> 16) % 8192), kSmall, kSmall + field.block_size, kSmall + field.used,
+                      kSmall + field.arena + 8, first + 5 * 64};
+  return image;
+}
+AllocatorImage mimalloc_3_0_image() { return mimalloc_3_image({0, 8, 24, 16, 18, 20, 40, 48, 96, true}); }
+AllocatorImage mimalloc_3_6_image() { return mimalloc_3_image({80, 16, 24, 40, 56, 58, 32, 48, 104, false}); }
+
 // A span of 16 objects of 512 bytes, of which two are free, one with 1024 pages for one block, and one that is free.
 AllocatorImage tcmalloc_image() {
   constexpr std::uint64_t kZeroed = kData + 0x1000, kRoot = kZeroed + 0x1000, kLeaf = 0x7f0010000000, kSpans = kLeaf + (2 << 20),

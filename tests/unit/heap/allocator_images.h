@@ -40,6 +40,8 @@ struct AllocatorImage {
 
 AllocatorImage musl_image();
 AllocatorImage mimalloc_image();
+AllocatorImage mimalloc_3_0_image();
+AllocatorImage mimalloc_3_6_image();
 AllocatorImage tcmalloc_image();
 AllocatorImage jemalloc_image();
 

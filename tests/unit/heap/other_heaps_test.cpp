@@ -35,6 +35,7 @@ Seen walk(const memory::heap::Target& target) {
 struct Kind {
   const char* name;
   AllocatorImage (*make)();
+  const char* version = "";
 };
 
 class MadeUp : public ::testing::TestWithParam<Kind> {};
@@ -62,8 +63,9 @@ TEST_P(MadeUp, IsFoundThoughOtherMemoryGoesOnBehindTheLibrary) {
 
 INSTANTIATE_TEST_SUITE_P(Allocators, MadeUp,
                          ::testing::Values(Kind{"musl mallocng", musl_image}, Kind{"mimalloc 2", mimalloc_image},
+                                           Kind{"mimalloc 3", mimalloc_3_0_image, "30"}, Kind{"mimalloc 3", mimalloc_3_6_image, "36"},
                                            Kind{"tcmalloc (gperftools)", tcmalloc_image}, Kind{"jemalloc 5.3", jemalloc_image}),
-                         [](const auto& kind) { return std::string(kind.param.name).substr(0, 4); });
+                         [](const auto& kind) { return std::string(kind.param.name).substr(0, 4) + kind.param.version; });
 
 // Programs without jemalloc have many pointers to large mappings that are all but empty: a JVM's.
 TEST(Jemalloc, IsNotSearchedForInMemoryThatWasNeverTouched) {
@@ -89,6 +91,16 @@ TEST(Mimalloc, DoesNotFollowAListThatIsLongerThanItSays) {
   Seen seen = walk(target.target());
   EXPECT_THAT(seen.live, Contains(image.live[0]));
   EXPECT_THAT(seen.free, Not(Contains(image.live[0])));
+}
+
+// Links that are encoded, by builds that are meant to be safe, cannot be followed: then nothing is claimed of any block.
+TEST(Mimalloc, IsRefusedWhereItsLinksAreEncoded) {
+  AllocatorImage image = mimalloc_3_6_image();
+  for (std::uint64_t free : image.free) image.memory.store(free, 0x9e3779b97f4a7c15);
+  AllocatorTarget target(image);
+  memory::heap::FoundHeaps found = memory::heap::find_heaps(target.target());
+  EXPECT_TRUE(found.heaps.empty());
+  EXPECT_EQ(found.unread, "libmimalloc.so.3");
 }
 
 TEST(Tcmalloc, DoesNotFollowAListThatIsLongerThanItSays) {

@@ -8,6 +8,7 @@
 
 #include "userspace/memory/heap/block_batch.h"
 #include "userspace/memory/heap/mimalloc_lists.h"
+#include "userspace/memory/heap/mimalloc_page_map.h"
 
 namespace dwell::memory::heap {
 namespace {
@@ -27,7 +28,7 @@ class MimallocHeap final : public Heap {
     }
   }
 
-  std::string name() const override { return "mimalloc 2"; }
+  std::string name() const override { return found_.layout.mapped ? "mimalloc 3" : "mimalloc 2"; }
   const std::vector<Arena>& arenas() const override { return arenas_; }
   const std::vector<Range>& ranges() const override { return ranges_; }
   const std::vector<Checksum>& checksums() const override { return checksums_; }
@@ -51,6 +52,8 @@ class MimallocHeap final : public Heap {
     std::uint64_t end = segment.address + segment.info;
     for (const MimallocPage& page : segment.pages) {
       if (page.slices_start < end) continue;  // what went before has become larger meanwhile
+      bool before_first = end == segment.address + segment.info;
+      out.add(end, page.slices_start, before_first ? BlockState::kMetadata : BlockState::kFree);
       end = walk(segment, page, out);
     }
     out.add(end, segment.address + segment.size, BlockState::kFree);
@@ -132,7 +135,8 @@ class MimallocHeap final : public Heap {
 }  // namespace
 
 std::unique_ptr<Heap> open_mimalloc_heap(const Target& target) {
-  std::optional<MimallocSegments> found = find_mimalloc_segments(target);
+  std::optional<MimallocSegments> found = find_mimalloc_page_map(target);
+  if (!found) found = find_mimalloc_segments(target);
   if (!found) return nullptr;
   return std::make_unique<MimallocHeap>(target, std::move(*found));
 }

@@ -35,7 +35,7 @@ MimallocLists::State MimallocLists::read(std::uint64_t segment, const MimallocPa
   state.page = page;
   for (int tries = 0; tries < kListTries; ++tries) {
     if (tries) pause(), ++state.retries;
-    std::optional<MimallocPage> before = read_mimalloc_page(memory_, layout_, segment, page.record);
+    std::optional<MimallocPage> before = read_mimalloc_page(memory_, layout_, segment, page);
     if (!before || before->block_size == 0) {
       state.page.block_size = 0;
       state.settled = before.has_value();
@@ -55,7 +55,7 @@ MimallocLists::State MimallocLists::read(std::uint64_t segment, const MimallocPa
     bool followed = follow(*before, before->free, start, state, own) && follow(*before, before->local_free, start, state, own) &&
                     follow(*before, before->thread_free, start, state, others);
     state.settled = followed && own == before->capacity - before->used && others <= before->used &&
-                    read_mimalloc_page(memory_, layout_, segment, page.record) == before;
+                    read_mimalloc_page(memory_, layout_, segment, page) == before;
     if (state.settled) return state;
   }
   state.free.assign(state.page.capacity, false);

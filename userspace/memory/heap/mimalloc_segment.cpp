@@ -5,6 +5,7 @@
 #include <array>
 #include <cstring>
 
+#include "userspace/memory/heap/mimalloc_page_map.h"
 #include "userspace/memory/heap/module_data.h"
 
 namespace dwell::memory::heap {
@@ -156,11 +157,12 @@ class SegmentReader {
 std::optional<MimallocSegments> find_mimalloc_segments(const Target& target) { return SegmentReader(target).find(); }
 
 std::optional<MimallocPage> read_mimalloc_page(const ProcessMemory& memory, const MimallocLayout& layout,
-                                               std::uint64_t segment, std::uint64_t record) {
+                                               std::uint64_t segment, const MimallocPage& known) {
+  if (layout.mapped) return read_mapped_page(memory, layout, known);
   std::array<char, kLongestRecord> bytes;
-  if (!memory.read(record, bytes.data(), layout.record_size)) return std::nullopt;
+  if (!memory.read(known.record, bytes.data(), layout.record_size)) return std::nullopt;
   MimallocPage page;
-  page.record = record;
+  page.record = known.record;
   if (!SegmentReader::fill(page, segment, layout, bytes.data())) return std::nullopt;
   return page;
 }

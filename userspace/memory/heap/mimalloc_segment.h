@@ -25,6 +25,7 @@ struct MimallocLayout {
   std::uint64_t records = 0;       // from the segment's start
   std::uint64_t record_size = 0;
   bool tells_start = false;        // from 2.1.4 on: a record has the address of its first block
+  std::uint8_t mapped = 0;         // 3: records are found by a map of the address space; which of their layouts, from 1 on
   bool operator==(const MimallocLayout&) const = default;
 };
 
@@ -55,8 +56,8 @@ struct MimallocSegments {
 // None: there is no such allocator, or it was never used.
 std::optional<MimallocSegments> find_mimalloc_segments(const Target& target);
 
-// The record of a page as it is now.
+// The record of a page as it is now; `known`: as it was.
 std::optional<MimallocPage> read_mimalloc_page(const ProcessMemory& memory, const MimallocLayout& layout,
-                                               std::uint64_t segment, std::uint64_t record);
+                                               std::uint64_t segment, const MimallocPage& known);
 
 }  // namespace dwell::memory::heap
