@@ -159,6 +159,7 @@ enum dwell_loss {
   DWELL_LOST_GO_PARK,
   DWELL_LOST_GO_CONTEXT,
   DWELL_LOST_GO_PARENT, /* the parents of a context could not be read */
+  DWELL_LOST_FAULT,     /* a page fault: who touched that page is not known */
   DWELL_LOST_KINDS
 };
 

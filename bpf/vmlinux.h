@@ -139,6 +139,7 @@ struct task_struct {
   struct robust_list_head *robust_list;
   unsigned int __state;
   unsigned int flags;
+  int pagefault_disabled;
   int exit_code;
   struct task_struct *real_parent;
   struct task_struct *group_leader;

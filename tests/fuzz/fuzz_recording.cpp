@@ -21,6 +21,7 @@
 #include "userspace/go/waits/parks_report.h"
 #include "userspace/memory/balance_text.h"
 #include "userspace/memory/report.h"
+#include "userspace/memory/touched/text.h"
 #include "userspace/threads/report.h"
 #include "userspace/threads/sites.h"
 #include "userspace/threads/part.h"
@@ -50,6 +51,14 @@ void look_at(const Recording& recording) {
   if (!memory_diff(recording, recording, filter)) std::abort();
   Result<Profile> all = memory_profile(recording, MemoryView::kAll, {});
   if (!all || !profile_difference(*all, *all).samples.empty()) std::abort();
+}
+
+void look_at_touched(const Recording& recording) {
+  std::vector<memory::TouchedReport> reports = memory::touched_reports(recording);
+  memory::touched_text(recording, reports, {});
+  memory::touched_json(reports);
+  for (const memory::TouchedReport& report : reports) memory::touched_sentence(report, 1 << 30);
+  if (!memory::touched_profile(recording, {})) std::abort();
 }
 
 void look_at_threads(const Recording& recording) {
@@ -85,6 +94,7 @@ void read_and_look(std::span<const std::byte> file) {
   Result<Recording> recording = parse_recording(file, "fuzz");
   if (!recording) return;
   look_at(*recording);
+  look_at_touched(*recording);
   look_at_threads(*recording);
   look_at_clocks(*recording);
   look_at_go(*recording);

@@ -61,6 +61,15 @@ Result<void> write_process_memory(RecordingWriter& writer) {
   return ok ? writer.append(kChunkLimits, encode_limits(0, limits)) : ok;
 }
 
+// Who touched it: two call sites, and pages that nobody was seen to touch.
+Result<void> write_touched(RecordingWriter& writer, StackId first, StackId second) {
+  memory::TouchedMemory touched{8 * kSecond, 4, {}, {3 * 4096}};
+  touched.sites = {{first, memory::TouchedKind::kAnonymous, 70, 60 * 4096, 50 * 4096, 2 * 4096},
+                   {first, memory::TouchedKind::kHeap, 0, 4096, 0, 0},
+                   {second, memory::TouchedKind::kKinds, 9, 0, 0, 0}};
+  return writer.append(memory::kChunkTouched, memory::encode_touched(0, touched));
+}
+
 Result<void> write_clocks(RecordingWriter& writer, StackId first, StackId second) {
   ClockLook look;
   look.time_ns = look.duration_ns = kSecond;
@@ -109,6 +118,7 @@ Result<void> record(const std::string& path, std::uint64_t sample_period) {
   if (ok) ok = writer->write_mark({5 * kSecond});
   if (ok) ok = write_live_blocks(*writer, {8 * kSecond, ledger.live_blocks()}, ledger.series());
   if (ok) ok = write_process_memory(*writer);
+  if (ok) ok = write_touched(*writer, main_stack, jit_stack);
   if (ok) ok = write_threads(*writer, main_stack);
   if (ok) ok = write_clocks(*writer, main_stack, jit_stack);
   std::vector<LocationSymbol> symbols = {{{{"malloc", "", "", 0}}},

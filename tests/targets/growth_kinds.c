@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "tests/targets/growth_kinds.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <stdio.h>
@@ -91,6 +92,45 @@ NOINLINE static void extend(void) {
   memset(reserved, 1, GK_BYTES);
 }
 
+/* By the kernel, on the process's behalf. */
+NOINLINE static void read_into(void) {
+  char *buffer = mmap(NULL, GK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  int file = open("/dev/zero", O_RDONLY);
+  for (size_t done = 0; done < GK_BYTES;) {
+    ssize_t got = read(file, buffer + done, GK_BYTES - done);
+    if (got <= 0) abort();
+    done += (size_t)got;
+  }
+  close(file);
+}
+
+/* Anonymous memory that nobody writes is the kernel's one page of zeros. */
+NOINLINE static void read_zeros(void) {
+  volatile char *zeros = mmap(NULL, GK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  for (size_t i = 0; i < GK_BYTES; i += 4096) (void)zeros[i];
+}
+
+/* Touched, and given back in both ways; twice at the same addresses. */
+NOINLINE static void give_back(void) {
+  char *memory = mmap(NULL, GK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  for (int i = 0; i < 2; i++) {
+    memset(memory, 1, GK_BYTES);
+    madvise(memory, GK_BYTES, MADV_DONTNEED);
+  }
+  memset(memory, 1, GK_BYTES);
+  munmap(memory, GK_BYTES);
+}
+
+/* Given back by one, and touched again by another at the same addresses. */
+NOINLINE static void touch_for_good(char *memory) { memset(memory, 1, GK_BYTES); }
+NOINLINE static void touch_for_a_while(char *memory) { memset(memory, 1, GK_BYTES); }
+static void pass_on(void) {
+  char *memory = mmap(NULL, GK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  touch_for_a_while(memory);
+  madvise(memory, GK_BYTES, MADV_DONTNEED);
+  touch_for_good(memory);
+}
+
 /* ---- stacks ---- */
 
 static sem_t deeper;
@@ -122,6 +162,8 @@ static const struct {
     {"cache", replace_cache, replace_cache}, {"keep", NULL, keep},      {"high_water", NULL, high_water},
     {"anonymous", NULL, map_anonymous},      {"memfd", NULL, map_memfd}, {"segment", NULL, attach_segment},
     {"reserve", NULL, reserve_only},         {"extend", reserve, extend}, {"stacks", start_parsers, parse_deeply},
+    {"read_into", NULL, read_into},          {"read_zeros", NULL, read_zeros}, {"give_back", NULL, give_back},
+    {"pass_on", NULL, pass_on},
 };
 
 int main(int argc, char **argv) {

@@ -18,6 +18,7 @@
 #include "userspace/kernel/kernel_version.h"
 #include "userspace/threads/blocked_time.h"
 #include "userspace/memory/reach/registers.h"
+#include "userspace/memory/touched/tracing.h"
 #include "userspace/threads/cpu_sampler.h"
 #include "userspace/threads/file_ends.h"
 #include "userspace/threads/looker.h"
@@ -35,6 +36,7 @@ struct Need {
 const Need kNeeds[] = {
     {"record", {"kernel", "probes", "mapping events", "lifecycle", "alloc"}},
     {"record --sample-bytes", {"kernel", "probes", "mapping events", "lifecycle", "alloc, sampled"}},
+    {"record: memory by where it was touched first", {"kernel", "lifecycle", "faults"}},
     {"record: threads", {"kernel", "probes", "mapping events", "lifecycle", "alloc", "thread_life", "threads"}},
     {"record --blocked", {"kernel", "probes", "mapping events", "lifecycle", "alloc", "thread_life", "blocked"}},
     {"record --clocks", {"kernel", "probes", "mapping events", "lifecycle", "alloc", "clocks"}},
@@ -141,6 +143,7 @@ KernelTrials try_kernel(const Calibration& calibration, const std::vector<Attach
     Result<TraceCore> core = TraceCore::load({.unwind_sizes = UnwindTables().sizes_to_load()});
     trials.add("lifecycle", "", outcome(core));
     if (core) trials.add("blocked", "", try_blocked(*core));
+    if (core) trials.add("faults", "", memory::TouchedTracing::try_program(*core));
     for (AttachMethod method : methods)
       if (core) try_probes(trials, *core, method);
   }

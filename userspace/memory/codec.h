@@ -11,6 +11,7 @@
 #include "userspace/base/result.h"
 #include "userspace/memory/part.h"
 #include "userspace/memory/memory_usage_codec.h"
+#include "userspace/memory/touched/codec.h"
 #include "userspace/memory/windows/recorded.h"
 #include "userspace/recording/chunks.h"
 #include "userspace/recording/codec.h"
@@ -47,6 +48,7 @@ inline constexpr std::array kMemoryChunks = {
     ChunkReader{kChunkMemoryUsage, decode_samples},
     ChunkReader{kChunkProcessAccount, decode_account},
     ChunkReader{kChunkLimits, decode_limits},
+    ChunkReader{memory::kChunkTouched, memory::decode_touched},
     ChunkReader{memory::windows::kChunkWindows, memory::windows::decode_windows},
     ChunkReader{memory::windows::kChunkRetained, memory::windows::decode_retained}};
 

@@ -7,6 +7,7 @@
 
 #include "userspace/memory/memory_usage.h"
 #include "userspace/memory/tick.h"
+#include "userspace/memory/touched/sites.h"
 #include "userspace/memory/windows/part.h"
 #include "userspace/recording/model.h"
 
@@ -23,6 +24,7 @@ struct MemoryPart {
   std::vector<MemoryTick> ticks;
   LiveSet live;        // the last one that was written: the end, or a checkpoint
   std::vector<MemoryUsage> processes;  // by slot; shorter where nothing is known of the others
+  std::vector<memory::TouchedMemory> touched;  // the same
   memory::windows::WindowPart windows;  // of a recording within a budget
   LiveSet unfinished;  // while it is read: one whose last chunk has not come yet
 };

@@ -124,7 +124,7 @@ std::vector<ProcessLimit> ProcessSampler::limits() const {
   return limits;
 }
 
-ProcessAccount ProcessSampler::account(std::uint64_t now_ns) const {
+ProcessAccount ProcessSampler::account(std::uint64_t now_ns, memory::OwnedMemory* owned) const {
   memory::LookOptions options;
   options.pid = pid_;
   std::optional<MemorySample> sample = read_memory_sample(pid_);
@@ -137,6 +137,7 @@ ProcessAccount ProcessSampler::account(std::uint64_t now_ns) const {
     account.why = too_wide ? "it has reserved more than 64 GB of address space, in which no heap is looked for while recording"
                            : "more than 2 GB of anonymous memory is not walked while recording; dwell memory does";
   account.time_ns = now_ns;
+  if (owned) *owned = look ? std::move(look->owned) : memory::OwnedMemory();
   return account;
 }
 

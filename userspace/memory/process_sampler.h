@@ -24,7 +24,8 @@ class ProcessSampler {
   std::optional<MemorySample> sample(std::uint64_t now_ns);
   std::vector<ProcessLimit> limits() const;
   // Walks the page tables, and the heap where that is not too large: once at the start and once at the end.
-  ProcessAccount account(std::uint64_t now_ns) const;
+  // `owned`, if it is given: what the account was made of; empty where that could not be read.
+  ProcessAccount account(std::uint64_t now_ns, memory::OwnedMemory* owned = nullptr) const;
 
  private:
   pid_t pid_;

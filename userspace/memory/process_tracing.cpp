@@ -22,9 +22,9 @@ ProcessAccount nothing_yet(std::uint64_t now_ns) {
 
 }  // namespace
 
-TracerLoader ProcessTracing::loader(bool alone) {
-  return [alone](const TracerContext& context) -> Result<std::unique_ptr<Tracer>> {
-    return std::unique_ptr<Tracer>(new ProcessTracing(context, alone));
+TracerLoader ProcessTracing::loader(bool alone, std::shared_ptr<memory::KeptLooks> looks) {
+  return [alone, looks](const TracerContext& context) -> Result<std::unique_ptr<Tracer>> {
+    return std::unique_ptr<Tracer>(new ProcessTracing(context, alone, looks));
   };
 }
 
@@ -115,7 +115,7 @@ Result<void> ProcessTracing::write_live(std::uint64_t) {
   if (!detached_) return {};
   for (auto& [slot, process] : processes_) {
     if (process.ended || !process.accounted) continue;
-    ProcessAccount last = process.sampler.account(monotonic_ns());
+    ProcessAccount last = process.sampler.account(monotonic_ns(), &looks_->last[slot]);
     if (!last.known) continue;  // it is ending
     Result<void> written = context_.writer.append(kChunkProcessAccount, encode_account(slot, AccountMoment::kLast, last));
     if (!written) return written;

@@ -4,17 +4,19 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "userspace/memory/process_sampler.h"
+#include "userspace/memory/touched/kept_looks.h"
 #include "userspace/record/tracer.h"
 
 namespace dwell {
 
 class ProcessTracing : public Tracer {
  public:
-  // `alone`: nothing else of memory is recorded.
-  static TracerLoader loader(bool alone);
+  // `alone`: nothing else of memory is recorded. `looks`: keeps what the last looks found.
+  static TracerLoader loader(bool alone, std::shared_ptr<memory::KeptLooks> looks);
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
   Result<void> mapped(ProcessSlot, const std::vector<Mapping>&, bool) override { return {}; }
@@ -43,13 +45,15 @@ class ProcessTracing : public Tracer {
     bool ended = false, accounted = false;
   };
 
-  ProcessTracing(const TracerContext& context, bool alone) : context_(context), alone_(alone) {}
+  ProcessTracing(const TracerContext& context, bool alone, std::shared_ptr<memory::KeptLooks> looks)
+      : context_(context), alone_(alone), looks_(std::move(looks)) {}
   void take_samples(std::uint64_t now_ns);
   Result<void> write_samples(ProcessSlot slot, Process& process);
   Result<void> write_limits(ProcessSlot slot, Process& process);
 
   TracerContext context_;
   bool alone_;
+  std::shared_ptr<memory::KeptLooks> looks_;
   std::map<ProcessSlot, Process> processes_;
   std::uint64_t next_ns_ = 0;  // of the next samples; 0: the recording has not begun
   bool ending_ = false, detached_ = false;

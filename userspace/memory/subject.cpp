@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/memory/subject.h"
 
+#include "userspace/memory/balance.h"
 #include "userspace/memory/block_sites.h"
 #include "userspace/memory/codec.h"
 #include "userspace/memory/generations.h"
 #include "userspace/memory/look_part.h"
 #include "userspace/memory/process_tracing.h"
+#include "userspace/memory/touched/report.h"
+#include "userspace/memory/touched/text.h"
+#include "userspace/memory/touched/tracing.h"
 #include "userspace/memory/tracing.h"
 
 namespace dwell {
@@ -27,15 +31,32 @@ std::vector<TracerLoader> tracers(const Chosen& chosen, const RecordOptions&, co
   std::vector<TracerLoader> all;
   bool by_site = chosen.has("heap") || chosen.has("mappings");
   if (by_site) all.push_back(MemoryTracing::loader({.heap = chosen.has("heap"), .mappings = chosen.has("mappings")}));
-  if (chosen.has("rss")) all.push_back(ProcessTracing::loader(!by_site));
+  bool touched = chosen.has("touched");
+  auto looks = std::make_shared<memory::KeptLooks>();
+  if (chosen.has("rss")) all.push_back(ProcessTracing::loader(!by_site && !touched, looks));
+  if (touched) all.push_back(memory::TouchedTracing::loader(!by_site, looks));  // behind those whose looks it uses
   return all;
 }
 
-std::string generations_behind(const Recording& recording, const SectionStyle& how, const Peers&) {
-  return generations_text(generations_of(recording), how.style);
+std::string behind(const Recording& recording, const SectionStyle& how, const Peers&) {
+  std::string text = generations_text(generations_of(recording), how.style);
+  if (memory::follows_touched(recording)) text += memory::touched_text(recording, memory::touched_reports(recording), how);
+  return text;
 }
 
-void add_generations(const Recording& recording, const Peers&, Json& whole) {
+std::vector<std::string> sentences(const Recording& recording, const Peers&) {
+  std::vector<std::string> all;
+  if (!memory::follows_touched(recording)) return all;
+  std::vector<ProcessBalance> balances = process_balances(recording, {0, memory_of(recording).ticks.size(), recording.start_ns(), recording.end_ns()});
+  for (const memory::TouchedReport& report : memory::touched_reports(recording))
+    for (const ProcessBalance& balance : balances)
+      if (balance.process == report.process && all.empty())
+        if (std::string one = memory::touched_sentence(report, is_level(balance) ? 0 : balance.change()); !one.empty()) all.push_back(one);
+  return all;
+}
+
+void add_json(const Recording& recording, const Peers&, Json& whole) {
+  if (memory::follows_touched(recording)) whole["touched"] = memory::touched_json(memory::touched_reports(recording));
   if (recording.marks.empty()) return;
   Generations generations = generations_of(recording);
   whole["generations"] = generations_json(generations);
@@ -71,14 +92,18 @@ Subject memory_subject() {
                    memory_view<MemoryView::kAllocated>("what was allocated within the range"),
                    memory_view<MemoryView::kTemporary>("what was freed young, within the range"),
                    memory_view<MemoryView::kPeak>("what was retained when memory was highest"),
-                   memory_view<MemoryView::kAll>("allocated and retained, as pprof's heap profiles have it")};
+                   memory_view<MemoryView::kAll>("allocated and retained, as pprof's heap profiles have it"),
+                   {"touched", "what is resident, by the call site that touched it first, and by kind of mapping", memory::follows_touched,
+                    "dwell record", memory::touched_profile}};
   subject.followed = {{"heap", "blocks of malloc, operator new and other allocators, by call site", true},
                       {"mappings", "memory mapped with mmap, brk and their relatives, by call site", true},
-                      {"rss", "RSS over time, what it consists of at the start and at the end, and its limits", true}};
+                      {"rss", "RSS over time, what it consists of at the start and at the end, and its limits", true},
+                      {"touched", "which call sites touch memory first (page faults), and what of that is still resident", true}};
   subject.tracers = tracers;
   subject.look = memory_look_command();
-  subject.behind = generations_behind;
-  subject.json = add_generations;
+  subject.behind = behind;
+  subject.sentences = sentences;
+  subject.json = add_json;
   subject.block_sites = &recorded_block_sites();
   return subject;
 }

@@ -96,6 +96,7 @@ enum class LossKind : std::uint8_t {
   kThread, kResult, kNesting, kReturn, kBlocked, kWakerName,
   kClockRead, kClockWait, kClockPair, kClockSet, kClockThread, kClockTimer, kClockArgument,
   kGoSample, kGoPark, kGoContext, kGoParent,
+  kFault,
   kFirstUserspaceLoss = 64,
   kStackTableFull = 64,  // the allocation counts, its stack is not kept
   kUnresolvedStack,      // its first sight was lost: the events that name it have no stack

@@ -20,11 +20,12 @@ class ProfileBuilder {
 
   // As samples have it: leaf first, and why it was cut off at the end.
   std::vector<std::uint32_t> stack(StackId id);
+  // A location that is no code: "[anonymous mappings]".
+  std::uint32_t artificial(const std::string& name);
 
   Profile profile;
 
  private:
-  std::uint32_t artificial(const std::string& name);
   void add_program();
   std::int32_t mapping(std::int32_t module);
   std::uint32_t profile_location(std::uint32_t location);

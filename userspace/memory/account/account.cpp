@@ -13,12 +13,6 @@ using heap::Range;
 constexpr std::size_t kNamedMappings = 8;
 constexpr std::size_t kPagesAtOnce = 4096;
 
-bool is_shared_memory(const Mapping& mapping) {
-  std::string_view path = mapping.path;
-  return path.starts_with("/memfd:") || path.starts_with("/dev/shm/") || path.starts_with("/SYSV") ||
-         path.starts_with("/dev/zero") || path.starts_with("[anon_shmem");
-}
-
 class AccountMaker {
  public:
   AccountMaker(const std::vector<MappingUse>& uses, const std::vector<ThreadStack>& stacks,

@@ -37,6 +37,13 @@ struct OwnedRanges {
   std::vector<heap::Range> zeroed_data;  // of modules
 };
 
+// The same for whoever asks later, with the mappings and what else lies in them.
+struct OwnedMemory {
+  std::vector<MappingUse> uses;
+  std::vector<heap::Range> heaps, stacks;  // in address order
+  OwnedRanges others;
+};
+
 Account make_account(const std::vector<MappingUse>& uses, const std::vector<AccountedHeap>& heaps,
                      const std::vector<ThreadStack>& stacks, const heap::PageStates& pages, const OwnedRanges& owned = {});
 

@@ -104,6 +104,9 @@ class Look {
     std::vector<AccountedHeap> accounted;
     for (std::size_t i = 0; i < ranges.size(); ++i) accounted.push_back({ranges[i], &look_.heaps[i].inventory});
     look_.account = make_account(*uses, accounted, look_.stacks, reader_.pages(), owned);
+    look_.owned = {std::move(*uses), {}, {}, std::move(owned)};
+    for (const std::vector<heap::Range>& some : ranges) look_.owned.heaps = both(std::move(look_.owned.heaps), some);
+    for (const ThreadStack& stack : look_.stacks) look_.owned.stacks.push_back(stack.range);
     return {};
   }
 

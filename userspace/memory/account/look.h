@@ -42,6 +42,7 @@ struct MemoryLook {
   std::string unread_allocator;  // a library whose heap could not be read: its blocks are not counted; "" if there is none
   Account account;
   std::vector<ThreadStack> stacks;
+  OwnedMemory owned;  // what the account was made of
   std::uint64_t duration_ns = 0, paused_ns = 0, own_cpu_ns = 0;
   std::uint64_t bytes_read = 0, swapped_pages = 0;
   bool pages_known = true;  // false: pages that the process had not touched may have been touched

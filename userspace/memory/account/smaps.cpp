@@ -49,6 +49,12 @@ std::vector<MappingUse> parse_smaps(std::string_view text) {
   return uses;
 }
 
+bool is_shared_memory(const Mapping& mapping) {
+  std::string_view path = mapping.path;
+  return path.starts_with("/memfd:") || path.starts_with("/dev/shm/") || path.starts_with("/SYSV") ||
+         path.starts_with("/dev/zero") || path.starts_with("[anon_shmem");
+}
+
 Result<std::vector<MappingUse>> read_smaps(pid_t pid) {
   Result<std::string> text = read_file(fmt::format("/proc/{}/smaps", pid), std::size_t{256} << 20);
   if (!text) {

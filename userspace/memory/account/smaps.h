@@ -24,6 +24,9 @@ struct MappingUse {
   std::uint64_t hugetlb = 0;    // reserved huge pages in use: not in Rss
 };
 
+// shm, memfd, shared anonymous: of a file system in memory.
+bool is_shared_memory(const Mapping& mapping);
+
 // Pure.
 std::vector<MappingUse> parse_smaps(std::string_view text);
 Result<std::vector<MappingUse>> read_smaps(pid_t pid);

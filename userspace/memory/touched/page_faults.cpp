@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/memory/touched/page_faults.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "bpf/faults.h"
+#include "faults.skel.h"
+#include "userspace/collect/free_with.h"
+
+namespace dwell::memory {
+namespace {
+
+constexpr const char* kWhat = "page faults";
+
+std::uint64_t missed_runs(const bpf_program* program) {
+  bpf_prog_info info{};
+  std::uint32_t size = sizeof info;
+  return bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size) == 0 ? info.recursion_misses : 0;
+}
+
+}  // namespace
+
+struct PageFaults::Impl {
+  std::unique_ptr<::faults, FreeWith<faults__destroy>> object;
+  std::vector<std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>>> links;
+};
+
+PageFaults::PageFaults(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+PageFaults::PageFaults(PageFaults&&) noexcept = default;
+PageFaults& PageFaults::operator=(PageFaults&&) noexcept = default;
+PageFaults::~PageFaults() = default;
+
+Result<PageFaults> PageFaults::load(const TraceCore& core) {
+  auto impl = std::make_unique<Impl>();
+  impl->object.reset(faults__open());
+  if (!impl->object) return load_error(kWhat, errno);
+  if (Result<void> adopted = core.adopt(impl->object->obj); !adopted) return adopted.error();
+  impl->object->rodata->ring_limit_bytes = core.ring_bytes() / 2;
+  if (int err = faults__load(impl->object.get())) return load_error(kWhat, -err);
+  return PageFaults(std::move(impl));
+}
+
+Result<void> PageFaults::attach() {
+  for (bpf_program* program : {impl_->object->progs.on_user_fault, impl_->object->progs.on_kernel_fault}) {
+    impl_->links.emplace_back(bpf_program__attach(program));
+    if (!impl_->links.back()) return load_error(kWhat, errno);
+  }
+  return {};
+}
+
+void PageFaults::send_at_most(std::uint32_t shift) {
+  dwell_fault_budget& budget = impl_->object->bss->budget;
+  budget.floor = std::min<std::uint32_t>(shift, DWELL_FAULT_MOST_SHIFT);
+  budget.shift = std::max(budget.shift, budget.floor);
+}
+
+// The kernel's own faults meet themselves wherever one of our reads fails: nothing is missed there.
+std::uint64_t PageFaults::skipped_runs() const { return missed_runs(impl_->object->progs.on_user_fault); }
+
+std::vector<int> PageFaults::programs() const {
+  return {bpf_program__fd(impl_->object->progs.on_user_fault), bpf_program__fd(impl_->object->progs.on_kernel_fault)};
+}
+
+void PageFaults::detach() { impl_->links.clear(); }
+
+}  // namespace dwell::memory

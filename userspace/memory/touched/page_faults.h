@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// PageFaults: the kernel's side of who touches memory first, bpf/faults.bpf.c.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/collect/trace_core.h"
+
+namespace dwell::memory {
+
+class PageFaults {
+ public:
+  static Result<PageFaults> load(const TraceCore& core);
+  PageFaults(PageFaults&&) noexcept;
+  PageFaults& operator=(PageFaults&&) noexcept;
+  ~PageFaults();
+
+  // From then on faults are sent.
+  Result<void> attach();
+  // No fault of more pages than one in 2^shift from now on.
+  void send_at_most(std::uint32_t shift);
+  std::uint64_t skipped_runs() const;
+  std::vector<int> programs() const;
+  void detach();
+
+ private:
+  struct Impl;
+  explicit PageFaults(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace dwell::memory
