@@ -119,6 +119,30 @@ TEST_F(Growth, HeadlineSaysWhatTheProcessDid) {
   }
 }
 
+// Of a child that is followed as well, from when it was first looked at: told as the process that grew.
+TEST_F(Growth, OfAChildIsNamedByItsParts) {
+  TemporaryFolder folder;
+  Program target({target_binary("growth_kinds"), "in_child"});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  Recording recording(target.pid(), folder.file("r.dwell"), {"--only", "memory", "--follow-forks"});
+  ASSERT_TRUE(recording.attached()) << recording.program().errors();
+  target.write_line("go");
+  ASSERT_TRUE(target.wait_for_output("child waits"));
+  auto is_looked_at = [&] {
+    nlohmann::json so_far = report(folder.file("r.dwell"));
+    return so_far["process_memory"].size() == 2 && !so_far["process_memory"][1]["no_parts"].is_null();
+  };
+  ASSERT_TRUE(eventually(is_looked_at));
+  target.write_line("grow");
+  ASSERT_TRUE(target.wait_for_output("child did it"));
+  EXPECT_EQ(recording.stop(), 0) << recording.program().errors();
+  nlohmann::json whole = report(folder.file("r.dwell")), balance = whole["process_memory"][1];
+  EXPECT_EQ(balance["process"], 1);
+  EXPECT_NEAR(balance["part_changes"].value("anonymous_mappings", 0.0), GK_BYTES, 0.05 * GK_BYTES) << balance;
+  std::string name = "growth_kinds (" + std::to_string(whole["processes"][1]["pid"].get<int>()) + "): RSS +24";
+  EXPECT_NE(recording.program().output().find(name), std::string::npos) << recording.program().output();
+}
+
 // A process that ends is told as it was last seen.
 TEST_F(Growth, OfAProcessThatEndsIsWhatWasLastKnown) {
   TemporaryFolder folder;

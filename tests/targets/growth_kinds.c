@@ -12,6 +12,7 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/targets/scenario.h"
@@ -131,6 +132,23 @@ static void pass_on(void) {
   touch_for_good(memory);
 }
 
+/* By a child, when it is told to. */
+static void grow_in_child(void) {
+  char line[16];
+  pid_t child = fork();
+  if (child == 0) {
+    puts("child waits");
+    fflush(stdout);
+    (void)!fgets(line, sizeof line, stdin);
+    map_anonymous();
+    puts("child did it");
+    fflush(stdout);
+    (void)!fgets(line, sizeof line, stdin);
+    _exit(0);
+  }
+  waitpid(child, NULL, 0);
+}
+
 /* ---- stacks ---- */
 
 static sem_t deeper;
@@ -163,7 +181,7 @@ static const struct {
     {"anonymous", NULL, map_anonymous},      {"memfd", NULL, map_memfd}, {"segment", NULL, attach_segment},
     {"reserve", NULL, reserve_only},         {"extend", reserve, extend}, {"stacks", start_parsers, parse_deeply},
     {"read_into", NULL, read_into},          {"read_zeros", NULL, read_zeros}, {"give_back", NULL, give_back},
-    {"pass_on", NULL, pass_on},
+    {"pass_on", NULL, pass_on},              {"in_child", NULL, grow_in_child},
 };
 
 int main(int argc, char **argv) {

@@ -127,6 +127,7 @@ class BalanceMaker {
     if (limit.kind == LimitKind::kData) trend = trend_of([](const MemorySample& sample) { return sample.data; });
     if (!trend || trend->low <= 0) return std::nullopt;
     double room = static_cast<double>(limit.limit - std::min(limit.limit, limit.in_use));
+    if (limit.kind == LimitKind::kGroupHigh && room == 0) return std::nullopt;  // that is behind it
     TimeToLimit left{limit, room / trend->per_second, room / trend->high, room / trend->low};
     double seen = static_cast<double>(samples_.back().time_ns - std::min(trend->since_ns, samples_.back().time_ns)) / 1e9;
     if (left.latest > kFarthestTold * seen || left.latest > kWidestInterval * left.soonest) return std::nullopt;

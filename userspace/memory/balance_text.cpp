@@ -49,6 +49,8 @@ std::string name_of_limit(const ProcessLimit& limit) {
   switch (limit.kind) {
     case LimitKind::kGroup:
       return fmt::format("the {} of its control group", bytes_text(static_cast<double>(limit.limit)));
+    case LimitKind::kGroupHigh:
+      return fmt::format("the {} (memory.high) above which its control group is throttled", bytes_text(static_cast<double>(limit.limit)));
     case LimitKind::kAddressSpace:
       return fmt::format("the {} of RLIMIT_AS", bytes_text(static_cast<double>(limit.limit)));
     case LimitKind::kData:
@@ -73,7 +75,7 @@ std::string key_of(Part part) {  // "live blocks" -> "live_blocks"
 }
 
 std::string_view key_of_limit(LimitKind kind) {
-  constexpr std::string_view kNames[] = {"control_group", "address_space", "data", "machine"};
+  constexpr std::string_view kNames[] = {"control_group", "address_space", "data", "machine", "control_group_high"};
   return kNames[static_cast<std::size_t>(kind)];
 }
 
@@ -121,6 +123,10 @@ std::vector<std::string> balance_notes(const ProcessBalance& balance, const std:
   for (const ProcessLimit& limit : balance.limits)
     if (limit.kind == LimitKind::kGroup && limit.oom_kills)
       notes.push_back(fmt::format("The kernel has ended {} of control group {} for want of memory.", counted(limit.oom_kills, "process"), printable(limit.name)));
+  for (const ProcessLimit& limit : balance.limits)
+    if (limit.kind == LimitKind::kGroupHigh && limit.in_use >= limit.limit)
+      notes.push_back(fmt::format("Control group {} uses {}, above its memory.high of {}: the kernel slows it down ({} so far).", printable(limit.name),
+                                  bytes_text(static_cast<double>(limit.in_use)), bytes_text(static_cast<double>(limit.limit)), counted(limit.high, "time")));
   return notes;
 }
 

@@ -28,9 +28,11 @@ std::optional<Finding> nearly_full(const std::vector<memory::MemoryLimit>& limit
   const memory::MemoryLimit& tightest = limits[0];
   Finding finding;
   finding.weight = FindingWeight::kLimit;
-  finding.headline = fmt::format("{} of the {} that its control group may use are in use ({})", bytes_text(tightest.in_use),
-                                 bytes_text(tightest.limit), percent(tightest.share()));
-  finding.evidence.push_back(fmt::format("memory.max of {}; page cache that can be dropped is not counted", tightest.group));
+  finding.headline = fmt::format("{} of the {} that its control group may use{} are in use ({})", bytes_text(tightest.in_use),
+                                 bytes_text(tightest.limit), tightest.throttles() ? " before it is slowed down" : "", percent(tightest.share()));
+  finding.evidence.push_back(fmt::format("{} of {}; page cache that can be dropped is not counted", tightest.file, tightest.group));
+  if (tightest.throttles() && tightest.high)
+    finding.evidence.push_back(fmt::format("the kernel has slowed it down {}", counted(tightest.high, "time")));
   if (tightest.oom_kills)
     finding.evidence.push_back(fmt::format("the kernel has ended {} in it for want of memory", counted(tightest.oom_kills, "process")));
   finding.command = fmt::format("dwell memory {} --leaks", pid);

@@ -24,15 +24,21 @@ struct MemorySample {
   bool operator==(const MemorySample&) const = default;
 };
 
-enum class LimitKind : std::uint8_t { kGroup, kAddressSpace, kData, kMachine };
-constexpr std::uint64_t kLimitKinds = 4;
+enum class LimitKind : std::uint8_t {
+  kGroup,  // memory.max, or memory.limit_in_bytes of version 1
+  kAddressSpace,
+  kData,
+  kMachine,
+  kGroupHigh,  // memory.high: the kernel slows the group down
+};
+constexpr std::uint64_t kLimitKinds = 5;
 
 struct ProcessLimit {
   LimitKind kind = LimitKind::kGroup;
   std::string name;              // of a control group: its path
   std::uint64_t limit = 0;
   std::uint64_t in_use = 0;      // of a control group: without page cache that the kernel drops first
-  std::uint64_t high = 0, max = 0, oom_kills = 0;  // of memory.events
+  std::uint64_t high = 0, max = 0, oom_kills = 0;  // of memory.events; max: memory.failcnt of version 1
   bool operator==(const ProcessLimit&) const = default;
 };
 

@@ -121,30 +121,52 @@ std::string decode_account(Cursor& in, Recording& out) {
   return "";
 }
 
-std::string encode_limits(ProcessSlot process, std::span<const ProcessLimit> limits) {
-  std::string out;
-  put_uleb(out, process);
-  put_uleb(out, limits.size());
+namespace {
+
+// Kinds that readers of the first version refuse stand in a list behind theirs.
+constexpr bool is_of_first_version(const ProcessLimit& limit) { return limit.kind <= LimitKind::kMachine; }
+
+void put_limits(std::string& out, std::span<const ProcessLimit> limits, bool of_first_version) {
+  auto of_list = [=](const ProcessLimit& limit) { return is_of_first_version(limit) == of_first_version; };
+  put_uleb(out, static_cast<std::uint64_t>(std::ranges::count_if(limits, of_list)));
   for (const ProcessLimit& limit : limits) {
+    if (!of_list(limit)) continue;
     put_uleb(out, static_cast<std::uint64_t>(limit.kind));
     put_text(out, limit.name);
     for (std::uint64_t value : {limit.limit, limit.in_use, limit.high, limit.max, limit.oom_kills}) put_uleb(out, value);
   }
-  return out;
 }
 
-std::string decode_limits(Cursor& in, Recording& out) {
-  MemoryUsage* process = memory_of_process(out, in.uleb());
-  if (!process) return kNoSuchProcess;
-  std::vector<ProcessLimit> limits(get_count<ProcessLimit>(in));
-  for (ProcessLimit& limit : limits) {
+std::string get_limits(Cursor& in, std::vector<ProcessLimit>& limits) {
+  std::size_t first = limits.size();
+  limits.resize(first + get_count<ProcessLimit>(in));
+  for (ProcessLimit& limit : std::span(limits).subspan(first)) {
     std::uint64_t kind = in.uleb();
     if (kind >= kLimitKinds) return "it is of no known kind of limit";
     limit.kind = static_cast<LimitKind>(kind);
     limit.name = get_text(in);
     for (std::uint64_t* value : {&limit.limit, &limit.in_use, &limit.high, &limit.max, &limit.oom_kills}) *value = in.uleb();
   }
-  if (!in.ok()) return kTooShort;
+  return in.ok() ? "" : kTooShort;
+}
+
+}  // namespace
+
+std::string encode_limits(ProcessSlot process, std::span<const ProcessLimit> limits) {
+  std::string out;
+  put_uleb(out, process);
+  put_limits(out, limits, true);
+  put_limits(out, limits, false);
+  return out;
+}
+
+std::string decode_limits(Cursor& in, Recording& out) {
+  MemoryUsage* process = memory_of_process(out, in.uleb());
+  if (!process) return kNoSuchProcess;
+  std::vector<ProcessLimit> limits;
+  std::string wrong = get_limits(in, limits);
+  if (wrong.empty() && in.remaining()) wrong = get_limits(in, limits);
+  if (!wrong.empty()) return wrong;
   process->limits = std::move(limits);
   return "";
 }

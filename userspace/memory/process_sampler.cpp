@@ -16,8 +16,6 @@
 namespace dwell {
 namespace {
 
-// Walked at 1 GB a second: the recording begins, and ends, at most two seconds later.
-constexpr std::uint64_t kMostWalked = std::uint64_t{2} << 30;
 // Each page of it may be asked for: sanitizers reserve terabytes.
 constexpr std::uint64_t kMostAddressSpace = std::uint64_t{64} << 30;
 constexpr std::uint64_t kSoonestNs = 50 * kMillisecond, kUsualNs = 250 * kMillisecond;
@@ -91,12 +89,9 @@ std::uint64_t sample_pause_ns(std::uint64_t age_ns, std::uint64_t sampling_took_
 }
 
 ProcessSampler::ProcessSampler(pid_t pid) : pid_(pid) {
+  if (Result<std::string> cgroup = read_file(fmt::format("/proc/{}/cgroup", pid))) group_ = memory::group_in(*cgroup);
   std::vector<memory::MemoryLimit> limits = memory::memory_limits(pid);
-  if (!limits.empty()) {
-    group_ = limits[0].group;
-  } else if (Result<std::string> cgroup = read_file(fmt::format("/proc/{}/cgroup", pid))) {
-    group_ = memory::group_in(*cgroup);
-  }
+  if (!limits.empty()) group_.path = limits[0].group;
 }
 
 std::optional<MemorySample> ProcessSampler::sample(std::uint64_t now_ns) {
@@ -111,7 +106,8 @@ std::optional<MemorySample> ProcessSampler::sample(std::uint64_t now_ns) {
 std::vector<ProcessLimit> ProcessSampler::limits() const {
   std::vector<ProcessLimit> limits;
   for (const memory::MemoryLimit& group : memory::memory_limits(pid_))
-    limits.push_back({LimitKind::kGroup, group.group, group.limit, group.in_use, group.high, group.max, group.oom_kills});
+    limits.push_back({group.throttles() ? LimitKind::kGroupHigh : LimitKind::kGroup, group.group, group.limit, group.in_use, group.high,
+                      group.max, group.oom_kills});
   Result<std::string> own = read_file(memory_file(pid_, "limits"));
   std::optional<MemorySample> sample = read_memory_sample(pid_);
   if (!own || !sample) return limits;
@@ -124,18 +120,18 @@ std::vector<ProcessLimit> ProcessSampler::limits() const {
   return limits;
 }
 
-ProcessAccount ProcessSampler::account(std::uint64_t now_ns, memory::OwnedMemory* owned) const {
+ProcessAccount ProcessSampler::account(std::uint64_t now_ns, memory::OwnedMemory* owned, std::uint64_t most_walked) const {
   memory::LookOptions options;
   options.pid = pid_;
   std::optional<MemorySample> sample = read_memory_sample(pid_);
   bool too_wide = sample && sample->address_space > kMostAddressSpace;
-  options.walk = sample && sample->anonymous <= kMostWalked && !too_wide;
+  options.walk = sample && sample->anonymous <= most_walked && !too_wide;
   Result<memory::MemoryLook> look = memory::look_at_memory(options);
   ProcessAccount account = look ? account_of(*look) : ProcessAccount();
   if (!look) account.why = look.error().what;
   if (look && !options.walk)
     account.why = too_wide ? "it has reserved more than 64 GB of address space, in which no heap is looked for while recording"
-                           : "more than 2 GB of anonymous memory is not walked while recording; dwell memory does";
+                           : fmt::format("more than {} of anonymous memory is not walked while recording; dwell memory does", human_bytes(static_cast<double>(most_walked)));
   account.time_ns = now_ns;
   if (owned) *owned = look ? std::move(look->owned) : memory::OwnedMemory();
   return account;

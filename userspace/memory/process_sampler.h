@@ -18,18 +18,21 @@ namespace dwell {
 
 class ProcessSampler {
  public:
+  // Walked at 1 GB a second: the recording begins, and ends, at most two seconds later.
+  static constexpr std::uint64_t kMostWalked = std::uint64_t{2} << 30;
+
   explicit ProcessSampler(pid_t pid);
 
   // None: it has no memory any more. About 50 us: no mapping is looked at.
   std::optional<MemorySample> sample(std::uint64_t now_ns);
   std::vector<ProcessLimit> limits() const;
-  // Walks the page tables, and the heap where that is not too large: once at the start and once at the end.
+  // Walks the page tables, and the heap of a process of at most `most_walked` bytes: once at the start and once at the end.
   // `owned`, if it is given: what the account was made of; empty where that could not be read.
-  ProcessAccount account(std::uint64_t now_ns, memory::OwnedMemory* owned = nullptr) const;
+  ProcessAccount account(std::uint64_t now_ns, memory::OwnedMemory* owned = nullptr, std::uint64_t most_walked = kMostWalked) const;
 
  private:
   pid_t pid_;
-  std::string group_;  // whose use is sampled
+  memory::MemoryGroup group_;  // whose use is sampled
 };
 
 // Pure. None: /proc/PID/status of a process that has no memory.

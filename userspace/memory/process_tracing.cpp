@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "userspace/base/clock.h"
+#include "userspace/base/time_units.h"
 #include "userspace/memory/memory_usage_codec.h"
 
 namespace dwell {
@@ -20,6 +21,12 @@ ProcessAccount nothing_yet(std::uint64_t now_ns) {
   return account;
 }
 
+// A child is looked at when it has come to be what it is, and for no more than a twentieth of dwell's time, all of them together.
+constexpr std::uint64_t kSettledNs = 100 * kMillisecond, kShareOfTime = 20;
+constexpr std::size_t kMostChildren = 32;
+constexpr std::uint64_t kMostOfChildWalked = std::uint64_t{128} << 20;  // an eighth of a second, in which events wait
+constexpr std::uint64_t kLongestEndNs = 3 * kSecond;  // for the last looks at children
+
 }  // namespace
 
 TracerLoader ProcessTracing::loader(bool alone, std::shared_ptr<memory::KeptLooks> looks) {
@@ -31,8 +38,9 @@ TracerLoader ProcessTracing::loader(bool alone, std::shared_ptr<memory::KeptLook
 // Before the probes are set: while the heap is walked, nothing piles up that they would send.
 Result<void> ProcessTracing::added(ProcessSlot slot, const ProcessFacts& facts) {
   auto [at, fresh] = processes_.insert_or_assign(slot, Process{ProcessSampler(facts.pid), {}});
-  if (slot != 0) return {};
   std::uint64_t now_ns = monotonic_ns();
+  at->second.since_ns = now_ns;
+  if (slot != 0) return {};
   at->second.first = context_.options.command.empty() ? at->second.sampler.account(now_ns) : nothing_yet(now_ns);
   at->second.accounted = true;
   return {};
@@ -56,6 +64,9 @@ void ProcessTracing::on_process_event(const ProcessNews& news) {
   if (found == processes_.end()) return;
   if (news.kind == ProcessNews::Kind::kExited) found->second.ended = true;
   if (news.kind == ProcessNews::Kind::kExecuted) {
+    bool has_room = news.process == 0 || found->second.accounted || children_ < kMostChildren;
+    if (!has_room) return;
+    children_ += news.process != 0 && !found->second.accounted;
     found->second.first = nothing_yet(news.time_ns);
     found->second.accounted = true;
   }
@@ -71,8 +82,21 @@ void ProcessTracing::take_samples(std::uint64_t now_ns) {
   next_ns_ = now_ns + sample_pause_ns(age_ns, monotonic_ns() - began_ns);
 }
 
+// Children that were forked begin with what their parent had: one at a time, while the recording goes on.
+void ProcessTracing::account_for_child(std::uint64_t now_ns) {
+  for (auto& [slot, process] : processes_) {
+    if (process.ended || process.accounted || children_ >= kMostChildren || now_ns - process.since_ns < kSettledNs) continue;
+    process.first = process.sampler.account(now_ns, nullptr, kMostOfChildWalked);
+    process.accounted = true;
+    ++children_;
+    next_account_ns_ = now_ns + kShareOfTime * (monotonic_ns() - now_ns);
+    return;
+  }
+}
+
 Result<void> ProcessTracing::poll(std::uint64_t now_ns) {
   if (next_ns_ && now_ns >= next_ns_) take_samples(now_ns);
+  if (next_ns_ && !ending_ && now_ns >= next_account_ns_) account_for_child(now_ns);
   return {};
 }
 
@@ -110,12 +134,14 @@ Result<void> ProcessTracing::write_limits(ProcessSlot slot, Process& process) {
   return context_.writer.append(kChunkLimits, encode_limits(slot, now));
 }
 
-// At the end, when the probes are gone: what is left of each process that had an account at the start.
+// At the end, when the probes are gone: what is left of each process that had an account at the start. The first process always
+// has its look; children as long as that takes no long time.
 Result<void> ProcessTracing::write_live(std::uint64_t) {
   if (!detached_) return {};
+  std::uint64_t began_ns = monotonic_ns();
   for (auto& [slot, process] : processes_) {
-    if (process.ended || !process.accounted) continue;
-    ProcessAccount last = process.sampler.account(monotonic_ns(), &looks_->last[slot]);
+    if (process.ended || !process.accounted || (slot != 0 && monotonic_ns() - began_ns > kLongestEndNs)) continue;
+    ProcessAccount last = process.sampler.account(monotonic_ns(), &looks_->last[slot], slot == 0 ? ProcessSampler::kMostWalked : kMostOfChildWalked);
     if (!last.known) continue;  // it is ending
     Result<void> written = context_.writer.append(kChunkProcessAccount, encode_account(slot, AccountMoment::kLast, last));
     if (!written) return written;

@@ -43,11 +43,13 @@ class ProcessTracing : public Tracer {
     ProcessAccount first = {};          // not written yet
     std::vector<ProcessLimit> limits = {};  // as they were written last
     bool ended = false, accounted = false;
+    std::uint64_t since_ns = 0;  // it is followed
   };
 
   ProcessTracing(const TracerContext& context, bool alone, std::shared_ptr<memory::KeptLooks> looks)
       : context_(context), alone_(alone), looks_(std::move(looks)) {}
   void take_samples(std::uint64_t now_ns);
+  void account_for_child(std::uint64_t now_ns);
   Result<void> write_samples(ProcessSlot slot, Process& process);
   Result<void> write_limits(ProcessSlot slot, Process& process);
 
@@ -56,6 +58,8 @@ class ProcessTracing : public Tracer {
   std::shared_ptr<memory::KeptLooks> looks_;
   std::map<ProcessSlot, Process> processes_;
   std::uint64_t next_ns_ = 0;  // of the next samples; 0: the recording has not begun
+  std::uint64_t next_account_ns_ = 0;  // of a child
+  std::size_t children_ = 0;           // that have an account
   bool ending_ = false, detached_ = false;
 };
 

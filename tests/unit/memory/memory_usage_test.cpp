@@ -55,7 +55,7 @@ TEST(MemoryUsage, LiesInARecordingAsItWas) {
   ProcessAccount first = account(kStart, 3 * kMB, kMB), last = account(kStart + 9, 4 * kMB, 0);
   last.parts[static_cast<std::size_t>(Part::kUnexplained)] = -8192;
   last.why = "why";
-  std::vector<ProcessLimit> limits = {{LimitKind::kGroup, "/a", 64 * kMB, 32 * kMB, 1, 2, 3}, {LimitKind::kData, "", 99, 9, 0, 0, 0}};
+  std::vector<ProcessLimit> limits = {{LimitKind::kGroup, "/a", 64 * kMB, 32 * kMB, 1, 2, 3}, {LimitKind::kData, "", 99, 9, 0, 0, 0}, {LimitKind::kGroupHigh, "/a", 60 * kMB, 32 * kMB, 4, 0, 0}};
   EXPECT_EQ(decoded(decode_samples, encode_samples(1, samples), recording), "");
   EXPECT_EQ(decoded(decode_samples, encode_samples(1, more), recording), "");
   EXPECT_EQ(decoded(decode_account, encode_account(1, AccountMoment::kFirst, first), recording), "");

@@ -12,7 +12,7 @@
 namespace dwell::memory {
 namespace {
 
-constexpr std::string_view kRoot = "/sys/fs/cgroup";
+constexpr std::string_view kRoot = "/sys/fs/cgroup", kRootOfVersion1 = "/sys/fs/cgroup/memory";
 
 std::optional<std::uint64_t> number_in(std::string_view text) {
   std::uint64_t value = 0;
@@ -32,35 +32,94 @@ std::uint64_t value_of(const std::optional<std::string>& file, std::string_view 
 
 }  // namespace
 
-std::string group_in(std::string_view cgroup) {
-  constexpr std::string_view kUnified = "0::";
-  for (std::string_view line : split(cgroup, '\n'))
-    if (line.starts_with(kUnified)) return std::string(line.substr(kUnified.size()));
-  return "";
+MemoryGroup group_in(std::string_view cgroup) {
+  constexpr std::string_view kUnified = "0::", kController = ":memory:";
+  MemoryGroup group;
+  for (std::string_view line : split(cgroup, '\n')) {
+    std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos) continue;
+    if (line.starts_with(kUnified) && !group.version_1) group.path = line.substr(kUnified.size());
+    if (line.substr(colon).starts_with(kController)) group = {std::string(line.substr(colon + kController.size())), true};
+  }
+  return group;
 }
 
-std::vector<MemoryLimit> limits_of_group(std::string_view group, const ReadGroupFile& read) {
-  std::vector<MemoryLimit> limits;
-  for (std::string level(group); level.size() > 1; level.resize(level.rfind('/'))) {
-    std::optional<std::string> most = read(level + "/memory.max"), current = read(level + "/memory.current");
-    std::optional<std::uint64_t> limit = most ? number_in(*most) : std::nullopt;
-    if (!limit || !current) continue;
-    std::uint64_t used = number_in(*current).value_or(0);
-    std::uint64_t droppable = value_of(read(level + "/memory.stat"), "inactive_file");
-    std::optional<std::string> events = read(level + "/memory.events");
-    limits.push_back({level, *limit, used - std::min(used, droppable), value_of(events, "oom_kill"), value_of(events, "high"), value_of(events, "max")});
+namespace {
+
+struct Level {
+  const ReadGroupFile& read;
+  std::string path;
+  std::optional<std::string> file(const char* name) const { return read(path + "/" + name); }
+  std::optional<std::uint64_t> number(const char* name) const {
+    std::optional<std::string> text = file(name);
+    return text ? number_in(*text) : std::nullopt;
   }
+};
+
+void add_limits_of_level(const Level& level, std::vector<MemoryLimit>& limits) {
+  std::optional<std::uint64_t> used = level.number("memory.current");
+  if (!used) return;
+  for (const char* file : {"memory.max", "memory.high"}) {
+    std::optional<std::uint64_t> limit = level.number(file);
+    if (!limit) continue;
+    std::uint64_t droppable = value_of(level.file("memory.stat"), "inactive_file");
+    std::optional<std::string> events = level.file("memory.events");
+    limits.push_back({level.path, *limit, *used - std::min(*used, droppable), value_of(events, "oom_kill"), value_of(events, "high"), value_of(events, "max"), file});
+  }
+}
+
+constexpr const char* kLimitFile = "memory.limit_in_bytes";
+constexpr std::uint64_t kUnlimited = std::uint64_t{1} << 62;  // version 1 has no word for it, but the largest number of whole pages
+
+// Of one group; none: it cannot be read. Its limit may be none.
+std::optional<MemoryLimit> level_of_version_1(const Level& level) {
+  std::optional<std::uint64_t> limit = level.number(kLimitFile), used = level.number("memory.usage_in_bytes");
+  if (!limit || !used) return std::nullopt;
+  std::uint64_t droppable = value_of(level.file("memory.stat"), "total_inactive_file");
+  return MemoryLimit{level.path.empty() ? "/" : level.path, *limit, *used - std::min(*used, droppable), value_of(level.file("memory.oom_control"), "oom_kill"),
+                     0, level.number("memory.failcnt").value_or(0), kLimitFile};
+}
+
+// A container sees its own group as the root, and may not know that it is not. Of a limit that is set out of its sight, the kernel
+// tells how high it is; in use of it is at least what this group uses.
+std::vector<MemoryLimit> limits_of_version_1(const MemoryGroup& group, const ReadGroupFile& read) {
+  std::vector<MemoryLimit> levels;
+  for (std::string path = group.path; path.size() > 1; path.resize(path.rfind('/')))
+    if (std::optional<MemoryLimit> level = level_of_version_1({read, path})) levels.push_back(*level);
+  if (levels.empty())
+    if (std::optional<MemoryLimit> root = level_of_version_1({read, ""})) levels.push_back(*root);
+  if (levels.empty()) return {};
+  MemoryLimit above = levels.front();
+  above.limit = value_of(read((above.group == "/" ? "" : above.group) + "/memory.stat"), "hierarchical_memory_limit");
+  above.file = "hierarchical_memory_limit";
+  std::erase_if(levels, [](const MemoryLimit& level) { return level.limit >= kUnlimited; });
+  bool seen = std::ranges::any_of(levels, [&](const MemoryLimit& level) { return level.limit <= above.limit; });
+  if (above.limit && above.limit < kUnlimited && !seen) levels.push_back(above);
+  return levels;
+}
+
+}  // namespace
+
+std::vector<MemoryLimit> limits_of_group(const MemoryGroup& group, const ReadGroupFile& read) {
+  std::vector<MemoryLimit> limits;
+  if (group.version_1)
+    limits = limits_of_version_1(group, read);
+  else
+    for (std::string path = group.path; path.size() > 1; path.resize(path.rfind('/'))) add_limits_of_level({read, path}, limits);
   std::ranges::stable_sort(limits, [](const MemoryLimit& a, const MemoryLimit& b) { return a.share() > b.share(); });
   return limits;
 }
 
 namespace {
 
-std::optional<std::string> read_group_file(const std::string& path) {
-  if (path.find("/../") != std::string::npos) return std::nullopt;  // of a group outside our own namespace
-  Result<std::string> text = read_file(std::string(kRoot) + path);
-  if (!text) return std::nullopt;
-  return *text;
+ReadGroupFile files_of(const MemoryGroup& group) {
+  std::string root(group.version_1 ? kRootOfVersion1 : kRoot);
+  return [root](const std::string& path) -> std::optional<std::string> {
+    if (path.find("/../") != std::string::npos) return std::nullopt;  // of a group outside our own namespace
+    Result<std::string> text = read_file(root + path);
+    if (!text) return std::nullopt;
+    return *text;
+  };
 }
 
 }  // namespace
@@ -68,12 +127,13 @@ std::optional<std::string> read_group_file(const std::string& path) {
 std::vector<MemoryLimit> memory_limits(pid_t pid) {
   Result<std::string> cgroup = read_file(fmt::format("/proc/{}/cgroup", pid));
   if (!cgroup) return {};
-  return limits_of_group(group_in(*cgroup), read_group_file);
+  MemoryGroup group = group_in(*cgroup);
+  return limits_of_group(group, files_of(group));
 }
 
-std::optional<std::uint64_t> group_memory(const std::string& group) {
-  if (group.size() < 2) return std::nullopt;
-  std::optional<std::string> text = read_group_file(group + "/memory.current");
+std::optional<std::uint64_t> group_memory(const MemoryGroup& group) {
+  if (group.path.size() < 2) return std::nullopt;
+  std::optional<std::string> text = files_of(group)(group.path + (group.version_1 ? "/memory.usage_in_bytes" : "/memory.current"));
   return text ? number_in(*text) : std::nullopt;
 }
 
