@@ -248,6 +248,7 @@ Result<void> Recorder::sync(Process& process) {
     if (Result<void> told = tracer->mapped(process.slot, *mappings, watching_); !told) return told;
     late_probes = late_probes || tracer->late_probes() != before;
   }
+  if (std::ranges::any_of(tracers_, [](const auto& tracer) { return tracer->begins_anywhere(); })) load_whole_tables(process, *mappings);
   std::uint64_t now_ns = monotonic_ns();
   // A file is made known once, however large it is; looking again and again is what must not take long.
   bool new_files = late_probes || unwind.modules_loaded || unwind.modules_from_cache;
@@ -277,6 +278,15 @@ void Recorder::expect_waits(TargetSlot slot, const std::vector<Mapping>& mapping
     (void)unwind_.load_full(slot, mapping.start);
   }
   if (program && !dynamic) (void)unwind_.load_full(slot, program->start);
+}
+
+// Of large files they are loaded when the first stack begins there: until then stacks are cut, or completed later.
+void Recorder::load_whole_tables(Process& process, const std::vector<Mapping>& mappings) {
+  constexpr std::uint64_t kLargeBytes = std::uint64_t{16} << 20;  // of code: some 100 ms
+  for (const Mapping& mapping : mappings) {
+    if (!mapping.executable || !mapping.is_file() || mapping.end - mapping.start > kLargeBytes) continue;
+    if (process.whole_tables.insert({mapping.start, mapping.device(), mapping.inode}).second) (void)unwind_.load_full(process.target, mapping.start);
+  }
 }
 
 Error Recorder::abandon(const Error& cause) {

@@ -71,6 +71,7 @@ class Recorder {
   Result<Process*> add_process(const ProcessFacts& facts, std::int32_t parent);
   Result<void> sync(Process& process);  // to what the process has mapped now
   void expect_waits(TargetSlot slot, const std::vector<Mapping>& mappings);
+  void load_whole_tables(Process& process, const std::vector<Mapping>& mappings);
   Result<void> require_probes(const ProcessFacts& facts);
   Result<void> begin();  // the clock of the recording
   void tell_attaching();

@@ -5,6 +5,8 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <set>
+#include <tuple>
 #include <vector>
 
 #include "userspace/base/unique_fd.h"
@@ -24,6 +26,7 @@ struct Recorder::Process {
   std::uint64_t cpu_at_start_ns = 0, cpu_ns = 0;
   std::uint64_t synced_ns = 0, sync_took_ns = 0;
   std::vector<Mapping> mapped;       // executable files, at that time
+  std::set<std::tuple<std::uint64_t, std::uint64_t, std::uint64_t>> whole_tables;  // start, device and inode of what was asked for
   LookBudget budget;
   std::uint64_t news_since_ns = 0;   // it has mapped something that was not looked at yet; 0: nothing
   ProgramChange change;

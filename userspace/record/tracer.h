@@ -71,6 +71,8 @@ class Tracer {
   virtual Result<void> require_probes(const ProcessFacts& facts) = 0;
   // Its stacks begin behind system calls: the C library's unwind tables are needed whole.
   virtual bool begins_behind_system_calls() const { return false; }
+  // They begin at any instruction: the unwind tables of all code are needed whole.
+  virtual bool begins_anywhere() const { return false; }
   // Finding nothing to trace is neither an error nor a note.
   virtual bool is_optional() const { return false; }
   virtual void on_process_event(const ProcessNews& news) = 0;

@@ -31,6 +31,7 @@ class TouchedTracing : public Tracer {
   Result<void> require_probes(const ProcessFacts& facts) override;
   bool is_optional() const override { return true; }
   bool begins_behind_system_calls() const override { return true; }
+  bool begins_anywhere() const override { return true; }
   void on_process_event(const ProcessNews& news) override;
   void on_fork(std::uint64_t, ProcessSlot, ProcessSlot) override {}
   bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) override;
