@@ -2,6 +2,13 @@
 // `dwell PID`: names what is wrong with a process, and is silent where nothing is.
 #include <gmock/gmock.h>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "tests/end_to_end/harness.h"
@@ -75,6 +82,106 @@ TEST(Check, GoroutinesThatCanNeverWake) {
   EXPECT_THAT(checked.findings[0]["command"].get<std::string>(), HasSubstr("dwell go"));
 }
 #endif
+
+TEST(Check, AFullPipeBetweenTwoProcessesThatWaitForEachOther) {
+  DWELL_NEEDS_BPF();
+  Program program({target_binary("process_circles"), "full_pipe"});
+  ASSERT_TRUE(program.wait_for_output("child "));
+  Checked checked;
+  ASSERT_TRUE(eventually([&] { return (checked = check(program.pid())).exit == 8; })) << checked.text;
+  EXPECT_EQ(checked.findings[0]["weight"], "stuck");
+  EXPECT_THAT(checked.text, AllOf(HasSubstr("the_child"), HasSubstr("pipe")));
+}
+
+TEST(Check, WhoeverWaitsForALockWhoseHolderHasEnded) {
+  DWELL_NEEDS_BPF();
+  Program program({target_binary("stuck_locks"), "owner_ended"});
+  ASSERT_TRUE(program.wait_for_output("ready"));
+  Checked checked;
+  ASSERT_TRUE(eventually([&] { return (checked = check(program.pid())).exit == 8; })) << checked.text;
+  EXPECT_EQ(checked.findings[0]["weight"], "stuck");
+}
+
+// Threads that wait for work, and a thread that works without a pause: neither is wrong.
+TEST(Check, NothingIsWrongWithPoolsThatAreIdleOrBusy) {
+  DWELL_NEEDS_BPF();
+  for (const char* scenario : {"idle_pool", "running", "naps"}) {
+    Program program({target_binary("stuck_threads"), scenario});
+    ASSERT_TRUE(program.wait_for_output("ready")) << scenario;
+    Checked checked = check(program.pid());
+    EXPECT_TRUE(checked.findings.empty()) << scenario << "\n" << checked.text;
+  }
+}
+
+// Servers as they are installed, idle.
+class Healthy : public ::testing::Test {
+ protected:
+  void SetUp() override { DWELL_NEEDS_BPF(); }
+
+  void expect_silence(const std::vector<std::string>& command, int port) {
+    Program server(command);
+    ASSERT_TRUE(eventually([&] { return listens(server.pid(), port); })) << command[0] << " " << server.describe() << server.errors();
+    Checked checked = check(server.pid());
+    EXPECT_EQ(checked.exit, 0);
+    EXPECT_TRUE(checked.findings.empty()) << command[0] << "\n" << checked.text;
+    EXPECT_THAT(checked.text, HasSubstr("Nothing wrong was found."));
+  }
+
+  // Any of the process's own sockets, by /proc/net/tcp of its network.
+  static bool listens(pid_t pid, int port) {
+    std::ifstream table("/proc/" + std::to_string(pid) + "/net/tcp");
+    char wanted[8];
+    std::snprintf(wanted, sizeof wanted, ":%04X", static_cast<unsigned>(port));
+    for (std::string line; std::getline(table, line);)
+      if (line.find(std::string(wanted) + " 00000000:0000 0A") != std::string::npos) return true;
+    return false;
+  }
+  // One that nobody uses now.
+  static int free_port() {
+    int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::bind(socket, reinterpret_cast<sockaddr*>(&address), size), 0);
+    ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size);
+    ::close(socket);
+    return ntohs(address.sin_port);
+  }
+  static bool is_installed(const std::string& program) { return run({"sh", "-c", "command -v " + program}).exit == 0; }
+
+  TemporaryFolder folder_;
+};
+
+TEST_F(Healthy, Redis) {
+  if (!is_installed("redis-server")) GTEST_SKIP() << "redis-server is not installed";
+  int port = free_port();
+  expect_silence({"redis-server", "--port", std::to_string(port), "--bind", "127.0.0.1", "--save", "", "--dir", folder_.path()}, port);
+}
+
+TEST_F(Healthy, Memcached) {
+  if (!is_installed("memcached")) GTEST_SKIP() << "memcached is not installed";
+  int port = free_port();
+  expect_silence({"memcached", "-u", "nobody", "-l", "127.0.0.1", "-p", std::to_string(port), "-U", "0"}, port);
+}
+
+TEST_F(Healthy, Python) {
+  int port = free_port();
+  expect_silence({"python3", "-m", "http.server", std::to_string(port), "--bind", "127.0.0.1", "--directory", folder_.path()}, port);
+}
+
+TEST_F(Healthy, Node) {
+  if (!is_installed("node")) GTEST_SKIP() << "node is not installed";
+  int port = free_port();
+  expect_silence({"node", "-e", "require('http').createServer((q, a) => a.end('x')).listen(" + std::to_string(port) + ", '127.0.0.1')"}, port);
+}
+
+TEST_F(Healthy, Nginx) {
+  if (!is_installed("nginx")) GTEST_SKIP() << "nginx is not installed";
+  int port = free_port();
+  std::ofstream(folder_.file("nginx.conf")) << "daemon off; master_process off; pid " << folder_.file("pid") << "; error_log /dev/null; events {} http { access_log off; server { listen 127.0.0.1:" << port << "; } }";
+  expect_silence({"nginx", "-p", folder_.path(), "-c", folder_.file("nginx.conf")}, port);
+}
 
 TEST(Check, NothingIsWrongWithAProgramThatWaitsForItsInput) {
   DWELL_NEEDS_BPF();

@@ -317,6 +317,8 @@ Result<void> MemoryTracing::write_tick(std::uint64_t now_ns) {
   if (!written || !budget_) return written;
   written = budget_->write_tick(now_ns);
   tick_bytes_ += context_.writer.appended_bytes();
+  // Somebody watches: what is retained is known at each tick, not at the end alone.
+  if (written && context_.options.longest_tick_ns) written = budget_->write_retained(now_ns);
   return written;
 }
 

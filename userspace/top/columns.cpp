@@ -93,9 +93,10 @@ std::string SiteColumns::cell(const SiteRow& row, SortBy column) const {
 }
 
 std::string SiteColumns::curve(const SiteRow& row) const {
-  if (row.curve.size() < 2 || row.curve.size() != model_.moments_ns.size()) return "";
+  const std::vector<std::uint64_t>& times_ns = row.curve_times_ns.empty() ? model_.moments_ns : row.curve_times_ns;
+  if (row.curve.size() < 2 || row.curve.size() != times_ns.size()) return "";
   double high = std::max(*std::ranges::max_element(row.curve), 0.0);
-  return sparkline(model_.moments_ns, row.curve, model_.from_ns, model_.to_ns, 0, high, curve_width_);
+  return sparkline(times_ns, row.curve, model_.from_ns, model_.to_ns, 0, high, curve_width_);
 }
 
 }  // namespace dwell::top

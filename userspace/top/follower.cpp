@@ -15,6 +15,7 @@
 #include "userspace/base/time_units.h"
 #include "userspace/recording/writer.h"
 #include "userspace/subjects/chunks.h"
+#include "userspace/top/history.h"
 #include "userspace/top/names.h"
 
 namespace dwell::top {
@@ -34,6 +35,7 @@ struct Follower::Job {
   explicit Job(const Followed& what) : followed(what), names(what.pid) {}
   Followed followed;
   Names names;
+  History history;
   std::uint64_t read_bytes = 0, due_ns = 0;
   std::shared_ptr<const Model> model;
 };
@@ -125,7 +127,9 @@ void Follower::read(std::size_t recording) {
     Result<Recording> read = read_recording(job.followed.path);
     if (!read || (read->costs.empty() && !read->ended)) return;  // probes are still being set: no tick has come
     job.names.add_to(*read);
-    auto model = std::make_shared<const Model>(model_of(std::make_shared<const Recording>(std::move(*read))));
+    Model fresh = model_of(std::make_shared<const Recording>(std::move(*read)));
+    job.history.follow(fresh);
+    auto model = std::make_shared<const Model>(std::move(fresh));
     job.read_bytes = bytes;
     std::lock_guard lock(mutex_);
     job.model = std::move(model);

@@ -19,6 +19,8 @@ constexpr std::size_t kLabel = 5, kFigure = 10, kRate = 15;
 
 std::string figure(const std::optional<double>& bytes) { return bytes ? bytes_text(*bytes) : "-"; }
 
+std::string live_of(const Model& model) { return model.live_text.empty() ? figure(model.live) : model.live_text; }
+
 Paint paint_of_rate(const std::optional<double>& rate) {
   constexpr double kWorthAColour = 64 << 10;
   if (!rate || std::abs(*rate) < kWorthAColour) return Paint::kPlain;
@@ -69,15 +71,15 @@ class Header {
     return line;
   }
 
-  Line figures(const char* label, const std::optional<double>& bytes, const std::optional<double>& rate) const {
+  Line figures(const char* label, const std::string& bytes, const std::optional<double>& rate) const {
     Line line;
-    line.add(pad_right(label, kLabel), Paint::kDim).add(pad_left(figure(bytes), kFigure), Paint::kStrong);
+    line.add(pad_right(label, kLabel), Paint::kDim).add(pad_left(bytes, kFigure), Paint::kStrong);
     line.add(pad_left(per_minute(rate), kRate), paint_of_rate(rate)).add("  ");
     return line;
   }
 
   Line resident() const {
-    Line line = figures("RSS", model_.resident, model_.resident_rate);
+    Line line = figures("RSS", figure(model_.resident), model_.resident_rate);
     constexpr std::size_t kWidest = 60;
     std::size_t used = width_of(line);
     line.add(resident_curve(model_, std::min(kWidest, columns_ > used + 1 ? columns_ - used - 1 : 0)));
@@ -85,8 +87,8 @@ class Header {
   }
 
   Line live() const {
-    Line line = figures("live", model_.live, model_.live_rate), right = overhead();
-    std::string_view what = model_.estimated ? "of what dwell saw allocated; estimated" : "of what dwell saw allocated";
+    Line line = figures("live", live_of(model_), model_.live_rate), right = overhead();
+    std::string what = model_.live_words + (model_.estimated ? "; estimated" : "");
     if (width_of(line) + what.size() + width_of(right) + 2 <= columns_) line.add(what, Paint::kDim);
     return spread(line, right, columns_);
   }
@@ -200,6 +202,7 @@ class Body {
 
   std::string nothing() const {
     if (!state_.filter.empty()) return "No call site matches the filter.";
+    if (!model_.live) return "What is still in use is not known yet.";
     return model_.elapsed_ns ? "Nothing that was allocated since dwell attached is still in use." : "";
   }
 
@@ -228,7 +231,7 @@ Screen lay_out(const View& view, std::size_t columns, std::size_t rows) {
 
 std::string plain_text(const Model& model, std::size_t columns, std::size_t most_rows) {
   std::string text = fmt::format("{}  {}", model.process, human_duration(model.elapsed_ns));
-  text += fmt::format("  RSS {} {}  live {} {}", figure(model.resident), per_minute(model.resident_rate), bytes_text(model.live), per_minute(model.live_rate));
+  text += fmt::format("  RSS {} {}  live {} {}", figure(model.resident), per_minute(model.resident_rate), live_of(model), per_minute(model.live_rate));
   if (model.overhead) text += fmt::format("  overhead {:.1f} %", *model.overhead);
   if (!model.limit.empty()) text += fmt::format("  limit {}{}{}", model.limit, model.time_left.empty() ? "" : ", ", model.time_left);
   for (const std::string& one : {model.lost, model.state})

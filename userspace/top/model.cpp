@@ -15,6 +15,7 @@
 #include "userspace/memory/site_names.h"
 #include "userspace/memory/words.h"
 #include "userspace/subjects/subjects.h"
+#include "userspace/top/go_heap.h"
 #include "userspace/top/notices.h"
 
 namespace dwell::top {
@@ -69,6 +70,7 @@ class Builder {
     add_process(*whole);
     add_notices(recording, *whole, model_);
     add_sites(*whole);
+    if (model_.has_go) add_go_heap(recording, request_, model_);
     return std::move(model_);
   }
 
@@ -102,13 +104,23 @@ class Builder {
     std::vector<const SiteReport*> shown = chosen(whole);
     SiteNames names(whole, shown, false);
     for (const SiteReport* site : shown) model_.rows.push_back(row_of(*site, names));
-    for (const SiteReport& site : whole.sites)
-      if (is_memory_kind(site.kind)) model_.live += site.figures.retained_bytes;
+    add_live(whole);
     for (const SiteReport& site : whole.sites) {
       if (!is_memory_kind(site.kind) || std::ranges::count(shown, &site) || site.figures.retained_bytes == 0) continue;
       ++model_.rest_sites;
       model_.rest_live += site.figures.retained_bytes;
     }
+  }
+
+  void add_live(const MemoryReport& whole) {
+    bool known = true;
+    double live = 0;
+    for (const KindReport& total : whole.totals)
+      if (is_memory_kind(total.kind)) known = known && total.figures.retained_known, live += total.figures.retained_bytes;
+    if (known) model_.live = live;
+    for (const KindReport& total : whole.totals)
+      if (known && total.kind == MemoryKind::kHeap && total.figures.estimated) model_.live_text = retained_text(total.figures);
+    if (model_.estimated) model_.live_rate.reset();  // History has it
   }
 
   // Half of the rows for those that hold most, half for those that grow fastest.
@@ -152,6 +164,8 @@ class Builder {
     row.live_text = retained_text(site.figures);
     row.curve = site.live_at;
     row.stack = stack_of(site, request_.most_frames);
+    row.by_history = site.figures.estimated;
+    if (row.by_history) row.curve.clear(), row.rate.reset();
     return row;
   }
 

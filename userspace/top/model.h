@@ -29,7 +29,9 @@ struct SiteRow {
   std::optional<double> since_mark;  // by how much it has changed since the last mark; none: there is no mark
   std::optional<double> blocks;      // none: estimates that do not tell
   std::string live_text;  // with its error, where it is estimated
-  std::vector<double> curve;         // at Model::moments_ns
+  std::vector<double> curve;         // at Model::moments_ns,
+  std::vector<std::uint64_t> curve_times_ns;  // or at these, if there are any
+  bool by_history = false;           // its course is known only from one model to the next: History gives it
   std::vector<std::string> stack;    // leaf first, a line each, printable
 };
 
@@ -40,8 +42,10 @@ struct Model {
   std::optional<double> resident;
   std::optional<double> resident_rate;  // in the last minute
   Curve resident_curve;
-  double live = 0;            // of all call sites
+  std::optional<double> live; // of all call sites; none: not known
+  std::string live_text;      // the same with its range, where it is an estimate; "": as it stands
   std::optional<double> live_rate;
+  std::string live_words = "of what dwell saw allocated";  // what `live` is
   std::string limit;          // "68% of the 512.0 MB of its control group", "" if it has none
   std::string time_left;      // "reached in 2 h 10 m (1 h 50 m to 2 h 40 m)", "" if it is not coming nearer
   bool near_limit = false;

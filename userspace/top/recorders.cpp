@@ -24,7 +24,11 @@ Result<Recorders> Recorders::start(const std::vector<pid_t>& pids, const std::st
   }
   for (pid_t pid : pids) {
     std::string path = output.empty() ? fmt::format("{}/{}.dwell", all.folder_, pid) : output;
-    Result<Helper> helper = Helper::start([&](int) { return record(pid, path); });
+    Result<Helper> helper = Helper::start([&, screen = ::getpid()](int) {
+      int code = record(pid, path);
+      if (::getppid() != screen) all.remove_folder({{pid, path}});  // it was killed, and removes nothing any more
+      return code;
+    });
     if (!helper) return helper.error();
     all.recordings_.push_back({pid, path});
     all.helpers_.push_back(std::move(*helper));
@@ -37,9 +41,13 @@ Recorders::Recorders(Recorders&& other) noexcept
 
 Recorders::~Recorders() {
   helpers_.clear();
+  remove_folder(recordings_);
+}
+
+void Recorders::remove_folder(const std::vector<Followed>& recordings) const {
   if (folder_.empty()) return;
   std::error_code ignored;
-  for (const Followed& one : recordings_) std::filesystem::remove(one.path, ignored);
+  for (const Followed& one : recordings) std::filesystem::remove(one.path, ignored);
   std::filesystem::remove(folder_, ignored);
 }
 

@@ -35,6 +35,7 @@ class Recorders {
 
  private:
   Recorders() = default;
+  void remove_folder(const std::vector<Followed>& recordings) const;
 
   std::string folder_;  // to be removed; "": none
   std::vector<Followed> recordings_;

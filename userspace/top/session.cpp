@@ -102,7 +102,7 @@ Result<void> Session::in_lines() {
       std::shared_ptr<const Model> now = follower_.model(i);
       follower_.show((i + 1) % request_.pids.size());
       all_ended = all_ended && recorders_.ended(i).has_value();
-      if (!now || now == printed[i]) continue;
+      if (!now || (printed[i] && now->elapsed_ns == printed[i]->elapsed_ns && now->state == printed[i]->state)) continue;
       std::string text = (first ? "" : "\n") + plain_text(*now, style.columns, kPlainRows);
       first = false;
       if (::write(STDOUT_FILENO, text.data(), text.size()) != static_cast<ssize_t>(text.size())) return {};  // nobody reads any more

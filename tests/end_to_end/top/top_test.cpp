@@ -122,13 +122,14 @@ TEST_F(Top, EndsWithItsTerminal) {
 }
 
 TEST_F(Top, ThatIsKilledLeavesNobodyWhoRecords) {
-  Program top({dwell_binary(), "top", std::to_string(service_.pid())});
+  Program top({dwell_binary(), "top", std::to_string(service_.pid())}, {"TMPDIR=" + folder_.path()});
   ASSERT_TRUE(top.wait_for_output("SessionStore")) << top.errors();
   pid_t recorder = child_of(top.pid(), "dwell");
   ASSERT_GT(recorder, 0);
   top.signal(SIGKILL);
   (void)top.wait();
   EXPECT_TRUE(eventually([&] { return ::kill(recorder, 0) != 0; }));
+  EXPECT_TRUE(fs::is_empty(folder_.path())) << "the last one removes the recording, not " << *fs::recursive_directory_iterator(folder_.path());
   EXPECT_TRUE(service_.running());
 }
 
@@ -170,6 +171,33 @@ TEST_F(Top, PrintsLinesWhereThereIsNoTerminal) {
   EXPECT_THAT(top.output, Not(HasSubstr("\x1b")));
   EXPECT_FALSE(sites_in(report(path), "SessionStore::begin").empty()) << "the recording is kept, and has names";
 }
+
+TEST_F(Top, KeepsABudgetAndSaysWhatItEstimates) {
+  Program traffic({target_binary("traffic"), "4"});
+  ASSERT_TRUE(traffic.wait_for_output("ready"));
+  traffic.write_line("go");
+  ASSERT_TRUE(traffic.wait_for_output("running"));
+  Finished top = run({dwell_binary(), "top", std::to_string(traffic.pid()), "--max-overhead", "2", "-n", "8", "-i", "1s"});
+  EXPECT_EQ(top.exit, 0) << top.errors;
+  EXPECT_THAT(top.output, HasSubstr("leak_one")) << "it is known while it records, not at its end alone";
+  EXPECT_THAT(top.output, ::testing::AnyOf(HasSubstr("±"), HasSubstr("KB to "), HasSubstr(" B to "))) << "an estimate is a range";
+}
+
+#ifdef DWELL_HAS_GO
+TEST_F(Top, ShowsTheHeapOfAGoProgramByItsOwnLines) {
+  Program grow({target_binary("go/grow")});
+  grow.write_line("grow 5");
+  ASSERT_TRUE(grow.wait_for_output("done grow"));
+  Tmux terminal(command(std::to_string(grow.pid())), 100, 24);
+  EXPECT_TRUE(terminal.shows("main.retain")) << terminal.screen();
+  EXPECT_THAT(terminal.screen(), HasSubstr("Go heap"));
+  terminal.type("3");
+  EXPECT_TRUE(terminal.shows("can never wake")) << terminal.screen();
+  terminal.type("q");
+  ASSERT_TRUE(ended());
+  expect_restored();
+}
+#endif
 
 TEST_F(Top, EndsWhenNobodyReadsItsLines) {
   Finished top = run({"sh", "-c", dwell_binary() + " top " + std::to_string(service_.pid()) + " -i 1s | head -n 1"});

@@ -59,7 +59,7 @@ Model quiet_model() {
   model.resident = 4 * kMiB;
   model.resident_rate = 0;
   model.resident_curve = {{0, 10 * kSecond, 30 * kSecond}, {4 * kMiB, 4 * kMiB, 4 * kMiB}};
-  model.live_rate = 0;
+  model.live = model.live_rate = 0;
   return model;
 }
 
