@@ -30,6 +30,15 @@ struct dwell_fault_budget budget = {};
 /* Faults are sent only while less than this waits in the ring: the rest is for allocations and frees. */
 const volatile __u64 ring_limit_bytes = ~0ull;
 
+/* Faults come from every process of the machine, and a look into the map of targets is dearer than all else here. A bit for each
+ * thread group that may be a target turns most of the others away; ids of another PID namespace are not told so cheaply. */
+__u64 hints[DWELL_FAULT_HINT_WORDS] = {};
+
+static __always_inline bool may_be_target(void) {
+  __u32 tgid = bpf_get_current_pid_tgid() >> 32;
+  return own_pid_level || hints[(tgid >> 6) & (DWELL_FAULT_HINT_WORDS - 1)] >> (tgid & 63) & 1;
+}
+
 /* So many that the rate of the faults since the last change would fit. */
 static __always_inline __u32 steps_up(__u64 sent, __u64 ns) {
   __u32 steps = 1;
@@ -59,9 +68,11 @@ static __always_inline void pay(__u32 shift, __u64 now) {
   }
 }
 
-static __always_inline void send(struct dwell_target *target, const struct pt_regs *regs, __u64 address, __u64 code) {
+static __always_inline void send(const struct pt_regs *regs, __u64 address, __u64 code) {
   __u32 shift = budget.shift;
   if (!dwell_page_is_chosen(address, shift)) return;
+  struct dwell_target *target = find_target();
+  if (!target) return;
   __u64 now = bpf_ktime_get_ns();
   pay(shift, now);
   if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > ring_limit_bytes) {
@@ -79,17 +90,15 @@ static __always_inline void send(struct dwell_target *target, const struct pt_re
 
 SEC("tp_btf/page_fault_user")
 int BPF_PROG(on_user_fault, unsigned long address, struct pt_regs *regs, unsigned long code) {
-  struct dwell_target *target = find_target();
-  if (target) send(target, regs, address, code);
+  if (may_be_target()) send(regs, address, code);
   return 0;
 }
 
 /* Reads that may fail, as those of our own walks, bring no page. */
 SEC("tp_btf/page_fault_kernel")
 int BPF_PROG(on_kernel_fault, unsigned long address, struct pt_regs *regs, unsigned long code) {
+  if (address >> USER_SPACE_BITS || !may_be_target()) return 0;
   struct task_struct *task = bpf_get_current_task_btf();
-  if (address >> USER_SPACE_BITS || task->pagefault_disabled) return 0;
-  struct dwell_target *target = find_target();
-  if (target) send(target, (const struct pt_regs *)bpf_task_pt_regs(task), address, code);
+  if (!task->pagefault_disabled) send((const struct pt_regs *)bpf_task_pt_regs(task), address, code);
   return 0;
 }

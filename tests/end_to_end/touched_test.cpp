@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory by the call site that touched it first: each way of growing is found at the function that touches the pages, by kind of
 // mapping and page for page, also where no allocator function is called, names are stripped, or the kernel writes for the program.
+#include <unistd.h>
+
 #include "tests/end_to_end/harness.h"
 #include "tests/targets/growth_kinds.h"
 
@@ -101,6 +103,14 @@ TEST_F(Touched, IsFoundInAStrippedStaticProgram) {
   EXPECT_GE(top["stack"].size(), 3u) << top;
 }
 
+// Go's allocator makes its system calls itself.
+TEST_F(Touched, IsFoundInAStrippedGoProgram) {
+  if (::access(target_binary("go/fill").c_str(), X_OK) != 0) GTEST_SKIP() << "there is no Go toolchain";
+  nlohmann::json report = record_scenario({target_binary("go/fill")}, {"--only", "memory:touched"}).report;
+  EXPECT_NEAR(sum_of(report, "main.fillMapping", "anonymous mappings").grown, GK_BYTES, 4 * kPage);
+  EXPECT_NEAR(sum_of(report, "main.fillHeap", "anonymous mappings").grown, GK_BYTES, 0.05 * GK_BYTES);  // and the runtime's own
+}
+
 // A person reads it in the summary, and in the report with the stack.
 TEST_F(Touched, IsInTheSummaryWhereRssGrewOutsideOfHeaps) {
   TemporaryFolder folder;
@@ -122,7 +132,7 @@ TEST_F(Touched, IsInTheSummaryWhereRssGrewOutsideOfHeaps) {
 // Faults that come too fast are estimated from some of them, so they cost little; and say so.
 TEST_F(Touched, OfAStormIsAnEstimate) {
   TemporaryFolder folder;
-  Program target({target_binary("fault_storm"), "2"});
+  Program target({target_binary("fault_storm"), "2", "8192"});  // as many different pages: one in 64 of these is followed, say
   ASSERT_TRUE(target.wait_for_output("ready"));
   Recording recording(target.pid(), folder.file("r.dwell"), {"--only", "memory:touched"});
   ASSERT_TRUE(recording.attached()) << recording.program().errors();
@@ -139,7 +149,7 @@ TEST_F(Touched, OfAStormIsAnEstimate) {
   nlohmann::json touched = report(folder.file("r.dwell"))["touched"][0];
   EXPECT_GE(touched["one_page_in"].get<int>(), 4);
   double faults = sum_of({{"touched", {touched}}}, "map_touch_unmap", "").faults;
-  EXPECT_GT(faults, 0.85 * (after - before));  // it went on while dwell attached and ended
+  EXPECT_GT(faults, 0.75 * (after - before));  // it went on while dwell attached and ended
 }
 
 }  // namespace

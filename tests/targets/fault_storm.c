@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Threads that do nothing but map memory, touch each page and unmap it: fault_storm THREADS. Prints "ready", and at the end
+/* Threads that do nothing but map memory, touch each page and unmap it: fault_storm THREADS [PAGES]. Prints "ready", and at the end
  * of its input how many pages it touched, and how much CPU time it took for that. */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -11,14 +11,15 @@
 
 #include "tests/targets/scenario.h"
 
-enum { PAGE = 4096, PAGES = 256 };
+enum { PAGE = 4096 };
+static int pages = 256; /* that a thread maps at once */
 static atomic_long touched;
 
 NOINLINE static void map_touch_unmap(void) {
-  volatile char *memory = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  for (int i = 0; i < PAGES; i++) memory[i * PAGE] = 1;
-  munmap((void *)memory, PAGES * PAGE);
-  touched += PAGES;
+  volatile char *memory = mmap(NULL, (size_t)pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  for (int i = 0; i < pages; i++) memory[(size_t)i * PAGE] = 1;
+  munmap((void *)memory, (size_t)pages * PAGE);
+  touched += pages;
 }
 
 static void *storm(void *unused) {
@@ -36,6 +37,7 @@ static double cpu_seconds(void) {
 /* Each line of input: how many pages so far, and the CPU time. */
 int main(int argc, char **argv) {
   char line[16];
+  if (argc > 2) pages = atoi(argv[2]);
   for (int i = argc > 1 ? atoi(argv[1]) : 4; i > 0; i--) start(storm, NULL, "storm");
   puts("ready");
   fflush(stdout);

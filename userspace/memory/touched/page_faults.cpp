@@ -39,7 +39,7 @@ Result<PageFaults> PageFaults::load(const TraceCore& core) {
   impl->object.reset(faults__open());
   if (!impl->object) return load_error(kWhat, errno);
   if (Result<void> adopted = core.adopt(impl->object->obj); !adopted) return adopted.error();
-  impl->object->rodata->ring_limit_bytes = core.ring_bytes() / 2;
+  impl->object->rodata->ring_limit_bytes = core.ring_bytes() / 4 * 3;  // as for allocations
   if (int err = faults__load(impl->object.get())) return load_error(kWhat, -err);
   return PageFaults(std::move(impl));
 }
@@ -50,6 +50,11 @@ Result<void> PageFaults::attach() {
     if (!impl_->links.back()) return load_error(kWhat, errno);
   }
   return {};
+}
+
+void PageFaults::add_target(pid_t pid) {
+  auto id = static_cast<std::uint32_t>(pid);
+  impl_->object->bss->hints[id / 64 % DWELL_FAULT_HINT_WORDS] |= std::uint64_t{1} << id % 64;
 }
 
 void PageFaults::send_at_most(std::uint32_t shift) {

@@ -2,6 +2,8 @@
 // PageFaults: the kernel's side of who touches memory first, bpf/faults.bpf.c.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -20,6 +22,8 @@ class PageFaults {
 
   // From then on faults are sent.
   Result<void> attach();
+  // One of the processes whose faults are sent.
+  void add_target(pid_t pid);
   // No fault of more pages than one in 2^shift from now on.
   void send_at_most(std::uint32_t shift);
   std::uint64_t skipped_runs() const;

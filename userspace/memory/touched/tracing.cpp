@@ -50,6 +50,7 @@ Result<void> TouchedTracing::try_program(const TraceCore& core) {
 
 Result<void> TouchedTracing::added(ProcessSlot slot, const ProcessFacts& facts) {
   processes_.insert_or_assign(slot, Process{facts.pid});
+  faults_.add_target(facts.pid);
   return {};
 }
 
