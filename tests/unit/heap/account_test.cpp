@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+
 #include "userspace/memory/account/account.h"
+#include "userspace/memory/account/page_scan.h"
 
 namespace dwell::testing {
 namespace {
@@ -32,6 +38,43 @@ TEST(Smaps, AreParsedMappingByMapping) {
   EXPECT_EQ(uses[3].swapped, 16u << 10);
   EXPECT_EQ(uses[0].mapping.path, "/usr/bin/app");
   EXPECT_TRUE(parse_smaps("Rss: 4 kB\nnonsense\n").empty());
+}
+
+// Our own mappings, told in both ways.
+TEST(PageScan, SaysWhatSmapsSays) {
+  constexpr std::size_t kSize = 8 << 20, kPage = 4096;
+  auto map = [](int flags, int file) { return static_cast<char*>(::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, flags, file, 0)); };
+  int memfd = ::memfd_create("shared", 0);
+  ASSERT_EQ(::ftruncate(memfd, kSize), 0);
+  std::vector<char*> blocks = {map(MAP_PRIVATE | MAP_ANONYMOUS, -1), map(MAP_PRIVATE | MAP_ANONYMOUS, -1), map(MAP_PRIVATE | MAP_ANONYMOUS, -1),
+                               map(MAP_SHARED, memfd), map(MAP_PRIVATE, memfd)};
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    ASSERT_NE(blocks[i], MAP_FAILED);
+    ::madvise(blocks[i], kSize, MADV_NOHUGEPAGE);
+    ::mprotect(blocks[i] + kSize - kPage, kPage, PROT_NONE);  // so that none is merged with its neighbour
+  }
+  for (std::size_t at = 0; at < kSize / 2; at += kPage) blocks[0][at] = blocks[3][at] = 1;
+  for (std::size_t at = 0; at < kSize / 4; at += kPage) blocks[4][at] = 2;
+  volatile char seen = 0;
+  for (std::size_t at = 0; at < kSize / 2; at += kPage) seen = seen + blocks[1][at] + blocks[4][at];  // of the first, the page of zeros
+  auto scanned = memory::scan_pages(::getpid());
+  auto told = memory::read_smaps(::getpid());
+  ASSERT_TRUE(told);
+  auto of = [](const std::vector<memory::MappingUse>& uses, const char* block) {
+    auto address = reinterpret_cast<std::uint64_t>(block);
+    return *std::ranges::find_if(uses, [&](const memory::MappingUse& use) { return use.mapping.start <= address && address < use.mapping.end; });
+  };
+  for (std::size_t i = 0; scanned && i < blocks.size(); ++i) {
+    memory::MappingUse one = of(*scanned, blocks[i]), other = of(*told, blocks[i]);
+    EXPECT_EQ(one.mapping.end, other.mapping.end);
+    EXPECT_EQ(one.resident, other.resident) << i;
+    EXPECT_EQ(one.anonymous, other.anonymous) << i;
+    EXPECT_EQ(one.huge, other.huge) << i;
+  }
+  EXPECT_EQ(of(*told, blocks[0]).resident, kSize / 2);
+  for (char* block : blocks) ::munmap(block, kSize);
+  ::close(memfd);
+  if (!scanned) GTEST_SKIP() << "this kernel has no PAGEMAP_SCAN";
 }
 
 TEST(Account, AddsUpToRss) {

@@ -99,7 +99,7 @@ class Look {
   Result<void> balance(const std::vector<std::vector<heap::Range>>& ranges) {
     look_.stacks = find_thread_stacks(target_);
     OwnedRanges owned{options_.walk ? find_v8_chunks(target_) : std::vector<heap::Range>(), find_zeroed_data(target_)};
-    Result<std::vector<MappingUse>> uses = read_smaps(options_.pid);
+    Result<std::vector<MappingUse>> uses = read_mapping_uses(options_.pid);
     if (!uses) return uses.error();
     std::vector<AccountedHeap> accounted;
     for (std::size_t i = 0; i < ranges.size(); ++i) accounted.push_back({ranges[i], &look_.heaps[i].inventory});

@@ -10,6 +10,8 @@
 #include "userspace/base/files.h"
 #include "userspace/base/privileges.h"
 #include "userspace/base/text.h"
+#include "userspace/memory/account/page_scan.h"
+#include "userspace/memory/heap/page_states.h"
 
 namespace dwell::memory {
 namespace {
@@ -33,6 +35,14 @@ void read_field(std::string_view line, MappingUse& use) {
   }
 }
 
+std::uint64_t resident_bytes(pid_t pid) {
+  Result<std::string> text = read_file(fmt::format("/proc/{}/statm", pid));
+  std::size_t at = text ? text->find(' ') : std::string::npos;
+  std::uint64_t pages = 0;
+  if (at != std::string::npos) std::from_chars(text->data() + at + 1, text->data() + text->size(), pages);
+  return pages * heap::kPageSize;
+}
+
 }  // namespace
 
 std::vector<MappingUse> parse_smaps(std::string_view text) {
@@ -53,6 +63,13 @@ bool is_shared_memory(const Mapping& mapping) {
   std::string_view path = mapping.path;
   return path.starts_with("/memfd:") || path.starts_with("/dev/shm/") || path.starts_with("/SYSV") ||
          path.starts_with("/dev/zero") || path.starts_with("[anon_shmem");
+}
+
+Result<std::vector<MappingUse>> read_mapping_uses(pid_t pid) {
+  constexpr std::uint64_t kLarge = std::uint64_t{256} << 20;
+  if (resident_bytes(pid) >= kLarge)
+    if (std::optional<std::vector<MappingUse>> uses = scan_pages(pid)) return std::move(*uses);
+  return read_smaps(pid);
 }
 
 Result<std::vector<MappingUse>> read_smaps(pid_t pid) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What /proc/PID/smaps says of each mapping. Reading it walks the page tables under the process's mmap_lock, mapping by
-// mapping: once a look, not more.
+// How much of each mapping is in memory, as /proc/PID/smaps says. Reading that walks the page tables under the process's
+// mmap_lock, mapping by mapping: of a large process it is told by page_scan.h instead, where the kernel can.
 #pragma once
 
 #include <sys/types.h>
@@ -30,5 +30,7 @@ bool is_shared_memory(const Mapping& mapping);
 // Pure.
 std::vector<MappingUse> parse_smaps(std::string_view text);
 Result<std::vector<MappingUse>> read_smaps(pid_t pid);
+// The way that costs the process least.
+Result<std::vector<MappingUse>> read_mapping_uses(pid_t pid);
 
 }  // namespace dwell::memory

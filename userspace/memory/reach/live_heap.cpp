@@ -25,7 +25,7 @@ Result<std::unique_ptr<LiveHeap>> LiveHeap::read(const std::string& doing, heap:
   std::unique_ptr<LiveHeap> live(new LiveHeap(reader));
   heap::FoundHeaps found;
   for (int tries = 0; tries < heap::kTriesToFindHeaps; ++tries) {
-    Result<std::vector<MappingUse>> uses = read_smaps(pid);
+    Result<std::vector<MappingUse>> uses = read_mapping_uses(pid);
     if (!uses) return uses.error();
     live->uses_ = std::move(*uses);
     live->mappings_.clear();
