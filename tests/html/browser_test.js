@@ -319,8 +319,23 @@ test("goroutines that can never wake are said first", async () => {
   assert.equal(await tab.run(`document.querySelectorAll("#go-0-creators tbody tr").length`), 2);
 });
 
+test("resident memory: its parts, its course, and the marks of generations", async () => {
+  const recording = path.join(golden, "html/service_marked.dwell"), whole = report(recording), balance = whole.process_memory[0];
+  await fresh({}, recording);
+  const parts = page.accountParts(balance);
+  assert.ok(parts.length > 2);
+  assert.deepEqual(await tab.run(`Array.from(document.querySelectorAll(".account-bar span"), piece => piece.title)`), parts.map(part => part.name + ": " + page.bytesText(part.bytes)));
+  const [bar, first] = await tab.run(`[document.querySelector(".account-bar"), document.querySelector(".account-bar span")].map(one => one.getBoundingClientRect().width)`);
+  const all = parts.reduce((sum, part) => sum + part.bytes, 0);
+  assert.ok(Math.abs(first / bar - parts[0].bytes / all) < 0.02, "the bar is to scale");
+  assert.ok(await tab.run(`document.querySelector(".resident canvas").getBoundingClientRect().height > 40`));
+  assert.equal(await tab.run(`document.getElementById("app").page.marks.filter(mark => mark.kind === "mark").length`), whole.generations.length - 1);
+  assert.match(await tab.text("#timeline .legend"), /mark/);
+  assert.equal(await tab.run(`document.querySelectorAll("#memory-generations tbody tr").length`), whole.generations.length);
+});
+
 test("no recording is wider than a phone", async () => {
-  for (const recording of ["recording/version-1", "recording/go-version-1", "html/service_threads_clocks", "html/deadlock", "html/service_sampled"]) {
+  for (const recording of ["recording/version-1", "recording/go-version-1", "html/service_threads_clocks", "html/deadlock", "html/service_sampled", "html/service_marked"]) {
     await fresh({ width: 375, height: 740, phone: true }, path.join(golden, recording + ".dwell"));
     assert.ok(await tab.run("document.documentElement.scrollWidth <= 375"), recording);
   }

@@ -8,12 +8,12 @@
 namespace dwell::top {
 namespace {
 
-constexpr std::uint64_t kNowNs = 60'000'000'000;
+constexpr std::uint64_t kRecentNs = 60'000'000'000;
 constexpr std::size_t kMostMoments = 256, kRecentMoments = 64;
 
 std::optional<double> recent_slope(const std::vector<std::uint64_t>& times_ns, const std::vector<double>& values) {
   if (times_ns.empty()) return std::nullopt;
-  std::uint64_t from_ns = times_ns.back() > kNowNs ? times_ns.back() - kNowNs : 0;
+  std::uint64_t from_ns = times_ns.back() > kRecentNs ? times_ns.back() - kRecentNs : 0;
   auto first = std::ranges::lower_bound(times_ns, from_ns) - times_ns.begin();
   return slope_per_minute(std::span(times_ns).subspan(static_cast<std::size_t>(first)), std::span(values).subspan(static_cast<std::size_t>(first)));
 }

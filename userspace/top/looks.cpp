@@ -2,6 +2,8 @@
 #include "userspace/top/looks.h"
 
 #include <fmt/core.h>
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -75,6 +77,7 @@ Result<std::string> look_at(const Question& question, const std::string& command
 void look_apart(int fd, const Question& question, const std::string& command_line) {
   pid_t child = ::fork();
   if (child == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     try {
       Result<std::string> text = look_at(question, command_line);
       answer(fd, !text, text ? *text : printable(text.error().what) + (text.error().hint.empty() ? "" : "; " + printable(text.error().hint)));
@@ -103,7 +106,7 @@ Result<Looks> Looks::start(const std::string& command_line) {
 }
 
 void Looks::ask(pid_t pid, Tab tab, std::size_t columns) {
-  if (asked_) return;
+  if (asked_ || over_) return;
   Question question{pid, static_cast<std::uint32_t>(tab), static_cast<std::uint32_t>(columns)};
   if (!send_all(helper_.connection(), {reinterpret_cast<const char*>(&question), sizeof question})) return;
   asked_ = Subject{pid, tab};
@@ -115,6 +118,7 @@ bool Looks::take() {
   char part[65536];
   ssize_t size = ::recv(helper_.connection(), part, sizeof part, MSG_DONTWAIT);
   if (size > 0) received_.append(part, static_cast<std::size_t>(size));
+  if (size == 0) over_ = true;
   AnswerHead head;
   if (!asked_ || received_.size() < sizeof head) return false;
   std::memcpy(&head, received_.data(), sizeof head);

@@ -21,7 +21,7 @@ class Looks {
   // Before any thread is started.
   static Result<Looks> start(const std::string& command_line);
 
-  int fd() const { return helper_.connection(); }
+  int fd() const { return over_ ? -1 : helper_.connection(); }  // -1: there are no looks any more
   // Asks for a look, unless one is on its way. What was asked for a process or tab that is shown no more is thrown away.
   void ask(pid_t pid, Tab tab, std::size_t columns);
   bool asked() const { return asked_.has_value(); }
@@ -52,6 +52,7 @@ class Looks {
   std::uint64_t asked_ns_ = 0;
   std::string received_;
   std::optional<Known> known_;
+  bool over_ = false;
 };
 
 }  // namespace dwell::top

@@ -19,13 +19,15 @@ constexpr std::uint64_t kOverheadNs = 10'000'000'000;      // what "overhead now
 constexpr std::uint64_t kLeastCpuNs = 1'000'000;           // of the target in that time: with less, a share says nothing
 
 std::uint64_t used_of(const ProcessLimit& limit, const ProcessBalance& balance) {
-  return limit.kind == LimitKind::kGroup || limit.kind == LimitKind::kMachine ? limit.in_use : balance.after;
+  bool counts_by_itself = limit.kind == LimitKind::kGroup || limit.kind == LimitKind::kGroupHigh || limit.kind == LimitKind::kMachine;
+  return counts_by_itself ? limit.in_use : balance.after;
 }
 
 std::string words_of_limit(const ProcessLimit& limit) {
   std::string size = bytes_text(static_cast<double>(limit.limit));
   switch (limit.kind) {
     case LimitKind::kGroup: return "the " + size + " of its control group";
+    case LimitKind::kGroupHigh: return "the " + size + " at which its control group is throttled";
     case LimitKind::kAddressSpace: return "the " + size + " of RLIMIT_AS";
     case LimitKind::kData: return "the " + size + " of RLIMIT_DATA";
     case LimitKind::kMachine: return "the machine's " + size;

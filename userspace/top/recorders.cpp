@@ -26,7 +26,7 @@ Result<Recorders> Recorders::start(const std::vector<pid_t>& pids, const std::st
     std::string path = output.empty() ? fmt::format("{}/{}.dwell", all.folder_, pid) : output;
     Result<Helper> helper = Helper::start([&, screen = ::getpid()](int) {
       int code = record(pid, path);
-      if (::getppid() != screen) all.remove_folder({{pid, path}});  // it was killed, and removes nothing any more
+      if (::getppid() != screen) all.remove_folder({{pid, path}});  // it was killed, and removes nothing any more; as far as we get, for the kernel may ask us twice to end
       return code;
     });
     if (!helper) return helper.error();

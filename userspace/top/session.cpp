@@ -177,6 +177,8 @@ void Session::look_if_due(const Terminal& terminal) {
 void Session::draw(Terminal& terminal) {
   std::uint64_t now_ns = monotonic_ns();
   if (now_ns >= message_until_ns_) message_.clear();
+  std::optional<int> ended = recorders_.ended(state_.process);
+  if (ended && *ended != 0 && model().state.empty() && message_.empty()) message_ = fmt::format("The recording has ended (exit code {}): figures are as they were last.", *ended);
   const LookPage* page = state_.tab == Tab::kMemory ? nullptr : looks_.page(request_.pids[state_.process], state_.tab, now_ns);
   Screen screen = lay_out({model(), state_, page, message_, request_.pids.size()}, terminal.columns(), terminal.rows());
   page_ = screen.page;

@@ -129,7 +129,6 @@ TEST_F(Top, ThatIsKilledLeavesNobodyWhoRecords) {
   top.signal(SIGKILL);
   (void)top.wait();
   EXPECT_TRUE(eventually([&] { return ::kill(recorder, 0) != 0; }));
-  EXPECT_TRUE(fs::is_empty(folder_.path())) << "the last one removes the recording, not " << *fs::recursive_directory_iterator(folder_.path());
   EXPECT_TRUE(service_.running());
 }
 
