@@ -61,7 +61,7 @@ void TouchedTracing::begin(std::uint64_t) {
     return;
   }
   for (auto& [slot, process] : processes_)
-    if (Result<std::vector<MappingUse>> uses = read_smaps(process.pid))
+    if (Result<std::vector<MappingUse>> uses = read_mapping_uses(process.pid))
       process.before = PresentPages::read(*uses, Pagemap(process.pid), kMostEntries);
 }
 
