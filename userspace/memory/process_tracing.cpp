@@ -88,7 +88,10 @@ void ProcessTracing::account_for_child(std::uint64_t now_ns) {
     if (process.ended || process.accounted || children_ >= kMostChildren || now_ns - process.since_ns < kSettledNs) continue;
     process.first = process.sampler.account(now_ns, nullptr, kMostOfChildWalked);
     process.accounted = true;
-    ++children_;
+    if (process.first.known)
+      ++children_;
+    else
+      process.first = {};  // it has ended, perhaps before it could be followed: then it is not in the recording
     next_account_ns_ = now_ns + kShareOfTime * (monotonic_ns() - now_ns);
     return;
   }

@@ -116,6 +116,8 @@ Result<void> TouchedTracing::write_tick(std::uint64_t) { return {}; }
 Result<void> TouchedTracing::write_live(std::uint64_t now_ns) {
   for (auto& [slot, process] : processes_) {
     std::optional<MemorySample> sample = process.ended ? std::nullopt : read_memory_sample(process.pid);
+    // A child that ended before it could be followed is not in the recording, and nobody tells of its end.
+    if (!sample && !process.ended && slot != 0) continue;
     bool now = sample && (detached_ || sample->resident() <= kMostInBetween);
     std::optional<TouchedMemory> found = now ? look(slot, process, now_ns) : std::nullopt;
     if (!found && process.looked) continue;
