@@ -123,7 +123,8 @@ void declare_top(CLI::App& app, TopCommand& command, RecordWords& words) {
   declare_cost(app, command.record);
   add_max_memory(app, command.record.max_memory, kMemoryOfRecord);
   declare_debug(app, command.record);
-  app.footer(examples_text(words_of("top").examples));
+  app.footer("\nWhat is followed, where the target has it: by default (yes), or with an option\n" + list_followed(subjects()) +
+             examples_text(words_of("top").examples));
 }
 
 }  // namespace dwell

@@ -24,6 +24,8 @@ int record_into(const RecordCommand& command, pid_t pid, const std::string& path
   record.target = std::to_string(pid);
   record.options.output = path;
   record.options.symbols = kept;
+  // What is only known at the end, and dear, is not worth it for a recording that goes then.
+  if (auto go = record.follows.find("go"); go != record.follows.end() && !kept) go->second.names.erase("proof");
   record.options.longest_tick_ns = kLongestTickNs;
   record.quiet = true;
   Result<Exit> result = no_memory("record");
