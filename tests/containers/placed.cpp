@@ -63,7 +63,7 @@ Words Viewer::command(const Words& dwell_arguments) const {
 }
 
 RecordingFrom::RecordingFrom(const Viewer& viewer, const Words& arguments)
-    : program_(viewer.command(joined({"record", "-o", file()}, arguments))) {}
+    : program_(viewer.command(joined({"record", "--exact", "-o", file()}, arguments))) {}
 
 nlohmann::json RecordingFrom::stop() {
   program_.signal(SIGINT);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <thread>
@@ -182,6 +183,8 @@ std::vector<std::string> record_command(pid_t pid, const std::string& path, cons
   // Programs that do nothing but allocate cost more than dwell allows itself by default.
   std::vector<std::string> command{dwell_binary(), "record", "-p", std::to_string(pid), "-o", path, "--detach-above", "0"};
   command.insert(command.end(), options.begin(), options.end());
+  bool other = std::ranges::any_of(options, [](const std::string& option) { return option == "--max-overhead" || option == "--sample-bytes"; });
+  if (!other) command.push_back("--exact");
   return command;
 }
 

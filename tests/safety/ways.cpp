@@ -13,7 +13,7 @@ namespace {
 constexpr const char* kLong = "DWELL_CASE_MS=300";  // long enough to be looked at
 
 std::vector<std::string> recording(const std::string& method, const std::vector<std::string>& more = {}) {
-  std::vector<std::string> command{"record", "-q", "--attach-method", method};
+  std::vector<std::string> command{"record", "-q", "--exact", "--attach-method", method};
   command.insert(command.end(), more.begin(), more.end());
   return command;
 }
@@ -76,6 +76,7 @@ std::vector<Way> ways() {
           {"AttachedBySession", attached(recording("session")), false},
           {"AttachedByMulti", attached(recording("multi")), false},
           {"AttachedByPerf", attached(recording("perf")), false},
+          {"AttachedWithinBudget", {"record", "--max-overhead", "0.2"}, false},
           {"AttachedAll", attached(recording("session", kAll)), false},
           {"Threads", {"threads"}, false},
           {"Clocks", {"clocks", "-d", "1"}, false},

@@ -3,7 +3,7 @@
  * A program that leaks amid much temporary traffic, and keeps the count of what it retains. traffic [TIMES [KIND]]: TIMES as
  * many temporaries. Each millisecond: leaks, temporaries of the same size, a session, entries of a cache (traffic.h).
  * KIND "equal": blocks of a kind have equal contents; "counted": each has a word that changes every 2 ms.
- * A line on stdin: it prints, for each function, the bytes that it retains and that are older than three seconds.
+ * A line on stdin: it prints, for each function, the bytes that it retains.
  */
 #define _GNU_SOURCE
 #include <poll.h>
@@ -42,7 +42,6 @@ SCENARIO static void compute(void) {
 }
 
 static struct block* leaked;
-static unsigned long leaks_at[1 << 20]; /* by millisecond, until then */
 
 SCENARIO void leak_one(void) {
   struct block* block = filled(opaque(malloc(TRAFFIC_LEAK_BYTES)), 0x1000);
@@ -67,7 +66,6 @@ SCENARIO void begin_session(void) {
 }
 
 static struct block* cache[TRAFFIC_CACHE_ENTRIES];
-static unsigned long cached_ms[TRAFFIC_CACHE_ENTRIES];
 
 SCENARIO void put_into_cache(void) {
   static unsigned long random = 12345;
@@ -75,7 +73,6 @@ SCENARIO void put_into_cache(void) {
   unsigned victim = (random >> 33) % TRAFFIC_CACHE_ENTRIES;
   free(cache[victim]);
   cache[victim] = filled(opaque(malloc(TRAFFIC_CACHE_BYTES)), 0x4000);
-  cached_ms[victim] = now_ms;
 }
 
 static void count_up(void) {
@@ -86,12 +83,12 @@ static void count_up(void) {
   for (struct block* block = leaked; block && most; block = block->next, --most) ++block->counter;
 }
 
-static void say_truth(void) {
-  unsigned long settled = now_ms > TRAFFIC_SETTLED_MS ? now_ms - TRAFFIC_SETTLED_MS : 0, sessions_left = 0, cached = 0;
-  for (unsigned long age = TRAFFIC_SETTLED_MS; age < TRAFFIC_SESSION_MS && age < now_ms; ++age) ++sessions_left;
-  for (int i = 0; i < TRAFFIC_CACHE_ENTRIES; ++i) cached += cache[i] && cached_ms[i] <= settled;
-  dprintf(1, "leak_one %lu\nmake_temporary 0\nbegin_session %lu\nput_into_cache %lu\nms %lu\n", leaks_at[settled] * TRAFFIC_LEAK_BYTES,
-      sessions_left * TRAFFIC_SESSION_BYTES, cached * TRAFFIC_CACHE_BYTES, now_ms);
+static void say_truth(unsigned long leaks) {
+  unsigned long sessions_left = 0, cached = 0;
+  for (int i = 0; i < TRAFFIC_SESSION_MS; ++i) sessions_left += sessions[i] != NULL;
+  for (int i = 0; i < TRAFFIC_CACHE_ENTRIES; ++i) cached += cache[i] != NULL;
+  dprintf(1, "leak_one %lu\nmake_temporary %d\nbegin_session %lu\nput_into_cache %lu\nms %lu\n", leaks * TRAFFIC_LEAK_BYTES,
+      16 * TRAFFIC_LEAK_BYTES, sessions_left * TRAFFIC_SESSION_BYTES, cached * TRAFFIC_CACHE_BYTES, now_ms);
 }
 
 static int told(void) {
@@ -108,7 +105,8 @@ int main(int argc, char** argv) {
   wait_for_line();
   say("running\n");
   clock_gettime(CLOCK_MONOTONIC, &next);
-  for (unsigned long leaks = 0; now_ms + 1 < sizeof leaks_at / sizeof *leaks_at; ++now_ms) {
+  unsigned long leaks = 0;
+  for (;; ++now_ms) {
     for (int i = 0; i < TRAFFIC_TEMPORARIES * times; ++i) {
       make_temporary();
       compute();
@@ -118,14 +116,13 @@ int main(int argc, char** argv) {
     put_into_cache();
     put_into_cache();
     count_up();
-    leaks_at[now_ms] = leaks;
     leaks += TRAFFIC_LEAKS;
     next.tv_nsec += 1000000;
     if (next.tv_nsec >= 1000000000) next.tv_nsec -= 1000000000, ++next.tv_sec;
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
     if (now_ms % 16 == 0 && told()) break;
   }
-  say_truth();
+  say_truth(leaks);
   wait_for_line();
   wait_for_line();
   return 0;

@@ -10,6 +10,5 @@
 #define TRAFFIC_SESSION_MS 5000
 #define TRAFFIC_CACHE_BYTES 96     /* two, in put_into_cache(), in place of others */
 #define TRAFFIC_CACHE_ENTRIES 3000
-#define TRAFFIC_SETTLED_MS 3000    /* what is younger is in no truth */
 
 #endif /* DWELL_TESTS_TARGETS_TRAFFIC_H */

@@ -77,8 +77,11 @@ void declare_cost(CLI::App& app, RecordCommand& command) {
   app.add_option_function<std::string>("--max-overhead",
                                        value_of(options.max_overhead_percent, parse_limit, "a percentage like 2 or 0.5%"),
                                        "keep the cost of recording memory below this share of the target's CPU time: where exact "
-                                       "recording costs more, figures are estimates with their error (docs/budget.md)")
+                                       "recording costs more, figures are estimates with their error (default: 2% where dwell attaches)")
       ->type_name("PERCENT")
+      ->excludes(app.get_option("--sample-bytes"));
+  app.add_flag("--exact", options.exact, "record every allocation, whatever that costs (default where dwell starts the program)")
+      ->excludes(app.get_option("--max-overhead"))
       ->excludes(app.get_option("--sample-bytes"));
   app.add_option_function<std::string>("--detach-above",
                                        value_of(options.detach_above_percent, parse_limit, "a percentage like 90 or 50%; 0: never"),

@@ -67,6 +67,7 @@ Json kind_json(const KindReport& kind) {
           {"older_frees", older_json(kind.older)},
           {"figures", figures_json(kind.figures)}};
   if (kind.unnamed_growth > 0) json["unnamed_growth_bytes"] = number(kind.unnamed_growth);
+  for (const UnnamedSize& size : kind.unnamed_sizes) json["unnamed_blocks"].push_back({{"size", size.usable}, {"bytes", number(size.bytes)}});
   return json;
 }
 

@@ -120,18 +120,23 @@ std::vector<ProcessLimit> ProcessSampler::limits() const {
   return limits;
 }
 
+std::string why_not_walked(const MemorySample& sample, std::uint64_t most_walked) {
+  if (sample.address_space > kMostAddressSpace)
+    return "it has reserved more than 64 GB of address space, in which no heap is looked for while recording";
+  if (sample.anonymous <= most_walked) return "";
+  return fmt::format("more than {} of anonymous memory is not walked while recording; dwell memory does", human_bytes(static_cast<double>(most_walked)));
+}
+
 ProcessAccount ProcessSampler::account(std::uint64_t now_ns, memory::OwnedMemory* owned, std::uint64_t most_walked) const {
   memory::LookOptions options;
   options.pid = pid_;
   std::optional<MemorySample> sample = read_memory_sample(pid_);
-  bool too_wide = sample && sample->address_space > kMostAddressSpace;
-  options.walk = sample && sample->anonymous <= most_walked && !too_wide;
+  std::string why = sample ? why_not_walked(*sample, most_walked) : "";
+  options.walk = sample && why.empty();
   Result<memory::MemoryLook> look = memory::look_at_memory(options);
   ProcessAccount account = look ? account_of(*look) : ProcessAccount();
   if (!look) account.why = look.error().what;
-  if (look && !options.walk)
-    account.why = too_wide ? "it has reserved more than 64 GB of address space, in which no heap is looked for while recording"
-                           : fmt::format("more than {} of anonymous memory is not walked while recording; dwell memory does", human_bytes(static_cast<double>(most_walked)));
+  if (look && !why.empty()) account.why = why;
   account.time_ns = now_ns;
   if (owned) *owned = look ? std::move(look->owned) : memory::OwnedMemory();
   return account;

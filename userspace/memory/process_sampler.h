@@ -43,6 +43,9 @@ std::optional<MemorySample> read_memory_sample(pid_t pid);
 std::uint64_t available_in(std::string_view meminfo);
 ProcessAccount account_of(const memory::MemoryLook& look);
 
+// Pure: why the heap of a process of that size is not walked while it is recorded; "": it is.
+std::string why_not_walked(const MemorySample& sample, std::uint64_t most_walked = ProcessSampler::kMostWalked);
+
 // For how long the next sample is to wait: often at first, and never for more than a hundredth of dwell's time.
 std::uint64_t sample_pause_ns(std::uint64_t age_ns, std::uint64_t sampling_took_ns);
 

@@ -207,12 +207,22 @@ class ReportBuilder {
     for (KindReport& total : report_.totals) {
       limit(total.figures, total.process, total.kind);
       total.unnamed_growth = unnamed_growth(total);
+      if (total.figures.estimated && total.kind == MemoryKind::kHeap)
+        for (const memory::windows::UnnamedRow& row : memory_of(recording_).windows.retained.unnamed)
+          if (row.process == total.process && row.usable) total.unnamed_sizes.push_back({row.usable, row.bytes});
     }
   }
 
+  // Kinds of blocks were counted where the heap was walked for that; else only the sum is known.
   double unnamed_growth(const KindReport& total) const {
     const std::vector<MemoryUsage>& known = memory_of(recording_).processes;
     if (!total.figures.estimated || total.kind != MemoryKind::kHeap || total.process >= known.size()) return 0;
+    const memory::windows::RetainedSet& retained = memory_of(recording_).windows.retained;
+    if (std::ranges::count(retained.walked, total.process)) {
+      double sum = 0;
+      for (const memory::windows::UnnamedRow& row : retained.unnamed) sum += row.process == total.process ? row.bytes : 0;
+      return sum;
+    }
     const MemoryUsage& process = known[total.process];
     if (!process.first.walked || !process.last.walked) return 0;
     return static_cast<double>(process.last.live_bytes) - static_cast<double>(process.first.live_bytes) - total.figures.retained_high;

@@ -66,6 +66,11 @@ struct OlderFrees {
   bool level = false;                 // as much was freed as was allocated
 };
 
+struct UnnamedSize {
+  std::uint64_t usable = 0;  // bytes of each block
+  double bytes = 0;
+};
+
 struct KindReport {
   MemoryKind kind = MemoryKind::kHeap;
   ProcessSlot process = 0;
@@ -74,6 +79,7 @@ struct KindReport {
   GrowthPattern growth;
   std::optional<OlderFrees> older = {};  // where they matter
   double unnamed_growth = 0;             // of live blocks, by walks of the heap, that an estimate has at no call site; at least
+  std::vector<UnnamedSize> unnamed_sizes = {};  // the largest parts of it
 };
 
 struct LossReport {

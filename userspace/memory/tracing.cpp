@@ -57,13 +57,18 @@ memory::windows::DrivenSite driven_site(const PlannedProbe& probe, const ProbeSi
 
 TracerLoader MemoryTracing::loader(const MemoryTracingOptions& options) {
   return [options](const TracerContext& context) -> Result<std::unique_ptr<Tracer>> {
-    MemoryTracerSettings settings{context.options.sample_bytes, *context.calibration.abilities.best,
-                                  context.options.max_overhead_percent > 0};
+    double percent = overhead_budget(context.options);
+    AttachMethod method = *context.calibration.abilities.best;
+    if (percent > 0 && method == AttachMethod::kPerf && !context.options.max_overhead_percent) {
+      context.note("this kernel attaches probes one by one, too slowly to keep within a budget: all allocations are recorded, whatever it costs");
+      percent = 0;
+    }
+    MemoryTracerSettings settings{context.options.sample_bytes, method, percent > 0};
     Result<MemoryTracer> tracer = MemoryTracer::load(context.core, settings);
     if (!tracer) return tracer.error();
     std::unique_ptr<MemoryTracing> tracing(new MemoryTracing(context, options, std::move(*tracer)));
     if (!settings.budgeted) return std::unique_ptr<Tracer>(std::move(tracing));
-    auto budget = memory::windows::BudgetedMemory::create(context, tracing->tracer_, tracing->ledger_);
+    auto budget = memory::windows::BudgetedMemory::create(context, percent, tracing->tracer_, tracing->ledger_);
     if (!budget) return budget.error();
     tracing->budget_ = std::move(*budget);
     return std::unique_ptr<Tracer>(std::move(tracing));

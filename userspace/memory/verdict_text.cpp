@@ -75,8 +75,11 @@ std::string estimated(const KindReport& total, const VerdictScope& scope) {
   std::string in = human_duration(scope.range_ns), all = bytes_text(figures.allocated_bytes, figures.allocated_error);
   if (!figures.retained_known) return fmt::format("{}: {} were allocated in {}; how much of that is still in use is not known.", scope.name, all, in);
   std::string text = fmt::format("{}: {} of what was allocated in {} is still in use; both are estimates.", scope.name, retained_text(figures), in);
-  if (total.unnamed_growth > kMatters)
-    text += fmt::format(" Live blocks grew by {} more than that: windows did not meet where those are allocated.", bytes_text(total.unnamed_growth));
+  if (total.unnamed_growth > kMatters) {
+    text += fmt::format(" Live blocks grew by {} more than that: windows did not meet where those are allocated", bytes_text(total.unnamed_growth));
+    if (!total.unnamed_sizes.empty()) text += fmt::format("; most are blocks of {} bytes", total.unnamed_sizes[0].usable);
+    text += ".";
+  }
   return text;
 }
 

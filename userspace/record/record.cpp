@@ -53,7 +53,7 @@ Result<void> give_up_privileges(const std::string& output, const Calibration& ca
                                   Capability::kSyslog,    Capability::kCheckpointRestore, Capability::kDacReadSearch};
   // Linux opens perf uprobes for CAP_SYS_ADMIN only (since 2025, in older series too); libraries can arrive at any time.
   if (calibration.abilities.best == AttachMethod::kPerf) kept.push_back(Capability::kSysAdmin);
-  if (options.max_overhead_percent > 0) kept.push_back(Capability::kSysNice);
+  if (overhead_budget(options) > 0) kept.push_back(Capability::kSysNice);
   // The recording is finished in another user's folder.
   if (foreign) kept.insert(kept.end(), {Capability::kDacOverride, Capability::kFowner});
   return keep_capabilities(kept);

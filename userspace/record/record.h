@@ -36,10 +36,19 @@ struct RecordOptions {
   std::optional<std::uint64_t> look_every_ns;  // how often subjects that look do so; none: as each thinks fit
   std::vector<TracerLoader> tracers; // what is followed; what this kernel lacks costs a tracer, not the recording
   std::optional<AttachMethod> attach_method;  // only this one, instead of the best that works
-  double max_overhead_percent = 0;   // of the target's CPU time, for the memory tracer; 0: everything exactly
+  std::optional<double> max_overhead_percent;  // of the target's CPU time, for the memory tracer; none: see overhead_budget()
+  bool exact = false;                // everything exactly, whatever it costs
   double detach_above_percent = 90;  // of the target's CPU time: probes that take more are taken away; 0: never
   std::string command_line;          // of dwell itself, for the recording
 };
+
+// What recording memory may cost in % of the target's CPU time; 0: everything is recorded exactly. Processes that run already are
+// someone's services, so they have a budget unless something else is asked for; what dwell starts has none.
+inline constexpr double kUsualOverhead = 2;
+inline double overhead_budget(const RecordOptions& options) {
+  if (options.exact || options.sample_bytes) return 0;
+  return options.max_overhead_percent.value_or(options.command.empty() ? kUsualOverhead : 0);
+}
 
 // How the recording goes on, told about four times a second.
 struct RecordProgress {

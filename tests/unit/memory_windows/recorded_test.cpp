@@ -41,7 +41,7 @@ std::string decoded(const std::string& bytes, Decode decode, Recording& into) {
 
 TEST(WindowChunks, ReadBackAsTheyWereWritten) {
   Recording recording = a_recording();
-  RetainedSet retained{3 * kSecond, {0}, {{0, 100, 50, 200, 2, true, 5}, {1, 7, 7, 7, 1, false, 0}}};
+  RetainedSet retained{3 * kSecond, {0}, {{0, 100, 50, 200, 2, true, true, 5}, {1, 7, 7, 7, 1, false, false, 0}}, {{0, 64, 5e6}, {0, 0, 1e6}}, {0}};
   EXPECT_EQ(decoded(encode_windows(2, a_tick()), decode_windows, recording), "");
   EXPECT_EQ(decoded(encode_retained(retained), decode_retained, recording), "");
   const WindowPart& windows = memory_of(recording).windows;
@@ -62,7 +62,7 @@ TEST(WindowChunks, WhatMakesNoSenseIsRefused) {
   tick = a_tick();
   tick.processes[0].process = 1;
   EXPECT_NE(decoded(encode_windows(2, tick), decode_windows, recording), "") << "a process that is not there";
-  EXPECT_NE(decoded(encode_retained({0, {}, {{0, 100, 150, 200, 2, true, 5}}}), decode_retained, recording), "")
+  EXPECT_NE(decoded(encode_retained({0, {}, {{0, 100, 150, 200, 2, true, false, 5}}, {}, {}}), decode_retained, recording), "")
       << "below its own range";
   std::string whole = encode_windows(2, a_tick());
   for (std::size_t size = 0; size < whole.size(); ++size)
@@ -81,7 +81,7 @@ TEST(WindowFigures, AddUpWithWhatExactRecordingSaw) {
   memory.ticks = {tick};
   memory.windows.percent = 2;
   memory.windows.ticks = {a_tick()};
-  memory.windows.retained = {2 * kSecond, {}, {{0, 6400, 3200, 9600, 100, true, kSecond}, {1, 250, 0, 300, 2.5, false, 0}}};
+  memory.windows.retained = {2 * kSecond, {}, {{0, 6400, 3200, 9600, 100, true, false, kSecond}, {1, 250, 0, 300, 2.5, false, false, 0}}, {}, {}};
 
   TickRange range{0, 1, kSecond, 2 * kSecond};
   RangeFigures figures = range_figures(recording, range, 0, true);
@@ -114,7 +114,7 @@ TEST(WindowFigures, WhereNothingTellsWhatLivesRetainedIsNotKnown) {
   memory.ticks = {tick};
   memory.windows.ticks = {a_tick()};
   memory.windows.ticks[0].given_up.clear();
-  memory.windows.retained = {2 * kSecond, {0}, {}};
+  memory.windows.retained = {2 * kSecond, {0}, {}, {}, {}};
   RangeFigures figures = range_figures(recording, {0, 1, kSecond, 2 * kSecond}, 0, true);
   EXPECT_TRUE(figures.by_series[0].estimate.retained_unknown);
   EXPECT_EQ(figures.by_series[0].retained.bytes(), 0);

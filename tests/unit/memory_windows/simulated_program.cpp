@@ -4,8 +4,6 @@
 namespace dwell::memory::windows {
 namespace {
 
-constexpr std::uint64_t kType = 0x555500001000;
-
 std::uint64_t drawn(std::mt19937_64& random, double mean) {
   return static_cast<std::uint64_t>(std::exponential_distribution<double>(1 / mean)(random)) + 1;
 }
@@ -71,20 +69,31 @@ void SimulatedProgram::run_until(std::uint64_t time_ns, const Allocated& allocat
   now_ns_ = time_ns;
 }
 
+Words SimulatedProgram::words_of(std::uint64_t address, const Slot& slot) const {
+  Content content = sites_[slot.site].content;
+  std::uint64_t own = content == Content::kConstant ? 7 : content == Content::kOfItsPlace ? address : slot.owner;
+  std::uint64_t counter = content == Content::kMutating ? now_ns_ / 2'000'000 : 1;
+  return {kTypes + slot.site * 64, own, counter};
+}
+
 void SimulatedProgram::look(std::span<const Question> questions, std::span<Look> looks) {
   for (std::size_t i = 0; i < questions.size(); ++i) {
     const Slot& slot = slots_[questions[i].address];
-    Content content = sites_[slot.site].content;
-    std::uint64_t own = content == Content::kConstant ? 7 : content == Content::kOfItsPlace ? questions[i].address : slot.owner;
-    std::uint64_t counter = content == Content::kMutating ? now_ns_ / 2'000'000 : 1;
-    looks[i] = {slot.live ? BlockState::kLive : BlockState::kFree, {kType + slot.site * 64, own, counter}};
+    looks[i] = {slot.live ? BlockState::kLive : BlockState::kFree, words_of(questions[i].address, slot)};
   }
 }
 
-double SimulatedProgram::live_bytes(std::uint32_t site, std::uint64_t born_before_ns) const {
+std::vector<CensusBlock> SimulatedProgram::walk() const {
+  std::vector<CensusBlock> blocks;
+  for (const auto& [address, slot] : slots_)
+    if (slot.live) blocks.push_back({address, slot.size, 0, words_of(address, slot)});
+  return blocks;
+}
+
+double SimulatedProgram::live_bytes(std::uint32_t site, std::uint64_t born_before_ns, std::uint64_t born_after_ns) const {
   double sum = 0;
   for (const auto& [address, slot] : slots_)
-    if (slot.live && slot.site == site && slot.birth_ns <= born_before_ns) sum += static_cast<double>(slot.size);
+    if (slot.live && slot.site == site && slot.birth_ns <= born_before_ns && slot.birth_ns > born_after_ns) sum += static_cast<double>(slot.size);
   return sum;
 }
 

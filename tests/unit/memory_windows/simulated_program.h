@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "userspace/memory/windows/census.h"
 #include "userspace/memory/windows/look.h"
 
 namespace dwell::memory::windows {
@@ -29,6 +30,8 @@ struct SimulatedSite {
 
 class SimulatedProgram : public LivenessReader {
  public:
+  static constexpr std::uint64_t kTypes = 0x555500001000;  // the first word of a block points there
+
   SimulatedProgram(std::vector<SimulatedSite> sites, std::uint64_t seed);
 
   // `allocated`: each block that was given out meanwhile.
@@ -36,8 +39,11 @@ class SimulatedProgram : public LivenessReader {
   void run_until(std::uint64_t time_ns, const Allocated& allocated);
   void look(std::span<const Question> questions, std::span<Look> looks) override;
 
-  // Bytes of the site that live and were given out before that time.
-  double live_bytes(std::uint32_t site, std::uint64_t born_before_ns) const;
+  // What a walk of the heap finds.
+  std::vector<CensusBlock> walk() const;
+
+  // Bytes of the site that live and were given out between those times.
+  double live_bytes(std::uint32_t site, std::uint64_t born_before_ns, std::uint64_t born_after_ns = 0) const;
 
  private:
   struct Slot {
@@ -55,6 +61,7 @@ class SimulatedProgram : public LivenessReader {
   void allocate(std::uint32_t site, const Allocated& allocated);
   void release(std::uint64_t address);
   void plan_next(std::uint32_t site);
+  Words words_of(std::uint64_t address, const Slot& slot) const;
 
   std::vector<SimulatedSite> sites_;
   std::mt19937_64 random_;

@@ -19,20 +19,22 @@ constexpr std::size_t kKnownOfASeries = 300;       // live blocks that are watch
 
 }  // namespace
 
-Result<std::unique_ptr<BudgetedMemory>> BudgetedMemory::create(const TracerContext& context, MemoryTracer& tracer, MemoryLedger& ledger) {
+Result<std::unique_ptr<BudgetedMemory>> BudgetedMemory::create(const TracerContext& context, double percent, MemoryTracer& tracer, MemoryLedger& ledger) {
   if (*context.calibration.abilities.best == AttachMethod::kPerf)
     return Error{"keep within --max-overhead: this kernel attaches probes one by one, which takes longer than a window lasts",
                  "leave --max-overhead out, or use Linux 6.6 or newer", Exit::kUnsupported};
   Result<KernelLevels> kernel = tracer.levels();
   if (!kernel) return kernel.error();
-  return std::unique_ptr<BudgetedMemory>(new BudgetedMemory(context, tracer, *kernel, ledger));
+  return std::unique_ptr<BudgetedMemory>(new BudgetedMemory(context, percent, tracer, *kernel, ledger));
 }
 
-BudgetedMemory::BudgetedMemory(const TracerContext& context, const MemoryTracer& tracer, const KernelLevels& kernel, MemoryLedger& ledger)
+BudgetedMemory::BudgetedMemory(const TracerContext& context, double percent, const MemoryTracer& tracer, const KernelLevels& kernel,
+                               MemoryLedger& ledger)
     : context_(context),
+      percent_(percent),
       ledger_(ledger),
       driver_(tracer, kernel,
-              {context.options.max_overhead_percent / 100, *context.calibration.abilities.best, tracer.programs()},
+              {percent / 100, *context.calibration.abilities.best, tracer.programs()},
               context.calibration.prices),
       tick_start_ns_(context.start_ns) {}
 
@@ -167,7 +169,7 @@ Result<void> BudgetedMemory::write_tick(std::uint64_t now_ns) {
   tick_start_ns_ = now_ns;
   if (tick.processes.empty() && tick.given_up.empty()) return {};
   for (const WindowsOfProcess& one : tick.processes) context_.writer.know_process(one.process);
-  return context_.writer.append(kChunkWindows, encode_windows(context_.options.max_overhead_percent, tick));
+  return context_.writer.append(kChunkWindows, encode_windows(percent_, tick));
 }
 
 Result<void> BudgetedMemory::write_retained(std::uint64_t now_ns) {
@@ -179,18 +181,21 @@ Result<void> BudgetedMemory::write_retained(std::uint64_t now_ns) {
     Retained retained = process->retained(now_ns);
     if (!retained.known) set.unknown.push_back(slot);
     if (!retained.known) continue;
+    if (retained.walked) set.walked.push_back(slot);
+    set.unnamed.insert(set.unnamed.end(), retained.unnamed.begin(), retained.unnamed.end());
     for (const RetainedSite& site : retained.sites) {
       if (site.high <= 0) continue;
-      RetainedRow& row = rows.try_emplace(series_of(site.site, slot), RetainedRow{0, 0, 0, 0, 0, true, 0}).first->second;
+      RetainedRow& row = rows.try_emplace(series_of(site.site, slot), RetainedRow{0, 0, 0, 0, 0, true, true, 0}).first->second;
       row.bytes += site.bytes;
       row.low += site.low;
       row.high += site.high;
       row.blocks += site.blocks;
       row.identity &= site.identity;
+      row.anchored &= site.anchored;
       if (site.oldest_ns && (!row.oldest_ns || site.oldest_ns < row.oldest_ns)) row.oldest_ns = site.oldest_ns;
     }
   }
-  if (rows.empty() && set.unknown.empty()) return {};
+  if (rows.empty() && set.unknown.empty() && set.walked.empty()) return {};
   for (auto& [series, row] : rows) {
     row.series = series;
     set.rows.push_back(row);

@@ -17,8 +17,9 @@ namespace dwell::memory::windows {
 
 class BudgetedMemory {
  public:
-  // Exit::kUnsupported where probes cannot be attached and detached quickly. `tracer` and `ledger` outlive it.
-  static Result<std::unique_ptr<BudgetedMemory>> create(const TracerContext& context, MemoryTracer& tracer, MemoryLedger& ledger);
+  // Exit::kUnsupported where probes cannot be attached and detached quickly. `percent`: of the target's CPU time. `tracer` and
+  // `ledger` outlive it.
+  static Result<std::unique_ptr<BudgetedMemory>> create(const TracerContext& context, double percent, MemoryTracer& tracer, MemoryLedger& ledger);
 
   void added(ProcessSlot slot, pid_t pid) { driver_.add(slot, pid); }
   Result<std::vector<AttachedSite>> attach(ProcessSlot slot, const std::vector<DrivenSite>& sites) { return driver_.attach(slot, sites); }
@@ -43,13 +44,14 @@ class BudgetedMemory {
     WindowsOfProcess sums;
     std::map<std::uint32_t, WindowRow> rows;
   };
-  BudgetedMemory(const TracerContext& context, const MemoryTracer& tracer, const KernelLevels& kernel, MemoryLedger& ledger);
+  BudgetedMemory(const TracerContext& context, double percent, const MemoryTracer& tracer, const KernelLevels& kernel, MemoryLedger& ledger);
   void to_windows(ProcessSlot slot, std::uint64_t time_ns);
   void count(const WindowFacts& facts);
   void add_up_retained(std::uint64_t now_ns);
   std::uint32_t series_of(const SiteKey& site, ProcessSlot process);
 
   TracerContext context_;
+  double percent_;
   MemoryLedger& ledger_;
   WindowDriver driver_;
   std::map<ProcessSlot, std::uint64_t> exact_until_ns_;  // of processes that are on the level of windows

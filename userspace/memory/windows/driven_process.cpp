@@ -16,6 +16,7 @@ namespace {
 constexpr std::uint64_t kExactPollNs = 10 * kMillisecond;
 constexpr std::uint64_t kIdleNs = 100 * kMillisecond;
 constexpr int kSteps = 3;  // of attaching
+constexpr std::size_t kUnnamedSizes = 8;  // that are told one by one
 constexpr double kMostDebt = 0.25;  // of a second's income
 
 }  // namespace
@@ -30,7 +31,9 @@ DrivenProcess::DrivenProcess(const DriverParts& parts, ProcessSlot slot, pid_t p
       estimator_(std::make_unique<LivenessEstimator>(now_ns)),
       budget_(parts.settings.share, now_ns),
       liveness_(pid),
-      cpu_at_start_ns_(process_cpu_ns(pid).value_or(0)) {
+      survey_(pid),
+      cpu_at_start_ns_(process_cpu_ns(pid).value_or(0)),
+      exact_since_ns_(now_ns) {
   parts_.kernel.begin_exact(kernel_slot_, allowed_hits(~std::uint64_t{0}));
 }
 
@@ -129,20 +132,38 @@ OwnTime DrivenProcess::take_own_time() {
   return fresh;
 }
 
-Retained DrivenProcess::retained(std::uint64_t now_ns) const {
+Retained DrivenProcess::retained(std::uint64_t now_ns) {
   double scale = 1, covered = 0;
   {
     double lasted = static_cast<double>(in_windows_ns(now_ns));
     std::scoped_lock lock(mutex_, estimator_mutex_);
     if (estimator_->stood_for_ns() > 0) scale = lasted / estimator_->stood_for_ns();
     scale *= own_.factor();
+    if (count_) count_->shared_error = own_.error();
     if (lasted > 0) covered = covered_ns_ / lasted;
   }
-  Retained result{slot_, main_ != Allocator::kOther, now_ns, {}};
   std::lock_guard lock(estimator_mutex_);
-  for (const SiteEstimate& one : estimator_->estimate(now_ns, scale, covered))
-    result.sites.push_back({keys_[one.site], one.bytes, one.low, one.high, one.blocks, one.identity, one.windows, one.oldest_ns});
+  Retained result{slot_, main_ != Allocator::kOther || walked_, now_ns, {}, count_.has_value(), {}};
+  Estimates estimates = estimator_->estimate(now_ns, scale, covered, count_ ? &*count_ : nullptr);
+  for (const SiteEstimate& one : estimates.sites)
+    result.sites.push_back({keys_[one.site], one.bytes, one.low, one.high, one.blocks, one.identity, one.anchored, one.windows, one.oldest_ns});
+  if (count_) result.unnamed = unnamed_rows(*count_, estimates.unknown);
   return result;
+}
+
+std::vector<UnnamedRow> DrivenProcess::unnamed_rows(const HeapCount& count, const std::vector<double>& unknown) const {
+  std::map<std::uint64_t, double> by_size;
+  for (std::size_t cell = 0; cell < unknown.size(); ++cell)
+    if (unknown[cell] > 0) by_size[count.cells[cell].usable] += unknown[cell];
+  std::vector<UnnamedRow> rows;
+  for (const auto& [usable, bytes] : by_size) rows.push_back({slot_, usable, bytes});
+  std::ranges::sort(rows, std::greater<>(), &UnnamedRow::bytes);
+  if (rows.size() <= kUnnamedSizes) return rows;
+  UnnamedRow others{slot_, 0, 0};
+  for (std::size_t i = kUnnamedSizes; i < rows.size(); ++i) others.bytes += rows[i].bytes;
+  rows.resize(kUnnamedSizes);
+  rows.push_back(others);
+  return rows;
 }
 
 // ---- budget ----
@@ -184,6 +205,7 @@ std::uint64_t DrivenProcess::step(std::uint64_t now_ns) {
     }
   }
   look(now_ns);
+  survey(now_ns);
   now_ns = monotonic_ns();
   // Windows do not wait for money: they would come when the process is quiet, and miss what it does when it is busy. The plan
   // keeps them within the budget; only a debt as large as what may be kept stops them.
@@ -219,6 +241,7 @@ void DrivenProcess::to_windows(std::uint64_t now_ns) {
     changes_.push_back({slot_, Level::kWindows, cut});
   }
   parts_.closing.close(std::move(old));
+  if (!std::exchange(told_price_, true)) add_note(price_text(cut));
   work_.begin();
   if (cost_of_a_call_ns_ == 0) cost_of_a_call_ns_ = level_prices().allocation;
   if (!times_) {
@@ -228,6 +251,16 @@ void DrivenProcess::to_windows(std::uint64_t now_ns) {
       add_note(times.error().what);
   }
   lay_windows(std::max(now_ns, cut));
+  survey_.begin(now_ns);
+}
+
+// What exact recording costs, measured until now.
+std::string DrivenProcess::price_text(std::uint64_t now_ns) const {
+  double seconds = std::max(static_cast<double>(now_ns - std::min(now_ns, exact_since_ns_)), 1e6) / 1e9;
+  double hits = static_cast<double>(parts_.kernel.hits(kernel_slot_) - hits_at_exact_) / seconds;
+  return fmt::format("{:.0f} probe hits a second take {:.1f} % of a CPU, more than {:g} % of what the target uses: from here on windows keep "
+                     "within that, and figures are estimates; --exact records everything",
+                     hits, hits * parts_.prices.per_hit() / 1e7, 100 * parts_.settings.share);
 }
 
 void DrivenProcess::lay_windows(std::uint64_t now_ns) {
@@ -235,6 +268,8 @@ void DrivenProcess::lay_windows(std::uint64_t now_ns) {
 }
 
 void DrivenProcess::to_exact(std::uint64_t now_ns) {
+  exact_since_ns_ = now_ns;
+  hits_at_exact_ = parts_.kernel.hits(kernel_slot_);
   std::lock_guard lock(mutex_);
   parts_.kernel.begin_exact(kernel_slot_, parts_.kernel.hits(kernel_slot_) + allowed_hits(~std::uint64_t{0} / 2));
   if (Result<std::vector<AttachedSite>> attached = attach_now(sites_); !attached) notes_.push_back(attached.error().what);

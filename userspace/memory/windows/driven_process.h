@@ -14,6 +14,7 @@
 
 #include "userspace/memory/windows/due_times.h"
 #include "userspace/memory/windows/facts.h"
+#include "userspace/memory/windows/heap_survey.h"
 #include "userspace/memory/windows/hit_prices.h"
 #include "userspace/memory/windows/kernel_levels.h"
 #include "userspace/memory/windows/level_policy.h"
@@ -65,7 +66,7 @@ class DrivenProcess {
   std::vector<LevelChange> take_changes();
   std::vector<WindowFacts> take_windows();
   std::vector<std::string> take_notes();
-  Retained retained(std::uint64_t now_ns) const;
+  Retained retained(std::uint64_t now_ns);
   std::uint64_t in_windows_ns(std::uint64_t now_ns) const;  // how long it was on that level
   OwnTime take_own_time();
 
@@ -79,6 +80,7 @@ class DrivenProcess {
   std::uint64_t allowed_hits(std::uint64_t at_most) const;
   void to_windows(std::uint64_t now_ns);
   void to_exact(std::uint64_t now_ns);
+  std::string price_text(std::uint64_t now_ns) const;
   void lay_windows(std::uint64_t now_ns);
   void window();
   WindowFacts wait_through();
@@ -90,8 +92,10 @@ class DrivenProcess {
   void keep(WindowFacts facts);
   void ask(LookBatch& batch);
   void look(std::uint64_t now_ns);
+  void survey(std::uint64_t now_ns);
   std::uint32_t site_of(const SiteKey& key);
   void add_note(const std::string& text);
+  std::vector<UnnamedRow> unnamed_rows(const HeapCount& count, const std::vector<double>& unknown) const;
   LevelPrices level_prices() const;
   Result<std::vector<AttachedSite>> attach_now(const std::vector<DrivenSite>& sites);
 
@@ -114,6 +118,8 @@ class DrivenProcess {
   OwnTime own_, own_told_;  // in all, and what take_own_time() has told of that
 
   mutable std::mutex estimator_mutex_;
+  std::optional<HeapCount> count_;  // at the end
+  bool walked_ = false;             // survey_.works()
   std::unique_ptr<LivenessEstimator> estimator_;
   std::vector<SiteKey> keys_;
   absl::flat_hash_map<SiteKey, std::uint32_t> index_of_;
@@ -123,6 +129,7 @@ class DrivenProcess {
   OverheadBudget budget_;
   std::optional<DueTimes> due_;
   ProcessLiveness liveness_;
+  HeapSurvey survey_;
   std::optional<ThreadTimes> times_;
   ThreadWork work_;
   std::map<std::uint16_t, Allocator> allocators_;  // by probe
@@ -132,6 +139,8 @@ class DrivenProcess {
   double cost_of_a_call_ns_ = 0;
   std::uint64_t hits_seen_ = 0, cpu_at_start_ns_ = 0;
   double cost_ns_ = 0;
+  std::uint64_t exact_since_ns_ = 0, hits_at_exact_ = 0;
+  bool told_price_ = false;
   std::uint64_t failed_windows_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "userspace/memory/windows/calibration.h"
 #include "userspace/memory/windows/liveness_estimator.h"
 
 namespace dwell::memory::windows {
@@ -57,8 +58,9 @@ class Sums {
 
 class SiteEstimator {
  public:
-  SiteEstimator(const LivenessEstimator& all, const LivenessEstimator::Site& site, std::uint64_t now_ns, double scale, double covered)
-      : all_(all), site_(site), now_ns_(now_ns), scale_(scale), covered_(covered) {}
+  SiteEstimator(const LivenessEstimator& all, const LivenessEstimator::Site& site, std::uint64_t now_ns, double scale, double covered,
+                const HeapCount* count)
+      : all_(all), site_(site), now_ns_(now_ns), scale_(scale), covered_(covered), count_(count) {}
 
   SiteEstimate estimate(std::uint32_t index, const std::vector<std::uint32_t>& ids, double mean_weight) {
     SiteEstimate result;
@@ -85,11 +87,14 @@ class SiteEstimator {
       unique_[i] = site_.words.is_unique(i);
       late_[i] = unique_[i] && site_.words.is_late(i, site_.survival.late_death());
       any |= unique_[i];
+      type_[i] = site_.words.constant(i);
+      if (type_[i] && !is_type(*type_[i])) type_[i].reset();
     }
     return any;
   }
 
-  bool old_enough(const Sample& sample) const { return now_ns_ - std::min(now_ns_, sample.birth_ns) >= LivenessEstimator::kLeastAge; }
+  // The census counts the youngest, too; without it they would be taken for retained while they are in flight.
+  bool old_enough(const Sample& sample) const { return count_ || now_ns_ - std::min(now_ns_, sample.birth_ns) >= LivenessEstimator::kLeastAge; }
 
   // One unchanged word is enough: what takes the slot changes all of them.
   double lives(const Sample& sample) const {
@@ -102,6 +107,17 @@ class SiteEstimator {
         best = std::max(best, sample.changed_by_settling & bit ? std::exp(-site_.survival.late_death() * kSettleNs) : 1.0);
     }
     return best;
+  }
+
+  bool is_type(std::uint64_t word) const {
+    return count_ && std::ranges::any_of(count_->constants, [word](const auto& range) { return word >= range.first && word < range.second; });
+  }
+
+  // Its slot holds a block of another type.
+  bool is_foreign(const Sample& sample) const {
+    for (std::size_t i = 0; i < kWords; ++i)
+      if (type_[i] && sample.last[i] != *type_[i]) return true;
+    return false;
   }
 
   void count(SiteEstimate& result, const Sample& sample, double share, double weight) const {
@@ -132,7 +148,7 @@ class SiteEstimator {
     Sums hazard, cured, most;
     for (std::uint32_t id : ids) {
       const Sample& sample = all_.samples_[id];
-      if (!old_enough(sample)) continue;
+      if (!old_enough(sample) || is_foreign(sample)) continue;
       bool sampled = sample.window != LivenessEstimator::kKnown;
       double bytes = static_cast<double>(sample.size), weight = all_.weight_of(sample, scale_);
       std::uint64_t age = now_ns_ - sample.birth_ns, then = sample.close_ns - std::min(sample.close_ns, sample.birth_ns);
@@ -162,7 +178,9 @@ class SiteEstimator {
   const LivenessEstimator::Site& site_;
   std::uint64_t now_ns_;
   double scale_, covered_, one_more_ = 0;
+  const HeapCount* count_;
   bool unique_[kWords] = {}, late_[kWords] = {};
+  std::optional<std::uint64_t> type_[kWords];  // what points to a block's type, the same in all
 };
 
 double LivenessEstimator::weight_of(const Sample& sample, double time_scale) const {
@@ -170,15 +188,99 @@ double LivenessEstimator::weight_of(const Sample& sample, double time_scale) con
   return sample.window < windows_.size() ? windows_[sample.window].weight * time_scale : 0;
 }
 
-std::vector<SiteEstimate> LivenessEstimator::estimate(std::uint64_t now_ns, double time_scale, double covered) const {
-  std::vector<std::vector<std::uint32_t>> by_site(sites_.size());
-  for (std::uint32_t id : live_) by_site[samples_[id].site].push_back(id);
+namespace {
+
+// The samples of a call site that the census has in the same cell.
+struct Part {
+  std::uint32_t site, cell;
+  std::vector<std::uint32_t> ids;
+};
+
+// What parts of a call site add up to. Their errors are independent.
+void merge(SiteEstimate& sum, const SiteEstimate& part) {
+  double below = std::hypot(sum.bytes - sum.low, part.bytes - part.low), above = std::hypot(sum.high - sum.bytes, part.high - part.bytes);
+  sum.bytes += part.bytes;
+  sum.low = std::max(0.0, sum.bytes - below);
+  sum.high = sum.bytes + above;
+  sum.blocks += part.blocks;
+  sum.windows = std::max(sum.windows, part.windows);
+  sum.anchored &= part.anchored;
+  if (part.oldest_ns && (!sum.oldest_ns || part.oldest_ns < sum.oldest_ns)) sum.oldest_ns = part.oldest_ns;
+}
+
+}  // namespace
+
+// A part of a call site as the census counts it, in usable bytes, and back.
+class PartCalibration {
+ public:
+  PartCalibration(const LivenessEstimator& all, const HeapCount& count) : all_(all), count_(count) {}
+
+  Portion portion(const Part& part, const SiteEstimate& estimate) {
+    if (part.cell >= count_.cells.size()) {
+      factors_.push_back(1);
+      return {part.cell, estimate.bytes, estimate.low, estimate.high, false};
+    }
+    double asked = 0;
+    for (std::uint32_t id : part.ids) asked += static_cast<double>(all_.samples_[id].size);
+    double usable = static_cast<double>(count_.cells[part.cell].usable * part.ids.size());
+    double factor = asked > 0 ? usable / asked : 1;
+    factors_.push_back(factor);
+    return {part.cell, estimate.bytes * factor, estimate.low * factor, estimate.high * factor, false};
+  }
+
+  void take(std::size_t index, const Portion& portion, SiteEstimate& estimate) const {
+    double bytes = portion.bytes / factors_[index];
+    if (estimate.bytes > 0) estimate.blocks *= bytes / estimate.bytes;
+    estimate.bytes = bytes;
+    estimate.low = portion.low / factors_[index];
+    estimate.high = portion.high / factors_[index];
+    estimate.anchored = portion.anchored;
+  }
+
+ private:
+  const LivenessEstimator& all_;
+  const HeapCount& count_;
+  std::vector<double> factors_;
+};
+
+Estimates LivenessEstimator::estimate(std::uint64_t now_ns, double time_scale, double covered, const HeapCount* count) const {
+  std::map<std::pair<std::uint32_t, std::uint32_t>, Part> by_cell;  // by site and cell
+  std::vector<std::size_t> largest(sites_.size(), 0);                // part of each site
+  for (std::uint32_t id : live_) {
+    const Sample& sample = samples_[id];
+    std::uint32_t cell = Census::kNoCell;
+    if (count && sample.birth_ns >= count->since_ns)
+      if (auto at = count->cell_at.find(sample.address); at != count->cell_at.end()) cell = at->second;
+    Part& part = by_cell.try_emplace({sample.site, cell}, Part{sample.site, cell, {}}).first->second;
+    part.ids.push_back(id);
+    largest[sample.site] = std::max(largest[sample.site], part.ids.size());
+  }
+  for (std::uint32_t site = 0; site < sites_.size(); ++site)
+    if (sites_[site].met && largest[site] == 0) by_cell[{site, Census::kNoCell}] = {site, Census::kNoCell, {}};
   double mean_weight = 0;
   for (const Window& window : windows_) mean_weight += window.weight / static_cast<double>(windows_.size());
-  std::vector<SiteEstimate> result;
-  for (std::uint32_t index = 0; index < sites_.size(); ++index)
-    if (sites_[index].met)
-      result.push_back(SiteEstimator(*this, sites_[index], now_ns, time_scale, covered).estimate(index, by_site[index], mean_weight));
+
+  std::vector<SiteEstimate> parts;
+  std::vector<Portion> portions;
+  HeapCount none;
+  PartCalibration calibration(*this, count ? *count : none);
+  for (const auto& [key, part] : by_cell) {
+    // One window more with one block more: of all parts of a site, it is in the largest.
+    double one_more = part.ids.size() == largest[part.site] ? mean_weight : 0;
+    parts.push_back(SiteEstimator(*this, sites_[part.site], now_ns, time_scale, covered, count).estimate(part.site, part.ids, one_more));
+    portions.push_back(calibration.portion(part, parts.back()));
+  }
+  Estimates result;
+  if (count) {
+    result.unknown = calibrate(portions, count->cells, count->shared_error);
+    for (std::size_t i = 0; i < parts.size(); ++i) calibration.take(i, portions[i], parts[i]);
+  }
+  for (const SiteEstimate& part : parts) {
+    if (result.sites.empty() || result.sites.back().site != part.site)
+      result.sites.push_back(part);
+    else
+      merge(result.sites.back(), part);
+  }
   return result;
 }
 

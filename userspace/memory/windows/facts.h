@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "userspace/memory/windows/level_policy.h"
+#include "userspace/memory/windows/part.h"
 #include "userspace/recording/ids.h"
 
 namespace dwell::memory::windows {
@@ -51,7 +52,7 @@ struct KnownBlock {  // that an exact recording followed until now
 struct RetainedSite {
   SiteKey site;
   double bytes = 0, low = 0, high = 0, blocks = 0;
-  bool identity = false;
+  bool identity = false, anchored = false;
   double windows = 0;
   std::uint64_t oldest_ns = 0;
 };
@@ -61,6 +62,8 @@ struct Retained {
   bool known = false;  // false: nothing tells whether a block lives, in this process
   std::uint64_t time_ns = 0;
   std::vector<RetainedSite> sites;
+  bool walked = false;              // so that the next is known
+  std::vector<UnnamedRow> unnamed;  // the largest first; the last may be the sum of all others
 };
 
 }  // namespace dwell::memory::windows

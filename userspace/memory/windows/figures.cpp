@@ -75,11 +75,11 @@ void add(SeriesFigures& figures, const RetainedRow& row, double common) {
   Sum retained{whole(row.blocks), whole(row.bytes), 0};
   figures.retained.add(retained);
   figures.freed.subtract(retained);
-  double shared = common * row.bytes * common * row.bytes;
+  double shared = row.anchored ? 0 : common * row.bytes * common * row.bytes;
   figures.estimate.below += shared + (row.bytes - row.low) * (row.bytes - row.low) / (kTwoSided95 * kTwoSided95);
   figures.estimate.above += shared + (row.high - row.bytes) * (row.high - row.bytes) / (kTwoSided95 * kTwoSided95);
   figures.estimate.any = true;
-  figures.estimate.range_only |= !row.identity;
+  figures.estimate.range_only |= !row.identity && !row.anchored;
 }
 
 }  // namespace
@@ -120,12 +120,13 @@ std::vector<std::string> notes_of_windows(const Recording& recording, const Tick
   for (const auto& [slot, sum] : in_range(recording, range).processes) {
     if (sum.lasted_ns == 0) continue;
     std::string of = recording.processes.size() > 1 ? fmt::format(" of process {}", recording.processes[slot].pid) : "";
+    bool walked = std::ranges::count(windows.retained.walked, slot) > 0;
     double lasted = static_cast<double>(sum.lasted_ns), all = static_cast<double>(range.end_ns - range.start_ns);
     std::string text = fmt::format("within a budget of {:g} % the heap{} was followed exactly for {}, and for {} by {} windows that "
-                                   "covered {:.2f} % of it: figures of that time are estimates, all of which share an error of ± {:.0f} %",
+                                   "covered {:.2f} % of it: figures of that time are estimates, which share an error of ± {:.0f} %{}",
                                    windows.percent, of, human_duration(static_cast<std::uint64_t>(std::max(0.0, all - lasted))),
                                    human_duration(sum.lasted_ns), sum.windows, 100 * static_cast<double>(sum.covered_ns) / lasted,
-                                   100 * common_error(sum));
+                                   100 * common_error(sum), walked ? "; what is retained was held against walks of the heap" : "");
     if (sum.cut) text += fmt::format("; {} windows were shortened to keep the budget", sum.cut);
     notes.push_back(std::move(text));
     if (std::ranges::count(windows.retained.unknown, slot))

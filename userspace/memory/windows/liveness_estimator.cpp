@@ -109,7 +109,7 @@ void LivenessEstimator::look_at(Sample& sample, const Look& look, std::uint64_t 
   if (!sample.has_close) {  // a known block: identity begins here
     sample.close = look.words;
     sample.has_close = true;
-    sample.close_ns = std::max(sample.close_ns, now_ns - kSettleLook);
+    sample.close_ns = std::max(sample.close_ns, now_ns - std::min(now_ns, kSettleLook));
   }
   sample.changed |= changes(sample.close, look.words);
   if (!sample.has_settle && now_ns >= sample.close_ns + kSettleLook) {
@@ -245,6 +245,7 @@ void LivenessEstimator::close_sample(std::uint32_t id, const Look& look, std::ui
   if (sample.before) site(sample.before->site).words.saw_reuse(sample.before->words, look.words);
   if (sample.has_middle) of.words.saw_in_own_window(sample.middle, look.words);
   sample.close_ns = now_ns;
+  of.words.closed(look.words);
   look_at(sample, look, now_ns);
   of.survival.saw_in_own_window(now_ns - sample.birth_ns, counted.length_ns, false);
   sample.window = static_cast<std::uint32_t>(windows_.size());
@@ -314,6 +315,14 @@ LookBatch LivenessEstimator::all() {
   LookBatch batch;
   for (std::uint32_t id : live_) ask(batch, id, samples_[id].address, samples_[id].size, samples_[id].site);
   return batch;
+}
+
+void LivenessEstimator::answer_walk(const LookBatch& batch, std::uint64_t began_ns) {
+  for (std::size_t i = 0; i < batch.who.size(); ++i) {
+    const Sample& sample = samples_[batch.who[i]];
+    bool same = sample.address == batch.questions[i].address && sample.birth_ns < began_ns;
+    if (same && batch.looks[i].state == BlockState::kFree) dead(batch.who[i], began_ns);
+  }
 }
 
 void LivenessEstimator::add_known(const WindowEvent& event, double weight) {

@@ -19,6 +19,7 @@
 #include <span>
 #include <vector>
 
+#include "userspace/memory/windows/census.h"
 #include "userspace/memory/windows/look.h"
 #include "userspace/memory/windows/site_words.h"
 #include "userspace/memory/windows/survival.h"
@@ -47,12 +48,27 @@ struct CountedTime {
 
 struct SiteEstimate {
   std::uint32_t site = 0;
-  double bytes = 0, low = 0, high = 0;  // of what was given out at least kLeastAge ago; low to high: 95 %
+  double bytes = 0, low = 0, high = 0;  // low to high: 95 %
   double blocks = 0;
   double windows = 0;       // effective number of windows that met what is retained
   std::uint64_t met = 0;    // blocks of the site that windows met
   bool identity = false;    // its blocks can be told apart; else only the range means something
+  bool anchored = false;    // the census knows the sum of which this is a part
   std::uint64_t oldest_ns = 0;  // birth of the oldest that lives, as far as is known; 0: none
+};
+
+// What a walk at the end says: of kinds of blocks, and of which kind watched blocks are.
+struct HeapCount {
+  std::uint64_t since_ns = 0;  // the first walk
+  double shared_error = 0;     // of all that windows estimate, as a share
+  std::vector<CellCount> cells;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> constants;  // where files are mapped that nobody writes: vtables lie there
+  absl::flat_hash_map<std::uint64_t, std::uint32_t> cell_at;  // by address
+};
+
+struct Estimates {
+  std::vector<SiteEstimate> sites;
+  std::vector<double> unknown;  // by cell of the HeapCount: bytes that came meanwhile, and that no call site is known for
 };
 
 class LivenessEstimator {
@@ -76,12 +92,15 @@ class LivenessEstimator {
   LookBatch due(std::uint64_t now_ns, std::size_t at_most = 2000);
   void answer(const LookBatch& batch, std::uint64_t now_ns);
   LookBatch all();  // at the end
+  // What a walk of the heap that began at `began_ns` says of those: dead where it met something else than the block.
+  void answer_walk(const LookBatch& batch, std::uint64_t began_ns);
 
   // Blocks that are known from an exact recording; each stands for `weight` of its kind.
   void add_known(const WindowEvent& event, double weight);
 
   // `time_scale`: the time at the windows level over the sum of what windows stand for.
-  std::vector<SiteEstimate> estimate(std::uint64_t now_ns, double time_scale, double covered) const;
+  // `count`: the heap's walks, or null: what was given out less than kLeastAge ago is then left out.
+  Estimates estimate(std::uint64_t now_ns, double time_scale, double covered, const HeapCount* count = nullptr) const;
   // The time that the windows in which looks told something were samples of.
   double stood_for_ns() const { return stood_for_ns_; }
 
@@ -161,6 +180,7 @@ class LivenessEstimator {
   std::size_t next_watched_ = 0;
 
   friend class SiteEstimator;
+  friend class PartCalibration;
 };
 
 }  // namespace dwell::memory::windows

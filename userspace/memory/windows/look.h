@@ -15,7 +15,7 @@ using Words = std::array<std::uint64_t, kWords>;
 enum class BlockState : std::uint8_t { kUnknown, kLive, kFree };
 
 enum class Allocator : std::uint8_t {
-  kOther,  // nothing tells what lives
+  kOther,  // no reader: walks of the heap tell what lives, where there are any
   kMain,   // whichever gives out the process's blocks: C++'s operators call it
   kGlibc,
   kJemalloc,

@@ -50,8 +50,17 @@ struct RetainedRow {
   double bytes = 0, low = 0, high = 0;  // low to high: 95 %
   double blocks = 0;
   bool identity = false;                // its blocks could be told apart; else only low to high means something
+  bool anchored = false;                // walks of the heap told the sum of which it is a part: it has no share of the common error
   std::uint64_t oldest_ns = 0;          // birth; 0: not known
   bool operator==(const RetainedRow&) const = default;
+};
+
+// Growth that walks of the heap saw, and that no call site is known for.
+struct UnnamedRow {
+  ProcessSlot process = 0;
+  std::uint64_t usable = 0;  // bytes of each of its blocks; 0: of other sizes
+  double bytes = 0;
+  bool operator==(const UnnamedRow&) const = default;
 };
 
 // At one moment; the last one counts.
@@ -59,6 +68,8 @@ struct RetainedSet {
   std::uint64_t time_ns = 0;
   std::vector<ProcessSlot> unknown;  // processes of which nothing tells whether blocks live
   std::vector<RetainedRow> rows;
+  std::vector<UnnamedRow> unnamed;   // of processes whose heaps were walked; the largest first
+  std::vector<ProcessSlot> walked;
   bool operator==(const RetainedSet&) const = default;
 };
 

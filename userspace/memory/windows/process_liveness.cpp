@@ -6,6 +6,7 @@
 #include "symbolizer/proc_maps.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/time_units.h"
+#include "userspace/memory/windows/cut_words.h"
 
 namespace dwell::memory::windows {
 namespace {
@@ -31,21 +32,43 @@ void ProcessLiveness::refresh(std::uint64_t now_ns) {
   pause_ns_ = std::max(kShareOfTime * took_ns, std::clamp(2 * pause_ns_, kFirstPause, kLongestPause));
 }
 
+void WordsAlone::look(std::span<const Question> questions, std::span<Look> looks) {
+  std::vector<MemoryPiece> pieces;
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    std::uint64_t size = std::clamp<std::uint64_t>(questions[i].size & ~std::uint64_t{7}, 8, sizeof(Words));
+    pieces.push_back({questions[i].address, size, reinterpret_cast<char*>(looks[i].words.data())});
+  }
+  memory_.read_pieces(pieces);
+  for (std::size_t i = 0; i < questions.size(); ++i)
+    looks[i] = {pieces[i].read ? BlockState::kLive : BlockState::kFree, cut_words(looks[i].words, questions[i].size)};
+}
+
+LivenessReader* ProcessLiveness::reader_of(Allocator allocator) {
+  if (allocator == Allocator::kGlibc) {
+    glibc_wanted_ = true;
+    return glibc_.get();
+  }
+  if (allocator == Allocator::kJemalloc) {
+    jemalloc_wanted_ = true;
+    if (jemalloc_) return jemalloc_.get();
+  }
+  if (!walked_) return nullptr;
+  needs_walks_ = true;
+  return &words_alone_;
+}
+
 // What no reader can tell stays unknown.
 void ProcessLiveness::look(std::span<const Question> questions, std::span<Look> looks) {
   std::vector<Question> asked;
   std::vector<Look> answers;
   std::vector<std::size_t> whose;
-  for (Allocator allocator : {Allocator::kGlibc, Allocator::kJemalloc}) {
+  for (Allocator allocator : {Allocator::kOther, Allocator::kGlibc, Allocator::kJemalloc}) {
     asked.clear(), whose.clear();
     for (std::size_t i = 0; i < questions.size(); ++i)
       if (questions[i].allocator == allocator) asked.push_back(questions[i]), whose.push_back(i);
-    if (asked.empty()) continue;
-    bool glibc = allocator == Allocator::kGlibc;
-    (glibc ? glibc_wanted_ : jemalloc_wanted_) = true;
-    LivenessReader* reader = glibc ? static_cast<LivenessReader*>(glibc_.get()) : jemalloc_.get();
+    LivenessReader* reader = asked.empty() ? nullptr : reader_of(allocator);
     if (!reader) continue;
-    answers.resize(asked.size());
+    answers.assign(asked.size(), {});
     reader->look(asked, answers);
     for (std::size_t n = 0; n < whose.size(); ++n) looks[whose[n]] = answers[n];
   }

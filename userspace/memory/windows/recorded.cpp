@@ -29,6 +29,18 @@ double get_real(Cursor& in, bool& wrong) {
   return wrong ? 0 : value;
 }
 
+enum RetainedFlag : std::uint64_t { kIdentity = 1, kAnchored = 2 };
+
+bool get_slots(Cursor& in, std::vector<ProcessSlot>& slots, std::size_t processes) {
+  slots.resize(get_count<ProcessSlot>(in));
+  for (ProcessSlot& process : slots) {
+    std::uint64_t slot = in.uleb();
+    if (slot >= processes) return false;
+    process = static_cast<ProcessSlot>(slot);
+  }
+  return true;
+}
+
 template <typename Row>
 std::string get_series(Cursor& in, std::vector<Row>& rows, std::size_t series_count) {
   std::uint64_t series = 0;
@@ -117,8 +129,16 @@ std::string encode_retained(const RetainedSet& retained) {
   put_series(out, retained.rows);
   for (const RetainedRow& row : retained.rows) {
     for (double value : {row.bytes, row.low, row.high, row.blocks}) put_real(out, value);
-    put_uleb(out, row.identity);
+    put_uleb(out, (row.identity ? kIdentity : 0) | (row.anchored ? kAnchored : 0));
     put_uleb(out, row.oldest_ns);
+  }
+  put_uleb(out, retained.walked.size());
+  for (ProcessSlot process : retained.walked) put_uleb(out, process);
+  put_uleb(out, retained.unnamed.size());
+  for (const UnnamedRow& row : retained.unnamed) {
+    put_uleb(out, row.process);
+    put_uleb(out, row.usable);
+    put_real(out, row.bytes);
   }
   return out;
 }
@@ -128,19 +148,25 @@ std::string decode_retained(Cursor& in, Recording& out) {
   bool wrong = false;
   RetainedSet retained;
   retained.time_ns = in.uleb();
-  retained.unknown.resize(get_count<ProcessSlot>(in));
-  for (ProcessSlot& process : retained.unknown) {
-    std::uint64_t slot = in.uleb();
-    if (slot >= out.processes.size()) return kNoSuchProcess;
-    process = static_cast<ProcessSlot>(slot);
-  }
+  if (!get_slots(in, retained.unknown, out.processes.size())) return kNoSuchProcess;
   retained.rows.resize(get_count<RetainedRow>(in));
   if (std::string bad = get_series(in, retained.rows, memory.series.size()); !bad.empty()) return bad;
   for (RetainedRow& row : retained.rows) {
     for (double* value : {&row.bytes, &row.low, &row.high, &row.blocks}) *value = get_real(in, wrong);
-    row.identity = in.uleb() != 0;
+    std::uint64_t flags = in.uleb();
+    row.identity = flags & kIdentity;
+    row.anchored = flags & kAnchored;
     row.oldest_ns = in.uleb();
     wrong |= row.low > row.bytes || row.high < row.bytes;
+  }
+  if (!in.at_end()) {  // recordings of the first version end here
+    if (!get_slots(in, retained.walked, out.processes.size())) return kNoSuchProcess;
+    retained.unnamed.resize(get_count<UnnamedRow>(in));
+    for (UnnamedRow& row : retained.unnamed) {
+      std::uint64_t slot = in.uleb();
+      if (slot >= out.processes.size()) return kNoSuchProcess;
+      row = {static_cast<ProcessSlot>(slot), in.uleb(), get_real(in, wrong)};
+    }
   }
   if (!in.ok()) return kTooShort;
   if (wrong) return kNoNumber;

@@ -16,6 +16,14 @@ constexpr double kOtherShare = 0.003;
 constexpr std::uint32_t kFewestAgain = 3;
 constexpr double kAgainShare = 0.03;
 
+// The latest.
+void keep(std::vector<std::uint64_t>& values, std::uint64_t value, std::uint32_t count) {
+  if (values.size() < kValuesKept)
+    values.push_back(value);
+  else
+    values[count % kValuesKept] = value;
+}
+
 }  // namespace
 
 void SiteWords::saw_in_own_window(const Words& middle, const Words& close) {
@@ -23,15 +31,16 @@ void SiteWords::saw_in_own_window(const Words& middle, const Words& close) {
   for (std::size_t i = 0; i < kWords; ++i) words_[i].in_own += middle[i] != close[i];
 }
 
+void SiteWords::closed(const Words& words) {
+  ++closed_;
+  for (std::size_t i = 0; i < kWords; ++i) keep(words_[i].closing, words[i], closed_);
+}
+
 void SiteWords::settled(const Words& close, const Words& now) {
   ++settled_;
   for (std::size_t i = 0; i < kWords; ++i) {
     words_[i].by_settling += close[i] != now[i];
-    std::vector<std::uint64_t>& values = words_[i].values;
-    if (values.size() < kValuesKept)
-      values.push_back(now[i]);
-    else
-      values[settled_ % kValuesKept] = now[i];
+    keep(words_[i].values, now[i], settled_);
   }
 }
 
@@ -60,9 +69,10 @@ bool SiteWords::is_mutable(std::size_t word) const {
 }
 
 bool SiteWords::is_unique(std::size_t word) const {
-  std::vector<std::uint64_t> values = words_[word].values;
-  if (values.size() < kFewestBlocks || is_mutable(word)) return false;
-  if (words_[word].again >= kFewestAgain && words_[word].again > kAgainShare * reused_) return false;
+  const Word& seen = words_[word];
+  if (seen.values.size() < kFewestBlocks || is_mutable(word)) return false;
+  if (seen.again >= kFewestAgain && seen.again > kAgainShare * reused_) return false;
+  std::vector<std::uint64_t> values = seen.values;
   std::sort(values.begin(), values.end());
   double same = 0, n = static_cast<double>(values.size());
   for (auto first = values.begin(); first != values.end();) {
@@ -72,6 +82,15 @@ bool SiteWords::is_unique(std::size_t word) const {
     first = last;
   }
   return same / (n * (n - 1)) < kSameShare;
+}
+
+std::optional<std::uint64_t> SiteWords::constant(std::size_t word) const {
+  std::vector<std::uint64_t> values = words_[word].closing;
+  if (values.size() < kFewestBlocks || is_mutable(word)) return std::nullopt;
+  auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  auto same = static_cast<double>(std::count(values.begin(), values.end(), *middle));
+  return same > (1 - kSameShare) * static_cast<double>(values.size()) ? std::optional(*middle) : std::nullopt;
 }
 
 bool SiteWords::is_late(std::size_t word, double late_death) const {

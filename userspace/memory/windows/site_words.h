@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "userspace/memory/windows/look.h"
@@ -17,6 +18,8 @@ namespace dwell::memory::windows {
 
 class SiteWords {
  public:
+  // Of a block, when its own window closes.
+  void closed(const Words& words);
   // Of a block in its own window, between two looks during which its address was not given out again.
   void saw_in_own_window(const Words& middle, const Words& close);
   // 8 ms after its window closed.
@@ -30,6 +33,8 @@ class SiteWords {
 
   bool is_mutable(std::size_t word) const;
   bool is_unique(std::size_t word) const;
+  // What almost all blocks have there when their window closes; none: that differs, or was seen to change.
+  std::optional<std::uint64_t> constant(std::size_t word) const;
   // `late_death`: deaths a nanosecond in the second half of the blocks' own window.
   bool is_late(std::size_t word, double late_death) const;
 
@@ -38,10 +43,10 @@ class SiteWords {
     std::uint32_t in_own = 0, by_settling = 0;    // changes
     std::uint32_t known = 0, other = 0;           // changes in later windows, from the value of the last look or another
     std::uint32_t again = 0;                      // as before, in another block
-    std::vector<std::uint64_t> values;            // some, as settled
+    std::vector<std::uint64_t> values, closing;   // some, as settled, and as the window closed
   };
   std::array<Word, kWords> words_;
-  std::uint32_t own_ = 0, settled_ = 0, later_ = 0, reused_ = 0;  // pairs of looks
+  std::uint32_t own_ = 0, closed_ = 0, settled_ = 0, later_ = 0, reused_ = 0;  // pairs of looks
 };
 
 }  // namespace dwell::memory::windows

@@ -13,10 +13,11 @@ namespace {
 
 constexpr std::uint64_t kLongestSleepNs = 100'000'000;
 
-bool become_real_time() {
-  sched_param lowest{};
-  lowest.sched_priority = 1;
-  return ::sched_setscheduler(0, SCHED_FIFO, &lowest) == 0;
+// Threads that it begins, which walk heaps and close probes, are ordinary ones.
+bool be_real_time(bool yes) {
+  sched_param priority{};
+  priority.sched_priority = yes ? 1 : 0;
+  return ::sched_setscheduler(0, yes ? SCHED_FIFO | SCHED_RESET_ON_FORK : SCHED_OTHER, &priority) == 0;
 }
 
 }  // namespace
@@ -38,13 +39,19 @@ Result<std::vector<AttachedSite>> WindowDriver::attach(ProcessSlot slot, const s
 }
 
 void WindowDriver::run() {
-  real_time_ = become_real_time();
+  // Until there are windows, it is an ordinary thread.
+  real_time_ = be_real_time(true);
+  be_real_time(false);
+  bool windows = false;
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     std::vector<DrivenProcess*> all = stepped_;
     lock.unlock();
     std::uint64_t next = monotonic_ns() + kLongestSleepNs;
-    for (DrivenProcess* one : all) next = std::min(next, one->step(monotonic_ns()));
+    for (DrivenProcess* one : all) {
+      next = std::min(next, one->step(monotonic_ns()));
+      if (!windows && one->in_windows_ns(monotonic_ns())) windows = true, be_real_time(true);
+    }
     std::uint64_t now = monotonic_ns();
     lock.lock();
     if (next > now) wake_.wait_for(lock, std::chrono::nanoseconds(next - now), [this] { return stopping_; });

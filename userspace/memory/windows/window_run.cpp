@@ -80,7 +80,8 @@ WindowFacts DrivenProcess::wait_through() {
   ask(all);
   std::uint64_t cut = parts_.kernel.cut_ns(kernel_slot_);
   facts.cut = cut != 0 && cut < ended_ns;
-  CountedTime counted{facts.length_ns, static_cast<double>(facts.interval_ns)};
+  bool tells = main_ != Allocator::kOther || walked_;
+  CountedTime counted{tells ? facts.length_ns : 0, static_cast<double>(facts.interval_ns)};
   estimator_->answer_close(all, monotonic_ns(), counted, cut == 0 && parts_.kernel.dropped() == 0);
   measure_work(facts, ended_ns, backlog);
   return facts;
@@ -146,7 +147,7 @@ void DrivenProcess::read_log(bool to_the_end, Backlog& backlog) {
     bool gone = event.event == DWELL_WINDOW_GONE;
     at_.push_back(gone ? Backlog::kBefore : backlog.add(event.tid, event.time_ns, event.sleeps));
     auto allocator = allocators_.find(event.probe);
-    if (allocator == allocators_.end() || allocator->second == Allocator::kOther) return;
+    if (allocator == allocators_.end()) return;
     std::uint32_t site = gone ? 0 : site_of({event.stack, event.probe});
     estimator_->met({event.time_ns, event.address, event.size, site, gone, allocator->second, at_.back()});
   });
@@ -197,6 +198,15 @@ void DrivenProcess::look(std::uint64_t now_ns) {
   }
 }
 
+// Walks tell of blocks of which no reader does.
+void DrivenProcess::survey(std::uint64_t now_ns) {
+  std::lock_guard lock(estimator_mutex_);
+  walked_ = survey_.works();
+  liveness_.set_walked(walked_);
+  if (std::optional<HeapSurvey::Found> found = survey_.found()) estimator_->answer_walk(found->blocks, found->began_ns);
+  if (liveness_.needs_walks() && survey_.is_due(now_ns)) survey_.look_for(estimator_->all(), now_ns);
+}
+
 void DrivenProcess::stop() {
   {
     std::lock_guard lock(mutex_);
@@ -207,6 +217,12 @@ void DrivenProcess::stop() {
   LookBatch all = estimator_->all();
   ask(all);
   estimator_->answer(all, monotonic_ns());
+  if (policy_.level() != Level::kWindows) return;
+  LookBatch watched = estimator_->all();
+  std::uint64_t began_ns = monotonic_ns();
+  count_ = survey_.finish(watched);
+  walked_ = count_.has_value();
+  if (count_) estimator_->answer_walk(watched, began_ns);
 }
 
 }  // namespace dwell::memory::windows

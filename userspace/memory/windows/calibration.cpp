@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/memory/windows/calibration.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace dwell::memory::windows {
+namespace {
+
+constexpr double kTwoSided95 = 1.96;
+constexpr double kModelError = 0.02;  // of an estimate, whatever the census says
+constexpr double kMostErrors = 2;     // that call sites are moved by: a burst that no window met is nobody's here
+
+double square(double value) { return value * value; }
+
+double variance_of(const Portion& one) { return square(std::max(one.high - one.bytes, one.bytes - one.low) / kTwoSided95); }
+
+class CellCalibration {
+ public:
+  CellCalibration(const CellCount& cell, std::span<Portion*> portions, double shared_error)
+      : cell_(cell), portions_(portions), shared_error_(shared_error), counted_variance_(square((cell.most - cell.least) / (2 * kTwoSided95))) {
+    for (const Portion* one : portions_) sum_ += one->bytes, variance_ += variance_of(*one);
+  }
+
+  // Returns what no call site is known for.
+  double apply() {
+    double missing = std::clamp(sum_, cell_.least, cell_.most) - sum_;
+    moved_ = std::clamp(missing, -sum_, kMostErrors * std::sqrt(variance_ + square(shared_error_ * sum_)));
+    double unknown = std::max(0.0, missing - moved_);
+    bool known = 4 * counted_variance_ <= variance_;
+    for (Portion* one : portions_) move(*one, unknown, known);
+    if (!known) raise_lows();
+    // Blocks whose words have all changed may be old ones: only what the kind grew by came for sure.
+    return std::min(unknown, std::max(0.0, cell_.growth));
+  }
+
+ private:
+  // `known`: the count is better than the estimates. Each then is one of several figures whose sum is known.
+  void move(Portion& one, double unknown, bool known) const {
+    double own = variance_of(one), share = variance_ > 0 ? own / variance_ : 1 / static_cast<double>(portions_.size());
+    one.bytes = std::clamp(one.bytes + moved_ * share, 0.0, cell_.most);
+    if (known) {
+      double left = variance_ > 0 ? own - own * own / (variance_ + counted_variance_) : 0;
+      double error = kTwoSided95 * std::sqrt(left + square(moved_ * share / 2) + square(kModelError * one.bytes));
+      one.low = one.bytes - error;
+      one.high = one.bytes + error;
+      one.anchored = unknown == 0;
+    }
+    one.low = std::clamp(one.low, 0.0, one.bytes);
+    one.high = std::clamp(one.high + unknown, one.bytes, cell_.most);
+  }
+
+  // What the others cannot hold is its own, as far as its estimate goes: a call site that no window met may have the rest.
+  void raise_lows() const {
+    double high = 0;
+    for (const Portion* one : portions_) high += one->high;
+    for (Portion* one : portions_) {
+      double error = one->high - one->bytes;
+      one->low = std::max(one->low, std::min(cell_.least - (high - one->high), one->bytes - error));
+    }
+  }
+
+  const CellCount& cell_;
+  std::span<Portion*> portions_;
+  double shared_error_, sum_ = 0, variance_ = 0, counted_variance_;
+  double moved_ = 0;
+};
+
+}  // namespace
+
+std::vector<double> calibrate(std::span<Portion> portions, std::span<const CellCount> cells, double shared_error) {
+  std::vector<std::vector<Portion*>> by_cell(cells.size());
+  for (Portion& one : portions)
+    if (one.cell < cells.size()) by_cell[one.cell].push_back(&one);
+  std::vector<double> unknown;
+  for (std::size_t i = 0; i < cells.size(); ++i) unknown.push_back(CellCalibration(cells[i], by_cell[i], shared_error).apply());
+  return unknown;
+}
+
+}  // namespace dwell::memory::windows
