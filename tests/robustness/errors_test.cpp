@@ -165,6 +165,7 @@ TEST_F(Errors, AMistakeOnTheCommandLineSaysWhatWouldBeRight) {
   };
   for (const Mistake& mistake : {Mistake{{"record"}, "Give a PID"},
                                  Mistake{{"record", "-p", "1", "--sample-bytes", "many"}, "512K"},
+                                 Mistake{{"record", "-p", "1", "--exact", "--max-overhead", "2"}, "--exact records every allocation"},
                                  Mistake{{"recrod", "1"}, "did you mean record?"},
                                  Mistake{{"record", "1", "--follow-fork=yes"}, "did you mean --follow-forks?"},
                                  Mistake{{"report"}, "FILE is required"},

@@ -141,6 +141,7 @@ class CommandLine {
       throw CLI::ValidationError("record one of them: a process, or a command to start");
     if (words_.targets.size() > 1)
       throw CLI::ValidationError("dwell record takes one process: start one dwell for each, or record their parent with --follow-forks");
+    check_cost(record_.options);
     Result<Choice> follows = choose(subjects(), words_.follows);
     if (!follows) throw CLI::ValidationError(follows.error().what + "; " + follows.error().hint);
     record_.follows = *follows;
@@ -149,10 +150,16 @@ class CommandLine {
 
   void check_top() {
     top_.targets = top_words_.targets;
+    check_cost(top_.record.options);
     if (top_.targets.size() > 1 && !top_.record.options.output.empty()) throw CLI::ValidationError("-o takes one process");
     Result<Choice> follows = choose(subjects(), top_words_.follows);
     if (!follows) throw CLI::ValidationError(follows.error().what + "; " + follows.error().hint);
     top_.record.follows = *follows;
+  }
+
+  static void check_cost(const RecordOptions& options) {
+    if (options.exact && (options.max_overhead_percent || options.sample_bytes))
+      throw CLI::ValidationError("--exact records every allocation: leave out --max-overhead and --sample-bytes");
   }
 
   static void check_look(const SubjectCommand& look) {

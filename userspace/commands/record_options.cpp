@@ -80,9 +80,7 @@ void declare_cost(CLI::App& app, RecordCommand& command) {
                                        "recording costs more, figures are estimates with their error (default: 2% where dwell attaches)")
       ->type_name("PERCENT")
       ->excludes(app.get_option("--sample-bytes"));
-  app.add_flag("--exact", options.exact, "record every allocation, whatever that costs (default where dwell starts the program)")
-      ->excludes(app.get_option("--max-overhead"))
-      ->excludes(app.get_option("--sample-bytes"));
+  app.add_flag("--exact", options.exact, "record every allocation, whatever that costs (default where dwell starts the program)");
   app.add_option_function<std::string>("--detach-above",
                                        value_of(options.detach_above_percent, parse_limit, "a percentage like 90 or 50%; 0: never"),
                                        "stop recording when the probes have taken more than this share of the target's CPU time for 5 s "
