@@ -67,7 +67,7 @@ TEST_F(Surroundings, WhatDwellDoesNotNeedMayBeMissing) {
               "hide=/root",       "hide=/var",
               "read-only"};
   std::string file = folder.file("r.dwell");
-  Words command{"env", "-i", dwell_binary(), "record", "-o", file, "-p", std::to_string(target.pid())};
+  Words command{"env", "-i", dwell_binary(), "record", "--exact", "-o", file, "-p", std::to_string(target.pid())};
   Program dwell(placed(place, command));
   ASSERT_TRUE(dwell.wait_for_error("recording ")) << dwell.errors();
   target.program().write_line("go");

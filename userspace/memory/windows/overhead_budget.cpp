@@ -8,7 +8,8 @@ namespace dwell::memory::windows {
 namespace {
 
 constexpr double kSecondNs = 1e9;
-constexpr double kIdleCpu = 0.05;       // a process that hardly runs is taken to use so much of a CPU
+constexpr double kIdleCpu = 0.2;        // a process that hardly runs is taken to use so much of a CPU,
+constexpr double kIdleKeptSeconds = 1;  // and may keep what that is in a second: what it does, it does at once
 constexpr double kKeptSeconds = 0.25;   // of income
 constexpr double kSmoothingNs = 0.5e9;  // of the CPU rate
 
@@ -16,6 +17,11 @@ constexpr double kSmoothingNs = 0.5e9;  // of the CPU rate
 
 OverheadBudget::OverheadBudget(double share, std::uint64_t now_ns)
     : share_(share), updated_ns_(now_ns), left_ns_(share * kSecondNs * kKeptSeconds), income_ns_(share * kSecondNs * kIdleCpu) {}
+
+double OverheadBudget::most_kept_ns() const {
+  double idle = std::max(0.0, 1 - cpu_rate_ / kIdleCpu);
+  return std::max(kKeptSeconds * income_ns_, kIdleKeptSeconds * share_ * kSecondNs * kIdleCpu * idle);
+}
 
 void OverheadBudget::update(std::uint64_t now_ns, std::uint64_t target_cpu_ns, double cost_ns) {
   if (now_ns <= updated_ns_) return;
@@ -25,7 +31,7 @@ void OverheadBudget::update(std::uint64_t now_ns, std::uint64_t target_cpu_ns, d
   double weight = -std::expm1(-passed / kSmoothingNs);
   cpu_rate_ += weight * (used / passed - cpu_rate_);
   income_ns_ = share_ * kSecondNs * std::max(cpu_rate_, kIdleCpu);
-  left_ns_ = std::min(left_ns_ + earned, kKeptSeconds * std::max(income_ns_, share_ * kSecondNs * kIdleCpu));
+  left_ns_ = std::min(left_ns_ + earned, most_kept_ns());
   left_ns_ -= std::max(0.0, cost_ns - cost_ns_);
   updated_ns_ = now_ns;
   cpu_ns_ = std::max(cpu_ns_, target_cpu_ns);

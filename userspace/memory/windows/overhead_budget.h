@@ -24,6 +24,8 @@ class OverheadBudget {
   double income_ns() const { return income_ns_; }
 
  private:
+  double most_kept_ns() const;
+
   double share_;
   std::uint64_t updated_ns_, cpu_ns_ = 0;
   double cost_ns_ = 0;
