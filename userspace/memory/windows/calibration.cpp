@@ -13,21 +13,32 @@ constexpr double kMostErrors = 2;     // that call sites are moved by: a burst t
 
 double square(double value) { return value * value; }
 
-double variance_of(const Portion& one) { return square(std::max(one.high - one.bytes, one.bytes - one.low) / kTwoSided95); }
+// What low to high has beyond the sampling error: of blocks that contents do not tell apart.
+double open_above(const Portion& one) { return std::max(0.0, one.high - one.bytes - kTwoSided95 * one.error); }
+double open_below(const Portion& one) { return std::max(0.0, one.bytes - one.low - kTwoSided95 * one.error); }
 
 class CellCalibration {
  public:
   CellCalibration(const CellCount& cell, std::span<Portion*> portions, double shared_error)
-      : cell_(cell), portions_(portions), shared_error_(shared_error), counted_variance_(square((cell.most - cell.least) / (2 * kTwoSided95))) {
-    for (const Portion* one : portions_) sum_ += one->bytes, variance_ += variance_of(*one);
+      : cell_(cell), portions_(portions), counted_variance_(square((cell.most - cell.least) / (2 * kTwoSided95))) {
+    for (const Portion* one : portions_) {
+      sum_ += one->bytes;
+      variance_ += square(one->error);
+      above_ += open_above(*one);
+    }
+    shared_ = shared_error * sum_;
   }
 
   // Returns what no call site is known for.
   double apply() {
     double missing = std::clamp(sum_, cell_.least, cell_.most) - sum_;
-    moved_ = std::clamp(missing, -sum_, kMostErrors * std::sqrt(variance_ + square(shared_error_ * sum_)));
-    double unknown = std::max(0.0, missing - moved_);
-    bool known = 4 * counted_variance_ <= variance_;
+    double error = std::sqrt(variance_ + square(shared_));
+    moved_ = std::clamp(missing, -sum_, kMostErrors * error);
+    beyond_ = std::max(0.0, std::abs(moved_) - error);
+    // What sampling does not explain may belong to those of which contents do not tell how many live.
+    opened_ = std::clamp(missing - moved_, 0.0, above_);
+    double unknown = std::max(0.0, missing - moved_ - opened_);
+    bool known = 4 * counted_variance_ <= variance_ + square(shared_) + square(above_);
     for (Portion* one : portions_) move(*one, unknown, known);
     if (!known) raise_lows();
     // Blocks whose words have all changed may be old ones: only what the kind grew by came for sure.
@@ -37,17 +48,21 @@ class CellCalibration {
  private:
   // `known`: the count is better than the estimates. Each then is one of several figures whose sum is known.
   void move(Portion& one, double unknown, bool known) const {
-    double own = variance_of(one), share = variance_ > 0 ? own / variance_ : 1 / static_cast<double>(portions_.size());
-    one.bytes = std::clamp(one.bytes + moved_ * share, 0.0, cell_.most);
+    double own = square(one.error), alike = 1 / static_cast<double>(portions_.size());
+    double share = variance_ > 0 ? own / variance_ : alike, above = open_above(one), below = open_below(one), lowest = one.low;
+    double opened = above_ > 0 ? opened_ * above / above_ : 0;
+    one.bytes = std::clamp(one.bytes + moved_ * share + opened, 0.0, cell_.most);
     if (known) {
       double left = variance_ > 0 ? own - own * own / (variance_ + counted_variance_) : 0;
-      double error = kTwoSided95 * std::sqrt(left + square(moved_ * share / 2) + square(kModelError * one.bytes));
-      one.low = one.bytes - error;
-      one.high = one.bytes + error;
+      double error = kTwoSided95 * std::sqrt(left + square(beyond_ * share / 2) + square(kModelError * one.bytes));
+      double others = above_ - above;
+      one.low = std::max(one.bytes - error - below - opened - others, std::min(lowest, one.bytes - error));
+      one.high = one.bytes + error + above - opened;
       one.anchored = unknown == 0;
     }
     one.low = std::clamp(one.low, 0.0, one.bytes);
-    one.high = std::clamp(one.high + unknown, one.bytes, cell_.most);
+    // It may have been met too rarely: what is nobody's, or was given to who may have more, may be its own.
+    one.high = std::clamp(one.high + unknown + opened_ - opened, one.bytes, cell_.most);
   }
 
   // What the others cannot hold is its own, as far as its estimate goes: a call site that no window met may have the rest.
@@ -62,8 +77,8 @@ class CellCalibration {
 
   const CellCount& cell_;
   std::span<Portion*> portions_;
-  double shared_error_, sum_ = 0, variance_ = 0, counted_variance_;
-  double moved_ = 0;
+  double sum_ = 0, variance_ = 0, shared_ = 0, above_ = 0, counted_variance_;
+  double moved_ = 0, beyond_ = 0, opened_ = 0;  // by sampling errors; of that, beyond one of them; to who may have more
 };
 
 }  // namespace

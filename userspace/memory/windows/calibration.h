@@ -14,6 +14,7 @@ namespace dwell::memory::windows {
 struct Portion {  // of a call site, of the blocks of one kind; usable bytes
   std::uint32_t cell = Census::kNoCell;
   double bytes = 0, low = 0, high = 0;  // low to high: 95 %
+  double error = 0;                     // of `bytes`, by sampling alone; what low to high has beyond it, no sample would tell
   bool anchored = false;                // by calibrate(): the census knew the sum better than windows did
 };
 

@@ -85,7 +85,8 @@ class SiteEstimator {
     bool any = false;
     for (std::size_t i = 0; i < kWords; ++i) {
       unique_[i] = site_.words.is_unique(i);
-      late_[i] = unique_[i] && site_.words.is_late(i, site_.survival.late_death());
+      late_[i] = unique_[i] && site_.words.is_late(i);
+      maybe_late_[i] = unique_[i] && !late_[i] && site_.words.may_be_late(i, site_.survival.late_death());
       any |= unique_[i];
       type_[i] = site_.words.constant(i);
       if (type_[i] && !is_type(*type_[i])) type_[i].reset();
@@ -109,6 +110,13 @@ class SiteEstimator {
     return best;
   }
 
+  // It lives if the program wrote its words late; if it did not, another block has its place.
+  bool may_live(const Sample& sample) const {
+    for (std::size_t i = 0; i < kWords; ++i)
+      if (maybe_late_[i] && !(sample.changed_since_settling >> i & 1)) return true;
+    return false;
+  }
+
   bool is_type(std::uint64_t word) const {
     return count_ && std::ranges::any_of(count_->constants, [word](const auto& range) { return word >= range.first && word < range.second; });
   }
@@ -126,18 +134,20 @@ class SiteEstimator {
   }
 
   void by_identity(const std::vector<std::uint32_t>& ids, SiteEstimate& result) const {
-    Sums sums;
+    Sums sums, most;
     for (std::uint32_t id : ids) {
       const Sample& sample = all_.samples_[id];
       if (!old_enough(sample)) continue;
-      double share = lives(sample), weight = all_.weight_of(sample, scale_);
-      sums.add(sample.window, sample.window != LivenessEstimator::kKnown, share * static_cast<double>(sample.size), weight);
+      double share = lives(sample), weight = all_.weight_of(sample, scale_), bytes = static_cast<double>(sample.size);
+      bool sampled = sample.window != LivenessEstimator::kKnown;
+      sums.add(sample.window, sampled, share * bytes, weight);
+      most.add(sample.window, sampled, may_live(sample) ? bytes : share * bytes, weight);
       count(result, sample, share, weight);
     }
-    double half = kTwoSided95 * std::sqrt(sums.variance(one_more_));
+    result.error = std::sqrt(sums.variance(one_more_));
     result.bytes = sums.total();
-    result.low = result.bytes - half;
-    result.high = result.bytes + half;
+    result.low = result.bytes - kTwoSided95 * result.error;
+    result.high = most.total() + kTwoSided95 * std::sqrt(most.variance(one_more_));
     result.windows = sums.effective();
   }
 
@@ -168,6 +178,7 @@ class SiteEstimator {
     } else {
       lowest = 0;
     }
+    result.error = std::sqrt(cured.variance(one_more_));
     result.bytes = cured.total();
     result.low = lowest - kTwoSided95 * std::sqrt(variance);
     result.high = most.total() + kTwoSided95 * std::sqrt(most.variance(one_more_));
@@ -179,7 +190,7 @@ class SiteEstimator {
   std::uint64_t now_ns_;
   double scale_, covered_, one_more_ = 0;
   const HeapCount* count_;
-  bool unique_[kWords] = {}, late_[kWords] = {};
+  bool unique_[kWords] = {}, late_[kWords] = {}, maybe_late_[kWords] = {};
   std::optional<std::uint64_t> type_[kWords];  // what points to a block's type, the same in all
 };
 
@@ -218,14 +229,14 @@ class PartCalibration {
   Portion portion(const Part& part, const SiteEstimate& estimate) {
     if (part.cell >= count_.cells.size()) {
       factors_.push_back(1);
-      return {part.cell, estimate.bytes, estimate.low, estimate.high, false};
+      return {part.cell, estimate.bytes, estimate.low, estimate.high, estimate.error, false};
     }
     double asked = 0;
     for (std::uint32_t id : part.ids) asked += static_cast<double>(all_.samples_[id].size);
     double usable = static_cast<double>(count_.cells[part.cell].usable * part.ids.size());
     double factor = asked > 0 ? usable / asked : 1;
     factors_.push_back(factor);
-    return {part.cell, estimate.bytes * factor, estimate.low * factor, estimate.high * factor, false};
+    return {part.cell, estimate.bytes * factor, estimate.low * factor, estimate.high * factor, estimate.error * factor, false};
   }
 
   void take(std::size_t index, const Portion& portion, SiteEstimate& estimate) const {

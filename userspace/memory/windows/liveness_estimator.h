@@ -49,6 +49,7 @@ struct CountedTime {
 struct SiteEstimate {
   std::uint32_t site = 0;
   double bytes = 0, low = 0, high = 0;  // low to high: 95 %
+  double error = 0;         // of `bytes`, by sampling alone: one standard error
   double blocks = 0;
   double windows = 0;       // effective number of windows that met what is retained
   std::uint64_t met = 0;    // blocks of the site that windows met

@@ -8,8 +8,9 @@ namespace dwell::memory::windows {
 namespace {
 
 constexpr double kSecondNs = 1e9;
-constexpr double kIdleCpu = 0.2;        // a process that hardly runs is taken to use so much of a CPU,
-constexpr double kIdleKeptSeconds = 1;  // and may keep what that is in a second: what it does, it does at once
+constexpr double kIdleCpu = 0.05;       // a process that hardly runs is taken to use so much of a CPU,
+constexpr double kIdleKeptSeconds = 4;  // and may keep what that earns: what it does, it does at once;
+constexpr double kBusyCpu = 0.2;        // one that uses so much may not
 constexpr double kKeptSeconds = 0.25;   // of income
 constexpr double kSmoothingNs = 0.5e9;  // of the CPU rate
 
@@ -19,7 +20,7 @@ OverheadBudget::OverheadBudget(double share, std::uint64_t now_ns)
     : share_(share), updated_ns_(now_ns), left_ns_(share * kSecondNs * kKeptSeconds), income_ns_(share * kSecondNs * kIdleCpu) {}
 
 double OverheadBudget::most_kept_ns() const {
-  double idle = std::max(0.0, 1 - cpu_rate_ / kIdleCpu);
+  double idle = std::max(0.0, 1 - cpu_rate_ / kBusyCpu);
   return std::max(kKeptSeconds * income_ns_, kIdleKeptSeconds * share_ * kSecondNs * kIdleCpu * idle);
 }
 

@@ -93,11 +93,11 @@ std::optional<std::uint64_t> SiteWords::constant(std::size_t word) const {
   return same > (1 - kSameShare) * static_cast<double>(values.size()) ? std::optional(*middle) : std::nullopt;
 }
 
-bool SiteWords::is_late(std::size_t word, double late_death) const {
-  const Word& seen = words_[word];
-  if (seen.in_own >= 2 && seen.in_own > 0.01 * own_) return true;
+bool SiteWords::is_late(std::size_t word) const { return words_[word].in_own >= 2 && words_[word].in_own > 0.01 * own_; }
+
+bool SiteWords::may_be_late(std::size_t word, double late_death) const {
   double by_death = 3 * -std::expm1(-late_death * kSettledNs);
-  return settled_ > 0 && seen.by_settling > (by_death + 0.1) * settled_;
+  return settled_ > 0 && words_[word].by_settling > (by_death + 0.1) * settled_;
 }
 
 }  // namespace dwell::memory::windows

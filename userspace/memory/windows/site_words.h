@@ -35,8 +35,11 @@ class SiteWords {
   bool is_unique(std::size_t word) const;
   // What almost all blocks have there when their window closes; none: that differs, or was seen to change.
   std::optional<std::uint64_t> constant(std::size_t word) const;
-  // `late_death`: deaths a nanosecond in the second half of the blocks' own window.
-  bool is_late(std::size_t word, double late_death) const;
+  // It was seen to change in the blocks' own windows.
+  bool is_late(std::size_t word) const;
+  // It changes within 8 ms in more blocks than can have died by then; or else these blocks live that long, and no longer. `late_death`:
+  // deaths a nanosecond in the second half of their own window.
+  bool may_be_late(std::size_t word, double late_death) const;
 
  private:
   struct Word {
