@@ -16,7 +16,7 @@ constexpr std::size_t kRecordBytes = 160;
 constexpr std::uint64_t kArenaFrom = 56;  // in a record, where it may stand: (arena, index of slice, count of slices)
 constexpr std::uint64_t kFarthestArena = 64 << 20;  // its record, from where its slices begin
 constexpr int kSampled = 64;
-constexpr std::size_t kLongestHead = 16;  // words
+constexpr std::size_t kLongestPageMapHead = 16;  // words
 
 // Where the fields of a record stand.
 struct RecordLayout {
@@ -102,7 +102,7 @@ class MapReader {
 
   // Behind a head, if there is one. 0: none.
   std::uint64_t map_at(std::uint64_t address) const {
-    std::array<std::uint64_t, kLongestHead> words{};
+    std::array<std::uint64_t, kLongestPageMapHead> words{};
     if (!target_.memory.read(address, words.data(), sizeof words)) return 0;
     for (std::size_t i = 0; i < words.size(); ++i)
       if (words[i] == ((address + 8 * i + kMapBytes + kPageSize - 1) & ~(kPageSize - 1))) return address + 8 * i;

@@ -4,6 +4,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "userspace/base/clock.h"
@@ -16,6 +18,8 @@ namespace {
 constexpr std::uint64_t kExactPollNs = 10 * kMillisecond;
 constexpr std::uint64_t kIdleNs = 100 * kMillisecond;
 constexpr int kSteps = 3;  // of attaching
+constexpr std::uint64_t kTrialNs = 20 * kMillisecond, kTrialHits = 500;
+constexpr double kTrialFewHits = 20, kClearlyMore = 2, kFewCpus = 0.2;
 constexpr std::size_t kUnnamedSizes = 8;  // that are told one by one
 constexpr double kMostDebt = 0.25;  // of a second's income
 
@@ -41,7 +45,8 @@ DrivenProcess::DrivenProcess(const DriverParts& parts, ProcessSlot slot, pid_t p
 
 Result<std::vector<AttachedSite>> DrivenProcess::attach(const std::vector<DrivenSite>& sites) {
   std::lock_guard lock(mutex_);
-  bool now = policy_.level() != Level::kWindows;
+  if (!std::exchange(tried_, true)) try_price(sites);
+  bool now = policy_.level() != Level::kWindows && !too_dear_;
   Result<std::vector<AttachedSite>> answers = now ? attach_now(sites) : std::vector<AttachedSite>(sites.size(), AttachedSite{0, "", ""});
   if (!answers) return answers;
   for (std::size_t i = 0; i < sites.size(); ++i)
@@ -52,6 +57,33 @@ Result<std::vector<AttachedSite>> DrivenProcess::attach(const std::vector<Driven
     if (main_ != Allocator::kJemalloc) main_ = site.allocator;
   }
   return answers;
+}
+
+// Probes of a program that does little but allocate are in its way until all of them are gone again, which takes a second. So the
+// functions that give out blocks are probed for a moment, in which hits are only counted.
+void DrivenProcess::try_price(const std::vector<DrivenSite>& sites) {
+  std::vector<ProbeSite> chosen;
+  for (const DrivenSite& site : sites)
+    if (site.in_windows) chosen.push_back(site.site);
+  if (chosen.empty()) return;
+  parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
+  std::uint64_t begun_ns = monotonic_ns(), cpu_ns = process_cpu_ns(pid_).value_or(0);
+  ProbeLinks trial(parts_.settings.method, parts_.settings.programs, pid_);
+  bool attached = static_cast<bool>(trial.try_attach(chosen));
+  std::uint64_t start_ns = monotonic_ns(), before = parts_.kernel.hits(kernel_slot_), hits = 0;
+  for (std::uint64_t now_ns = start_ns; now_ns < start_ns + kTrialNs && hits < kTrialHits; now_ns = monotonic_ns()) {
+    std::this_thread::sleep_for(std::chrono::microseconds(500));
+    hits = parts_.kernel.hits(kernel_slot_) - before;
+  }
+  double seconds = static_cast<double>(monotonic_ns() - start_ns) / 1e9, met = static_cast<double>(hits);
+  trial.detach();
+  double cpus = static_cast<double>(process_cpu_ns(pid_).value_or(cpu_ns) - cpu_ns) / static_cast<double>(monotonic_ns() - begun_ns);
+  LevelPrices prices = level_prices();
+  double cost = met / seconds * (prices.allocation + prices.free), allowed = parts_.settings.share * std::max(cpus, kFewCpus) * 1e9;
+  too_dear_ = attached && met >= kTrialFewHits && cost > kClearlyMore * allowed;
+  if (too_dear_ && !std::exchange(told_price_, true)) notes_.push_back(price_text(2 * met / seconds, cost));
+  if (too_dear_) return;
+  parts_.kernel.begin_exact(kernel_slot_, parts_.kernel.hits(kernel_slot_) + allowed_hits(~std::uint64_t{0} / 2));
 }
 
 Result<std::vector<AttachedSite>> DrivenProcess::attach_now(const std::vector<DrivenSite>& sites) {
@@ -187,17 +219,19 @@ LevelPrices DrivenProcess::level_prices() const {
 // ---- levels ----
 
 std::uint64_t DrivenProcess::step(std::uint64_t now_ns) {
-  bool exact, over;
+  bool exact, over, begun;
   {
     std::lock_guard lock(mutex_);
     exact = policy_.level() == Level::kExact;
     over = ended_;
+    begun = tried_;
   }
   if (over) return now_ns + 1000 * kMillisecond;
+  if (!begun) return now_ns + kExactPollNs;
   parts_.prices.update(now_ns);
   earn(now_ns);
   if (exact) {
-    if (parts_.kernel.cut_ns(kernel_slot_) || budget_.left_ns() <= 0) {
+    if (too_dear_ || parts_.kernel.cut_ns(kernel_slot_) || budget_.left_ns() <= 0) {
       to_windows(now_ns);
     } else {
       parts_.kernel.set_limit(kernel_slot_, hits_seen_ + allowed_hits(~std::uint64_t{0} / 2));
@@ -232,16 +266,21 @@ std::uint64_t DrivenProcess::step(std::uint64_t now_ns) {
 void DrivenProcess::to_windows(std::uint64_t now_ns) {
   std::uint64_t cut = parts_.kernel.cut_ns(kernel_slot_);
   parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
-  if (!cut) cut = monotonic_ns();
+  if (!cut) cut = too_dear_ ? exact_since_ns_ : monotonic_ns();
   std::unique_ptr<ProbeLinks> old = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
   {
     std::lock_guard lock(mutex_);
     std::swap(old, links_);
+    too_dear_ = false;
     policy_.exceeded(cut);
     changes_.push_back({slot_, Level::kWindows, cut});
   }
-  parts_.closing.close(std::move(old));
-  if (!std::exchange(told_price_, true)) add_note(price_text(cut));
+  old.reset();  // at once, and not behind a process that is busy with these probes
+  if (!std::exchange(told_price_, true)) {
+    double seconds = std::max(static_cast<double>(cut - std::min(cut, exact_since_ns_)), 1e6) / 1e9;
+    double hits = static_cast<double>(parts_.kernel.hits(kernel_slot_) - hits_at_exact_) / seconds;
+    add_note(price_text(hits, hits * parts_.prices.per_hit()));
+  }
   work_.begin();
   if (cost_of_a_call_ns_ == 0) cost_of_a_call_ns_ = level_prices().allocation;
   if (!times_) {
@@ -254,13 +293,10 @@ void DrivenProcess::to_windows(std::uint64_t now_ns) {
   survey_.begin(now_ns);
 }
 
-// What exact recording costs, measured until now.
-std::string DrivenProcess::price_text(std::uint64_t now_ns) const {
-  double seconds = std::max(static_cast<double>(now_ns - std::min(now_ns, exact_since_ns_)), 1e6) / 1e9;
-  double hits = static_cast<double>(parts_.kernel.hits(kernel_slot_) - hits_at_exact_) / seconds;
-  return fmt::format("{:.0f} probe hits a second take {:.1f} % of a CPU, more than {:g} % of what the target uses: from here on windows keep "
-                     "within that, and figures are estimates; --exact records everything",
-                     hits, hits * parts_.prices.per_hit() / 1e7, 100 * parts_.settings.share);
+std::string DrivenProcess::price_text(double hits, double cost_ns) const {
+  return fmt::format("{:.0f} probe hits a second {} {:.1f} % of a CPU, more than {:g} % of what the target uses: windows keep within that, and "
+                     "figures are estimates; --exact records everything",
+                     hits, too_dear_ ? "would take" : "take", cost_ns / 1e7, 100 * parts_.settings.share);
 }
 
 void DrivenProcess::lay_windows(std::uint64_t now_ns) {

@@ -24,7 +24,6 @@
 #include "userspace/memory/windows/thread_times.h"
 #include "userspace/memory/windows/thread_work.h"
 #include "userspace/probes/attach.h"
-#include "userspace/probes/background_close.h"
 
 namespace dwell::memory::windows {
 
@@ -50,7 +49,6 @@ struct DriverParts {  // that all processes of a recording share
   const DriverSettings& settings;
   KernelLevels& kernel;
   HitPrices& prices;
-  BackgroundClose& closing;  // of the driver's thread
 };
 
 class DrivenProcess {
@@ -80,7 +78,7 @@ class DrivenProcess {
   std::uint64_t allowed_hits(std::uint64_t at_most) const;
   void to_windows(std::uint64_t now_ns);
   void to_exact(std::uint64_t now_ns);
-  std::string price_text(std::uint64_t now_ns) const;
+  std::string price_text(double hits, double cost_ns) const;  // a second
   void lay_windows(std::uint64_t now_ns);
   void window();
   WindowFacts wait_through();
@@ -98,6 +96,7 @@ class DrivenProcess {
   std::vector<UnnamedRow> unnamed_rows(const HeapCount& count, const std::vector<double>& unknown) const;
   LevelPrices level_prices() const;
   Result<std::vector<AttachedSite>> attach_now(const std::vector<DrivenSite>& sites);
+  void try_price(const std::vector<DrivenSite>& sites);
 
   const DriverParts parts_;
   ProcessSlot slot_;
@@ -109,6 +108,7 @@ class DrivenProcess {
   std::unique_ptr<ProbeLinks> links_;
   LevelPolicy policy_;
   bool ended_ = false;
+  bool tried_ = false, too_dear_ = false;  // before the first probes: what exact recording would cost; not even to begin with
   std::uint64_t ended_ns_ = ~std::uint64_t{0};
   std::vector<LevelChange> changes_;
   std::vector<WindowFacts> windows_taken_;

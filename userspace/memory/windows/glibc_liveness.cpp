@@ -15,7 +15,7 @@ namespace {
 constexpr int kFirstChunks = 64;  // of a segment: a thread's cache is among the first that it allocates
 constexpr std::uint64_t kMostSlack = 64;  // of a chunk beyond what was asked for, and an eighth of that
 constexpr std::uint64_t kLargestFastChunk = 128, kFastbinsBeforeBins = 96;
-constexpr int kMostLinks = 4096;  // followed for one question
+constexpr int kMostLinks = 1000;  // followed in one look: probes may stand meanwhile
 constexpr std::uint64_t kLargestCachedChunk = 0x410;
 constexpr std::size_t kEnoughForKey = 3, kMostCandidates = 1000;
 constexpr std::uint64_t kMmapSlack = 1 << 16;
@@ -66,12 +66,11 @@ void GlibcLiveness::look(std::span<const Question> questions, std::span<Look> lo
     whose.push_back(i);
   }
   memory_.read_pieces(next);
+  int links = kMostLinks;
   for (std::size_t n = 0; n < next.size(); ++n) {
     std::size_t i = whose[n];
     if (!next[n].read || !(behind[i] & 1)) looks[i].state = BlockState::kFree;
-    if (looks[i].state == BlockState::kLive && may_be_in_fastbin(questions[i], heads[i]) &&
-        is_in_fastbin(questions[i].address - heap::kChunkHeader, heads[i].size()))
-      looks[i].state = BlockState::kFree;
+    if (looks[i].state == BlockState::kLive) looks[i].state = fastbin_state(questions[i], heads[i], links);
   }
 }
 
@@ -115,27 +114,23 @@ bool GlibcLiveness::is_chunk_of(std::uint64_t chunk, std::uint64_t size) const {
   return there && (*there & ~std::uint64_t{7}) == size;
 }
 
-// A chunk in a fastbin begins with the link to the next one, plain or mangled. Most live blocks do not.
-bool GlibcLiveness::may_be_in_fastbin(const Question& question, const Head& head) const {
-  std::uint64_t mask = question.address >> 12;
-  if (head.size() > kLargestFastChunk || arenas_.layout.bins < kFastbinsBeforeBins) return false;
-  return is_chunk_of(head.words[0] ^ mask, head.size()) || is_chunk_of(head.words[0], head.size());
-}
-
-bool GlibcLiveness::is_in_fastbin(std::uint64_t chunk, std::uint64_t size) const {
-  std::uint64_t bin = (size - heap::kSmallestChunk) / heap::kChunkAlignment;
-  int links = 0;
+// A chunk in a fastbin begins with the link to the next one. Since 2.32 that is mangled, by where it stands, which no other word looks
+// like; in older versions it may be any pointer to a chunk of that size, so that the lists have to be followed.
+BlockState GlibcLiveness::fastbin_state(const Question& question, const Head& head, int& links) const {
+  if (head.size() > kLargestFastChunk || arenas_.layout.bins < kFastbinsBeforeBins) return BlockState::kLive;
+  if (knows_key()) return is_chunk_of(head.words[0] ^ question.address >> 12, head.size()) ? BlockState::kFree : BlockState::kLive;
+  if (!is_chunk_of(head.words[0], head.size())) return BlockState::kLive;
+  std::uint64_t bin = (head.size() - heap::kSmallestChunk) / heap::kChunkAlignment;
   for (const heap::GlibcArena& arena : arenas_.arenas) {
     auto at = memory_.load<std::uint64_t>(arena.address + arenas_.layout.bins - kFastbinsBeforeBins + 8 * bin);
-    for (std::uint64_t here = at.value_or(0); here && links < kMostLinks; ++links) {
-      if (here == chunk) return true;
-      std::optional<std::uint64_t> link = memory_.load<std::uint64_t>(here + heap::kChunkHeader);
-      if (!link) break;
-      std::uint64_t mangled = *link ^ (here + heap::kChunkHeader) >> 12;
-      here = is_chunk_of(mangled, size) ? mangled : is_chunk_of(*link, size) ? *link : 0;
+    for (std::uint64_t here = at.value_or(0); here;) {
+      if (here == question.address - heap::kChunkHeader) return BlockState::kFree;
+      if (--links <= 0) return BlockState::kUnknown;
+      here = memory_.load<std::uint64_t>(here + heap::kChunkHeader).value_or(0);
+      if (!is_chunk_of(here, head.size())) break;
     }
   }
-  return false;
+  return BlockState::kLive;
 }
 
 }  // namespace dwell::memory::windows

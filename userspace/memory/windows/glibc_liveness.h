@@ -37,8 +37,7 @@ class GlibcLiveness : public LivenessReader {
   bool knows_key() const { return key_ != 0 || lists_.knows_key(); }
   void learn_key(const Question& question, const Head& head);
   BlockState judge(const Question& question, const Head& head) const;
-  bool may_be_in_fastbin(const Question& question, const Head& head) const;
-  bool is_in_fastbin(std::uint64_t chunk, std::uint64_t size) const;
+  BlockState fastbin_state(const Question& question, const Head& head, int& links) const;  // `links`: that may still be followed
   bool is_chunk_of(std::uint64_t chunk, std::uint64_t size) const;
   bool may_be_heap(std::uint64_t address) const;
 

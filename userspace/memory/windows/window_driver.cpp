@@ -13,11 +13,11 @@ namespace {
 
 constexpr std::uint64_t kLongestSleepNs = 100'000'000;
 
-// Threads that it begins, which walk heaps and close probes, are ordinary ones.
-bool be_real_time(bool yes) {
-  sched_param priority{};
-  priority.sched_priority = yes ? 1 : 0;
-  return ::sched_setscheduler(0, yes ? SCHED_FIFO | SCHED_RESET_ON_FORK : SCHED_OTHER, &priority) == 0;
+// Threads that it begins, which walk heaps, are ordinary ones.
+bool become_real_time() {
+  sched_param lowest{};
+  lowest.sched_priority = 1;
+  return ::sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &lowest) == 0;
 }
 
 }  // namespace
@@ -26,7 +26,7 @@ WindowDriver::WindowDriver(const MemoryTracer& tracer, const KernelLevels& kerne
     : settings_(settings), kernel_(kernel), prices_(tracer, prices, settings.method == AttachMethod::kSession) {}
 
 void WindowDriver::add(ProcessSlot slot, pid_t pid) {
-  auto fresh = std::make_unique<DrivenProcess>(DriverParts{settings_, kernel_, prices_, closing_}, slot, pid, monotonic_ns());
+  auto fresh = std::make_unique<DrivenProcess>(DriverParts{settings_, kernel_, prices_}, slot, pid, monotonic_ns());
   std::lock_guard lock(mutex_);
   stepped_.push_back(fresh.get());
   processes_.insert_or_assign(slot, std::move(fresh));
@@ -39,19 +39,13 @@ Result<std::vector<AttachedSite>> WindowDriver::attach(ProcessSlot slot, const s
 }
 
 void WindowDriver::run() {
-  // Until there are windows, it is an ordinary thread.
-  real_time_ = be_real_time(true);
-  be_real_time(false);
-  bool windows = false;
+  real_time_ = become_real_time();
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     std::vector<DrivenProcess*> all = stepped_;
     lock.unlock();
     std::uint64_t next = monotonic_ns() + kLongestSleepNs;
-    for (DrivenProcess* one : all) {
-      next = std::min(next, one->step(monotonic_ns()));
-      if (!windows && one->in_windows_ns(monotonic_ns())) windows = true, be_real_time(true);
-    }
+    for (DrivenProcess* one : all) next = std::min(next, one->step(monotonic_ns()));
     std::uint64_t now = monotonic_ns();
     lock.lock();
     if (next > now) wake_.wait_for(lock, std::chrono::nanoseconds(next - now), [this] { return stopping_; });

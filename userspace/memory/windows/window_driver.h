@@ -41,7 +41,6 @@ class WindowDriver {
   DriverSettings settings_;
   KernelLevels kernel_;
   HitPrices prices_;
-  BackgroundClose closing_;
   std::map<ProcessSlot, std::unique_ptr<DrivenProcess>> processes_;  // added by the recorder's thread, never taken away
   std::mutex mutex_;                                                 // of stepped_ and stopping_
   std::condition_variable wake_;

@@ -50,7 +50,7 @@ void DrivenProcess::window() {
     add_note(attached.error().what);
   }
   cost_ns_ += kToggleNs;
-  parts_.closing.close(std::move(links));
+  links.reset();  // here, where nothing holds it up: the process would go on running into them
   while (due_->next_ns() <= monotonic_ns()) due_->taken();  // fell due meanwhile: it would come late, and not at random
 }
 
