@@ -12,7 +12,7 @@ namespace dwell::memory::heap {
 namespace {
 
 constexpr std::uint64_t kSlices = kMimallocSegment / kMimallocSlice;
-constexpr std::uint64_t kLongestHead = 1024, kLongestRecord = 128, kShortestRecord = 64;
+constexpr std::uint64_t kLongestSegmentHead = 1024, kLongestRecord = 128, kShortestRecord = 64;
 constexpr std::uint64_t kLargestSegment = std::uint64_t{1} << 42;
 constexpr std::uint32_t kHuge = 1u << 31;  // as a block size: that of the page
 constexpr int kHeadTries = 4;
@@ -55,10 +55,10 @@ class SegmentReader {
   }
 
   bool read_segment(std::uint64_t address) {
-    bytes_.resize(kLongestHead + (kSlices + 1) * kLongestRecord);
+    bytes_.resize(kLongestSegmentHead + (kSlices + 1) * kLongestRecord);
     if (target_.memory.read_some(address, bytes_.data(), bytes_.size()) < bytes_.size()) return false;
     if (found_.layout.records) return add(address, found_.layout);
-    for (std::uint64_t records = 64; records + 8 <= kLongestHead; records += 8)
+    for (std::uint64_t records = 64; records + 8 <= kLongestSegmentHead; records += 8)
       for (std::uint64_t size = kShortestRecord; size <= kLongestRecord; size += 8)
         if (add(address, {records, size, false})) return true;
     return false;

@@ -35,9 +35,7 @@ class CellCalibration {
     double error = std::sqrt(variance_ + square(shared_));
     moved_ = std::clamp(missing, -sum_, kMostErrors * error);
     beyond_ = std::max(0.0, std::abs(moved_) - error);
-    // What sampling does not explain may belong to those of which contents do not tell how many live.
-    opened_ = std::clamp(missing - moved_, 0.0, above_);
-    double unknown = std::max(0.0, missing - moved_ - opened_);
+    double unknown = std::max(0.0, missing - moved_);
     bool known = 4 * counted_variance_ <= variance_ + square(shared_) + square(above_);
     for (Portion* one : portions_) move(*one, unknown, known);
     if (!known) raise_lows();
@@ -50,19 +48,18 @@ class CellCalibration {
   void move(Portion& one, double unknown, bool known) const {
     double own = square(one.error), alike = 1 / static_cast<double>(portions_.size());
     double share = variance_ > 0 ? own / variance_ : alike, above = open_above(one), below = open_below(one), lowest = one.low;
-    double opened = above_ > 0 ? opened_ * above / above_ : 0;
-    one.bytes = std::clamp(one.bytes + moved_ * share + opened, 0.0, cell_.most);
+    one.bytes = std::clamp(one.bytes + moved_ * share, 0.0, cell_.most);
     if (known) {
       double left = variance_ > 0 ? own - own * own / (variance_ + counted_variance_) : 0;
       double error = kTwoSided95 * std::sqrt(left + square(beyond_ * share / 2) + square(kModelError * one.bytes));
       double others = above_ - above;
-      one.low = std::max(one.bytes - error - below - opened - others, std::min(lowest, one.bytes - error));
-      one.high = one.bytes + error + above - opened;
+      one.low = std::max(one.bytes - error - below - others, std::min(lowest, one.bytes - error));
+      one.high = one.bytes + error + above;
       one.anchored = unknown == 0;
     }
     one.low = std::clamp(one.low, 0.0, one.bytes);
-    // It may have been met too rarely: what is nobody's, or was given to who may have more, may be its own.
-    one.high = std::clamp(one.high + unknown + opened_ - opened, one.bytes, cell_.most);
+    // It may have been met too rarely: what is nobody's may be its own.
+    one.high = std::clamp(one.high + unknown, one.bytes, cell_.most);
   }
 
   // What the others cannot hold is its own, as far as its estimate goes: a call site that no window met may have the rest.
@@ -78,7 +75,7 @@ class CellCalibration {
   const CellCount& cell_;
   std::span<Portion*> portions_;
   double sum_ = 0, variance_ = 0, shared_ = 0, above_ = 0, counted_variance_;
-  double moved_ = 0, beyond_ = 0, opened_ = 0;  // by sampling errors; of that, beyond one of them; to who may have more
+  double moved_ = 0, beyond_ = 0;  // by sampling errors; of that, beyond one of them
 };
 
 }  // namespace
