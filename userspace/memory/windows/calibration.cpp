@@ -38,7 +38,7 @@ class CellCalibration {
     double unknown = std::max(0.0, missing - moved_);
     bool known = 4 * counted_variance_ <= variance_ + square(shared_) + square(above_);
     for (Portion* one : portions_) move(*one, unknown, known);
-    if (!known) raise_lows();
+    raise_lows();
     // Blocks whose words have all changed may be old ones: only what the kind grew by came for sure.
     return std::min(unknown, std::max(0.0, cell_.growth));
   }
@@ -49,11 +49,11 @@ class CellCalibration {
     double own = square(one.error), alike = 1 / static_cast<double>(portions_.size());
     double share = variance_ > 0 ? own / variance_ : alike, above = open_above(one), below = open_below(one), lowest = one.low;
     one.bytes = std::clamp(one.bytes + moved_ * share, 0.0, cell_.most);
+    double left = variance_ > 0 ? own - own * own / (variance_ + counted_variance_) : 0;
+    one.error = std::sqrt(left + square(beyond_ * share / 2) + square(kModelError * one.bytes));
+    double error = kTwoSided95 * one.error;
     if (known) {
-      double left = variance_ > 0 ? own - own * own / (variance_ + counted_variance_) : 0;
-      double error = kTwoSided95 * std::sqrt(left + square(beyond_ * share / 2) + square(kModelError * one.bytes));
-      double others = above_ - above;
-      one.low = std::max(one.bytes - error - below - others, std::min(lowest, one.bytes - error));
+      one.low = std::max(one.bytes - error - below - (above_ - above), std::min(lowest, one.bytes - error));
       one.high = one.bytes + error + above;
       one.anchored = unknown == 0;
     }
@@ -66,10 +66,8 @@ class CellCalibration {
   void raise_lows() const {
     double high = 0;
     for (const Portion* one : portions_) high += one->high;
-    for (Portion* one : portions_) {
-      double error = one->high - one->bytes;
-      one->low = std::max(one->low, std::min(cell_.least - (high - one->high), one->bytes - error));
-    }
+    for (Portion* one : portions_)
+      one->low = std::max(one->low, std::min(cell_.least - (high - one->high), one->bytes - kTwoSided95 * one->error));
   }
 
   const CellCount& cell_;
