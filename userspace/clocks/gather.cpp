@@ -15,7 +15,7 @@ namespace dwell {
 namespace {
 
 constexpr double kSecondNs = 1e9;
-constexpr std::uint64_t kEnoughSamples = 50;  // to know a rate to about a seventh
+constexpr std::uint64_t kEnoughSamplesOfASite = 50;  // to know a rate to about a seventh
 constexpr std::uint64_t kFewestSamples = 5;   // to speak of a site
 constexpr double kReadCostError = 0.05;  // of what a read costs here, against what it costs in the target
 
@@ -49,7 +49,7 @@ VdsoSamples sort_samples(const ClockCounts& counts, const std::map<ReadSite, Rea
 // costs.
 void correct_by_samples(ReadRates& rates, const ClockCounts& counts, std::uint64_t samples,
                         double unwatched_ns, double cold_per_second, double read_ns) {
-  if (samples < kEnoughSamples || unwatched_ns <= 0 || read_ns <= 0 || rates.slowed_per_second() <= 0) return;
+  if (samples < kEnoughSamplesOfASite || unwatched_ns <= 0 || read_ns <= 0 || rates.slowed_per_second() <= 0) return;
   double per_second =
       static_cast<double>(samples * counts.sample_period_ns) / read_ns / unwatched_ns * kSecondNs;
   double factor = (per_second - cold_per_second) / rates.slowed_per_second();
@@ -89,7 +89,7 @@ void add_reads(ClockLook& look, const ClockCounts& counts, const std::map<ReadSi
     read.per_second = f.per_second;
     read.error = f.error;
     double ns = is_coarse_read(site) ? counts.vdso_coarse_ns : counts.vdso_read_ns;
-    if (counts.samples.all >= kEnoughSamples && cpu_share > 0)
+    if (counts.samples.all >= kEnoughSamplesOfASite && cpu_share > 0)
       read.cpu_percent = 100 * f.per_second * ns / kSecondNs / cpu_share;
   }
   for (const auto& [where, count] : samples.direct) {

@@ -28,7 +28,7 @@ constexpr unsigned long kScan = _IOWR('f', 16, ScanRequest);
 constexpr std::uint64_t kFile = 1 << 2, kPresent = 1 << 3, kSwapped = 1 << 4, kZero = 1 << 5, kHuge = 1 << 6;
 
 // A scan holds the lock for one piece; where nothing was found, the next is twice as long.
-constexpr std::uint64_t kPiece = std::uint64_t{64} << 20, kLongestPiece = std::uint64_t{1} << 40;
+constexpr std::uint64_t kScannedAtOnce = std::uint64_t{64} << 20, kLongestPiece = std::uint64_t{1} << 40;
 
 class PageScan {
  public:
@@ -36,7 +36,7 @@ class PageScan {
 
   // False: the kernel cannot.
   bool add(MappingUse& use) {
-    std::uint64_t piece = kPiece;
+    std::uint64_t piece = kScannedAtOnce;
     for (std::uint64_t at = use.mapping.start; at < use.mapping.end;) {
       std::uint64_t end = use.mapping.end - at > piece ? at + piece : use.mapping.end;
       ScanRequest request{sizeof request, 0, at, end, 0, reinterpret_cast<std::uint64_t>(regions_.data()), regions_.size(), 0, 0, 0, kPresent | kSwapped,
@@ -44,7 +44,7 @@ class PageScan {
       int found = ::ioctl(pagemap_, kScan, &request);
       if (found < 0 || request.walk_end <= at) return false;
       for (int i = 0; i < found; ++i) add(regions_[static_cast<std::size_t>(i)], use);
-      piece = found ? kPiece : std::min(piece * 2, kLongestPiece);
+      piece = found ? kScannedAtOnce : std::min(piece * 2, kLongestPiece);
       at = request.walk_end;
     }
     return true;

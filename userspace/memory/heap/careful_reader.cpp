@@ -11,7 +11,7 @@
 namespace dwell::memory::heap {
 namespace {
 
-constexpr std::size_t kPiece = 64 << 10, kPieces = 16;
+constexpr std::size_t kCarefulPiece = 64 << 10, kPieces = 16;
 constexpr std::size_t kPaceAfter = 4 << 20;  // bytes: pauses shorter than this takes are not worth a system call
 
 std::uint64_t now_ns() {
@@ -34,7 +34,7 @@ std::size_t CarefulReader::read_run(std::uint64_t address, char* to, std::size_t
     std::array<iovec, kPieces> local, remote;
     std::size_t count = 0, asked = 0;
     for (; count < kPieces && done + asked < size; ++count) {
-      std::size_t piece = std::min(kPiece, size - done - asked);
+      std::size_t piece = std::min(kCarefulPiece, size - done - asked);
       local[count] = {to + done + asked, piece};
       remote[count] = {reinterpret_cast<void*>(address + done + asked), piece};
       asked += piece;
@@ -50,7 +50,7 @@ std::size_t CarefulReader::read_run(std::uint64_t address, char* to, std::size_t
 std::size_t CarefulReader::read_some(std::uint64_t address, void* to, std::size_t size) {
   char* out = static_cast<char*>(to);
   std::size_t done = 0;
-  std::array<PageState, kPiece * kPieces / kPageSize + 1> states;
+  std::array<PageState, kCarefulPiece * kPieces / kPageSize + 1> states;
   while (done < size) {
     std::uint64_t at = address + done;
     std::size_t in_page = at % kPageSize;

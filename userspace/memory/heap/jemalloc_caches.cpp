@@ -14,7 +14,7 @@ constexpr int kMostInBin = 1 << 12;
 // Thread-local storage ends a stack. Behind the stack the kernel may have merged other memory into the same mapping.
 constexpr std::uint64_t kSearchedAtEnd = 256 << 10, kSearchedBehindGuard = std::uint64_t{64} << 20;
 constexpr std::uint64_t kSearchedWhole = 2 << 20;  // mappings up to this size
-constexpr std::uint64_t kPiece = 1 << 20, kOverlap = 8 << 10;  // a cache lies in one piece
+constexpr std::uint64_t kCachesPiece = 1 << 20, kCachesOverlap = 8 << 10;  // a cache lies in one piece
 constexpr std::size_t kMostRegions = 1 << 22;
 
 class CacheFinder {
@@ -37,9 +37,9 @@ class CacheFinder {
 
  private:
   void look_through(const Range& range) {
-    std::vector<PageState> states((kPiece + kOverlap) / kPageSize);
-    for (std::uint64_t at = range.start; at < range.end; at += kPiece) {
-      Range piece{at, std::min(range.end, at + kPiece + kOverlap)};
+    std::vector<PageState> states((kCachesPiece + kCachesOverlap) / kPageSize);
+    for (std::uint64_t at = range.start; at < range.end; at += kCachesPiece) {
+      Range piece{at, std::min(range.end, at + kCachesPiece + kCachesOverlap)};
       std::span<PageState> pages(states.data(), (piece.end - piece.start) / kPageSize);
       target_.pages.read(piece.start, pages);
       if (std::count(pages.begin(), pages.end(), PageState::kPresent)) look_in(piece);

@@ -14,8 +14,8 @@ namespace {
 constexpr std::uint32_t kActive = 0, kRetained = 3;
 constexpr std::size_t kRecordsAtOnce = 512;
 constexpr std::uint64_t kBaseBlock = 2 << 20;  // what jemalloc takes for itself at a time
-constexpr int kTries = 3;
-constexpr std::size_t kMostLeaves = 4096;  // 4 TiB of heap
+constexpr int kSlabTries = 3;
+constexpr std::size_t kMostLeavesWalked = 4096;  // 4 TiB of heap
 
 struct Found {
   std::uint64_t record, page;
@@ -68,7 +68,7 @@ class JemallocHeap final : public Heap {
     root.resize(target_.memory.read_some(root_, root.data(), kTreeWords * 8) / 8);
     for (std::size_t i = 0; i < root.size(); ++i) {
       if (root[i] == 0 || root[i] % 8 || !is_mapped(i)) continue;
-      if (++leaves_ > kMostLeaves) return;
+      if (++leaves_ > kMostLeavesWalked) return;
       base_blocks_.push_back(root[i]);
       std::size_t got = target_.memory.read_some(root[i], leaf.data(), kTreeWords * 8) / 8;
       std::uint64_t last = 0;
@@ -138,7 +138,7 @@ class JemallocHeap final : public Heap {
   void settle(Extent& extent) {
     for (int tries = 0; is_slab(extent.record) && free_in(extent.record) != extent.record.regions_free(); ++tries) {
       std::optional<ExtentRecord> again = target_.memory.load<ExtentRecord>(extent.at);
-      if (!again || tries == kTries) return;
+      if (!again || tries == kSlabTries) return;
       ++first_quality_.retries;
       extent.record = *again;
     }

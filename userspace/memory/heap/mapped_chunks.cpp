@@ -8,7 +8,7 @@
 namespace dwell::memory::heap {
 namespace {
 
-constexpr std::size_t kPagesAtOnce = 512;
+constexpr std::size_t kChunkPagesAtOnce = 512;
 constexpr std::uint64_t kFlags = 7, kMappedFlag = 2, kTail = 16;
 
 struct Header {
@@ -52,9 +52,9 @@ class Scan {
  private:
   // Returns where to go on.
   std::uint64_t look_at_starts(std::uint64_t at, const Range& range) {
-    std::array<PageState, kPagesAtOnce> states;
-    std::array<Header, kPagesAtOnce> headers;
-    std::size_t pages = std::min<std::uint64_t>(kPagesAtOnce, (range.end - at) / kPageSize);
+    std::array<PageState, kChunkPagesAtOnce> states;
+    std::array<Header, kChunkPagesAtOnce> headers;
+    std::size_t pages = std::min<std::uint64_t>(kChunkPagesAtOnce, (range.end - at) / kPageSize);
     target_.pages.read(at, {states.data(), pages});
     pieces_.clear();
     for (std::size_t i = 0; i < pages; ++i)

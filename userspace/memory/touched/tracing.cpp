@@ -17,7 +17,7 @@
 namespace dwell::memory {
 namespace {
 
-constexpr std::size_t kMostPages = std::size_t{1} << 19;              // of all processes: about 20 MB
+constexpr std::size_t kMostPagesKept = std::size_t{1} << 19;              // of all processes: about 20 MB
 constexpr std::uint64_t kMostEntries = std::uint64_t{8} << 20;        // of pagemap, when the recording begins: 32 GB
 constexpr std::uint64_t kMostInBetween = std::uint64_t{1} << 30;      // bytes of a process that is looked at while it is recorded
 
@@ -96,7 +96,7 @@ bool TouchedTracing::decode(const dwell_header& header, ProcessSlot slot, std::s
   if (record.stack) fault.stack = context_.stacks.find(record.stack, 0, record.time_ns);
   TouchedPages& pages = found->second.pages;
   pages.apply(fault);
-  if (std::uint32_t shift = pages.fit(kMostPages / processes_.size())) faults_.send_at_most(shift);
+  if (std::uint32_t shift = pages.fit(kMostPagesKept / processes_.size())) faults_.send_at_most(shift);
   return true;
 }
 

@@ -7,20 +7,20 @@
 namespace dwell::memory::windows {
 namespace {
 
-constexpr double kTwoSided95 = 1.96;
+constexpr double kNormal95 = 1.96;
 constexpr double kModelError = 0.02;  // of an estimate, whatever the census says
 constexpr double kMostErrors = 2;     // that call sites are moved by: a burst that no window met is nobody's here
 
 double square(double value) { return value * value; }
 
 // What low to high has beyond the sampling error: of blocks that contents do not tell apart.
-double open_above(const Portion& one) { return std::max(0.0, one.high - one.bytes - kTwoSided95 * one.error); }
-double open_below(const Portion& one) { return std::max(0.0, one.bytes - one.low - kTwoSided95 * one.error); }
+double open_above(const Portion& one) { return std::max(0.0, one.high - one.bytes - kNormal95 * one.error); }
+double open_below(const Portion& one) { return std::max(0.0, one.bytes - one.low - kNormal95 * one.error); }
 
 class CellCalibration {
  public:
   CellCalibration(const CellCount& cell, std::span<Portion*> portions, double shared_error)
-      : cell_(cell), portions_(portions), counted_variance_(square((cell.most - cell.least) / (2 * kTwoSided95))) {
+      : cell_(cell), portions_(portions), counted_variance_(square((cell.most - cell.least) / (2 * kNormal95))) {
     for (const Portion* one : portions_) {
       sum_ += one->bytes;
       variance_ += square(one->error);
@@ -51,7 +51,7 @@ class CellCalibration {
     one.bytes = std::clamp(one.bytes + moved_ * share, 0.0, cell_.most);
     double left = variance_ > 0 ? own - own * own / (variance_ + counted_variance_) : 0;
     one.error = std::sqrt(left + square(beyond_ * share / 2) + square(kModelError * one.bytes));
-    double error = kTwoSided95 * one.error;
+    double error = kNormal95 * one.error;
     if (known) {
       one.low = std::max(one.bytes - error - below - (above_ - above), std::min(lowest, one.bytes - error));
       one.high = one.bytes + error + above;
@@ -67,7 +67,7 @@ class CellCalibration {
     double high = 0;
     for (const Portion* one : portions_) high += one->high;
     for (Portion* one : portions_)
-      one->low = std::max(one->low, std::min(cell_.least - (high - one->high), one->bytes - kTwoSided95 * one->error));
+      one->low = std::max(one->low, std::min(cell_.least - (high - one->high), one->bytes - kNormal95 * one->error));
   }
 
   const CellCount& cell_;

@@ -18,6 +18,7 @@ namespace {
 constexpr std::uint64_t kExactPollNs = 10 * kMillisecond;
 constexpr std::uint64_t kIdleNs = 100 * kMillisecond;
 constexpr int kSteps = 3;  // of attaching
+constexpr const char* kFromHereOn = "windows keep within the budget, and figures are estimates; --exact records everything";
 constexpr std::uint64_t kTrialNs = 20 * kMillisecond, kTrialHits = 500;
 constexpr double kTrialFewHits = 20, kClearlyMore = 2, kFewCpus = 0.2;
 constexpr std::size_t kUnnamedSizes = 8;  // that are told one by one
@@ -37,7 +38,7 @@ DrivenProcess::DrivenProcess(const DriverParts& parts, ProcessSlot slot, pid_t p
       liveness_(pid),
       survey_(pid),
       cpu_at_start_ns_(process_cpu_ns(pid).value_or(0)),
-      exact_since_ns_(now_ns) {
+      began_ns_(now_ns) {
   parts_.kernel.begin_exact(kernel_slot_, allowed_hits(~std::uint64_t{0}));
 }
 
@@ -81,8 +82,11 @@ void DrivenProcess::try_price(const std::vector<DrivenSite>& sites) {
   LevelPrices prices = level_prices();
   double cost = met / seconds * (prices.allocation + prices.free), allowed = parts_.settings.share * std::max(cpus, kFewCpus) * 1e9;
   too_dear_ = attached && met >= kTrialFewHits && cost > kClearlyMore * allowed;
-  if (too_dear_ && !std::exchange(told_price_, true)) notes_.push_back(price_text(2 * met / seconds, cost));
-  if (too_dear_) return;
+  if (too_dear_) {
+    told_price_ = true;
+    notes_.push_back(fmt::format("{:.0f} allocations a second: exact recording would take {:.0f} % of a CPU; {}", met / seconds, cost / 1e7, kFromHereOn));
+    return;
+  }
   parts_.kernel.begin_exact(kernel_slot_, parts_.kernel.hits(kernel_slot_) + allowed_hits(~std::uint64_t{0} / 2));
 }
 
@@ -266,7 +270,7 @@ std::uint64_t DrivenProcess::step(std::uint64_t now_ns) {
 void DrivenProcess::to_windows(std::uint64_t now_ns) {
   std::uint64_t cut = parts_.kernel.cut_ns(kernel_slot_);
   parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
-  if (!cut) cut = too_dear_ ? exact_since_ns_ : monotonic_ns();
+  if (!cut) cut = too_dear_ ? began_ns_ : monotonic_ns();
   std::unique_ptr<ProbeLinks> old = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
   {
     std::lock_guard lock(mutex_);
@@ -276,11 +280,8 @@ void DrivenProcess::to_windows(std::uint64_t now_ns) {
     changes_.push_back({slot_, Level::kWindows, cut});
   }
   old.reset();  // at once, and not behind a process that is busy with these probes
-  if (!std::exchange(told_price_, true)) {
-    double seconds = std::max(static_cast<double>(cut - std::min(cut, exact_since_ns_)), 1e6) / 1e9;
-    double hits = static_cast<double>(parts_.kernel.hits(kernel_slot_) - hits_at_exact_) / seconds;
-    add_note(price_text(hits, hits * parts_.prices.per_hit()));
-  }
+  if (!std::exchange(told_price_, true))
+    add_note(fmt::format("exact recording takes more than {:g} % of the CPU time that the target uses: {}", 100 * parts_.settings.share, kFromHereOn));
   work_.begin();
   if (cost_of_a_call_ns_ == 0) cost_of_a_call_ns_ = level_prices().allocation;
   if (!times_) {
@@ -293,19 +294,11 @@ void DrivenProcess::to_windows(std::uint64_t now_ns) {
   survey_.begin(now_ns);
 }
 
-std::string DrivenProcess::price_text(double hits, double cost_ns) const {
-  return fmt::format("{:.0f} probe hits a second {} {:.1f} % of a CPU, more than {:g} % of what the target uses: windows keep within that, and "
-                     "figures are estimates; --exact records everything",
-                     hits, too_dear_ ? "would take" : "take", cost_ns / 1e7, 100 * parts_.settings.share);
-}
-
 void DrivenProcess::lay_windows(std::uint64_t now_ns) {
   due_.emplace(now_ns, policy_.plan().interval_ns, now_ns ^ static_cast<std::uint64_t>(pid_) << 32);
 }
 
 void DrivenProcess::to_exact(std::uint64_t now_ns) {
-  exact_since_ns_ = now_ns;
-  hits_at_exact_ = parts_.kernel.hits(kernel_slot_);
   std::lock_guard lock(mutex_);
   parts_.kernel.begin_exact(kernel_slot_, parts_.kernel.hits(kernel_slot_) + allowed_hits(~std::uint64_t{0} / 2));
   if (Result<std::vector<AttachedSite>> attached = attach_now(sites_); !attached) notes_.push_back(attached.error().what);

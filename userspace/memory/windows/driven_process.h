@@ -78,7 +78,6 @@ class DrivenProcess {
   std::uint64_t allowed_hits(std::uint64_t at_most) const;
   void to_windows(std::uint64_t now_ns);
   void to_exact(std::uint64_t now_ns);
-  std::string price_text(double hits, double cost_ns) const;  // a second
   void lay_windows(std::uint64_t now_ns);
   void window();
   WindowFacts wait_through();
@@ -139,7 +138,7 @@ class DrivenProcess {
   double cost_of_a_call_ns_ = 0;
   std::uint64_t hits_seen_ = 0, cpu_at_start_ns_ = 0;
   double cost_ns_ = 0;
-  std::uint64_t exact_since_ns_ = 0, hits_at_exact_ = 0;
+  std::uint64_t began_ns_ = 0;
   bool told_price_ = false;
   std::uint64_t failed_windows_ = 0;
 };

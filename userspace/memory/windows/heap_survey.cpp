@@ -17,7 +17,7 @@ namespace dwell::memory::windows {
 namespace {
 
 constexpr std::uint64_t kReadPerSecond = std::uint64_t{1} << 30, kReadAhead = 1 << 20;
-constexpr std::uint64_t kShareOfTime = 100, kShortestPause = 2 * kSecond;
+constexpr std::uint64_t kShareOfWalkTime = 100, kShortestWalkPause = 2 * kSecond;
 
 // The blocks that are asked about, in address order.
 class Asked {
@@ -124,7 +124,7 @@ bool HeapSurvey::works(bool wait) { return first_is_done(wait) && first_->worked
 bool HeapSurvey::is_due(std::uint64_t now_ns) {
   if (walking_.valid() || !works()) return false;
   const Walk& before = last_ ? *last_ : *first_;
-  return now_ns >= before.began_ns + std::max(kShortestPause, kShareOfTime * before.took_ns);
+  return now_ns >= before.began_ns + std::max(kShortestWalkPause, kShareOfWalkTime * before.took_ns);
 }
 
 void HeapSurvey::look_for(LookBatch blocks, std::uint64_t now_ns) {

@@ -11,8 +11,8 @@
 namespace dwell::memory::windows {
 namespace {
 
-constexpr std::uint64_t kFirstPause = kSecond / 2, kLongestPause = 30 * kSecond;
-constexpr std::uint64_t kShareOfTime = 100;  // finding it may take a hundredth of the time
+constexpr std::uint64_t kFirstPause = kSecond / 2, kLongestReaderPause = 30 * kSecond;
+constexpr std::uint64_t kShareOfReaderTime = 100;  // finding it may take a hundredth of the time
 
 }  // namespace
 
@@ -29,7 +29,7 @@ void ProcessLiveness::refresh(std::uint64_t now_ns) {
     if (auto found = JemallocLiveness::open(memory_, *mappings)) jemalloc_ = std::move(found);
   looked_ns_ = now_ns;
   std::uint64_t took_ns = monotonic_ns() - now_ns;
-  pause_ns_ = std::max(kShareOfTime * took_ns, std::clamp(2 * pause_ns_, kFirstPause, kLongestPause));
+  pause_ns_ = std::max(kShareOfReaderTime * took_ns, std::clamp(2 * pause_ns_, kFirstPause, kLongestReaderPause));
 }
 
 void WordsAlone::look(std::span<const Question> questions, std::span<Look> looks) {

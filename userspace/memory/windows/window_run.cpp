@@ -13,7 +13,7 @@ namespace dwell::memory::windows {
 namespace {
 
 constexpr std::uint64_t kSliceNs = 500'000;  // of waiting: a window that has met its limit is closed at once
-constexpr std::uint64_t kFewestHits = 64, kMostHits = DWELL_WINDOW_BLOCKS / 2;
+constexpr std::uint64_t kFewestWindowHits = 64, kMostWindowHits = DWELL_WINDOW_BLOCKS / 2;
 constexpr std::uint64_t kOfExpected = 6;  // times the hits that a window is expected to have, it may have
 constexpr std::uint64_t kMostFailures = 20;
 constexpr std::size_t kEnoughCalls = 20;  // to measure what the probes cost one
@@ -36,7 +36,7 @@ void DrivenProcess::window() {
     }
   }
   std::uint64_t expected = kOfExpected * policy_.plan().hits;
-  parts_.kernel.begin_window(kernel_slot_, std::clamp(expected, kFewestHits, kMostHits));
+  parts_.kernel.begin_window(kernel_slot_, std::clamp(expected, kFewestWindowHits, kMostWindowHits));
   auto links = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
   Result<std::vector<AttachedSite>> attached = links->attach(sites);
   due_->taken();
