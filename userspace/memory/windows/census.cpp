@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 namespace dwell::memory::windows {
 namespace {
@@ -22,6 +23,11 @@ std::uint32_t hash_of(std::uint64_t word) { return word ? static_cast<std::uint3
 std::size_t words_in(std::uint64_t usable) { return std::clamp<std::uint64_t>(usable / 8, 1, kWords); }
 
 }  // namespace
+
+bool lies_in(const AddressRanges& ranges, std::uint64_t address) {
+  auto behind = std::ranges::upper_bound(ranges, address, {}, &AddressRanges::value_type::first);
+  return behind != ranges.begin() && address < std::prev(behind)->second;
+}
 
 std::uint32_t Census::cell_of(const CensusBlock& block) {
   auto [at, fresh] = index_.try_emplace({block.usable, block.type}, static_cast<std::uint32_t>(cells_.size()));

@@ -22,6 +22,10 @@ struct CensusBlock {
   Words words{};           // those behind its end are not looked at
 };
 
+// Parts of the address space, in address order and apart.
+using AddressRanges = std::vector<std::pair<std::uint64_t, std::uint64_t>>;
+bool lies_in(const AddressRanges& ranges, std::uint64_t address);
+
 struct CellCount {  // of the blocks of a kind, in usable bytes
   std::uint64_t usable = 0;
   double least = 0, most = 0;  // that came since the first walk and live

@@ -168,14 +168,13 @@ OwnTime DrivenProcess::take_own_time() {
   return fresh;
 }
 
-Retained DrivenProcess::retained(std::uint64_t now_ns) {
+Retained DrivenProcess::retained(std::uint64_t now_ns) const {
   double scale = 1, covered = 0;
   {
     double lasted = static_cast<double>(in_windows_ns(now_ns));
     std::scoped_lock lock(mutex_, estimator_mutex_);
     if (estimator_->stood_for_ns() > 0) scale = lasted / estimator_->stood_for_ns();
     scale *= own_.factor();
-    if (count_) count_->shared_error = own_.error();
     if (lasted > 0) covered = covered_ns_ / lasted;
   }
   std::lock_guard lock(estimator_mutex_);

@@ -64,7 +64,7 @@ class DrivenProcess {
   std::vector<LevelChange> take_changes();
   std::vector<WindowFacts> take_windows();
   std::vector<std::string> take_notes();
-  Retained retained(std::uint64_t now_ns);
+  Retained retained(std::uint64_t now_ns) const;
   std::uint64_t in_windows_ns(std::uint64_t now_ns) const;  // how long it was on that level
   OwnTime take_own_time();
 

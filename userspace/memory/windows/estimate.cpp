@@ -117,9 +117,7 @@ class SiteEstimator {
     return false;
   }
 
-  bool is_type(std::uint64_t word) const {
-    return count_ && std::ranges::any_of(count_->constants, [word](const auto& range) { return word >= range.first && word < range.second; });
-  }
+  bool is_type(std::uint64_t word) const { return count_ && lies_in(count_->constants, word); }
 
   // Its slot holds a block of another type.
   bool is_foreign(const Sample& sample) const {

@@ -48,8 +48,8 @@ class Asked {
   std::vector<std::size_t> order_;
 };
 
-std::vector<std::pair<std::uint64_t, std::uint64_t>> constants_in(const std::vector<Mapping>& mappings) {
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> ranges;
+AddressRanges constants_in(const std::vector<Mapping>& mappings) {
+  AddressRanges ranges;
   for (const Mapping& mapping : mappings)
     if (mapping.is_file() && !mapping.writable && !mapping.executable) ranges.emplace_back(mapping.start, mapping.end);
   return ranges;
@@ -77,11 +77,10 @@ class Walker {
     CensusBlock result{block.address, block.usable, 0, {}};
     for (std::size_t i = 0; i < std::min<std::uint64_t>(kWords, block.usable / 8); ++i)
       result.words[i] = window_.at<std::uint64_t>(block.address + 8 * i, block.address + kReadAhead).value_or(0);
-    std::uint64_t first = result.words[0];
-    if (std::ranges::any_of(constants_, [first](const auto& range) { return first >= range.first && first < range.second; })) result.type = first;
+    if (lies_in(constants_, result.words[0])) result.type = result.words[0];
     return result;
   }
-  const std::vector<std::pair<std::uint64_t, std::uint64_t>>& constants() const { return constants_; }
+  const AddressRanges& constants() const { return constants_; }
 
  private:
   pid_t pid_;
@@ -89,7 +88,7 @@ class Walker {
   heap::CarefulReader reader_;
   heap::Target target_;
   heap::Window window_;
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> constants_;
+  AddressRanges constants_;
 };
 
 template <typename T>

@@ -63,7 +63,7 @@ struct HeapCount {
   std::uint64_t since_ns = 0;  // the first walk
   double shared_error = 0;     // of all that windows estimate, as a share
   std::vector<CellCount> cells;
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> constants;  // where files are mapped that nobody writes: vtables lie there
+  AddressRanges constants;  // where files are mapped that nobody writes: vtables lie there
   absl::flat_hash_map<std::uint64_t, std::uint32_t> cell_at;  // by address
 };
 

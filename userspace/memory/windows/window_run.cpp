@@ -222,7 +222,9 @@ void DrivenProcess::stop() {
   std::uint64_t began_ns = monotonic_ns();
   count_ = survey_.finish(watched);
   walked_ = count_.has_value();
-  if (count_) estimator_->answer_walk(watched, began_ns);
+  if (!count_) return;
+  estimator_->answer_walk(watched, began_ns);
+  count_->shared_error = own_.error();  // no window follows
 }
 
 }  // namespace dwell::memory::windows
