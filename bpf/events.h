@@ -160,6 +160,9 @@ enum dwell_loss {
   DWELL_LOST_GO_CONTEXT,
   DWELL_LOST_GO_PARENT, /* the parents of a context could not be read */
   DWELL_LOST_FAULT,     /* a page fault: who touched that page is not known */
+  DWELL_LOST_OPEN,      /* ring full: a descriptor whose opening is not known */
+  DWELL_LOST_CLOSE,     /* ring full: a descriptor may look open that is not */
+  DWELL_LOST_TABLE,     /* a thread with a descriptor table of its own opened or closed something there */
   DWELL_LOST_KINDS
 };
 

@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/target_hints.h"
 #include "bpf/targets.h"
 #include "bpf/unwind.h"
 #include "bpf/vmlinux.h"
@@ -29,15 +30,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 struct dwell_fault_budget budget = {};
 /* Faults are sent only while less than this waits in the ring: the rest is for allocations and frees. */
 const volatile __u64 ring_limit_bytes = ~0ull;
-
-/* Faults come from every process of the machine, and a look into the map of targets is dearer than all else here. A bit for each
- * thread group that may be a target turns most of the others away; ids of another PID namespace are not told so cheaply. */
-__u64 hints[DWELL_FAULT_HINT_WORDS] = {};
-
-static __always_inline bool may_be_target(void) {
-  __u32 tgid = bpf_get_current_pid_tgid() >> 32;
-  return own_pid_level || hints[(tgid >> 6) & (DWELL_FAULT_HINT_WORDS - 1)] >> (tgid & 63) & 1;
-}
 
 /* So many that the rate of the faults since the last change would fit. */
 static __always_inline __u32 steps_up(__u64 sent, __u64 ns) {

@@ -20,7 +20,6 @@ enum { DWELL_FAULT = 96 }; /* dwell_header.type; no other tracer's */
 #define DWELL_FAULT_MOST_SHIFT 12
 
 #define DWELL_FAULT_PAGE_SHIFT 12
-#define DWELL_FAULT_HINT_WORDS 16 /* of 64 thread groups each */
 
 struct dwell_fault_record {
   struct dwell_header h; /* probe: the flags above, and the shift in the upper byte */

@@ -8,6 +8,7 @@
 #endif
 
 #define DWELL_MAX_PROBES 4096
+#define DWELL_HINT_WORDS 16 /* bpf/target_hints.h; of 64 thread groups each */
 
 struct dwell_target {
   __u8 slot;        /* dwell_header.process */

@@ -144,6 +144,7 @@ struct task_struct {
   struct task_struct *real_parent;
   struct task_struct *group_leader;
   struct signal_struct *signal;
+  struct files_struct *files;
   struct mm_struct *mm;
   struct thread_struct thread;
   struct uprobe_task *utask;
@@ -199,16 +200,50 @@ struct pipe_inode_info {
   unsigned int readers, writers;
 };
 
+struct super_block {
+  unsigned long s_magic;
+};
+
 struct inode {
   unsigned short i_mode;
+  unsigned int i_rdev;
   unsigned long i_ino;
+  struct super_block *i_sb;
   struct pipe_inode_info *i_pipe;
+};
+
+struct qstr {
+  const unsigned char *name;
+};
+struct dentry {
+  struct qstr d_name; /* within an anonymous union since Linux 6.16 */
+};
+struct path {
+  struct dentry *dentry;
 };
 
 struct file {
   unsigned int f_mode;
+  struct path f_path; /* within an anonymous union since Linux 6.17 */
   struct inode *f_inode;
   void *private_data;
+};
+
+/* Descriptors of a process: a bit and a file for each. */
+struct fdtable {
+  unsigned int max_fds;
+  struct file **fd;
+  unsigned long *open_fds;
+};
+struct files_struct {
+  struct fdtable *fdt;
+};
+
+/* What an io_kiocb begins with where it closes a descriptor. */
+struct io_close {
+  struct file *file;
+  int fd;
+  u32 file_slot;
 };
 
 /* Up to Linux 6.12, and from 6.13 on. */

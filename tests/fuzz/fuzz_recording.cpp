@@ -22,6 +22,7 @@
 #include "userspace/memory/balance_text.h"
 #include "userspace/memory/report.h"
 #include "userspace/memory/touched/text.h"
+#include "userspace/files/opened/text.h"
 #include "userspace/threads/report.h"
 #include "userspace/threads/sites.h"
 #include "userspace/threads/part.h"
@@ -51,6 +52,14 @@ void look_at(const Recording& recording) {
   if (!memory_diff(recording, recording, filter)) std::abort();
   Result<Profile> all = memory_profile(recording, MemoryView::kAll, {});
   if (!all || !profile_difference(*all, *all).samples.empty()) std::abort();
+}
+
+void look_at_descriptors(const Recording& recording) {
+  files::DescriptorReport report = files::descriptor_report(recording);
+  files::descriptors_text(recording, report, {});
+  files::descriptors_json(report);
+  files::descriptor_sentences(report);
+  if (!files::descriptor_profile(recording, {})) std::abort();
 }
 
 void look_at_touched(const Recording& recording) {
@@ -95,6 +104,7 @@ void read_and_look(std::span<const std::byte> file) {
   if (!recording) return;
   look_at(*recording);
   look_at_touched(*recording);
+  look_at_descriptors(*recording);
   look_at_threads(*recording);
   look_at_clocks(*recording);
   look_at_go(*recording);

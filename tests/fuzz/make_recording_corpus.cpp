@@ -12,6 +12,7 @@
 #include "userspace/threads/codec.h"
 #include "userspace/memory/codec.h"
 #include "userspace/go/codec.h"
+#include "userspace/files/opened/codec.h"
 
 namespace dwell {
 namespace {
@@ -70,6 +71,17 @@ Result<void> write_touched(RecordingWriter& writer, StackId first, StackId secon
   return writer.append(memory::kChunkTouched, memory::encode_touched(0, touched));
 }
 
+// Two ticks of a call site and of what was open before, and what is open at the end.
+Result<void> write_descriptors(RecordingWriter& writer, StackId stack) {
+  files::DescriptorSite site{0, stack, FileKind::kSocket, files::Opening::kAccepted}, before{0, StackId::kUnknown, FileKind::kPipe, files::Opening::kBefore};
+  std::vector<files::DescriptorTick> ticks = {{0, kSecond, {{site, 70, 60, {{20, 50}, {21, 10}}}, {before, 3, 0, {}}}}, {kSecond, 8 * kSecond, {{site, 2, 1, {{33, 1}}}}}};
+  Result<void> ok;
+  for (const files::DescriptorTick& tick : ticks)
+    if (ok) ok = writer.append(files::kChunkDescriptorTick, files::encode_descriptor_tick(tick));
+  files::OpenDescriptors open{8 * kSecond, {{site, 9, 7 * kSecond, true}, {before, 0, 0, false}}, {{0, 12, 1, 2}}};
+  return ok ? writer.append(files::kChunkOpenDescriptors, files::encode_open_descriptors(open)) : ok;
+}
+
 Result<void> write_clocks(RecordingWriter& writer, StackId first, StackId second) {
   ClockLook look;
   look.time_ns = look.duration_ns = kSecond;
@@ -121,6 +133,7 @@ Result<void> record(const std::string& path, std::uint64_t sample_period) {
   if (ok) ok = write_touched(*writer, main_stack, jit_stack);
   if (ok) ok = write_threads(*writer, main_stack);
   if (ok) ok = write_clocks(*writer, main_stack, jit_stack);
+  if (ok) ok = write_descriptors(*writer, main_stack);
   std::vector<LocationSymbol> symbols = {{{{"malloc", "", "", 0}}},
                                          {{{"f<int>", "_Z1f", "f.cpp", 9}, {"main", "", "f.cpp", 12}}}};
   if (ok) ok = writer->write_symbols(0, symbols);

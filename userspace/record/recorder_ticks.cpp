@@ -211,6 +211,7 @@ void Recorder::note(const std::string& text) {
 // ---- the end ----
 
 Result<void> Recorder::finish() {
+  for (auto& tracer : tracers_) tracer->before_last_records();
   // What waits in the ring belongs to the recording; what comes while the probes go away does not.
   for (std::size_t waiting = kCaughtUp; waiting >= kCaughtUp;) {
     Result<std::size_t> drained = core_.consume();

@@ -65,6 +65,8 @@ class Tracer {
   virtual std::uint64_t late_probes() const { return 0; }
   // Everything that is mapped has its probes: the recording begins now.
   virtual void begin(std::uint64_t) {}
+  // The recording is about to end: what has been sent by now is still decoded, before end().
+  virtual void before_last_records() {}
   // The recording ends now: what the kernel's side sums up by itself stops. Probes go later, with detach().
   virtual void end() {}
   // After mapped(): fails if this tracer can observe nothing in the process.

@@ -97,6 +97,7 @@ enum class LossKind : std::uint8_t {
   kClockRead, kClockWait, kClockPair, kClockSet, kClockThread, kClockTimer, kClockArgument,
   kGoSample, kGoPark, kGoContext, kGoParent,
   kFault,
+  kOpen, kClose, kTable,  // of descriptors
   kFirstUserspaceLoss = 64,
   kStackTableFull = 64,  // the allocation counts, its stack is not kept
   kUnresolvedStack,      // its first sight was lost: the events that name it have no stack

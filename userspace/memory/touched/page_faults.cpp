@@ -54,7 +54,7 @@ Result<void> PageFaults::attach() {
 
 void PageFaults::add_target(pid_t pid) {
   auto id = static_cast<std::uint32_t>(pid);
-  impl_->object->bss->hints[id / 64 % DWELL_FAULT_HINT_WORDS] |= std::uint64_t{1} << id % 64;
+  impl_->object->bss->target_hints[id / 64 % DWELL_HINT_WORDS] |= std::uint64_t{1} << id % 64;
 }
 
 void PageFaults::send_at_most(std::uint32_t shift) {
