@@ -384,6 +384,12 @@ Fate fate_of_filtered_child(AttachMethod method, const OwnText& text, Function f
 
 }  // namespace
 
+Result<ProbeSite> idle_site() {
+  Result<OwnText> text = find_own_text();
+  if (!text) return text.error();
+  return own_site(*text, dwell_site_counted, kCounted, false);
+}
+
 SeccompAnswer try_seccomp(AttachMethod method) {
   Result<OwnText> text = find_own_text();
   if (!text) return SeccompAnswer::kUnknown;

@@ -24,6 +24,9 @@ struct Calibration {
 // `only` tries no other method: to test the fallbacks, and for `--attach-method`.
 Result<Calibration> calibrate(std::optional<AttachMethod> only = {});
 
+// A function of our own that nobody calls once calibrate() has returned: a probe there does nothing to anyone.
+Result<ProbeSite> idle_site();
+
 // Probes a forked child of ours under a filter that denies what it does not know, as container runtimes'
 // filters do. Takes some milliseconds; ask only if the target has a filter.
 SeccompAnswer try_seccomp(AttachMethod method);

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "userspace/memory/windows/asked_sizes.h"
 #include "userspace/memory/windows/calibration.h"
 #include "userspace/memory/windows/census.h"
 
@@ -130,6 +131,33 @@ TEST(Calibration, WhatOthersCannotHoldIsItsOwn) {
   calibrated(portions, {64, 1000, 9000, 1000});
   EXPECT_NEAR(portions[0].low, 704, 1) << "two standard errors below, where the others leave at least 900";
   EXPECT_EQ(portions[1].low, 0);
+}
+
+// Temporaries that are met in each window, none of which lives; and a burst of blocks of their size, which no window met.
+TEST(Calibration, ACallSiteThatFewWindowsMetMayHaveTheRest) {
+  std::vector<Portion> portions = {{0, 0, 0, 235, 120, false}, {0, 0, 0, 0, 0, false, true}};
+  calibrated(portions, {64, 100, 120, 100});
+  EXPECT_EQ(portions[0].low, 0);
+  EXPECT_EQ(portions[1].high, 120);
+  // A leak that explains the count beside it remains known.
+  portions = {{0, 1000, 800, 1200, 102, false}, {0, 0, 0, 0, 0, false, true}};
+  calibrated(portions, {64, 1050, 1050, 1050});
+  EXPECT_GT(portions[0].low, 950);
+  EXPECT_LT(portions[1].high, 100);
+}
+
+TEST(AskedSizes, TellWhichBlocksMayBeACallSites) {
+  const std::vector<std::uint64_t> classes = {24, 40, 56, 104, 136};
+  AskedSizes sizes;
+  EXPECT_FALSE(sizes.may_be(24, classes));
+  sizes.add(96);
+  EXPECT_TRUE(sizes.may_be(104, classes));
+  EXPECT_TRUE(sizes.may_be(120, classes)) << "a chunk whose rest is too small to be one";
+  EXPECT_FALSE(sizes.may_be(136, classes));
+  EXPECT_FALSE(sizes.may_be(88, classes));
+  for (std::uint64_t size = 30; size < 60; ++size) sizes.add(size);
+  EXPECT_TRUE(sizes.may_be(56, classes)) << "of many sizes, what lies between the smallest and the largest";
+  EXPECT_EQ(sizes.largest(), 96u);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What windows and looks make of simulated programs, of which all is known.
+#include <absl/container/flat_hash_map.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -234,6 +235,51 @@ TEST(Liveness, KnownBlocksAreWatchedOn) {
   std::vector<SiteEstimate> sites = estimator.estimate(20 * kSecond, 1, 0).sites;
   ASSERT_EQ(sites.size(), 1u);
   EXPECT_NEAR(sites[0].bytes, program.live_bytes(0, 10 * kSecond), 64);
+}
+
+// Leaks of unique blocks, and temporaries whose places are given out again while the window's last looks are made.
+TEST(Liveness, WhatIsGivenOutAgainDuringTheLastLooksIsNotMistaken) {
+  LivenessEstimator estimator(0);
+  constexpr int kWindows = 12, kLeaks = 3;
+  std::uint64_t number = 1;
+  auto words_at = [](std::uint64_t address, std::uint64_t of) { return Words{address, of, 0}; };
+  absl::flat_hash_map<std::uint64_t, std::uint64_t> content;  // by address
+  auto answer = [&](LookBatch& batch) {
+    batch.looks.resize(batch.questions.size());
+    for (std::size_t i = 0; i < batch.questions.size(); ++i)
+      batch.looks[i] = {BlockState::kLive, words_at(batch.questions[i].address, content[batch.questions[i].address])};
+  };
+  for (int window = 0; window < kWindows; ++window) {
+    std::uint64_t open_ns = kSecond + window * kInterval, now_ns = open_ns + kLength;
+    LookBatch older = estimator.open_window(open_ns);
+    answer(older);
+    estimator.answer_open(older, open_ns);
+    auto meet = [&](std::uint64_t address, std::uint32_t site, std::uint64_t at_ns) {
+      content[address] = ++number;
+      estimator.met({open_ns + at_ns, address, 64, site, false, Allocator::kGlibc, at_ns});
+    };
+    for (int i = 0; i < kLeaks; ++i) meet(0x10000 + 0x40 * static_cast<std::uint64_t>(window * kLeaks + i), 0, 1000);
+    meet(0x9000, 1, 2000);
+    LookBatch middle = estimator.middle_of_window();
+    answer(middle);
+    estimator.answer_middle(middle, now_ns);
+    LookBatch last = estimator.close_window();
+    for (std::uint64_t slot = 0; slot < 30; ++slot) meet(0x9000 + 0x40 * slot, 1, kLength + 1000);
+    answer(last);
+    estimator.answer_close(last, now_ns, {kLength, static_cast<double>(kInterval)});
+    for (std::uint64_t later_ns : {now_ns + 10 * kMillisecond, now_ns + 50 * kMillisecond}) {
+      LookBatch due = estimator.due(later_ns);
+      answer(due);
+      estimator.answer(due, later_ns);
+    }
+  }
+  EXPECT_EQ(estimator.all().questions.size(), std::size_t{kWindows * kLeaks}) << "what was met too late is no sample";
+  std::uint64_t now_ns = 2 * kSecond + kWindows * kInterval + LivenessEstimator::kLeastAge;
+  for (const SiteEstimate& one : estimator.estimate(now_ns, 1, 0.02).sites) {
+    if (one.site != 0) continue;
+    EXPECT_TRUE(one.identity);
+    EXPECT_EQ(one.bytes, kWindows * kLeaks * 64.0 * kInterval / kLength);
+  }
 }
 
 }  // namespace

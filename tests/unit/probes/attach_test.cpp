@@ -17,7 +17,9 @@
 #include "probe_selftest_session_context.skel.h"
 #include "probe_selftest_session_plain.skel.h"
 #include "symbolizer/proc_maps.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/files.h"
+#include "userspace/probes/random_start.h"
 #include "userspace/probes/session_form.h"
 
 // The kernel refuses probes on instructions with a lock prefix.
@@ -87,6 +89,26 @@ class Attach : public testing::TestWithParam<AttachMethod> {
   Mapping text_{};
   std::unique_ptr<ProbeLinks> links_;
 };
+
+// Else what happens each fourth millisecond in a process, say, would lie in all windows or in none.
+TEST_P(Attach, ProbesCanBeInPlaceAtAnyMomentBetweenTwoTicksOfTheKernel) {
+  if (GetParam() == AttachMethod::kPerf) GTEST_SKIP() << "windows are too short for probes that are attached one by one";
+  timespec tick{};
+  ASSERT_EQ(clock_getres(CLOCK_MONOTONIC_COARSE, &tick), 0);
+  ProbePrograms programs{bpf_program__fd(skeleton_->progs.on_entry), bpf_program__fd(skeleton_->progs.on_session),
+                         bpf_program__fd(skeleton_->progs.on_return)};
+  constexpr int kTimes = 40, kQuarters = 4;
+  RandomStart start(GetParam(), programs, 7);
+  std::vector<int> met(kQuarters);
+  for (int i = 0; i < kTimes; ++i) {
+    start.wait();
+    ASSERT_TRUE(links_->attach({site(0, false, {test_site_plain})}));
+    std::uint64_t length_ns = static_cast<std::uint64_t>(tick.tv_nsec);
+    ++met[monotonic_ns() % length_ns * kQuarters / length_ns];
+    links_->detach();
+  }
+  EXPECT_THAT(met, testing::Each(testing::Ge(2)));
+}
 
 TEST_P(Attach, OneThatIsRefusedDoesNotTakeTheOthersAlong) {
   std::vector<ProbeSite> sites;

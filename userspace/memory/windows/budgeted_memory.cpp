@@ -178,7 +178,7 @@ Result<void> BudgetedMemory::write_retained(std::uint64_t now_ns) {
   std::map<std::uint32_t, RetainedRow> rows;
   for (auto& [slot, process] : driver_.processes()) {
     if (process->in_windows_ns(now_ns) == 0) continue;
-    Retained retained = process->retained(now_ns);
+    Retained retained = process->retained(now_ns, [&, slot = slot](const SiteKey& site) { return series_of(site, slot); });
     if (!retained.known) set.unknown.push_back(slot);
     if (!retained.known) continue;
     if (retained.walked) set.walked.push_back(slot);

@@ -25,6 +25,7 @@ class CellCalibration {
       sum_ += one->bytes;
       variance_ += square(one->error);
       above_ += open_above(*one);
+      any_rare_ |= one->rare;
     }
     shared_ = shared_error * sum_;
   }
@@ -37,8 +38,13 @@ class CellCalibration {
     beyond_ = std::max(0.0, std::abs(moved_) - error);
     double unknown = std::max(0.0, missing - moved_);
     bool known = 4 * counted_variance_ <= variance_ + square(shared_) + square(above_);
+    // Where the estimates explain the count, one that is clearly not nothing is what it is. Else the missing may have come in bursts.
+    explained_ = std::abs(missing) <= error;
     for (Portion* one : portions_) move(*one, unknown, known);
-    raise_lows();
+    if (any_rare_)
+      raise_highs();
+    else
+      raise_lows();
     // Blocks whose words have all changed may be old ones: only what the kind grew by came for sure.
     return std::min(unknown, std::max(0.0, cell_.growth));
   }
@@ -46,6 +52,7 @@ class CellCalibration {
  private:
   // `known`: the count is better than the estimates. Each then is one of several figures whose sum is known.
   void move(Portion& one, double unknown, bool known) const {
+    bool clear = !any_rare_ || (explained_ && one.bytes > kNormal95 * one.error);
     double own = square(one.error), alike = 1 / static_cast<double>(portions_.size());
     double share = variance_ > 0 ? own / variance_ : alike, above = open_above(one), below = open_below(one), lowest = one.low;
     one.bytes = std::clamp(one.bytes + moved_ * share, 0.0, cell_.most);
@@ -53,7 +60,8 @@ class CellCalibration {
     one.error = std::sqrt(left + square(beyond_ * share / 2) + square(kModelError * one.bytes));
     double error = kNormal95 * one.error;
     if (known) {
-      one.low = std::max(one.bytes - error - below - (above_ - above), std::min(lowest, one.bytes - error));
+      one.low = std::min(lowest, one.bytes - error);
+      if (clear) one.low = std::max(one.low, one.bytes - error - below - (above_ - above));
       one.high = one.bytes + error + above;
       one.anchored = unknown == 0;
     }
@@ -70,9 +78,18 @@ class CellCalibration {
       one->low = std::max(one->low, std::min(cell_.least - (high - one->high), one->bytes - kNormal95 * one->error));
   }
 
+  // One that few windows met may have all that nobody else is sure to have.
+  void raise_highs() const {
+    double low = 0;
+    for (const Portion* one : portions_) low += one->low;
+    for (Portion* one : portions_)
+      if (one->rare) one->high = std::max(one->high, cell_.most - (low - one->low));
+  }
+
   const CellCount& cell_;
   std::span<Portion*> portions_;
   double sum_ = 0, variance_ = 0, shared_ = 0, above_ = 0, counted_variance_;
+  bool any_rare_ = false, explained_ = false;
   double moved_ = 0, beyond_ = 0;  // by sampling errors; of that, beyond one of them
 };
 

@@ -35,6 +35,7 @@ DrivenProcess::DrivenProcess(const DriverParts& parts, ProcessSlot slot, pid_t p
       policy_(now_ns),
       estimator_(std::make_unique<LivenessEstimator>(now_ns)),
       budget_(parts.settings.share, now_ns),
+      random_start_(parts.settings.method, parts.settings.programs, now_ns ^ static_cast<std::uint64_t>(pid)),
       liveness_(pid),
       survey_(pid),
       cpu_at_start_ns_(process_cpu_ns(pid).value_or(0)),
@@ -168,7 +169,14 @@ OwnTime DrivenProcess::take_own_time() {
   return fresh;
 }
 
-Retained DrivenProcess::retained(std::uint64_t now_ns) const {
+std::vector<std::uint32_t> DrivenProcess::same_sites(const std::function<std::uint32_t(const SiteKey&)>& series_of) const {
+  std::vector<std::uint32_t> same_as;
+  std::map<std::uint32_t, std::uint32_t> first;  // by series
+  for (std::uint32_t site = 0; site < keys_.size(); ++site) same_as.push_back(first.try_emplace(series_of(keys_[site]), site).first->second);
+  return same_as;
+}
+
+Retained DrivenProcess::retained(std::uint64_t now_ns, const std::function<std::uint32_t(const SiteKey&)>& series_of) const {
   double scale = 1, covered = 0;
   {
     double lasted = static_cast<double>(in_windows_ns(now_ns));
@@ -179,7 +187,9 @@ Retained DrivenProcess::retained(std::uint64_t now_ns) const {
   }
   std::lock_guard lock(estimator_mutex_);
   Retained result{slot_, main_ != Allocator::kOther || walked_, now_ns, {}, count_.has_value(), {}};
-  Estimates estimates = estimator_->estimate(now_ns, scale, covered, count_ ? &*count_ : nullptr);
+  std::vector<std::uint32_t> same_as;
+  if (series_of) same_as = same_sites(series_of);
+  Estimates estimates = estimator_->estimate(now_ns, scale, covered, count_ ? &*count_ : nullptr, same_as);
   for (const SiteEstimate& one : estimates.sites)
     result.sites.push_back({keys_[one.site], one.bytes, one.low, one.high, one.blocks, one.identity, one.anchored, one.windows, one.oldest_ns});
   if (count_) result.unnamed = unnamed_rows(*count_, estimates.unknown);

@@ -5,6 +5,7 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -21,6 +22,7 @@
 #include "userspace/memory/windows/liveness_estimator.h"
 #include "userspace/memory/windows/overhead_budget.h"
 #include "userspace/memory/windows/process_liveness.h"
+#include "userspace/probes/random_start.h"
 #include "userspace/memory/windows/thread_times.h"
 #include "userspace/memory/windows/thread_work.h"
 #include "userspace/probes/attach.h"
@@ -64,7 +66,8 @@ class DrivenProcess {
   std::vector<LevelChange> take_changes();
   std::vector<WindowFacts> take_windows();
   std::vector<std::string> take_notes();
-  Retained retained(std::uint64_t now_ns) const;
+  // `series_of`: which of its sites are one call site; null: each is one.
+  Retained retained(std::uint64_t now_ns, const std::function<std::uint32_t(const SiteKey&)>& series_of = nullptr) const;
   std::uint64_t in_windows_ns(std::uint64_t now_ns) const;  // how long it was on that level
   OwnTime take_own_time();
 
@@ -92,6 +95,7 @@ class DrivenProcess {
   void survey(std::uint64_t now_ns);
   std::uint32_t site_of(const SiteKey& key);
   void add_note(const std::string& text);
+  std::vector<std::uint32_t> same_sites(const std::function<std::uint32_t(const SiteKey&)>& series_of) const;
   std::vector<UnnamedRow> unnamed_rows(const HeapCount& count, const std::vector<double>& unknown) const;
   LevelPrices level_prices() const;
   Result<std::vector<AttachedSite>> attach_now(const std::vector<DrivenSite>& sites);
@@ -127,6 +131,7 @@ class DrivenProcess {
   // The driver's thread alone.
   OverheadBudget budget_;
   std::optional<DueTimes> due_;
+  RandomStart random_start_;
   ProcessLiveness liveness_;
   HeapSurvey survey_;
   std::optional<ThreadTimes> times_;

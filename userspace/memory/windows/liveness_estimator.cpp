@@ -2,6 +2,7 @@
 #include "userspace/memory/windows/liveness_estimator.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "userspace/base/time_units.h"
 
@@ -59,7 +60,7 @@ std::uint32_t LivenessEstimator::add(const WindowEvent& event, std::uint32_t win
   ++of.met;
   ++of.live;
   of.allocator = event.allocator;
-  of.largest = std::max(of.largest, event.size);
+  of.sizes.add(event.size);
   return id;
 }
 
@@ -186,6 +187,8 @@ void LivenessEstimator::met(const WindowEvent& event) {
   if (event.gone) return;
   std::uint32_t id = add(event, static_cast<std::uint32_t>(windows_.size()));
   own_.push_back(id);
+  Site& of = site(event.site);
+  if (std::exchange(of.last_window, samples_[id].window) != samples_[id].window) ++of.windows;
   if (auto before = dead_at_.find(event.address); before != dead_at_.end()) {
     samples_[id].before = before->second;
     dead_at_.erase(before);
@@ -213,23 +216,25 @@ void LivenessEstimator::answer_middle(const LookBatch& batch, std::uint64_t now_
 // The first part of the batch is of this window's blocks, `who` of the rest lies behind all samples.
 LookBatch LivenessEstimator::close_window() {
   LookBatch batch = middle_of_window();
+  samples_at_close_ = static_cast<std::uint32_t>(samples_.size());
   for (std::uint32_t i = 0; i < watches_.size(); ++i)
     if (watches_[i].at_open)
-      ask(batch, static_cast<std::uint32_t>(samples_.size()) + i, watches_[i].address, watches_[i].size, watches_[i].site);
+      ask(batch, samples_at_close_ + i, watches_[i].address, watches_[i].size, watches_[i].site);
   return batch;
 }
 
 void LivenessEstimator::answer_close(const LookBatch& batch, std::uint64_t now_ns, const CountedTime& counted, bool whole) {
-  auto samples = static_cast<std::uint32_t>(samples_.size());
-  for (std::size_t i = 0; i < batch.who.size() && batch.who[i] < samples; ++i) {
+  for (std::size_t i = 0; i < batch.who.size() && batch.who[i] < samples_at_close_; ++i) {
     if (samples_[batch.who[i]].address == batch.questions[i].address) close_sample(batch.who[i], batch.looks[i], now_ns, counted);
   }
+  for (std::uint32_t id : own_)  // met too late to be looked at
+    if (const Sample& own = samples_[id]; own.address && own.window == windows_.size() && !own.has_close) remove(id);
   for (const Ended& one : ended_)
     if (one.at_ns <= counted.length_ns)
       site(one.site).survival.saw_in_own_window(one.end_ns - std::min(one.end_ns, one.birth_ns), counted.length_ns, true);
   close_watches(batch, now_ns - open_ns_, whole);
   std::size_t unknown = 0, own = 0;
-  for (std::size_t i = 0; i < batch.who.size() && batch.who[i] < samples; ++i, ++own) unknown += batch.looks[i].state == BlockState::kUnknown;
+  for (std::size_t i = 0; i < batch.who.size() && batch.who[i] < samples_at_close_; ++i, ++own) unknown += batch.looks[i].state == BlockState::kUnknown;
   bool counts = counted.length_ns > 0 && 2 * unknown <= own;
   windows_.push_back({counts ? counted.stands_for_ns / static_cast<double>(counted.length_ns) : 0});
   if (counts) stood_for_ns_ += counted.stands_for_ns;
@@ -253,11 +258,10 @@ void LivenessEstimator::close_sample(std::uint32_t id, const Look& look, std::ui
 }
 
 void LivenessEstimator::close_watches(const LookBatch& batch, std::uint64_t length_ns, bool whole) {
-  auto samples = static_cast<std::uint32_t>(samples_.size());
   std::uint64_t now_ns = open_ns_ + length_ns;
   for (std::size_t i = 0; i < batch.who.size(); ++i) {
-    if (batch.who[i] < samples) continue;
-    const Watch& watch = watches_[batch.who[i] - samples];
+    if (batch.who[i] < samples_at_close_) continue;
+    const Watch& watch = watches_[batch.who[i] - samples_at_close_];
     const Look& look = batch.looks[i];
     if (look.state == BlockState::kUnknown) continue;
     bool died = watch.returned || look.state == BlockState::kFree;

@@ -19,6 +19,7 @@
 #include <span>
 #include <vector>
 
+#include "userspace/memory/windows/asked_sizes.h"
 #include "userspace/memory/windows/census.h"
 #include "userspace/memory/windows/look.h"
 #include "userspace/memory/windows/site_words.h"
@@ -100,8 +101,10 @@ class LivenessEstimator {
   void add_known(const WindowEvent& event, double weight);
 
   // `time_scale`: the time at the windows level over the sum of what windows stand for.
-  // `count`: the heap's walks, or null: what was given out less than kLeastAge ago is then left out.
-  Estimates estimate(std::uint64_t now_ns, double time_scale, double covered, const HeapCount* count = nullptr) const;
+  // `count`: the heap's walks, or null: what was given out less than kLeastAge ago is then left out. `same_as`: by site, the first of
+  // those that are one call site: an exact recording names it in another way than windows do. None: each is one.
+  Estimates estimate(std::uint64_t now_ns, double time_scale, double covered, const HeapCount* count = nullptr,
+                     std::span<const std::uint32_t> same_as = {}) const;
   // The time that the windows in which looks told something were samples of.
   double stood_for_ns() const { return stood_for_ns_; }
 
@@ -128,7 +131,9 @@ class LivenessEstimator {
   struct Site {
     SiteWords words;
     Survival survival;
-    std::uint64_t met = 0, largest = 0, live = 0;
+    std::uint64_t met = 0, live = 0;
+    std::uint32_t windows = 0, last_window = ~std::uint32_t{0};  // that met it
+    AskedSizes sizes;
     Allocator allocator = Allocator::kGlibc;
     std::vector<Slot> renewed;
   };
@@ -179,9 +184,10 @@ class LivenessEstimator {
   std::vector<Watch> watches_;
   absl::flat_hash_map<std::uint64_t, std::uint32_t> watch_at_;  // address to index in watches_
   std::size_t next_watched_ = 0;
+  std::uint32_t samples_at_close_ = 0;  // in a batch of close_window(), watches follow them
 
   friend class SiteEstimator;
-  friend class PartCalibration;
+  friend class WholeEstimate;
 };
 
 }  // namespace dwell::memory::windows

@@ -35,6 +35,7 @@ void DrivenProcess::window() {
       allocators_[site.probe] = site.allocator == Allocator::kMain ? main_ : site.allocator;
     }
   }
+  random_start_.wait();
   std::uint64_t expected = kOfExpected * policy_.plan().hits;
   parts_.kernel.begin_window(kernel_slot_, std::clamp(expected, kFewestWindowHits, kMostWindowHits));
   auto links = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
@@ -78,6 +79,8 @@ WindowFacts DrivenProcess::wait_through() {
   read_log(true, backlog);
   LookBatch all = estimator_->close_window();
   ask(all);
+  // What was given out again before that look is not what it saw.
+  read_log(true, backlog);
   std::uint64_t cut = parts_.kernel.cut_ns(kernel_slot_);
   facts.cut = cut != 0 && cut < ended_ns;
   bool tells = main_ != Allocator::kOther || walked_;
