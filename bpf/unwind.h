@@ -307,6 +307,7 @@ static __always_inline __u64 dwell_stack(void *ctx, struct dwell_stack_start sta
   if (memos) stack = dwell_remembered(w, memos, tag, &start);
   if (!stack) {
     w->stack_top = dwell_stack_top(task, start.sp);
+    w->thread_pointer = task->thread.fsbase;
     dwell_walk_begin(w, &start, dwell_mix(process, generation));
     bpf_loop(DWELL_MAX_STEPS, dwell_walk_callback, &scratch, 0);
     stack = dwell_send_stack(w, process, tid);

@@ -41,6 +41,9 @@ struct dwell_walk {
   __u32 window_size; /* bytes of the window that are filled */
   __u64 window_base;
   __u64 stack_top;  /* all from the stack pointer to here can be read, we think; 0: not known */
+  __u64 thread_pointer;
+  __u64 left_sp;    /* where the walk left the thread's other stack, 0 before it did */
+  __u64 words_there[2];
   __u64 trampoline; /* what a hijacked return address looks like; 0 if this thread has none */
   __u32 return_probes, next_return_probe;
   __u64 slot;                          /* of the hijacked return address that is being looked up */

@@ -4,13 +4,15 @@
 #include <cstring>
 
 #include "symbolizer/byte_reader.h"
+#include "symbolizer/go_file.h"
 
 namespace dwell {
 
 namespace {
 
-constexpr std::size_t kMaxTable = std::size_t{512} << 20;
 constexpr std::uint32_t kGo116 = 0xfffffffa, kGo118 = 0xfffffff0, kGo120 = 0xfffffff1;
+constexpr int kMostEmpty = 16;
+constexpr std::size_t kMostDepths = std::size_t{1} << 18;  // of one function
 constexpr std::size_t kLongestName = std::size_t{64} << 10;
 
 // Fields of a function's record, in 4-byte numbers behind its entry.
@@ -43,13 +45,17 @@ std::string_view GoTable::text_at(std::uint64_t offset) const {
 }
 
 GoTable GoTable::read(const ElfFile& elf) {
-  for (const char* name : {".gopclntab", ".data.rel.ro.gopclntab"}) {
-    if (!elf.section(name)) continue;
-    Result<std::string> bytes = elf.section_bytes(name, kMaxTable);
-    const ElfSection* text = elf.section(".text");
-    if (bytes && text) return parse(std::move(*bytes), text->vaddr);
-  }
-  return {};
+  if (!is_go_file(elf) && !elf.sections().empty()) return {};
+  std::optional<GoTableBytes> found = go_table_by_section(elf);
+  if (!found) found = go_table_by_search(elf);
+  if (!found) return {};
+  // The header says where the code begins unless the loader has to fill that in, or, since 1.26, at all. The first bytes of
+  // .text can be C's.
+  std::optional<GoModuleData> data = GoModuleData::find(elf, found->vaddr);
+  const ElfSection* text = elf.section(".text");
+  GoTable table = parse(std::move(found->bytes), data ? data->text() : text ? text->vaddr : 0);
+  table.vaddr_ = found->vaddr;
+  return table;
 }
 
 GoTable GoTable::parse(std::string bytes, std::uint64_t text) {
@@ -84,20 +90,33 @@ std::uint64_t GoTable::entry(std::size_t number) const {
                : text_ + number_at<std::uint32_t>(functions_ + number * 8);
 }
 
-// Values by address are written as pairs: how the value changes, and how many steps of code it holds for.
-std::optional<std::int64_t> GoTable::value_at(std::uint64_t table, std::uint64_t start,
-                                              std::uint64_t address) const {
-  if (table == 0 || values_ + table >= bytes_.size()) return std::nullopt;
+// Values by address are written as pairs: how the value changes, and how many steps of code it holds for. Goes through them
+// until visit(value, end) returns true.
+template <typename Visit>
+void GoTable::for_each_value(std::uint64_t table, std::uint64_t start, Visit visit) const {
+  if (table == 0 || values_ + table >= bytes_.size()) return;
   ByteReader reader(std::string_view(bytes_).substr(values_ + table));
   std::uint64_t value = ~std::uint64_t{0};  // -1; a table that lies may pass the ends of a signed number
+  int empty = 0;
   for (bool first = true; reader.ok(); first = false) {
     std::uint64_t change = reader.uleb();
-    if (change == 0 && !first) break;
+    if (change == 0 && !first) return;
     value += (change >> 1) ^ (~(change & 1) + 1);
-    start += reader.uleb() * step_;
-    if (reader.ok() && address < start) return static_cast<std::int64_t>(value);
+    std::uint64_t steps = reader.uleb();
+    if (steps == 0 && ++empty > kMostEmpty) return;  // many functions may share a table that leads nowhere
+    start += steps * step_;
+    if (reader.ok() && visit(static_cast<std::int64_t>(value), start)) return;
   }
-  return std::nullopt;
+}
+
+std::optional<std::int64_t> GoTable::value_at(std::uint64_t table, std::uint64_t start,
+                                              std::uint64_t address) const {
+  std::optional<std::int64_t> found;
+  for_each_value(table, start, [&](std::int64_t value, std::uint64_t end) {
+    if (address < end) found = value;
+    return found.has_value();
+  });
+  return found;
 }
 
 std::optional<GoRecord> GoTable::record(std::size_t number) const {
@@ -133,6 +152,18 @@ std::uint32_t GoTable::field(const GoRecord& record, int which) const {
 
 std::optional<std::int64_t> GoTable::stack_depth(const GoRecord& record, std::uint64_t address) const {
   return value_at(field(record, kDepthTable), record.entry, address);
+}
+
+std::vector<GoDepth> GoTable::stack_depths(const GoRecord& record) const {
+  std::vector<GoDepth> depths;
+  std::uint64_t last = record.entry;
+  for_each_value(field(record, kDepthTable), record.entry, [&](std::int64_t depth, std::uint64_t end) {
+    if (end <= last || last >= record.end || depths.size() >= kMostDepths) return true;
+    depths.push_back({end, depth});
+    last = end;
+    return false;
+  });
+  return depths;
 }
 
 std::int32_t GoTable::argument_bytes(const GoRecord& record) const {

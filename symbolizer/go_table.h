@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "symbolizer/elf_file.h"
 
@@ -28,6 +29,12 @@ struct GoRecord {
   bool is_root = false;      // a stack ends here
 };
 
+// Up to `end` the return address lies this many bytes above the stack pointer.
+struct GoDepth {
+  std::uint64_t end;
+  std::int64_t depth;
+};
+
 class GoTable {
  public:
   // Empty if the file has no such table, or one of an older or unknown form.
@@ -38,11 +45,14 @@ class GoTable {
   // The function around the address and the line of the code there, which may be that of an inlined call.
   std::optional<GoFunction> find(std::uint64_t address) const;
   std::size_t size() const { return count_; }
+  std::uint64_t vaddr() const { return vaddr_; }  // of the table itself, if it was read from a file
 
   std::optional<GoRecord> record_at(std::uint64_t address) const;
   std::optional<GoRecord> record(std::size_t number) const;
   // Bytes between the stack pointer and the return address, at this address in the function.
   std::optional<std::int64_t> stack_depth(const GoRecord& record, std::uint64_t address) const;
+  // The same for all of the function, from its entry on.
+  std::vector<GoDepth> stack_depths(const GoRecord& record) const;
   std::int32_t argument_bytes(const GoRecord& record) const;
   // Go 1.18 and later. -1 means none.
   std::int64_t address_value(const GoRecord& record, std::uint32_t which, std::uint64_t address) const;
@@ -55,6 +65,8 @@ class GoTable {
 
  private:
   std::uint64_t entry(std::size_t number) const;
+  template <typename Visit>
+  void for_each_value(std::uint64_t table, std::uint64_t start, Visit visit) const;
   std::optional<std::int64_t> value_at(std::uint64_t table, std::uint64_t start, std::uint64_t address) const;
   std::string_view text_at(std::uint64_t offset) const;
   std::uint64_t first_field(const GoRecord& record) const;
@@ -64,7 +76,7 @@ class GoTable {
   T number_at(std::uint64_t offset) const;
 
   std::string bytes_;
-  std::uint64_t text_ = 0;
+  std::uint64_t text_ = 0, vaddr_ = 0;
   std::size_t count_ = 0;
   bool since_120_ = false;
   bool wide_ = false;  // entries are addresses (1.16), not offsets from the start of the code

@@ -11,6 +11,7 @@
 
 #include "symbolizer/address_namer.h"
 #include "symbolizer/decompress.h"
+#include "symbolizer/go_file.h"
 #include "symbolizer/named_frames.h"
 
 namespace dwell {
@@ -298,8 +299,7 @@ void Symbolizer::Module::open_file() {
   }
   if (!module_.elf) return;
   report_.file = module_.elf->path();
-  module_.is_go = module_.elf->section(".gopclntab") || module_.elf->section(".data.rel.ro.gopclntab") ||
-                  module_.elf->section(".note.go.buildid");
+  module_.is_go = is_go_file(*module_.elf);
 }
 
 std::shared_ptr<const ElfFile> Symbolizer::Module::separate_debug_file() {

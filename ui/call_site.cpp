@@ -47,13 +47,20 @@ std::string site_of(const std::vector<ReportFrame>& stack, std::size_t asks) {
 
 std::string chain(const std::vector<ReportFrame>& stack, std::size_t asks, const std::string& before, std::size_t columns) {
   constexpr std::size_t kFewestColumnsForAName = 12, kNames = 4;
-  std::size_t room = columns ? columns : kNoLimit;
+  std::size_t room = columns ? columns : kNoLimit, names = 1;
+  std::string last;
   std::string line = cut_middle(before + site_of(stack, asks), room);
-  std::size_t first = stack.empty() ? 0 : asks + 1;
-  std::size_t end = columns ? stack.size() : std::min(stack.size(), first + kNames - 1);
-  for (std::size_t i = first; i < end; ++i) {
+  for (std::size_t i = stack.empty() ? 0 : asks + 1; i < stack.size() && (columns || names < kNames); ++i) {
+    if (is_between_go_and_c(stack, i)) continue;
     std::size_t used = display_width(line) + display_width(kArrow);
     std::string name = short_function(stack[i]);
+    // Go's line tells which of its calls of this C function it is. Callbacks of callbacks are told once.
+    if (is_between_go_and_c(stack, i - 1)) {
+      name += at_line(stack[i]);
+      if (name == last) continue;
+      last = name;
+    }
+    ++names;
     if (used + std::min(display_width(name), kFewestColumnsForAName) > room) break;
     line += std::string(kArrow) + cut_middle(name, room - used);
   }
@@ -68,6 +75,19 @@ bool is_library_internal(const ReportFrame& frame) {
     if (std::string_view(frame.function).starts_with(start)) return true;
   }
   return false;
+}
+
+bool is_between_go_and_c(const std::vector<ReportFrame>& stack, std::size_t at) {
+  constexpr std::string_view kCall = "runtime.asmcgocall";
+  std::string_view function = stack[at].function;
+  for (std::string_view start : {"_cgo_", "_cgoexp_", "_Cfunc_", "x_cgo_", "crosscall", "runtime.asmcgocall", "runtime.cgocall", "runtime.systemstack"})
+    if (function.starts_with(start)) return true;
+  for (std::string_view part : {"._Cfunc_", "._C2func_", "._cgoexp"})
+    if (function.find(part) != std::string_view::npos) return true;
+  // What C calls to come to Go calls nothing but crosscall2.
+  if (at > 0 && stack[at - 1].function == "crosscall2") return true;
+  // cgo's own stub is the function that asmcgocall calls. In a stripped program it has no name.
+  return !stack[at].named && at + 1 < stack.size() && stack[at + 1].function.starts_with(kCall);
 }
 
 // An allocator that needs memory itself asks for it as its own caller would: outermost counts.

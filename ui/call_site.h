@@ -15,12 +15,16 @@ namespace dwell {
 // The standard libraries' own containers, strings and smart pointers.
 bool is_library_internal(const ReportFrame& frame);
 
+// Whether a frame only leads from Go to C or back: asmcgocall, cgocallback, what cgo generates.
+bool is_between_go_and_c(const std::vector<ReportFrame>& stack, std::size_t at);
+
 // The frame that a reader means by "who asked for it": the first one above the allocator and the standard
 // libraries' own containers; if there is none, the one above the allocator.
 std::size_t asking_frame(const std::vector<ReportFrame>& stack);
 
 // "Cache::insert ← Server::handle ← main", from the asking frame on, as far as `columns` reach (0: all of
-// four).
+// four). Behind a change from Go to C, which is left out itself, the caller has its line too: "take (c.go:9) ← main.load
+// (main.go:31)".
 std::string call_site_line(const std::vector<ReportFrame>& stack, std::size_t columns);
 
 // The same for the rows of one table. Where rows would read the same, because one line of code asks for

@@ -20,6 +20,21 @@ bool is_standard_library(const ReportFrame& frame) {
   return is_library_internal(frame);
 }
 
+// Above what only leads from Go to C.
+std::size_t caller_of(const std::vector<ReportFrame>& stack, std::size_t at) {
+  do ++at;
+  while (at + 1 < stack.size() && is_between_go_and_c(stack, at));
+  return at;
+}
+
+// Whether a frame without a name is C's that Go called: Go's frames always have names.
+bool is_nameless_below_go(const std::vector<ReportFrame>& stack, std::size_t at) {
+  if (stack[at].named) return false;
+  while (++at < stack.size())
+    if (stack[at].named) return is_between_go_and_c(stack, at);
+  return false;
+}
+
 bool is_root(const ReportFrame& frame) {
   return frame.function == "main" || frame.function == "_start" || frame.function.starts_with("__libc_start") || frame.function == "start_thread";
 }
@@ -44,9 +59,9 @@ void Wrappers::learn(const std::vector<ReportFrame>& stack) {
   if (stack.empty()) return;
   std::size_t first = asking_frame(stack), last = std::min(stack.size(), first + kNestedWrappers + 1);
   for (std::size_t i = first; i + 1 < last; ++i) {
-    if (is_root(stack[i])) return;
+    if (is_root(stack[i]) || is_between_go_and_c(stack, i)) return;
     Shape& shape = shapes_[stack[i].function];
-    if (shape.callers.size() <= kManyCallers) shape.callers.insert(stack[i + 1].function);
+    if (shape.callers.size() <= kManyCallers) shape.callers.insert(stack[caller_of(stack, i)].function);
     if (shape.lines.size() <= kFewLines) shape.lines.emplace(stack[i].file, stack[i].line ? stack[i].line : stack[i].offset);
   }
 }
@@ -60,7 +75,7 @@ bool Wrappers::is_wrapper(const ReportFrame& frame) const {
 std::size_t Wrappers::site_frame(const std::vector<ReportFrame>& stack) const {
   std::size_t asks = asking_frame(stack);
   for (std::size_t i = asks; i < stack.size(); ++i)
-    if (!is_wrapper(stack[i])) return is_root(stack[i]) && i > asks && stack[i].function != "main" ? asks : i;
+    if (!is_wrapper(stack[i]) && !is_between_go_and_c(stack, i) && !is_nameless_below_go(stack, i)) return is_root(stack[i]) && i > asks && stack[i].function != "main" ? asks : i;
   return asks;
 }
 

@@ -19,7 +19,6 @@
 #include "userspace/go/record/report.h"
 #include "userspace/go/record/report_text.h"
 #include "userspace/go/record/tracing.h"
-#include "userspace/go/runtime/threads.h"
 #include "userspace/go/waits/park_tracing.h"
 #include "userspace/go/waits/parks_report.h"
 #include "userspace/go/waits/parks_text.h"
@@ -150,7 +149,6 @@ Subject go_subject() {
   subject.has_look = has_look;
   subject.look_text = look_text;
   subject.look_json = look_json;
-  subject.runtime_stacks = GoThreads::find;
   return subject;
 }
 

@@ -18,7 +18,6 @@
 #include "userspace/record/look_command.h"
 #include "userspace/record/record.h"
 #include "userspace/recording/codec.h"
-#include "userspace/unwind/runtime_stacks.h"
 #include "userspace/views/block_sites.h"
 #include "userspace/views/filter.h"
 #include "userspace/views/profile.h"
@@ -27,8 +26,7 @@ namespace dwell {
 
 // What subjects know that others may ask for.
 struct Peers {
-  const BlockSites* block_sites = nullptr;            // null: nobody knows who allocated an address
-  std::vector<RuntimeStacksFinder> runtimes;          // whose stacks are walked their own way
+  const BlockSites* block_sites = nullptr;  // null: nobody knows who allocated an address
 };
 
 // One profile that can be made of a recording: what `--view` names.
@@ -92,7 +90,6 @@ struct Subject {
   Result<std::string> (*look_json)(const Recording&, const Peers&) = nullptr;
 
   const BlockSites* block_sites = nullptr;
-  RuntimeStacksFinder runtime_stacks = {};
 };
 
 }  // namespace dwell

@@ -24,10 +24,8 @@ std::span<const Subject> subjects() {
 const Peers& peers() {
   static const Peers all = [] {
     Peers known;
-    for (const Subject& subject : subjects()) {
+    for (const Subject& subject : subjects())
       if (subject.block_sites) known.block_sites = subject.block_sites;
-      if (subject.runtime_stacks) known.runtimes.push_back(subject.runtime_stacks);
-    }
     return known;
   }();
   return all;

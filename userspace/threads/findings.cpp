@@ -32,7 +32,7 @@ Findings findings_of(const ThreadReport& report) {
 }
 
 std::optional<Findings> threads_findings(const LookRequest& request) {
-  Result<Recording> recording = take_snapshot({request.pid, "", false, request.command_line, request.peers->runtimes});
+  Result<Recording> recording = take_snapshot({request.pid, "", false, request.command_line});
   if (!recording) return Findings{"", "threads: " + recording.error().what, {}};
   Result<ThreadReport> report = thread_report(*recording);
   if (!report) return Findings{"", "threads: " + report.error().what, {}};

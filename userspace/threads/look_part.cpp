@@ -24,7 +24,7 @@ class ThreadsLookPart : public LookPart {
   }
 
   Result<LookAnswer> look(const LookRequest& request) override {
-    SnapshotOptions options{request.pid, request.output, kernel_stacks_, request.command_line, request.peers->runtimes};
+    SnapshotOptions options{request.pid, request.output, kernel_stacks_, request.command_line};
     Result<Recording> recording = take_snapshot(options);
     if (!recording) return recording.error();
     Result<ThreadReport> report = thread_report(*recording, verdicts_);

@@ -120,15 +120,14 @@ LockFamily family_in(const StackCollector& stacks, StackId stack, bool relative)
 
 class ThreadObserver::Impl {
  public:
-  Impl(pid_t pid, const std::vector<Mapping>& mappings, RecordingWriter& writer,
-       std::span<const RuntimeStacksFinder> runtimes, ThreadLooker looker, bool thorough)
+  Impl(pid_t pid, const std::vector<Mapping>& mappings, RecordingWriter& writer, ThreadLooker looker, bool thorough)
       : pid_(pid),
         thorough_(thorough),
         looker_(std::move(looker)),
         memory_(pid),
         data_(pid, mappings),
-        stacks_(pid, mappings, writer, runtimes),
-        chain_(pid, writer, runtimes) {
+        stacks_(pid, mappings, writer),
+        chain_(pid, writer) {
     call_target_.descriptor = [this](int fd) { return descriptors_->describe(fd); };
     call_target_.watched_by = [this](int fd) { return descriptors_->watched_by(fd); };
     call_target_.file_system = [this](int folder, const std::string& path) { return descriptors_->file_system(folder, path); };
@@ -325,13 +324,12 @@ ThreadObserver::ThreadObserver(ThreadObserver&&) noexcept = default;
 ThreadObserver& ThreadObserver::operator=(ThreadObserver&&) noexcept = default;
 ThreadObserver::~ThreadObserver() = default;
 
-Result<ThreadObserver> ThreadObserver::open(pid_t pid, RecordingWriter& writer,
-                                            std::span<const RuntimeStacksFinder> runtimes, const LookOptions& options) {
+Result<ThreadObserver> ThreadObserver::open(pid_t pid, RecordingWriter& writer, const LookOptions& options) {
   Result<ThreadLooker> looker = ThreadLooker::open(pid, options);
   if (!looker) return looker.error();
   Result<std::vector<Mapping>> mappings = read_maps(pid);
   if (!mappings) return mappings.error();
-  return ThreadObserver(std::make_unique<Impl>(pid, *mappings, writer, runtimes, std::move(*looker), options.thorough));
+  return ThreadObserver(std::make_unique<Impl>(pid, *mappings, writer, std::move(*looker), options.thorough));
 }
 
 Result<ThreadLook> ThreadObserver::look() { return impl_->look(); }

@@ -14,16 +14,13 @@
 #include "userspace/recording/writer.h"
 #include "userspace/threads/looker.h"
 #include "userspace/threads/look.h"
-#include "userspace/unwind/runtime_stacks.h"
 
 namespace dwell {
 
 class ThreadObserver {
  public:
   // The writer outlives the observer.
-  // `runtimes`: those that know more of stacks than unwind tables do.
-  static Result<ThreadObserver> open(pid_t pid, RecordingWriter& writer,
-                                     std::span<const RuntimeStacksFinder> runtimes = {}, const LookOptions& options = {});
+  static Result<ThreadObserver> open(pid_t pid, RecordingWriter& writer, const LookOptions& options = {});
   ThreadObserver(ThreadObserver&&) noexcept;
   ThreadObserver& operator=(ThreadObserver&&) noexcept;
   ~ThreadObserver();

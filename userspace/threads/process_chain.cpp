@@ -111,7 +111,7 @@ void ProcessChain::add_stacks_of(pid_t pid, WaitChain& chain) {
   if (!mappings || !looker) return;
   Result<RawLook> raw = looker->look();
   if (!raw) return;
-  StackCollector& stacks = *others_.emplace_back(std::make_unique<StackCollector>(pid, *mappings, writer_, runtimes_));
+  StackCollector& stacks = *others_.emplace_back(std::make_unique<StackCollector>(pid, *mappings, writer_));
   for (ChainWait& wait : chain.waits) {
     const SeenThread* thread = wait.pid == static_cast<std::uint32_t>(pid) ? raw->find(wait.tid) : nullptr;
     if (!thread || !thread->has_registers() || thread->on_cpu()) continue;

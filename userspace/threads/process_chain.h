@@ -20,8 +20,7 @@ namespace dwell {
 class ProcessChain {
  public:
   // The writer outlives it.
-  ProcessChain(pid_t pid, RecordingWriter& writer, std::span<const RuntimeStacksFinder> runtimes)
-      : pid_(pid), writer_(writer), runtimes_(runtimes.begin(), runtimes.end()) {}
+  ProcessChain(pid_t pid, RecordingWriter& writer) : pid_(pid), writer_(writer) {}
 
   // Adds to what each thread waits for who could end that, and to the look the chain, if it has a circle. `threads` are
   // those of the look, in its order.
@@ -40,7 +39,6 @@ class ProcessChain {
 
   pid_t pid_;
   RecordingWriter& writer_;
-  std::vector<RuntimeStacksFinder> runtimes_;
   std::string process_name_, problem_;
   std::vector<std::unique_ptr<StackCollector>> others_;  // of processes in a circle
   std::vector<LocationSymbol> names_;

@@ -15,7 +15,7 @@ Result<Recording> take_snapshot(const SnapshotOptions& options) {
   if (!file) return file.error();
   RecordingWriter& writer = file->writer();
   Result<ThreadObserver> observer =
-      ThreadObserver::open(options.pid, writer, options.runtimes, {.thorough = true, .all_kernel_stacks = options.kernel_stacks});
+      ThreadObserver::open(options.pid, writer, {.thorough = true, .all_kernel_stacks = options.kernel_stacks});
   if (!observer) return observer.error();
 
   Result<ThreadLook> look = observer->look();

@@ -11,7 +11,6 @@
 
 #include "userspace/base/result.h"
 #include "userspace/recording/model.h"
-#include "userspace/unwind/runtime_stacks.h"
 
 namespace dwell {
 
@@ -20,7 +19,6 @@ struct SnapshotOptions {
   std::string output;          // "": nowhere but in memory
   bool kernel_stacks = false;  // of all threads
   std::string command_line;    // of dwell itself
-  std::vector<RuntimeStacksFinder> runtimes = {};  // whose stacks are walked their own way
 };
 
 // The look, written to `options.output` too where that is given.

@@ -45,15 +45,12 @@ class StackReader {
 
 }  // namespace
 
-StackCollector::StackCollector(pid_t pid, std::span<const Mapping> mappings, RecordingWriter& writer,
-                               std::span<const RuntimeStacksFinder> runtimes)
+StackCollector::StackCollector(pid_t pid, std::span<const Mapping> mappings, RecordingWriter& writer)
     : memory_(pid), writer_(writer), unwinder_(RemoteUnwinder::create(pid, mappings)), modules_(writer) {
   code_.replace(modules_.code_of(pid, {mappings.begin(), mappings.end()}));
   SymbolizerOptions how;
   how.demangle = DemangleWidth::kShort;
   symbolizer_ = std::make_unique<Symbolizer>(how);
-  for (const RuntimeStacksFinder& find : runtimes)
-    if (!runtime_) runtime_ = find(memory_, mappings);
 }
 
 StackId StackCollector::user_stack(const SeenThread& thread, std::string_view window) {
@@ -61,9 +58,8 @@ StackId StackCollector::user_stack(const SeenThread& thread, std::string_view wi
   StackReader reader(memory_, record.sp, window);
   // Behind a system call the pc is that of the next instruction, as a return address is.
   ThreadRegisters registers{record.ip, record.sp, record.bp, record.call == DWELL_NO_CALL,
-                            record.sp + window.size()};
-  RemoteStack stack = runtime_ ? runtime_->unwind(registers, record.thread_pointer, unwinder_, std::ref(reader))
-                          : unwinder_.unwind(registers, std::ref(reader));
+                            record.sp + window.size(), record.thread_pointer};
+  RemoteStack stack = unwinder_.unwind(registers, std::ref(reader));
   return intern(stack.frames, stack.end);
 }
 

@@ -19,14 +19,12 @@
 #include "userspace/recording/writer.h"
 #include "userspace/threads/looker.h"
 #include "userspace/unwind/remote_unwinder.h"
-#include "userspace/unwind/runtime_stacks.h"
 
 namespace dwell {
 
 class StackCollector {
  public:
-  StackCollector(pid_t pid, std::span<const Mapping> mappings, RecordingWriter& writer,
-                 std::span<const RuntimeStacksFinder> runtimes);
+  StackCollector(pid_t pid, std::span<const Mapping> mappings, RecordingWriter& writer);
 
   // `window` is what was read of its stack together with its registers; what lies above is read now.
   StackId user_stack(const SeenThread& thread, std::string_view window);
@@ -45,7 +43,6 @@ class StackCollector {
   ProcessMemory memory_;
   RecordingWriter& writer_;
   RemoteUnwinder unwinder_;
-  std::unique_ptr<RuntimeStacks> runtime_;  // none: no runtime with stacks of its own in this process
   ModuleTable modules_;
   AddressSpace code_;
   std::int32_t kernel_ = -1;                                        // its module, once a stack leads there

@@ -19,12 +19,11 @@ bool has_look(const Recording& recording) { return !threads_of(recording).looks.
 bool has_sites(const Recording& recording) { return !threads_of(recording).ticks.empty(); }
 bool has_blocked(const Recording& recording) { return !threads_of(recording).blocked.sites.empty(); }
 
-std::vector<TracerLoader> tracers(const Chosen& chosen, const RecordOptions&, const Peers& peers) {
+std::vector<TracerLoader> tracers(const Chosen& chosen, const RecordOptions&, const Peers&) {
   return {ThreadTracing::loader({.looks = chosen.has("look"),
                                  .created = chosen.has("created"),
                                  .blocked = chosen.has("blocked"),
-                                 .asked_for = chosen.by_name,
-                                 .runtimes = peers.runtimes})};
+                                 .asked_for = chosen.by_name})};
 }
 
 std::string behind(const Recording& recording, const SectionStyle& how, const Peers& peers) {

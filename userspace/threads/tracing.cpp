@@ -291,7 +291,7 @@ Result<void> ThreadTracing::poll(std::uint64_t now_ns) {
 
 Result<ThreadObserver*> ThreadTracing::observer() {
   if (!observer_) {
-    Result<ThreadObserver> observer = ThreadObserver::open(processes_.at(0).pid, context_.writer, options_.runtimes);
+    Result<ThreadObserver> observer = ThreadObserver::open(processes_.at(0).pid, context_.writer);
     if (!observer) return observer.error();
     observer_.emplace(std::move(*observer));
   }

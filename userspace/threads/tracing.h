@@ -23,11 +23,10 @@
 namespace dwell {
 
 struct ThreadTracingOptions {
-  bool looks = true;                           // at all threads: at the start, at the end, and as --look-every says
-  bool created = true;                         // who creates threads, and what becomes of them
-  bool blocked = false;                        // blocked time by stack
-  bool asked_for = false;                      // else they are beside something, and no recording by themselves
-  std::vector<RuntimeStacksFinder> runtimes;   // whose stacks are walked their own way
+  bool looks = true;       // at all threads: at the start, at the end, and as --look-every says
+  bool created = true;     // who creates threads, and what becomes of them
+  bool blocked = false;    // blocked time by stack
+  bool asked_for = false;  // else they are beside something, and no recording by themselves
 };
 
 class ThreadTracing : public Tracer {

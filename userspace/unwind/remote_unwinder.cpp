@@ -56,12 +56,14 @@ namespace dwell {
 
 RemoteStack walk_stack(const TableMemory& memory, std::uint32_t slot, const dwell_stack_start& start,
                        const MemoryReader& read, std::uint64_t trampoline,
-                       std::span<const dwell_return_probe> return_probes, std::uint64_t readable_to) {
+                       std::span<const dwell_return_probe> return_probes, std::uint64_t readable_to,
+                       std::uint64_t thread_pointer) {
   HostEnvironment host{memory, read, return_probes};
   auto walk = std::make_unique<dwell_walk>();
   walk->env = &host;
   walk->stack_top = readable_to;
   walk->trampoline = trampoline;
+  walk->thread_pointer = thread_pointer;
   if (std::uint64_t index = memory.spaces.data()[slot]) {
     dwell_unwind_space header;
     std::memcpy(&header, memory.mappings.data() + index, sizeof(header));
@@ -102,7 +104,7 @@ RemoteStack RemoteUnwinder::unwind(const ThreadRegisters& registers, const Memor
   start.sp = registers.sp;
   start.bp = registers.bp;
   start.flags = registers.exact ? DWELL_PC_EXACT : 0;
-  return walk_stack(tables_.memory(), 0, start, read, 0, {}, registers.readable_to);
+  return walk_stack(tables_.memory(), 0, start, read, 0, {}, registers.readable_to, registers.thread_pointer);
 }
 
 }  // namespace dwell

@@ -25,6 +25,7 @@ struct ThreadRegisters {
   bool exact = true;
   // All from sp to here can be read at once; 0: not known.
   std::uint64_t readable_to = 0;
+  std::uint64_t thread_pointer = 0;  // fs; 0: not known
 };
 
 struct RemoteFrame {
@@ -60,6 +61,7 @@ class RemoteUnwinder {
 // One walk over tables in ordinary memory; what RemoteUnwinder and the walker's unit tests have in common.
 RemoteStack walk_stack(const TableMemory& memory, std::uint32_t slot, const dwell_stack_start& start,
                        const MemoryReader& read, std::uint64_t trampoline = 0,
-                       std::span<const dwell_return_probe> return_probes = {}, std::uint64_t readable_to = 0);
+                       std::span<const dwell_return_probe> return_probes = {}, std::uint64_t readable_to = 0,
+                       std::uint64_t thread_pointer = 0);
 
 }  // namespace dwell

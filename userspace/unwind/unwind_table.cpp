@@ -9,8 +9,10 @@
 #include <limits>
 #include <unordered_map>
 
+#include "symbolizer/go_file.h"
 #include "userspace/unwind/call_sites.h"
 #include "userspace/unwind/code_frames.h"
+#include "userspace/unwind/go_rows.h"
 
 namespace dwell {
 namespace {
@@ -232,18 +234,14 @@ std::vector<TextRange> undescribed(const FrameRows& frames, const std::vector<Te
   return gaps;
 }
 
-// Go's code saves rbp in ways of its own, but it always does. A frame that is half understood would lose it.
-bool is_go(const ElfFile& elf) {
-  return elf.section(".gopclntab") || elf.section(".data.rel.ro.gopclntab") || elf.section(".go.buildinfo");
-}
-
 // Reads the frames of undescribed code out of it: musl has no unwind information, nor have the first
 // instructions of programs. More than a library's worth of it is something else (generated code in the binary
 // of a JIT compiler), and that has frame pointers.
 FrameRows frames_of_code(const ElfFile& elf, const FrameRows& described, std::vector<TextRange> pieces,
                          const std::vector<std::uint64_t>& call_targets) {
   constexpr std::uint64_t kMaxAnalyzed = std::uint64_t{1} << 20;
-  if (is_go(elf)) return {};
+  // Go's own table knows its code; where it does not, rbp leads on. A frame that is half understood would lose it.
+  if (is_go_file(elf)) return {};
   std::sort(pieces.begin(), pieces.end(),
             [](const TextRange& a, const TextRange& b) { return a.begin < b.begin; });
   std::vector<TextRange> gaps = undescribed(described, pieces);
@@ -315,7 +313,7 @@ Result<UnwindTable> build_unwind_table(const ElfFile& elf, TableRows wanted) {
   Result<FrameRows> debug_frame = read_frames(elf, ".debug_frame", FrameSection::kDebugFrame);
   if (!debug_frame) debug_frame = FrameRows{};  // only an addition, and often damaged by strip tools
   table.bad_entries = eh_frame->bad_entries + debug_frame->bad_entries;
-  FrameRows frames = combine(std::move(*eh_frame), *debug_frame);
+  FrameRows frames = combine(combine(std::move(*eh_frame), go_frames(elf)), *debug_frame);
 
   Result<TextScan> scan = scan_text(elf, pieces, range);
   if (!scan) return scan.error();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/go/runtime/module.h"
+#include "symbolizer/go_file.h"
 
 #include <gtest/gtest.h>
 

@@ -110,6 +110,56 @@ TEST(CallSite, LibraryFramesAreOneLineWhereThatIsAsked) {
   EXPECT_NE(stack_lines(frames, "", 64, {}).find("malloc"), std::string::npos);
 }
 
+// Leaf first, as it is in a recording.
+std::vector<ReportFrame> go_calls_c(const char* helper) {
+  std::vector<ReportFrame> frames = stack({"malloc", helper, "_cgo_0a1b_Cfunc_take", "runtime.asmcgocall.abi0", "runtime.cgocall", "main._Cfunc_take",
+                                           "main.load", "main.main", "runtime.main", "runtime.goexit"});
+  frames[6].file = "/src/main.go";
+  frames[6].line = 31;
+  return frames;
+}
+
+TEST(CallSite, GosLineIsShownBehindCsFunction) {
+  Wrappers wrappers;
+  std::vector<ReportFrame> frames = go_calls_c("take");
+  EXPECT_EQ(wrappers.site_frame(frames), 1u);
+  EXPECT_EQ(CallSiteNames(&wrappers).line(frames, 0), "take ← main.load (main.go:31) ← main.main ← runtime.main");
+}
+
+TEST(CallSite, CallbacksOfCallbacksAreToldOnce) {
+  std::vector<ReportFrame> frames = go_calls_c("take"), callback = go_calls_c("again");
+  std::vector<ReportFrame> back = stack({"_cgoexp_0a1b_back", "runtime.cgocallbackg1", "runtime.cgocallbackg", "runtime.cgocallback", "crosscall2", "back"});
+  for (int i = 0; i < 3; ++i) {
+    frames.insert(frames.begin() + 7, callback.begin() + 2, callback.begin() + 7);
+    frames.insert(frames.begin() + 7, back.begin(), back.end());
+  }
+  frames[frames.size() - 3].function = "main.serve";
+  EXPECT_EQ(call_site_line(frames, 0), "take ← main.load (main.go:31) ← main.serve ← runtime.main");
+}
+
+TEST(CallSite, WhereCIsOnlyTheAllocatorItIsGosLine) {
+  Wrappers wrappers;
+  std::vector<ReportFrame> direct = go_calls_c("take");
+  direct.erase(direct.begin() + 1);  // C.malloc
+  EXPECT_EQ(CallSiteNames(&wrappers).line(direct, 0), "main.load (main.go:31) ← main.main ← runtime.main ← runtime.goexit");
+  std::vector<ReportFrame> copied = go_calls_c("strdup");
+  copied[1].module = "/usr/lib/x86_64-linux-gnu/libc.so.6";
+  EXPECT_EQ(wrappers.site_frame(copied), 6u);
+  std::vector<ReportFrame> stripped = go_calls_c("server+0x1234");
+  stripped[1].named = stripped[2].named = false;
+  EXPECT_EQ(wrappers.site_frame(stripped), 6u);
+}
+
+TEST(CallSite, AFunctionOfCThatManyOfGoCallIsAWrapper) {
+  Wrappers wrappers;
+  std::vector<ReportFrame> frames = go_calls_c("take");
+  for (int i = 0; i < 9; ++i) {
+    frames[6].function = "main.load" + std::to_string(i);
+    wrappers.learn(frames);
+  }
+  EXPECT_EQ(wrappers.site_frame(frames), 6u);
+}
+
 TEST(CallSite, TheChainGoesAsFarAsThereIsRoom) {
   std::vector<ReportFrame> frames =
       stack({"malloc", "zmalloc", "sdsnewlen", "createObject", "setCommand", "call", "main"});

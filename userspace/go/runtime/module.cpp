@@ -6,46 +6,15 @@
 #include <algorithm>
 #include <cstring>
 
+#include "symbolizer/go_file.h"
 #include "userspace/base/cursor.h"
 
 namespace dwell {
 namespace {
 
-constexpr std::size_t kMaxTable = std::size_t{512} << 20;
 constexpr std::size_t kMaxSegment = std::size_t{2} << 30;
 constexpr std::size_t kMaxFunction = std::size_t{256} << 10;
-constexpr std::size_t kHeaderSize = 72;
-constexpr std::uint64_t kMaxFunctions = 10'000'000;
 constexpr std::string_view kBuildMagic = "\xff Go buildinf:";
-
-struct FoundTable {
-  std::uint64_t vaddr;
-  std::string bytes;
-};
-
-std::optional<FoundTable> table_from_section(const ElfFile& elf) {
-  for (const char* name : {".gopclntab", ".data.rel.ro.gopclntab"}) {
-    const ElfSection* section = elf.section(name);
-    if (!section) continue;
-    if (Result<std::string> bytes = elf.section_bytes(name, kMaxTable); bytes && bytes->size() >= kHeaderSize)
-      return FoundTable{section->vaddr, std::move(*bytes)};
-  }
-  return std::nullopt;
-}
-
-std::optional<FoundTable> table_by_search(const ElfFile& elf) {
-  for (const ElfSegment& segment : elf.segments()) {
-    if (segment.file_size > kMaxSegment) continue;
-    std::string bytes(segment.file_size, '\0');
-    if (!elf.read_at(segment.file_offset, std::as_writable_bytes(std::span(bytes)))) continue;
-    std::optional<std::size_t> at = find_go_table(bytes);
-    if (!at) continue;
-    bytes.erase(0, *at);
-    if (bytes.size() > kMaxTable) bytes.resize(kMaxTable);
-    return FoundTable{segment.vaddr + *at, std::move(bytes)};
-  }
-  return std::nullopt;
-}
 
 std::optional<std::uint64_t> bias_of(const ElfFile& elf, const Mapping& mapping) {
   for (const ElfSegment& segment : elf.segments()) {
@@ -154,8 +123,8 @@ Result<GoModule> open_module(const Mapping& mapping, bool search, const ProcessM
   Result<ElfFile> opened = ElfFile::open(*path);
   if (!opened) return opened.error();
   auto elf = std::make_shared<const ElfFile>(std::move(*opened));
-  std::optional<FoundTable> table = table_from_section(*elf);
-  if (!table && search) table = table_by_search(*elf);
+  std::optional<GoTableBytes> table = go_table_by_section(*elf);
+  if (!table && search) table = go_table_by_search(*elf);
   std::optional<std::uint64_t> bias = bias_of(*elf, mapping);
   if (!table || !bias) return none;
   std::uint32_t magic = field_of<std::uint32_t>(table->bytes, 0);
@@ -185,27 +154,6 @@ Result<GoModule> open_module(const Mapping& mapping, bool search, const ProcessM
 }
 
 }  // namespace
-
-std::optional<std::size_t> find_go_table(std::string_view bytes, std::size_t from) {
-  for (std::size_t at = (from + 7) / 8 * 8; at + kHeaderSize <= bytes.size(); at += 8) {
-    std::uint64_t start = field_of<std::uint64_t>(bytes, at);
-    if ((start >> 48 & 0xff) != 1 || start >> 56 != 8 || (start >> 32 & 0xffff) != 0) continue;
-    std::uint32_t magic = static_cast<std::uint32_t>(start);
-    if (magic != 0xfffffff1 && magic != 0xfffffff0 && magic != 0xfffffffa && magic != 0xfffffffb) continue;
-    std::uint64_t functions = field_of<std::uint64_t>(bytes, at + 8);
-    if (functions == 0 || functions > kMaxFunctions) continue;
-    if (magic == 0xfffffffa || magic == 0xfffffffb) return at;  // told apart later
-    std::uint64_t last = 0;
-    bool ascending = true;
-    for (std::size_t part = 32; part < kHeaderSize; part += 8) {
-      std::uint64_t offset = field_of<std::uint64_t>(bytes, at + part);
-      ascending = ascending && offset > last && offset <= bytes.size() - at;
-      last = offset;
-    }
-    if (ascending) return at;
-  }
-  return std::nullopt;
-}
 
 std::string GoModule::code_of(const GoRecord& function) const {
   std::uint64_t size = std::min<std::uint64_t>(function.end - function.entry, kMaxFunction);

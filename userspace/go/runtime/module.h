@@ -47,7 +47,4 @@ Result<GoModule> find_go_module(std::span<const Mapping> mappings, const Process
 // memory may not be read.
 bool has_go_code(pid_t pid);
 
-// Pure: where a function table begins in these bytes, from `from` on; steps over what only looks like one.
-std::optional<std::size_t> find_go_table(std::string_view bytes, std::size_t from = 0);
-
 }  // namespace dwell
