@@ -321,12 +321,18 @@ std::vector<SwitchRule> rules_of_cgocallback(std::string_view code, std::int64_t
 
 std::uint64_t switches_stack_at(std::string_view code) {
   for (std::size_t at = 0; at + 3 <= code.size(); ++at) {
-    if (code[at] != '\x48') continue;
-    unsigned char operation = static_cast<unsigned char>(code[at + 1]), operands = static_cast<unsigned char>(code[at + 2]);
-    bool load = operation == 0x8b && (operands >> 3 & 7) == 4;                            // mov ...,%rsp
-    bool move = operation == 0x89 && (operands & 0xc7) == 0xc4;                           // mov %reg,%rsp
-    bool align = (operation == 0x83 || operation == 0x81) && operands == 0xe4;            // and $N,%rsp
-    if (load || move || align) return at;
+    unsigned char size = static_cast<unsigned char>(code[at]), operation = static_cast<unsigned char>(code[at + 1]);
+    unsigned char operands = static_cast<unsigned char>(code[at + 2]);
+    if ((size & 0xf8) != 0x48) continue;  // 64 bits
+    // Bits of the prefix make other registers of the same numbers.
+    bool first_is_sp = !(size & 4) && (operands >> 3 & 7) == 4, second_is_sp = !(size & 1) && (operands & 0xc7) == 0xc4;
+    bool of_itself = (operands & 7) == 4 && at + 3 < code.size() && (code[at + 3] & 7) == 4;
+    bool load = operation == 0x8b && first_is_sp;                                   // mov ...,%rsp
+    bool address = operation == 0x8d && first_is_sp && !of_itself;                  // lea ...,%rsp
+    bool move = operation == 0x89 && second_is_sp;                                  // mov %reg,%rsp
+    bool exchange = operation == 0x87 && (first_is_sp || second_is_sp);             // xchg
+    bool align = (operation == 0x83 || operation == 0x81) && operands == 0xe4 && second_is_sp;  // and $N,%rsp
+    if (load || address || move || exchange || align) return at;
   }
   return code.size();
 }

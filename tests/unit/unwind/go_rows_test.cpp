@@ -106,8 +106,10 @@ TEST(GoRows, CgocallbackTellsWhereItWasCalled) {
 
 TEST(GoRows, TheTableHoldsUntilTheStackPointerIsReplaced) {
   std::string plain = "\x48\x83\xec\x18\x48\x89\xe5\x48\x89\x3c\x24\x48\x83\xc4\x18"s;  // sub, mov from rsp, store, add
+  plain += "\x48\x8d\x64\x24\xf8\x49\x89\xe4\x4c\x8b\x66\x38"s;  // lea -8(%rsp),%rsp; mov %rsp,%r12; mov 56(%rsi),%r12
   EXPECT_EQ(switches_stack_at(plain), plain.size());
-  for (const std::string& switches : {kToSystemStack, "\x48\x89\xdc"s, "\x48\x83\xe4\xf0"s})
+  for (const std::string& switches : {kToSystemStack, "\x49\x8b\x66\x38"s, "\x48\x89\xdc"s, "\x4c\x89\xe4"s, "\x48\x83\xe4\xf0"s, "\x48\x87\xe3"s,
+                                     "\x48\x8d\x60\x08"s})
     EXPECT_EQ(switches_stack_at(plain + switches), plain.size());
 }
 
