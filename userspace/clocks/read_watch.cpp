@@ -36,6 +36,7 @@ ReadWatch::ReadWatch(ClockTracer& tracer, AttachMethod method, const WindowSetti
       // A read is seen at its entry; sessions are for those who want the return too.
       method_(method == AttachMethod::kSession ? AttachMethod::kMulti : method),
       settings_(settings),
+      random_start_(kSeed),
       rates_(trap_ns) {}
 
 Result<void> ReadWatch::add(pid_t pid, std::uint16_t first_index, std::vector<ReadProbe> probes) {
@@ -113,6 +114,7 @@ void ReadWatch::run() {
 }
 
 Result<void> ReadWatch::open() {
+  if (!processes_.empty()) random_start_.wait(*processes_.front().links);
   std::uint64_t before_ns = monotonic_ns();
   for (Process& process : processes_) {
     if (process.sites.empty()) continue;

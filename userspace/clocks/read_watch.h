@@ -19,6 +19,7 @@
 #include "userspace/clocks/tracer.h"
 #include "userspace/clocks/read_rates.h"
 #include "userspace/probes/probe_windows.h"
+#include "userspace/probes/random_start.h"
 #include "userspace/probes/attach.h"
 
 namespace dwell {
@@ -77,6 +78,7 @@ class ReadWatch {
   std::uint64_t start_ns_ = 0, stop_ns_ = 0, slice_ns_ = 0, toggle_ns_ = 0;
   WindowSettings settings_;
   std::unique_ptr<ProbeWindows> windows_;
+  RandomStart random_start_;
   std::unordered_map<std::string, std::uint64_t> counted_;  // by key, of what stays in the map
 
   mutable std::mutex mutex_;

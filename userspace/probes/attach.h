@@ -84,6 +84,7 @@ class ProbeLinks {
   // The same; an Error only if a privilege is missing.
   Result<std::vector<AttachedSite>> try_attach(const std::vector<ProbeSite>& sites);
   void detach();
+  ProbeLinks likewise(pid_t pid) const { return {method_, programs_, pid}; }  // of the same kind, for another process
   std::size_t link_count() const { return entry_links_.size() + return_links_.size(); }
 
  private:

@@ -26,13 +26,12 @@ std::uint64_t tick_length_ns() {
 
 }  // namespace
 
-RandomStart::RandomStart(AttachMethod method, const ProbePrograms& programs, std::uint64_t seed)
-    : method_(method), programs_(programs), tick_ns_(tick_length_ns()), random_(seed) {
+RandomStart::RandomStart(std::uint64_t seed) : tick_ns_(tick_length_ns()), random_(seed) {
   if (Result<ProbeSite> site = idle_site()) idle_.push_back(std::move(*site));
 }
 
-void RandomStart::wait() {
-  auto first = std::make_unique<ProbeLinks>(method_, programs_, ::getpid());
+void RandomStart::wait(const ProbeLinks& kind) {
+  auto first = std::make_unique<ProbeLinks>(kind.likewise(::getpid()));
   bool attached = static_cast<bool>(first->attach(idle_));
   closing_.close(std::move(first));
   if (!attached || idle_.empty()) return;

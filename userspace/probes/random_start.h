@@ -18,13 +18,12 @@ namespace dwell {
 
 class RandomStart {
  public:
-  RandomStart(AttachMethod method, const ProbePrograms& programs, std::uint64_t seed);
+  explicit RandomStart(std::uint64_t seed);
 
-  void wait();
+  // Before probes of this kind are attached.
+  void wait(const ProbeLinks& kind);
 
  private:
-  AttachMethod method_;
-  ProbePrograms programs_;
   std::vector<ProbeSite> idle_;  // one; none: there is no such function
   std::uint64_t tick_ns_;
   std::mt19937_64 random_;

@@ -95,13 +95,11 @@ TEST_P(Attach, ProbesCanBeInPlaceAtAnyMomentBetweenTwoTicksOfTheKernel) {
   if (GetParam() == AttachMethod::kPerf) GTEST_SKIP() << "windows are too short for probes that are attached one by one";
   timespec tick{};
   ASSERT_EQ(clock_getres(CLOCK_MONOTONIC_COARSE, &tick), 0);
-  ProbePrograms programs{bpf_program__fd(skeleton_->progs.on_entry), bpf_program__fd(skeleton_->progs.on_session),
-                         bpf_program__fd(skeleton_->progs.on_return)};
   constexpr int kTimes = 40, kQuarters = 4;
-  RandomStart start(GetParam(), programs, 7);
+  RandomStart start(7);
   std::vector<int> met(kQuarters);
   for (int i = 0; i < kTimes; ++i) {
-    start.wait();
+    start.wait(*links_);
     ASSERT_TRUE(links_->attach({site(0, false, {test_site_plain})}));
     std::uint64_t length_ns = static_cast<std::uint64_t>(tick.tv_nsec);
     ++met[monotonic_ns() % length_ns * kQuarters / length_ns];

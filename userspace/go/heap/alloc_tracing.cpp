@@ -67,7 +67,7 @@ Result<std::unique_ptr<Tracer>> AllocTracing::load(const TracerContext& context)
 }
 
 AllocTracing::AllocTracing(const TracerContext& context, std::unique_ptr<Program> program)
-    : context_(context), method_(go_probe_method(context.calibration)), program_(std::move(program)) {}
+    : context_(context), method_(go_probe_method(context.calibration)), program_(std::move(program)), random_start_(kAllocSeed) {}
 AllocTracing::~AllocTracing() = default;
 
 // ---- processes and their probes ----
@@ -189,6 +189,7 @@ Result<void> AllocTracing::poll(std::uint64_t now_ns) {
 }
 
 void AllocTracing::open() {
+  random_start_.wait(*processes_.begin()->second.links);
   for (auto& [slot, process] : processes_) attach(process);
   std::uint64_t now_ns = monotonic_ns();
   if (windows_->windows() == 0) start_ns_ = now_ns;

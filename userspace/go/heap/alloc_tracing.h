@@ -14,6 +14,7 @@
 #include "userspace/go/heap/alloc_samples.h"
 #include "userspace/go/heap/sample_fates.h"
 #include "userspace/probes/probe_windows.h"
+#include "userspace/probes/random_start.h"
 #include "userspace/record/tracer.h"
 #include "userspace/go/heap/allocs.h"
 
@@ -76,6 +77,7 @@ class AllocTracing : public Tracer {
   std::map<ProcessSlot, Process> processes_;
   std::vector<double> prices_;  // by probe index
   std::optional<ProbeWindows> windows_;
+  RandomStart random_start_;
   AllocSamples samples_;
   std::uint64_t start_ns_ = 0;
   std::vector<std::string> notes_;

@@ -42,7 +42,7 @@ Result<std::unique_ptr<Tracer>> ParkTracing::load(const TracerContext& context) 
 }
 
 ParkTracing::ParkTracing(const TracerContext& context, ParkTracer tracer)
-    : context_(context), method_(go_probe_method(context.calibration)), tracer_(std::move(tracer)) {}
+    : context_(context), method_(go_probe_method(context.calibration)), tracer_(std::move(tracer)), random_start_(kParkSeed) {}
 
 // ---- processes and their probes ----
 
@@ -168,6 +168,7 @@ Result<void> ParkTracing::poll(std::uint64_t now_ns) {
 }
 
 void ParkTracing::open() {
+  random_start_.wait(*processes_.begin()->second.links);
   for (auto& [slot, process] : processes_) attach(process);
   window_ = {};
   window_.start_ns = monotonic_ns();

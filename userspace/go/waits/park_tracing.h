@@ -18,6 +18,7 @@
 #include "userspace/go/waits/park_tracer.h"
 #include "userspace/go/waits/seen_parked.h"
 #include "userspace/probes/probe_windows.h"
+#include "userspace/probes/random_start.h"
 #include "userspace/record/tracer.h"
 #include "userspace/go/waits/parks.h"
 
@@ -78,6 +79,7 @@ class ParkTracing : public Tracer {
   std::map<ProcessSlot, Process> processes_;
   std::vector<double> prices_;  // by probe index
   std::optional<ProbeWindows> windows_;
+  RandomStart random_start_;
   ParkAccounts accounts_;
   ParkWindow window_;  // the one that is open
   std::uint64_t start_ns_ = 0, closed_ns_ = 0, look_took_ns_ = 0;

@@ -35,7 +35,7 @@ DrivenProcess::DrivenProcess(const DriverParts& parts, ProcessSlot slot, pid_t p
       policy_(now_ns),
       estimator_(std::make_unique<LivenessEstimator>(now_ns)),
       budget_(parts.settings.share, now_ns),
-      random_start_(parts.settings.method, parts.settings.programs, now_ns ^ static_cast<std::uint64_t>(pid)),
+      random_start_(now_ns ^ static_cast<std::uint64_t>(pid)),
       liveness_(pid),
       survey_(pid),
       cpu_at_start_ns_(process_cpu_ns(pid).value_or(0)),

@@ -35,10 +35,10 @@ void DrivenProcess::window() {
       allocators_[site.probe] = site.allocator == Allocator::kMain ? main_ : site.allocator;
     }
   }
-  random_start_.wait();
+  auto links = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
+  random_start_.wait(*links);
   std::uint64_t expected = kOfExpected * policy_.plan().hits;
   parts_.kernel.begin_window(kernel_slot_, std::clamp(expected, kFewestWindowHits, kMostWindowHits));
-  auto links = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
   Result<std::vector<AttachedSite>> attached = links->attach(sites);
   due_->taken();
   std::optional<WindowFacts> facts;
