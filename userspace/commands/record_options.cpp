@@ -46,8 +46,8 @@ void declare_follow(CLI::App& app, RecordCommand& command, FollowRequest& reques
     for (const Followed& followed : subject.followed) {
       if (followed.flag.empty()) continue;
       std::string name = full_name(subject, followed);
-      app.add_flag_callback(std::string(followed.flag), [&request, name] { request.added.push_back(name); },
-                            "also record " + std::string(followed.sentence))
+      std::string help = followed.flag_help.empty() ? "also record " + std::string(followed.sentence) : std::string(followed.flag_help);
+      app.add_flag_callback(std::string(followed.flag), [&request, name] { request.added.push_back(name); }, help)
           ->group(kFollow);
     }
   }

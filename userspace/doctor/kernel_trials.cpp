@@ -17,6 +17,7 @@
 #include "userspace/go/waits/park_tracer.h"
 #include "userspace/kernel/kernel_version.h"
 #include "userspace/threads/blocked_time.h"
+#include "userspace/files/opened/tracing.h"
 #include "userspace/memory/reach/registers.h"
 #include "userspace/memory/touched/tracing.h"
 #include "userspace/threads/cpu_sampler.h"
@@ -38,6 +39,8 @@ const Need kNeeds[] = {
     {"record --sample-bytes", {"kernel", "probes", "mapping events", "lifecycle", "alloc, sampled"}},
     {"record: memory by where it was touched first", {"kernel", "lifecycle", "faults"}},
     {"record: threads", {"kernel", "probes", "mapping events", "lifecycle", "alloc", "thread_life", "threads"}},
+    {"record: descriptors by who opened them", {"kernel", "lifecycle", "descriptors"}},
+    {"record --files", {"kernel", "lifecycle", "descriptor_calls"}},
     {"record --blocked", {"kernel", "probes", "mapping events", "lifecycle", "alloc", "thread_life", "blocked"}},
     {"record --clocks", {"kernel", "probes", "mapping events", "lifecycle", "alloc", "clocks"}},
     {"record: the heap of Go programs, by samples", {"kernel", "probes", "mapping events", "lifecycle", "alloc", "go_allocs"}},
@@ -144,6 +147,8 @@ KernelTrials try_kernel(const Calibration& calibration, const std::vector<Attach
     trials.add("lifecycle", "", outcome(core));
     if (core) trials.add("blocked", "", try_blocked(*core));
     if (core) trials.add("faults", "", memory::TouchedTracing::try_program(*core));
+    if (core) trials.add("descriptors", "", files::DescriptorTracing::try_program(*core, files::DescriptorsBy::kTables));
+    if (core) trials.add("descriptor_calls", "", files::DescriptorTracing::try_program(*core, files::DescriptorsBy::kCalls));
     for (AttachMethod method : methods)
       if (core) try_probes(trials, *core, method);
   }

@@ -35,7 +35,8 @@ Subject files_subject() {
   subject.chunks = files::kFilesChunks;
   subject.views = {{"open", "descriptors by the call site that opened them", files::follows_descriptors, "dwell record --files",
                     files::descriptor_profile}};
-  subject.followed = {{"open", "who opens descriptors, what becomes of them, and which are never closed", true, "--files"}};
+  subject.followed = {{"open", "who opens descriptors, what becomes of them, and which are never closed", true, "--files",
+                       "record who opens descriptors also where the kernel lacks BPF trampolines: makes each system call of the machine dearer"}};
   subject.tracers = tracers;
   subject.look = files::files_look_command();
   subject.behind = behind;

@@ -46,6 +46,7 @@ struct Followed {
   std::string_view sentence;  // what the recording tells by it
   bool by_default = false;    // where the target has it
   std::string_view flag = {}; // that adds it: "--blocked"; "": none does
+  std::string_view flag_help = {};  // "": "also record" and the sentence
 };
 
 // What a recording is to follow of one subject, by the names in its table.

@@ -19,6 +19,9 @@ enum class DescriptorsBy {
   kCalls,   // tracepoints: each system call of the machine becomes dearer
 };
 
+// Exit::kUnsupported where the kernel has none (or its hypervisor does not let it patch its code).
+Result<void> require_trampolines();
+
 class DescriptorProbes {
  public:
   static Result<DescriptorProbes> load(const TraceCore& core, DescriptorsBy by);

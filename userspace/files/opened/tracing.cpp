@@ -34,10 +34,9 @@ bool read_record(std::span<const std::byte> bytes, Record& record) {
   return true;
 }
 
-Error without_trampolines() {
-  return {"who opens descriptors: this kernel does not let BPF programs follow it where files are opened and closed",
-          "--files follows the system calls instead, which makes each system call of the machine dearer", Exit::kUnsupported};
-}
+constexpr const char* kWithoutTrampolines =
+    "who opens descriptors is not recorded: this kernel has no BPF trampolines; --files follows the system calls instead, which makes "
+    "each system call of the machine dearer";
 
 }  // namespace
 
@@ -46,9 +45,13 @@ TracerLoader DescriptorTracing::loader(bool asked) {
 }
 
 Result<std::unique_ptr<Tracer>> DescriptorTracing::load(const TracerContext& context, bool asked) {
-  Result<DescriptorProbes> probes = DescriptorProbes::load(context.core, DescriptorsBy::kTables);
-  if (!probes && !asked) return without_trampolines();
-  if (!probes) probes = DescriptorProbes::load(context.core, DescriptorsBy::kCalls);
+  bool has_trampolines = static_cast<bool>(require_trampolines());
+  if (!has_trampolines && !asked) {
+    context.note(kWithoutTrampolines);
+    return std::unique_ptr<Tracer>();
+  }
+  Result<DescriptorProbes> probes = DescriptorProbes::load(context.core, has_trampolines ? DescriptorsBy::kTables : DescriptorsBy::kCalls);
+  if (!probes && asked) probes = DescriptorProbes::load(context.core, DescriptorsBy::kCalls);
   if (!probes) return probes.error();
   return std::unique_ptr<Tracer>(new DescriptorTracing(context, asked, std::move(*probes)));
 }
