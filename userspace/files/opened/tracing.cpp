@@ -35,8 +35,7 @@ bool read_record(std::span<const std::byte> bytes, Record& record) {
 }
 
 constexpr const char* kWithoutTrampolines =
-    "who opens descriptors is not recorded: this kernel has no BPF trampolines; --files follows the system calls instead, which makes "
-    "each system call of the machine dearer";
+    "who opens descriptors is not recorded: this kernel has no BPF trampolines; --files follows system calls instead, at a price to all processes";
 
 }  // namespace
 
