@@ -68,6 +68,9 @@ expect_completion() { # what must be offered, then the words so far
 
 expect_completion export "$dwell" exp
 expect_completion --follow-forks "$dwell" record --f
+expect_completion --children "$dwell" record --ch
+expect_completion --cgroup "$dwell" top --cg
+expect_completion "$(cat /proc/$$/comm)" "$dwell" record --name "$(cut -c1-3 /proc/$$/comm)"
 expect_completion --sample-type "$dwell" export --s
 expect_completion speedscope "$dwell" export -f s
 expect_completion html "$dwell" export -f h

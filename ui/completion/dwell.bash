@@ -36,6 +36,13 @@ _dwell_processes() {
   for folder in /proc/[0-9]*; do printf '%s\n' "${folder#/proc/}"; done
 }
 
+# Names of processes, and of control groups that hold a service or a container.
+_dwell_names() { cat /proc/[0-9]*/comm 2>/dev/null | sort -u; }
+_dwell_groups() {
+  find /sys/fs/cgroup -mindepth 1 -maxdepth 6 -type d \( -name '*.service' -o -name '*.scope' \) 2>/dev/null |
+    sed -nE 's|.*/||; s/^.*-([0-9a-f]{12})[0-9a-f]{52}\.scope$/\1/; p' | sort -u
+}
+
 _dwell_complete() {
   local word
   COMPREPLY=()
@@ -60,6 +67,9 @@ _dwell() {
   fi
   case $previous in
     -p | --pid) _dwell_complete -W "$(_dwell_processes)" ;;
+    --name) _dwell_complete -W "$(_dwell_names)" ;;
+    --cgroup) _dwell_complete -W "$(_dwell_groups)" ;;
+    --process) COMPREPLY=() ;;
     -f | --format)
       if [[ $command == diff || $command == clocks ]]; then
         _dwell_complete -W "text json svg folded pprof speedscope"

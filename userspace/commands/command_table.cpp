@@ -25,16 +25,18 @@ constexpr CommandWords kCommands[] = {
      "dwell 1234                            in short\n"
      "dwell check redis-server              by name\n"
      "dwell 1234 --json | jq .findings      exit code 8 if something is proved\n"},
-    {"record", "watch a running process, or start one, and write a recording",
+    {"record", "watch running processes, or start one, and write a recording",
      "dwell record 1234                     until Ctrl-C, into NAME.1234.dwell\n"
      "dwell record redis-server -d 10m      the only process of that name, for ten minutes\n"
+     "dwell record --children 1234          a server and its workers, those that come later too; one report\n"
+     "dwell record --cgroup nginx.service   a systemd unit; or a container, by its id\n"
      "dwell record 1234 --without memory    what threads wait for, and goroutines: without probes on allocators\n"
      "dwell record 1234 --only threads --blocked  threads alone, and for how long they are blocked\n"
      "dwell record -- ./server --port 0     from its first instruction\n"},
     {"top", "watch a running process: what grows now, by call site, live",
      "dwell top 1234                        q quits, ? lists all keys\n"
      "dwell top nginx --max-overhead 2      within two percent of its CPU time\n"
-     "dwell top 1234 5678                   several: the keys [ and ] switch\n"
+     "dwell top --children 1234             several, added up: the keys [ and ] choose one\n"
      "dwell top 1234 -n 12 -i 10s | tee log in lines, every ten seconds, twelve times\n"},
     {"mark", "set a mark in a recording that goes on: a new generation of memory begins",
      "dwell mark 1234                       in every recording of process 1234\n"

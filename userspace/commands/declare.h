@@ -13,12 +13,15 @@ namespace dwell {
 
 // What is put together only when the whole command line is known.
 struct RecordWords {
-  std::vector<std::string> targets;
+  TargetChoice targets;
   FollowRequest follows;
 };
 
 // A process: its PID, or its name where only one is called so. Several where the command takes them.
 CLI::Option* add_targets(CLI::App& app, std::vector<std::string>& targets, bool several);
+
+// The same of a recording, which takes a tree, a name or a control group too.
+void add_recorded(CLI::App& app, TargetChoice& targets);
 
 void declare_record(CLI::App& app, RecordCommand& command, RecordWords& words);
 void declare_top(CLI::App& app, TopCommand& command, RecordWords& words);

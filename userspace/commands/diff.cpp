@@ -24,7 +24,7 @@ namespace dwell {
 namespace {
 
 Result<void> write_table(const DiffCommand& command, const Recording& before, const Recording& after) {
-  Result<MemoryFilter> filter = memory_filter(command.filter);
+  Result<MemoryFilter> filter = memory_filter(command.filter, before);
   if (!filter) return filter.error();
   Result<MemoryDiff> diff = memory_diff(before, after, *filter);
   if (!diff) return diff.error();

@@ -87,6 +87,13 @@ void add_filter(CLI::App& app, ViewFilter& filter) {
       ->group(kFilters);
 }
 
+void add_process_filter(CLI::App& app, ViewFilter& filter) {
+  app.add_option_function<std::uint32_t>("--process", [&filter](std::uint32_t pid) { filter.process = pid; },
+                                         "only this one of the recorded processes; without it, processes of one program are added up")
+      ->type_name("PID")
+      ->group(kFilters);
+}
+
 void add_view(CLI::App& app, ViewChoice& view, const std::string& otherwise) {
   auto take = [&view](const std::vector<std::string>& given) {
     view.list = given.empty() || given[0].empty();

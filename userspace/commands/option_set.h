@@ -41,6 +41,7 @@ void add_max_memory(CLI::App& app, std::optional<std::uint64_t>& bytes, const st
 void add_pager(CLI::App& app, bool& pager);
 // What all views of a recording can be narrowed down by.
 void add_filter(CLI::App& app, ViewFilter& filter);
+void add_process_filter(CLI::App& app, ViewFilter& filter);
 // `--view` alone lists those that the recording has.
 void add_view(CLI::App& app, ViewChoice& view, const std::string& otherwise);
 

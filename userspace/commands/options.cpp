@@ -136,22 +136,26 @@ class CommandLine {
 
   void check_record(const Arguments& arguments) {
     if (words_.targets.empty() && record_.options.command.empty())
-      throw CLI::ValidationError("record what? Give a PID or a name, or -- and a command to start");
+      throw CLI::ValidationError("record what? Give PIDs, a name or --cgroup, or -- and a command to start");
     if (!words_.targets.empty() && arguments.has_command)
       throw CLI::ValidationError("record one of them: a process, or a command to start");
-    if (words_.targets.size() > 1)
-      throw CLI::ValidationError("dwell record takes one process: start one dwell for each, or record their parent with --follow-forks");
+    check_targets(words_.targets);
     check_cost(record_.options);
     Result<Choice> follows = choose(subjects(), words_.follows);
     if (!follows) throw CLI::ValidationError(follows.error().what + "; " + follows.error().hint);
     record_.follows = *follows;
-    if (!words_.targets.empty()) record_.target = words_.targets[0];
+    record_.targets = words_.targets;
+  }
+
+  static void check_targets(const TargetChoice& targets) {
+    if (targets.children && targets.empty()) throw CLI::ValidationError("--children of which process? Give its PID");
   }
 
   void check_top() {
-    top_.targets = top_words_.targets;
+    top_.record.targets = top_words_.targets;
+    if (top_words_.targets.empty()) throw CLI::ValidationError("top of what? Give PIDs, a name or --cgroup");
+    check_targets(top_words_.targets);
     check_cost(top_.record.options);
-    if (top_.targets.size() > 1 && !top_.record.options.output.empty()) throw CLI::ValidationError("-o takes one process");
     Result<Choice> follows = choose(subjects(), top_words_.follows);
     if (!follows) throw CLI::ValidationError(follows.error().what + "; " + follows.error().hint);
     top_.record.follows = *follows;
@@ -210,6 +214,17 @@ CLI::Option* add_targets(CLI::App& app, std::vector<std::string>& targets, bool 
   };
   const char* help = several ? "PIDs, or the name of a process if only one has it" : kOneProcess;
   return app.add_option_function<std::vector<std::string>>("-p,--pid,PROCESS", take, help)->type_name("");
+}
+
+void add_recorded(CLI::App& app, TargetChoice& targets) {
+  add_targets(app, targets.processes, true);
+  app.add_flag("--children", targets.children, "also all processes below them: those that run, and those that will be forked");
+  app.add_option("--name", targets.names, "all processes of this name, and those that they fork")->type_name("NAME")->allow_extra_args(false);
+  app.add_option("--cgroup", targets.groups,
+                 "all processes of a control group, now and later: its path, a systemd unit, or the id of a container (docker, podman, "
+                 "containerd, Kubernetes) or its beginning")
+      ->type_name("GROUP")
+      ->allow_extra_args(false);
 }
 
 Command parse_command_line(int argc, char** argv) { return CommandLine().parse(argc, argv); }

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "userspace/commands/targets.h"
 #include "userspace/memory/report.h"
 #include "userspace/record/record.h"
 #include "userspace/record/subject.h"
@@ -25,7 +26,7 @@ struct ViewChoice {
 
 struct RecordCommand {
   std::optional<std::uint64_t> max_memory;  // bytes; none: a share of what is free
-  std::string target;  // a PID or a name; "": options.command
+  TargetChoice targets;  // empty: options.command
   RecordOptions options;
   Choice follows;
   bool partial = false;  // what is not seen is no failure
@@ -33,10 +34,9 @@ struct RecordCommand {
   bool verbose = false;
 };
 
-// `dwell top`: a recording for each process, and a screen.
+// `dwell top`: a recording, and a screen.
 struct TopCommand {
-  std::vector<std::string> targets;  // PIDs or names
-  RecordCommand record;              // how each is recorded
+  RecordCommand record;              // whom, and how
   std::optional<std::size_t> count;  // refreshes; none: until it is ended
   std::uint64_t interval_ns = 5'000'000'000;
 };

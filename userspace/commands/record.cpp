@@ -17,7 +17,6 @@
 #include "userspace/collect/trace_core.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
-#include "userspace/process/find_process.h"
 #include "userspace/subjects/chunks.h"
 #include "userspace/subjects/subjects.h"
 #include "userspace/worker/parser.h"
@@ -93,7 +92,9 @@ std::vector<std::string> last_lines(const std::string& path, const Recording& re
 Result<void> print_summary(const std::string& path, const Choice& follows, int fd) {
   Result<Recording> recording = read_recording(path);
   if (!recording) return recording.error();
-  Result<MemoryReport> report = memory_report(*recording, {});
+  MemoryFilter filter;
+  filter.by_program = true;
+  Result<MemoryReport> report = memory_report(*recording, filter);
   if (!report) return report.error();
   SectionStyle how{text_style_of(fd), kSummarySites, kSummaryStacks};
   std::vector<std::string> end = last_lines(path, *recording, follows, how.style);
@@ -125,11 +126,7 @@ Result<Exit> run(const RecordCommand& command) {
     callbacks.progress = [&](const RecordProgress& progress) { line.show(figures_of(progress)); };
   }
   RecordOptions options = command.options;
-  if (!command.target.empty()) {
-    Result<pid_t> pid = find_process(command.target);
-    if (!pid) return pid.error();
-    options.pid = *pid;
-  }
+  if (Result<void> chosen = choose_targets(command.targets, options); !chosen) return chosen.error();
   for (const Subject& subject : subjects()) {
     auto chosen = command.follows.find(subject.name);
     if (chosen == command.follows.end()) continue;

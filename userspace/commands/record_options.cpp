@@ -98,7 +98,7 @@ constexpr const char* kMemoryOfRecord =
 
 void declare_record(CLI::App& app, RecordCommand& command, RecordWords& words) {
   RecordOptions& options = command.options;
-  add_targets(app, words.targets, false);
+  add_recorded(app, words.targets);
   app.add_option("-o,--output", options.output, "the recording (default: NAME.PID.dwell); an existing file is renamed to FILE.old")
       ->type_name("FILE");
   add_time(app, "-d,--duration", options.duration_ns, "stop after this time (default: at Ctrl-C, or when the target ends)");
@@ -114,7 +114,7 @@ void declare_record(CLI::App& app, RecordCommand& command, RecordWords& words) {
 }
 
 void declare_top(CLI::App& app, TopCommand& command, RecordWords& words) {
-  add_targets(app, words.targets, true)->required();
+  add_recorded(app, words.targets);
   app.add_option("-o,--output", command.record.options.output, "keep the recording (default: it goes with the screen; the key w saves it)")
       ->type_name("FILE");
   app.add_option_function<std::size_t>("-n,--count", [&command](std::size_t count) { command.count = count; }, "end after so many refreshes")

@@ -28,6 +28,7 @@ void declare_report(CLI::App& app, ReportCommand& command) {
   add_pager(app, command.pager);
   add_max_memory(app, command.max_memory, kOfOthers);
   add_filter(app, command.filter);
+  add_process_filter(app, command.filter);
   app.footer(examples_text(words_of("report").examples));
 }
 
@@ -41,6 +42,7 @@ void declare_export(CLI::App& app, ExportCommand& command) {
   add_view(app, command.view, "memory:retained, or what a look was of");
   add_max_memory(app, command.max_memory, kOfOthers);
   add_filter(app, command.filter);
+  add_process_filter(app, command.filter);
   app.footer(examples_text(words_of("export").examples));
 }
 

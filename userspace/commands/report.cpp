@@ -7,6 +7,7 @@
 #include "userspace/commands/output.h"
 #include "userspace/commands/sandbox.h"
 #include "userspace/memory/json.h"
+#include "userspace/memory/processes_text.h"
 #include "userspace/memory/subject.h"
 #include "userspace/memory/text.h"
 #include "userspace/subjects/chunks.h"
@@ -35,16 +36,26 @@ Result<Exit> report_look(const ReportCommand& command, const Recording& recordin
   return printed(write_output("", *content));
 }
 
+// What the text adds up, for scripts.
+void add_programs(const ReportCommand& command, const Recording& recording, MemoryFilter filter, Json& others) {
+  filter.by_program = true;
+  if (recording.processes.size() < 2) return;
+  Result<MemoryReport> summed = memory_report(recording, filter, command.sort, command.group);
+  if (summed && adds_up_processes(*summed)) others["by_program"] = by_program_json(*summed);
+}
+
 // `with_others`: and what the other subjects say.
 Result<Exit> report_memory(const ReportCommand& command, const Recording& recording, bool with_others) {
   if (Result<void> range = check_range(recording, command.filter); !range) return range.error();
-  Result<MemoryFilter> filter = memory_filter(command.filter);
+  Result<MemoryFilter> filter = memory_filter(command.filter, recording);
   if (!filter) return filter.error();
+  filter->by_program = !command.json;
   Result<MemoryReport> report = memory_report(recording, *filter, command.sort, command.group);
   if (!report) return report.error();
   return printed(write_output("", [&](const TextSink& sink) {
     if (command.json) {
       Json others = Json::object();
+      add_programs(command, recording, *filter, others);
       for (const Subject& subject : subjects())
         if (subject.json && with_others) subject.json(recording, peers(), others);
       return write_memory_json(*report, others, sink);

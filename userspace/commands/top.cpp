@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `dwell top PROCESS...`: a screen that shows what a process's memory does while it is recorded.
+// `dwell top PROCESS...`: a screen that shows what the memory of processes does while they are recorded.
 #include <fmt/core.h>
 #include <unistd.h>
 
@@ -9,7 +9,6 @@
 #include "userspace/base/memory_limit.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
-#include "userspace/process/find_process.h"
 #include "userspace/top/top.h"
 
 namespace dwell {
@@ -19,9 +18,8 @@ constexpr std::uint64_t kLongestTickNs = 10'000'000'000;  // older figures are n
 constexpr double kShareOfMemory = 0.25;                   // of what is free, for each process of ours
 
 // In a process of its own.
-int record_into(const RecordCommand& command, pid_t pid, const std::string& path, bool kept) {
+int record_into(const RecordCommand& command, const std::string& path, bool kept) {
   RecordCommand record = command;
-  record.target = std::to_string(pid);
   record.options.output = path;
   record.options.symbols = kept;
   // What is only known at the end, and dear, is not worth it for a recording that goes then.
@@ -43,17 +41,18 @@ int record_into(const RecordCommand& command, pid_t pid, const std::string& path
 Result<Exit> run(const TopCommand& command) {
   choose_memory_limit(command.record.max_memory, kShareOfMemory);
   top::TopRequest request;
-  for (const std::string& target : command.targets) {
-    Result<pid_t> pid = find_process(target);
-    if (!pid) return pid.error();
-    request.pids.push_back(*pid);
-  }
+  RecordCommand record = command.record;
+  record.targets.own = ::getpid();
+  RecordOptions whom;
+  if (Result<void> chosen = choose_targets(record.targets, whom); !chosen) return chosen.error();
+  request.pids = whom.group ? whom.group->members() : whom.pids;
+  if (whom.group) request.group = whom.group->name;
   request.output = command.record.options.output;
   request.count = command.count;
   request.interval_ns = command.interval_ns;
   request.command_line = command.record.options.command_line;
   bool kept = !request.output.empty();
-  request.record = [&command, kept](pid_t pid, const std::string& path) { return record_into(command.record, pid, path, kept); };
+  request.record = [&record, kept](const std::string& path) { return record_into(record, path, kept); };
   return top::watch(request);
 }
 

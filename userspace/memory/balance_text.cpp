@@ -148,7 +148,7 @@ Json balance_json(const ProcessBalance& balance) {
     Json at_end = Json::object();
     for (std::size_t i = 0; i < memory::kParts; ++i)
       at_end[key_of(static_cast<Part>(i))] = balance.account->parts[i];
-    account = {{"resident_bytes", balance.account->resident}, {"parts", std::move(at_end)},
+    account = {{"resident_bytes", balance.account->resident}, {"proportional_bytes", balance.account->proportional ? Json(balance.account->proportional) : Json(nullptr)}, {"parts", std::move(at_end)},
                {"allocators", printable(balance.account->allocators)}, {"live_blocks", balance.account->live_blocks},
                {"live_bytes", balance.account->live_bytes}, {"trimmable_bytes", balance.account->trimmable},
                {"pinned_bytes", balance.account->pinned}};

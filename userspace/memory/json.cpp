@@ -83,6 +83,10 @@ Json site_json(const SiteReport& site) {
           {"stack", stack_json(site.stack)}};
 }
 
+Json share_json(const ProcessShare& share) {
+  return {{"process", share.process}, {"growth", name_of(share.growth)}, {"figures", figures_json(share.figures)}};
+}
+
 Json loss_json(const LossReport& loss) {
   return {{"name", printable(loss.name)},
           {"count", loss.count},
@@ -193,6 +197,23 @@ void write_memory_diff_json(const MemoryDiff& diff, const Json& more, const Text
   json.list("sites", diff.sites, diff_site_json);
   json.members(more);
   json.end();
+}
+
+Json by_program_json(const MemoryReport& report) {
+  Json totals = Json::array(), sites = Json::array();
+  for (const KindReport& total : report.totals) {
+    if (total.shares.empty()) continue;
+    Json one = kind_json(total);
+    one["processes"] = list(total.shares, share_json);
+    totals.push_back(std::move(one));
+  }
+  for (const SiteReport& site : report.sites) {
+    if (site.shares.empty()) continue;
+    Json one = site_json(site);
+    one["processes"] = list(site.shares, share_json);
+    sites.push_back(std::move(one));
+  }
+  return {{"totals", std::move(totals)}, {"sites", std::move(sites)}};
 }
 
 std::string memory_json(const MemoryReport& report) {

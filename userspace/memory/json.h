@@ -16,6 +16,8 @@ inline constexpr int kReportJsonVersion = 1;  // raised when a field changes its
 // The members of `more` stand behind those of the report.
 void write_memory_json(const MemoryReport& report, const Json& more, const TextSink& sink);
 void write_memory_diff_json(const MemoryDiff& diff, const Json& more, const TextSink& sink);
+// Of a report that adds up the processes of each program: the totals and sites that add up several.
+Json by_program_json(const MemoryReport& report);
 std::string memory_json(const MemoryReport& report);
 std::string memory_diff_json(const MemoryDiff& diff);
 

@@ -50,6 +50,7 @@ struct ProcessAccount {
   std::string why;                 // there are no blocks; "" if there are
   std::string allocators;          // "glibc 2.36, jemalloc 5.3"
   std::uint64_t resident = 0, swapped = 0, huge = 0;
+  std::uint64_t proportional = 0;  // PSS: pages that n processes share count an nth in each; 0: unknown
   std::array<std::int64_t, memory::kParts> parts{};  // resident bytes; together they are `resident`
   std::uint64_t live_blocks = 0, live_bytes = 0;  // usable sizes, in memory or not
   std::uint64_t trimmable = 0;     // what malloc_trim(0) would give back

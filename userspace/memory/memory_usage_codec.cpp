@@ -90,6 +90,7 @@ std::string encode_account(ProcessSlot process, AccountMoment moment, const Proc
     put_text(out, name_of(static_cast<memory::Part>(i)));
     put_difference(out, static_cast<std::uint64_t>(account.parts[i]));
   }
+  put_uleb(out, account.proportional);
   return out;
 }
 
@@ -116,6 +117,7 @@ std::string decode_account(Cursor& in, Recording& out) {
     account.parts[static_cast<std::size_t>(part)] = static_cast<std::int64_t>(sum);
     if (account.of(part) > kMostBytes || account.of(part) < -kMostBytes) return "it tells an impossible size";
   }
+  if (in.ok() && !in.at_end()) account.proportional = in.uleb();
   if (!in.ok()) return kTooShort;
   (moment == 0 ? process->first : process->last) = std::move(account);
   return "";

@@ -8,14 +8,30 @@
 
 namespace dwell {
 
-std::optional<OlderFrees> older_frees(const KindReport& heap, const MemoryReport& report) {
+namespace {
+
+// Of all that still run; none: of one of them it is not known.
+std::optional<double> change_of_live_blocks(const MemoryReport& report, std::span<const ProcessSlot> members) {
+  double sum = 0;
+  for (ProcessSlot member : members) {
+    if (report.processes[member].end_ns != 0) continue;
+    auto balance = std::ranges::find(report.balances, member, &ProcessBalance::process);
+    if (balance == report.balances.end() || !balance->live_change) return std::nullopt;
+    sum += static_cast<double>(*balance->live_change);
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::optional<OlderFrees> older_frees(const KindReport& heap, const MemoryReport& report, std::span<const ProcessSlot> members) {
   constexpr double kPart = 0.1, kFewBytes = 256 << 10, kFewFrees = 100;
-  if (heap.kind != MemoryKind::kHeap || heap.process != 0 || report.info.started_by_dwell || report.thread) return std::nullopt;
+  if (heap.kind != MemoryKind::kHeap || report.info.started_by_dwell || report.thread) return std::nullopt;
+  if (std::ranges::none_of(members, [&](ProcessSlot member) { return report.processes[member].parent < 0; })) return std::nullopt;
   const Surprises& odd = report.surprises;
   OlderFrees older{odd.unknown_frees - std::min(odd.cache_frees, odd.unknown_frees), std::nullopt, false};
   double net = net_bytes(heap.figures), enough = std::max(kPart * std::max(net, 0.0), kFewBytes);
-  for (const ProcessBalance& balance : report.balances)
-    if (balance.process == 0 && balance.live_change) older.live_change = static_cast<double>(*balance.live_change);
+  older.live_change = change_of_live_blocks(report, members);
   if (older.live_change) {
     older.level = std::abs(*older.live_change) <= enough;
     return net - *older.live_change > enough ? std::optional(older) : std::nullopt;

@@ -3,12 +3,14 @@
 #pragma once
 
 #include <optional>
+#include <span>
 
 #include "userspace/memory/report.h"
 
 namespace dwell {
 
-// Pure. `report`: with its balances and surprises. Only of the first process: of that one the blocks from before were counted.
-std::optional<OlderFrees> older_frees(const KindReport& heap, const MemoryReport& report);
+// Pure. `report`: with its processes, balances and surprises. `members`: whose heaps this adds up. Of a process that was forked
+// while it was followed, all blocks are known.
+std::optional<OlderFrees> older_frees(const KindReport& heap, const MemoryReport& report, std::span<const ProcessSlot> members);
 
 }  // namespace dwell

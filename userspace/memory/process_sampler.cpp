@@ -11,6 +11,7 @@
 #include "userspace/base/text.h"
 #include "userspace/base/time_units.h"
 #include "userspace/memory/account/look.h"
+#include "userspace/process/process.h"
 #include "userspace/process/resource_limits.h"
 
 namespace dwell {
@@ -103,6 +104,13 @@ std::optional<MemorySample> ProcessSampler::sample(std::uint64_t now_ns) {
   return sample;
 }
 
+std::uint64_t proportional_in(std::string_view rollup) {
+  std::string value = status_field(rollup, "Pss");
+  std::uint64_t kilobytes = 0;
+  std::from_chars(value.data(), value.data() + value.size(), kilobytes);
+  return kilobytes << 10;
+}
+
 std::vector<ProcessLimit> ProcessSampler::limits() const {
   std::vector<ProcessLimit> limits;
   for (const memory::MemoryLimit& group : memory::memory_limits(pid_))
@@ -138,6 +146,7 @@ ProcessAccount ProcessSampler::account(std::uint64_t now_ns, memory::OwnedMemory
   if (!look) account.why = look.error().what;
   if (look && !why.empty()) account.why = why;
   account.time_ns = now_ns;
+  if (Result<std::string> rollup = read_file(memory_file(pid_, "smaps_rollup"))) account.proportional = proportional_in(*rollup);
   if (owned) *owned = look ? std::move(look->owned) : memory::OwnedMemory();
   return account;
 }

@@ -39,6 +39,8 @@ class ProcessSampler {
 std::optional<MemorySample> sample_in(std::string_view status);
 // The same of a process now, without its group and the machine; none: it has ended.
 std::optional<MemorySample> read_memory_sample(pid_t pid);
+// Pure: PSS in /proc/PID/smaps_rollup, in bytes; 0: it does not say.
+std::uint64_t proportional_in(std::string_view rollup);
 // Pure: MemAvailable of /proc/meminfo, in bytes.
 std::uint64_t available_in(std::string_view meminfo);
 ProcessAccount account_of(const memory::MemoryLook& look);

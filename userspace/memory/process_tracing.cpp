@@ -25,7 +25,8 @@ ProcessAccount nothing_yet(std::uint64_t now_ns) {
 constexpr std::uint64_t kSettledNs = 100 * kMillisecond, kShareOfTime = 20;
 constexpr std::size_t kMostChildren = 32;
 constexpr std::uint64_t kMostOfChildWalked = std::uint64_t{128} << 20;  // an eighth of a second, in which events wait
-constexpr std::uint64_t kLongestEndNs = 3 * kSecond;  // for the last looks at children
+constexpr std::uint64_t kLongestEndNs = 3 * kSecond;  // for the last looks at all but the first
+constexpr std::uint64_t kLongestStartNs = 2 * kSecond;  // for the first looks, of several processes
 
 }  // namespace
 
@@ -40,10 +41,21 @@ Result<void> ProcessTracing::added(ProcessSlot slot, const ProcessFacts& facts) 
   auto [at, fresh] = processes_.insert_or_assign(slot, Process{ProcessSampler(facts.pid), {}});
   std::uint64_t now_ns = monotonic_ns();
   at->second.since_ns = now_ns;
-  if (slot != 0) return {};
-  at->second.first = context_.options.command.empty() ? at->second.sampler.account(now_ns) : nothing_yet(now_ns);
-  at->second.accounted = true;
+  if (next_ns_ == 0) account_at_start(at->second, facts.pid, now_ns);
   return {};
+}
+
+// Of many processes the heaps are walked as far as that takes no longer than that of one large process would; the others come
+// while the recording goes on.
+void ProcessTracing::account_at_start(Process& process, pid_t pid, std::uint64_t now_ns) {
+  if (began_accounts_ns_ == 0) began_accounts_ns_ = now_ns;
+  if (now_ns - began_accounts_ns_ > kLongestStartNs) return;
+  bool started = !context_.options.command.empty();
+  process.first = started ? nothing_yet(now_ns) : process.sampler.account(now_ns, nullptr, left_to_walk_);
+  process.accounted = true;
+  if (started || !process.first.walked) return;
+  process.walked = true;
+  if (std::optional<MemorySample> sample = read_memory_sample(pid)) left_to_walk_ -= std::min(left_to_walk_, sample->anonymous);
 }
 
 void ProcessTracing::begin(std::uint64_t start_ns) { take_samples(start_ns); }
@@ -144,7 +156,7 @@ Result<void> ProcessTracing::write_live(std::uint64_t) {
   std::uint64_t began_ns = monotonic_ns();
   for (auto& [slot, process] : processes_) {
     if (process.ended || !process.accounted || (slot != 0 && monotonic_ns() - began_ns > kLongestEndNs)) continue;
-    ProcessAccount last = process.sampler.account(monotonic_ns(), &looks_->last[slot], slot == 0 ? ProcessSampler::kMostWalked : kMostOfChildWalked);
+    ProcessAccount last = process.sampler.account(monotonic_ns(), &looks_->last[slot], slot == 0 || process.walked ? ProcessSampler::kMostWalked : kMostOfChildWalked);
     if (!last.known) continue;  // it is ending
     Result<void> written = context_.writer.append(kChunkProcessAccount, encode_account(slot, AccountMoment::kLast, last));
     if (!written) return written;

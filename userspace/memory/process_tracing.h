@@ -19,6 +19,7 @@ class ProcessTracing : public Tracer {
   static TracerLoader loader(bool alone, std::shared_ptr<memory::KeptLooks> looks);
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
+  void forgotten(ProcessSlot slot) override { processes_.erase(slot); }
   Result<void> mapped(ProcessSlot, const std::vector<Mapping>&, bool) override { return {}; }
   void begin(std::uint64_t start_ns) override;
   void end() override;
@@ -43,6 +44,7 @@ class ProcessTracing : public Tracer {
     ProcessAccount first = {};          // not written yet
     std::vector<ProcessLimit> limits = {};  // as they were written last
     bool ended = false, accounted = false;
+    bool walked = false;         // at the start, with those that the recording began with
     std::uint64_t since_ns = 0;  // it is followed
   };
 
@@ -50,6 +52,7 @@ class ProcessTracing : public Tracer {
       : context_(context), alone_(alone), looks_(std::move(looks)) {}
   void take_samples(std::uint64_t now_ns);
   void account_for_child(std::uint64_t now_ns);
+  void account_at_start(Process& process, pid_t pid, std::uint64_t now_ns);
   Result<void> write_samples(ProcessSlot slot, Process& process);
   Result<void> write_limits(ProcessSlot slot, Process& process);
 
@@ -60,6 +63,8 @@ class ProcessTracing : public Tracer {
   std::uint64_t next_ns_ = 0;  // of the next samples; 0: the recording has not begun
   std::uint64_t next_account_ns_ = 0;  // of a child
   std::size_t children_ = 0;           // that have an account
+  std::uint64_t began_accounts_ns_ = 0;  // of those that the recording begins with
+  std::uint64_t left_to_walk_ = ProcessSampler::kMostWalked;
   bool ending_ = false, detached_ = false;
 };
 

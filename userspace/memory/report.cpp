@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <memory>
 #include <tuple>
@@ -68,15 +69,19 @@ bool anything(const SeriesFigures& sums) {
 
 // What adds up to one row of the report: sums, live bytes at each moment, and the ages of what is retained.
 struct Row {
-  SeriesFigures sums;
-  std::vector<double> live_at;
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> births;  // time, weight
+  SeriesFigures sums = {};
+  std::vector<double> live_at = {};
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> births = {};  // time, weight
 
   void add(const RangeFigures& figures, std::size_t series) {
     sums.add(figures.by_series[series]);
     live_at.resize(figures.live_at.size());
     for (std::size_t moment = 0; moment < live_at.size(); ++moment) live_at[moment] += figures.live_at[moment][series];
   }
+};
+
+struct SummedRow : Row {
+  std::map<ProcessSlot, Row> by_process;  // of a program with several
 };
 
 double figure_of(SortKey key, const SiteReport& site) {
@@ -120,7 +125,12 @@ class ReportBuilder {
  public:
   ReportBuilder(const RecordingRef& recording, const MemoryFilter& filter, SortKey sort, GroupBy group,
                 std::shared_ptr<const FrameTexts> texts)
-      : recording_(*recording), filter_(filter), sort_(sort), texts_(*texts), sites_(recording, std::move(texts), group) {}
+      : recording_(*recording),
+        filter_(filter),
+        sort_(sort),
+        texts_(*texts),
+        programs_(*recording, filter.by_program && !filter.process),
+        sites_(recording, std::move(texts), group, &programs_) {}
 
   Result<MemoryReport> build() {
     Result<TickRange> range = tick_range(recording_, filter_);
@@ -151,7 +161,7 @@ class ReportBuilder {
     if (with_ages) sort_blocks(selection);
     report_.sites.reserve(filter_.min_bytes ? 0 : sites_.size());
     for (std::size_t site = 0; site < sites_.size(); ++site) {
-      Row row = add_up(site, selection);
+      SummedRow row = add_up(site, selection);
       if (!anything(row.sums)) continue;
       if (with_ages) add_ages(site, row);
       report_site(site, row);
@@ -173,14 +183,18 @@ class ReportBuilder {
     }
   }
 
-  Row add_up(std::size_t site, const Selection& selection) {
-    Row row;
+  SummedRow add_up(std::size_t site, const Selection& selection) {
+    SummedRow row;
     bool left_out = false;
     for (std::uint32_t i : sites_.series_of(site)) {
       if (!selection.in_scope[i] || !anything(figures_.by_series[i])) continue;
       totals_[account_of(i)].add(figures_, i);
+      ProcessSlot process = memory_of(recording_).series[i].process;
+      bool one_of_several = programs_.members_of(account_of(i).first).size() > 1;
+      if (one_of_several) by_process_[account_of(i)][process].add(figures_, i);
       if (selection.chosen[i]) {
         row.add(figures_, i);
+        if (one_of_several) row.by_process[process].add(figures_, i);
       } else {
         left_out_[account_of(i)].add(figures_, i);
         left_out = true;
@@ -193,12 +207,16 @@ class ReportBuilder {
   // At the end of a recording the heaps were walked: no call site retains more than all of them hold.
   void limit_estimates(const TickRange& range) {
     if (memory_of(recording_).windows.ticks.empty() || range.last != memory_of(recording_).ticks.size()) return;
-    auto limit = [&](MemoryFigures& figures, ProcessSlot process, MemoryKind kind) {
-      const std::vector<MemoryUsage>& known = memory_of(recording_).processes;
-      if (!figures.estimated || kind != MemoryKind::kHeap || process >= known.size()) return;
-      const ProcessAccount& last = known[process].last;
-      if (last.time_ns == 0 || last.live_bytes == 0) return;
-      auto most = static_cast<double>(last.live_bytes);
+    auto limit = [&](MemoryFigures& figures, ProcessSlot lead, MemoryKind kind) {
+      if (!figures.estimated || kind != MemoryKind::kHeap) return;
+      double most = 0;
+      for (ProcessSlot process : programs_.members_of(lead)) {
+        const std::vector<MemoryUsage>& known = memory_of(recording_).processes;
+        bool ended = recording_.processes[process].end_ns != 0;
+        if (ended) continue;
+        if (process >= known.size() || known[process].last.time_ns == 0 || known[process].last.live_bytes == 0) return;
+        most += static_cast<double>(known[process].last.live_bytes);
+      }
       figures.retained_bytes = std::min(figures.retained_bytes, most);
       figures.retained_low = std::min(figures.retained_low, most);
       figures.retained_high = std::min(figures.retained_high, most);
@@ -209,28 +227,51 @@ class ReportBuilder {
       total.unnamed_growth = unnamed_growth(total);
       if (total.figures.estimated && total.kind == MemoryKind::kHeap)
         for (const memory::windows::UnnamedRow& row : memory_of(recording_).windows.retained.unnamed)
-          if (row.process == total.process && row.usable) total.unnamed_sizes.push_back({row.usable, row.bytes});
+          if (programs_.lead_of(row.process) == total.process && row.usable) add_unnamed(total.unnamed_sizes, row);
     }
+  }
+
+  // The largest first.
+  static void add_unnamed(std::vector<UnnamedSize>& sizes, const memory::windows::UnnamedRow& row) {
+    auto same = std::ranges::find(sizes, row.usable, &UnnamedSize::usable);
+    if (same == sizes.end()) same = sizes.insert(sizes.end(), {row.usable, 0});
+    same->bytes += row.bytes;
+    std::ranges::stable_sort(sizes, std::greater<>(), &UnnamedSize::bytes);
   }
 
   // Kinds of blocks were counted where the heap was walked for that; else only the sum is known.
   double unnamed_growth(const KindReport& total) const {
     const std::vector<MemoryUsage>& known = memory_of(recording_).processes;
-    if (!total.figures.estimated || total.kind != MemoryKind::kHeap || total.process >= known.size()) return 0;
+    if (!total.figures.estimated || total.kind != MemoryKind::kHeap) return 0;
     const memory::windows::RetainedSet& retained = memory_of(recording_).windows.retained;
-    if (std::ranges::count(retained.walked, total.process)) {
-      double sum = 0;
-      for (const memory::windows::UnnamedRow& row : retained.unnamed) sum += row.process == total.process ? row.bytes : 0;
-      return sum;
+    double sum = 0;
+    for (ProcessSlot process : programs_.members_of(total.process)) {
+      if (std::ranges::count(retained.walked, process)) {
+        for (const memory::windows::UnnamedRow& row : retained.unnamed) sum += row.process == process ? row.bytes : 0;
+        continue;
+      }
+      if (process >= known.size() || !known[process].first.walked || !known[process].last.walked) continue;
+      auto share = std::ranges::find(total.shares, process, &ProcessShare::process);
+      if (share == total.shares.end() && !total.shares.empty()) continue;
+      double explained = total.shares.empty() ? total.figures.retained_high : share->figures.retained_high;
+      sum += static_cast<double>(known[process].last.live_bytes) - static_cast<double>(known[process].first.live_bytes) - explained;
     }
-    const MemoryUsage& process = known[total.process];
-    if (!process.first.walked || !process.last.walked) return 0;
-    return static_cast<double>(process.last.live_bytes) - static_cast<double>(process.first.live_bytes) - total.figures.retained_high;
+    return sum;
   }
 
   Account account_of(std::uint32_t series) const {
     const Series& one = memory_of(recording_).series[series];
-    return {one.process, one.kind};
+    return {programs_.lead_of(one.process), one.kind};
+  }
+
+  std::vector<ProcessShare> shares_of(const std::map<ProcessSlot, Row>& by_process) const {
+    std::vector<ProcessShare> shares;
+    if (by_process.size() < 2) return shares;
+    for (const auto& [process, row] : by_process) {
+      shares.push_back({process, figures_from(recording_, row.sums), pattern(row).shape});
+      shares.back().figures.growth_per_minute = growth(row);
+    }
+    return shares;
   }
 
   // Which live blocks each site has.
@@ -281,7 +322,7 @@ class ReportBuilder {
     return slope_per_minute(figures_.moments_ns, row.live_at);
   }
 
-  void report_site(std::size_t site, Row& row) {
+  void report_site(std::size_t site, SummedRow& row) {
     SiteReport report;
     std::tie(report.process, report.kind) = account_of(sites_.series_of(site).front());
     report.figures = figures_from(recording_, row.sums);
@@ -294,6 +335,7 @@ class ReportBuilder {
       return;
     }
     set_ages(report, row);
+    report.shares = shares_of(row.by_process);
     report.stack = sites_.stack(site);
     report.incomplete = sites_.incomplete(site);
     report.folded = sites_.folded(site);
@@ -330,11 +372,12 @@ class ReportBuilder {
   void report_totals() {
     for (const auto& [account, row] : totals_) {
       KindReport report = kind_report(account, row);
+      report.shares = shares_of(by_process_[account]);
       for (const AccountPeak& peak : figures_.peaks) {
         if (peak.process == account.first && peak.kind == account.second)
           report.peak_time_ns = peak.time_ns > recording_.start_ns() ? peak.time_ns - recording_.start_ns() : 0;
       }
-      report.older = older_frees(report, report_);
+      report.older = older_frees(report, report_, programs_.members_of(account.first));
       if (report.older) report.growth = {};
       report_.totals.push_back(std::move(report));
     }
@@ -355,6 +398,7 @@ class ReportBuilder {
     auto since_start = [&](std::uint64_t time) { return time > recording_.start_ns() ? time - recording_.start_ns() : 0; };
     report_.info = recording_.info;
     report_.processes = recording_.processes;
+    for (std::size_t i = 0; i < recording_.processes.size(); ++i) report_.leads.push_back(programs_.lead_of(static_cast<ProcessSlot>(i)));
     report_.from_ns = since_start(range.start_ns);
     report_.to_ns = since_start(range.end_ns);
     report_.duration_ns = since_start(recording_.end_ns());
@@ -431,9 +475,11 @@ class ReportBuilder {
   const MemoryFilter& filter_;
   SortKey sort_;
   const FrameTexts& texts_;
+  ProgramGroups programs_;
   SiteTable sites_;
   RangeFigures figures_;
   std::map<Account, Row> totals_, left_out_;
+  std::map<Account, std::map<ProcessSlot, Row>> by_process_;  // of totals that add up several
   std::vector<std::uint32_t> blocks_by_site_, block_begins_;
   MemoryReport report_;
 };

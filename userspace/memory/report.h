@@ -46,9 +46,17 @@ struct MemoryFigures {
   double temporary_share() const { return allocations > 0 ? temporary_blocks / allocations : 0; }
 };
 
+// What one of several processes has of a figure that is told as their sum.
+struct ProcessShare {
+  ProcessSlot process = 0;
+  MemoryFigures figures;
+  GrowthShape growth = GrowthShape::kUnknown;
+};
+
 struct SiteReport {
   MemoryKind kind = MemoryKind::kHeap;
-  ProcessSlot process = 0;
+  ProcessSlot process = 0;         // of a sum, the first of its program
+  std::vector<ProcessShare> shares = {};  // by process, if this adds up several
   ReportStack stack;               // leaf first; one frame if grouped by function or module
   bool folded = false;             // turns of a recursion are left out of the stack
   std::string incomplete;          // why the stack could not be followed to its root; "" if it could
@@ -73,7 +81,8 @@ struct UnnamedSize {
 
 struct KindReport {
   MemoryKind kind = MemoryKind::kHeap;
-  ProcessSlot process = 0;
+  ProcessSlot process = 0;          // of a sum, the first of its program
+  std::vector<ProcessShare> shares = {};  // by process, if this adds up several
   MemoryFigures figures;            // equal to the sum over its sites, those left out included
   std::uint64_t peak_time_ns = 0;   // since the start of the recording
   GrowthPattern growth;
@@ -112,6 +121,7 @@ struct StackQuality {
 struct MemoryReport {
   RecordingInfo info;
   std::vector<ProcessInfo> processes;
+  std::vector<ProcessSlot> leads;        // by process: the first of its program, where those are added up; else itself
   std::uint64_t from_ns = 0, to_ns = 0;  // the range, since the start of the recording
   std::uint64_t duration_ns = 0;         // of the whole recording
   std::optional<Tid> thread;             // of that thread alone: then only what is retained is known
@@ -121,7 +131,7 @@ struct MemoryReport {
   bool ended = true;                     // false: cut off
   std::string end_reason;
   double events = 0;
-  std::vector<KindReport> totals;        // by process and kind
+  std::vector<KindReport> totals;        // by process, or program, and kind
   std::vector<SiteReport> sites;         // sorted, filtered
   std::vector<std::uint64_t> moments_ns; // since the start of the recording
   std::vector<KindReport> left_out;      // by process and kind: what the filters took away, so that sums add up

@@ -25,17 +25,19 @@ struct SameStack {
   const std::vector<CallStack>& stacks;
   const std::vector<Series>& series;
   const FrameTexts& texts;
+  const ProgramGroups* programs;
 
+  ProcessSlot owner_of(const Series& one) const { return programs ? programs->lead_of(one.process) : one.process; }
   const CallStack& stack_of(std::uint32_t index) const { return stacks[static_cast<std::size_t>(series[index].stack)]; }
   std::size_t operator()(std::uint32_t index) const {
     const CallStack& stack = stack_of(index);
-    std::size_t hash = absl::HashOf(series[index].process, series[index].kind, stack.end);
+    std::size_t hash = absl::HashOf(owner_of(series[index]), series[index].kind, stack.end);
     for (std::uint32_t location : stack.locations) hash = absl::HashOf(hash, texts.reading(location));
     return hash;
   }
   bool operator()(std::uint32_t a, std::uint32_t b) const {
     const Series &x = series[a], &y = series[b];
-    if (x.process != y.process || x.kind != y.kind || stack_of(a).end != stack_of(b).end) return false;
+    if (owner_of(x) != owner_of(y) || x.kind != y.kind || stack_of(a).end != stack_of(b).end) return false;
     auto reading = [this](std::uint32_t location) { return texts.reading(location); };
     return std::ranges::equal(stack_of(a).locations, stack_of(b).locations, {}, reading, reading);
   }
@@ -104,15 +106,15 @@ class CallerGroups {
 
 }  // namespace
 
-SiteTable::SiteTable(RecordingRef recording, std::shared_ptr<const FrameTexts> texts, GroupBy group)
-    : recording_(std::move(recording)), texts_(std::move(texts)), group_(group) {
+SiteTable::SiteTable(RecordingRef recording, std::shared_ptr<const FrameTexts> texts, GroupBy group, const ProgramGroups* programs)
+    : recording_(std::move(recording)), texts_(std::move(texts)), group_(group), programs_(programs) {
   site_of_.reserve(memory_of(*recording_).series.size());
   group_ == GroupBy::kStack ? group_by_stack() : group_by_caller();
 }
 
 void SiteTable::group_by_stack() {
   const std::vector<Series>& all = memory_of(*recording_).series;
-  SameStack same{recording_->stacks, all, *texts_};
+  SameStack same{recording_->stacks, all, *texts_, programs_};
   absl::flat_hash_map<std::uint32_t, std::uint32_t, SameStack, SameStack> sites(all.size(), same, same);
   for (std::uint32_t i = 0; i < all.size(); ++i)
     site_of_.push_back(sites.try_emplace(i, static_cast<std::uint32_t>(sites.size())).first->second);
@@ -126,7 +128,7 @@ void SiteTable::group_by_caller() {
   for (std::uint32_t i = 0; i < all.size(); ++i) {
     const Series& series = all[i];
     std::uint32_t group = groups.of(stack_of(i));
-    auto [it, added] = sites.try_emplace(std::tuple(series.process, series.kind, group),
+    auto [it, added] = sites.try_emplace(std::tuple(lead_of(series.process), series.kind, group),
                                          static_cast<std::uint32_t>(sites.size()));
     if (added) group_stacks_.emplace_back(std::vector<ReportFrame>{groups.frames()[group]});
     site_of_.push_back(it->second);

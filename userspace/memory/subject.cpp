@@ -7,6 +7,7 @@
 #include "userspace/memory/generations.h"
 #include "userspace/memory/look_part.h"
 #include "userspace/memory/process_tracing.h"
+#include "userspace/memory/program_groups.h"
 #include "userspace/memory/touched/report.h"
 #include "userspace/memory/touched/text.h"
 #include "userspace/memory/touched/tracing.h"
@@ -17,7 +18,7 @@ namespace {
 
 template <MemoryView view>
 Result<Profile> profile_of(const Recording& recording, const ViewFilter& filter) {
-  Result<MemoryFilter> own = memory_filter(filter);
+  Result<MemoryFilter> own = memory_filter(filter, recording);
   return own ? memory_profile(recording, view, *own) : own.error();
 }
 
@@ -67,8 +68,13 @@ void add_json(const Recording& recording, const Peers&, Json& whole) {
 
 bool follows_memory(const Recording& recording) { return !memory_of(recording).ticks.empty(); }
 
-Result<MemoryFilter> memory_filter(const ViewFilter& filter) {
+Result<MemoryFilter> memory_filter(const ViewFilter& filter, const Recording& recording) {
   MemoryFilter own;
+  if (filter.process) {
+    Result<ProcessSlot> process = recorded_process(*filter.process, recording);
+    if (!process) return process.error();
+    own.process = *process;
+  }
   own.from_ns = filter.from_ns;
   own.to_ns = filter.to_ns;
   own.site = filter.site;

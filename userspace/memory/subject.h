@@ -12,6 +12,7 @@ Subject memory_subject();
 bool follows_memory(const Recording& recording);
 
 // Exit::kUsage for a kind of memory that is none.
-Result<MemoryFilter> memory_filter(const ViewFilter& filter);
+// A process is looked for in `recording`; one that is not there is Exit::kUsage.
+Result<MemoryFilter> memory_filter(const ViewFilter& filter, const Recording& recording);
 
 }  // namespace dwell

@@ -16,6 +16,7 @@
 #include "ui/words.h"
 #include "userspace/base/text.h"
 #include "userspace/memory/balance_text.h"
+#include "userspace/memory/processes_text.h"
 #include "userspace/memory/notes.h"
 #include "userspace/memory/site_names.h"
 #include "userspace/memory/trust_text.h"
@@ -83,7 +84,17 @@ class SummaryText {
     return slot < report_.processes.size() ? process_text(report_.processes[slot]) : "process";
   }
 
+  // Of several: all of them, those that grew most, and what is said of one alone.
+  void add_all_processes(std::vector<Group>& lines) const {
+    std::string all = all_processes_sentence(report_), most = ranking_sentence(report_);
+    if (!all.empty()) add(lines, Paint::kStrong, all);
+    if (!most.empty()) add(lines, Paint::kPlain, most);
+    for (const ProcessBalance& balance : report_.balances)
+      if (balance.time_left) return add(lines, Paint::kGrew, balance_notes(balance, " of " + process_name(balance.process)).back());
+  }
+
   void add_processes(std::vector<Group>& lines) const {
+    if (report_.balances.size() > 1) return add_all_processes(lines);
     std::vector<const ProcessBalance*> balances;
     for (const ProcessBalance& one : report_.balances) balances.push_back(&one);
     std::ranges::stable_sort(balances, [](const ProcessBalance* a, const ProcessBalance* b) {
@@ -124,7 +135,7 @@ class SummaryText {
     for (const KindReport* one : totals) {
       const KindReport& total = *one;
       VerdictScope scope{kind_title(total.kind), {}, report_.to_ns - report_.from_ns, report_.thread};
-      if (report_.processes.size() > 1) scope.name += " of " + process_name(total.process);
+      if (report_.processes.size() > 1) scope.name += " of " + program_text(report_, total.process);
       constexpr std::size_t kWide = 120;
       bool with_sources = style_.columns == 0 || style_.columns >= kWide;
       for (const SiteReport& site : report_.sites)
@@ -163,7 +174,7 @@ class SummaryText {
     if (sites.empty()) return nothing_retained();
     SiteNames names(report_, sites, options_.raw);
     auto fill = [&](std::size_t columns) {
-      TextTable table({{"retained"}, {"growth/min", 2}, {"over time", 1}, {"blocks", 3}, {"oldest", 4}, {"call site"}});
+      TextTable table({{"retained"}, {"growth/min", 2}, {"over time", 1}, {"blocks", 3}, {"oldest", 4}, {"processes", 1}, {"call site"}});
       for (const SiteReport* site : sites) {
         std::string kind = site->kind == MemoryKind::kMapping ? " [mapped]" : "";
         std::size_t left = columns > kind.size() + 1 ? columns - kind.size() : columns;
@@ -172,6 +183,7 @@ class SummaryText {
                    {curve_of(*site)},
                    {retained_blocks_text(site->figures)},
                    {age_text(site->oldest_age_ns)},
+                   {shares_text(site->shares)},
                    {names.line(*site, left) + kind}});
       }
       add_rest(table, sites);
@@ -193,7 +205,7 @@ class SummaryText {
       blocks += site.figures.retained_blocks;
       ++count;
     }
-    if (count) table.add({{bytes_text(bytes)}, {"-"}, {""}, {count_text(blocks)}, {"-"}, {counted(count, "more call site")}});
+    if (count) table.add({{bytes_text(bytes)}, {"-"}, {""}, {count_text(blocks)}, {"-"}, {""}, {counted(count, "more call site")}});
   }
 
   std::string curve_of(const SiteReport& site) const {

@@ -8,6 +8,7 @@
 #include "ui/call_site.h"
 #include "ui/escape.h"
 #include "userspace/memory/balance_text.h"
+#include "userspace/memory/processes_text.h"
 #include "userspace/memory/site_names.h"
 #include "userspace/memory/summary_text.h"
 #include "userspace/memory/trust_text.h"
@@ -56,6 +57,8 @@ bool worth_a_row(const SiteReport& site, SortKey sort) {
   return true;
 }
 
+constexpr std::size_t kMostBalances = 4;  // of several processes, that are told one by one: those that changed
+
 class MemoryTextWriter {
  public:
   MemoryTextWriter(const MemoryReport& report, const MemoryTextOptions& options)
@@ -71,6 +74,7 @@ class MemoryTextWriter {
     if (report_.processes.size() > 1) out_ += "\n", write_verdicts();  // of all of them
     if (!report_.ended || !report_.notes.empty()) out_ += "\n";
     write_notes();
+    write_processes();
     write_totals();
     for (const Section& section : sections_) write_sites(section);
     if (options_.stacks) {
@@ -141,9 +145,8 @@ class MemoryTextWriter {
 
   std::string section_name(const Section& section) const {
     std::string name = kind_title(section.total->kind);
-    if (report_.processes.size() > 1 && section.total->process < report_.processes.size()) {
-      name += " of " + process_text(report_.processes[section.total->process]);
-    }
+    if (report_.processes.size() > 1 && section.total->process < report_.processes.size())
+      name += " of " + program_text(report_, section.total->process);
     return name;
   }
 
@@ -179,7 +182,13 @@ class MemoryTextWriter {
 
   // The first sentences a reader should see: what became of the processes, and then who is behind it.
   void write_verdicts() {
+    if (report_.processes.size() > 1) {
+      for (const std::string& sentence : {all_processes_sentence(report_), ranking_sentence(report_)})
+        if (!sentence.empty()) line(Paint::kPlain, sentence);
+    }
+    std::size_t told = 0;
     for (const ProcessBalance& balance : report_.balances) {
+      if (report_.processes.size() > kMostBalances && (is_level(balance) || ++told > kMostBalances)) continue;
       std::string of = report_.processes.size() > 1 ? " of " + process_text(report_.processes[balance.process]) : "";
       bool grew = balance.change() > 0 && !is_level(balance);
       line(grew ? Paint::kGrew : Paint::kPlain, balance_sentence(balance, of));
@@ -210,6 +219,12 @@ class MemoryTextWriter {
     for (const std::string& note : report_.notes) {
       line(Paint::kWarning, "Note: " + printable(note));
     }
+  }
+
+  void write_processes() {
+    if (report_.processes.size() < 2) return;
+    heading("Processes");
+    out_ += processes_table(report_, options_.sites, style_);
   }
 
   void write_totals() {
@@ -286,11 +301,12 @@ class MemoryTextWriter {
             {"allocations", rank(SortKey::kAllocations, 10)},
             {"temporary", rank(SortKey::kTemporary, 7)},
             {"peak", rank(SortKey::kPeak, 11)},
+            {"processes", 3},
             {"call site"}};
   }
 
-  std::vector<TextCell> site_cells(const std::string& number, const MemoryFigures& f, const Section& section,
-                                   const std::string& name) const {
+  std::vector<TextCell> site_cells(const std::string& number, const MemoryFigures& f, const Section& section, const std::string& name,
+                                   const std::string& processes = "") const {
     return {{number, Paint::kDim},
             {retained_text(f), Paint::kStrong},
             {f.range_only ? "-" : percent(f.retained_bytes, section.total->figures.retained_bytes)},
@@ -303,6 +319,7 @@ class MemoryTextWriter {
             {count_text(f.allocations)},
             {temporary_text(f)},
             {peak_text(f)},
+            {processes},
             {name}};
   }
 
@@ -320,7 +337,7 @@ class MemoryTextWriter {
       for (std::size_t i = 0; i < shown; ++i) {
         const SiteReport& site = *section.sites[i];
         std::vector<TextCell> cells = site_cells(fmt::format("{}", section.first_number + i), site.figures,
-                                                 section, names.line(site, columns));
+                                                 section, names.line(site, columns), shares_text(site.shares));
         cells[5].text = age_text(site.oldest_age_ns);
         cells[6].text = age_text(site.median_age_ns);
         table.add(std::move(cells));
@@ -363,6 +380,7 @@ class MemoryTextWriter {
       std::string text = fmt::format("#{}  ", section.first_number + i);
       if (sections_.size() > 1) text += section_name(section) + ": ";
       text += retained_text(f);
+      if (!site.shares.empty()) text += fmt::format(" (processes: {})", shares_text(site.shares));
       if (!f.range_only) text += f.retained_blocks == 1 ? " in 1 block" : " in " + count_text(f.retained_blocks) + " blocks";
       if (f.growth_per_minute.value_or(0) != 0)
         text += fmt::format(", {} a minute", rate_text(f.growth_per_minute));

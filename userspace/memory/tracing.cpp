@@ -8,6 +8,7 @@
 #include "userspace/memory/codec.h"
 #include "userspace/memory/decoder.h"
 #include "userspace/memory/process_sampler.h"
+#include "userspace/probes/detach_together.h"
 #include "userspace/probes/doctor.h"
 #include "userspace/probes/module_kind.h"
 #include "userspace/views/growth.h"
@@ -100,6 +101,11 @@ Result<void> MemoryTracing::added(ProcessSlot process, const ProcessFacts& facts
   return {};
 }
 
+void MemoryTracing::forgotten(ProcessSlot slot) {
+  processes_.erase(slot);
+  if (budget_) budget_->forgotten(slot);
+}
+
 Result<void> MemoryTracing::mapped(ProcessSlot slot, const std::vector<Mapping>& mappings, bool late) {
   Process& process = processes_.at(slot);
   std::vector<Wanted> wanted;
@@ -122,6 +128,7 @@ Result<void> MemoryTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
                                     module->allocator, module->path));
   }
   wanted = needed(process, std::move(wanted));
+  process.any_probes = process.any_probes || !wanted.empty();
   Result<void> attached = attach(slot, wanted);
   if (!attached) return attached;
   if (ran_already) late_probes_ += wanted.size();
@@ -245,11 +252,12 @@ bool MemoryTracing::plan_otherwise(const Process& process, PlannedProbe& probe) 
 }
 
 Result<void> MemoryTracing::require_probes(const ProcessFacts& facts) {
-  if (!probes_.empty()) return {};
+  for (const auto& [slot, process] : processes_)
+    if (process.pid == facts.pid && process.any_probes) return {};
   Result<std::vector<Mapping>> mappings = read_maps(facts.pid);
   if (!mappings) return mappings.error();
   Result<AllocatorSet> none = find_allocators(facts.pid, *mappings);
-  if (!none && !is_go_program(facts.pid)) nothing_to_probe_ = none.error().what;
+  if (!none && probes_.empty() && !is_go_program(facts.pid)) nothing_to_probe_ = none.error().what;
   return none
              ? Error{fmt::format("trace PID {}: none of its allocation functions could be probed", facts.pid),
                      fmt::format("see why: dwell doctor -p {}", facts.pid), Exit::kUnsupported}
@@ -258,7 +266,9 @@ Result<void> MemoryTracing::require_probes(const ProcessFacts& facts) {
 
 void MemoryTracing::detach() {
   if (budget_) budget_->detach();
-  for (auto& [slot, process] : processes_) process.links->detach();
+  std::vector<ProbeLinks*> all;
+  for (auto& [slot, process] : processes_) all.push_back(process.links.get());
+  detach_together(all);
 }
 
 // ---- events ----

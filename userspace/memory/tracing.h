@@ -30,6 +30,7 @@ class MemoryTracing : public Tracer {
   static TracerLoader loader(const MemoryTracingOptions& options);
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
+  void forgotten(ProcessSlot slot) override;
   Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) override;
   void forget_probes(ProcessSlot process) override;
   std::uint64_t late_probes() const override { return late_probes_; }
@@ -43,7 +44,7 @@ class MemoryTracing : public Tracer {
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t tick_bytes() const override { return tick_bytes_; }
   std::uint64_t skipped_runs() const override { return tracer_.skipped_runs(); }
-  bool counts_in_kernel() const override { return context_.options.sample_bytes != 0 || budget_; }
+  bool counts_in_kernel() const override { return context_.options.sample_bytes != 0; }
   std::uint64_t live_count() const override { return ledger_.block_count(); }
   TracerCost cost() override;
   void report_progress(RecordProgress& progress) const override;
@@ -62,7 +63,7 @@ class MemoryTracing : public Tracer {
     std::unique_ptr<ProbeLinks> links;
     std::set<FileKey> inspected;
     std::vector<Wanted> throws = {};  // probes of what throws, until one is needed
-    bool any_exits = false;
+    bool any_exits = false, any_probes = false;
   };
 
   MemoryTracing(const TracerContext& context, const MemoryTracingOptions& options, MemoryTracer tracer);

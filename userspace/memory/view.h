@@ -36,6 +36,7 @@ struct MemoryFilter {
   std::string module;  // part of the path of any module of the stack
   std::optional<MemoryKind> kind;
   std::optional<ProcessSlot> process;
+  bool by_program = false;      // reports add up processes of one program; else each process is told alone
   std::optional<Tid> thread;    // retained blocks of that thread only: needs the live blocks, so no time range
   std::uint64_t min_bytes = 0;  // sites with less in the figure that is sorted by are summed up as one row
   std::uint64_t temporary_ns = std::uint64_t{1} << 20;  // about 1 ms; rounded down to a power of two

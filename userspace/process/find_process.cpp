@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -34,7 +35,15 @@ std::optional<NamedProcess> parse_stat(pid_t pid, std::string_view stat) {
   return process;
 }
 
-std::vector<NamedProcess> processes_of_this_machine() {
+// The kernel keeps 15 bytes of a name.
+bool is_called(const NamedProcess& process, const std::string& name) {
+  constexpr std::size_t kCommBytes = 15;
+  return process.name == name || (name.size() > kCommBytes && process.name == name.substr(0, kCommBytes));
+}
+
+}  // namespace
+
+std::vector<NamedProcess> running_processes() {
   std::vector<NamedProcess> processes;
   std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc"), ::closedir);
   while (dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
@@ -47,13 +56,26 @@ std::vector<NamedProcess> processes_of_this_machine() {
   return processes;
 }
 
-// The kernel keeps 15 bytes of a name.
-bool is_called(const NamedProcess& process, const std::string& name) {
-  constexpr std::size_t kCommBytes = 15;
-  return process.name == name || (name.size() > kCommBytes && process.name == name.substr(0, kCommBytes));
+std::vector<pid_t> tree_of(const std::vector<pid_t>& roots, const std::vector<NamedProcess>& processes, pid_t own) {
+  std::multimap<pid_t, pid_t> below;  // by parent
+  for (const NamedProcess& process : processes) below.emplace(process.parent, process.pid);
+  std::vector<pid_t> tree;
+  auto add = [&](pid_t pid) {
+    if (pid != own && std::ranges::find(tree, pid) == tree.end()) tree.push_back(pid);
+  };
+  for (pid_t root : roots) add(root);
+  for (std::size_t i = 0; i < tree.size(); ++i)
+    for (auto [at, end] = below.equal_range(tree[i]); at != end; ++at) add(at->second);
+  return tree;
 }
 
-}  // namespace
+std::vector<pid_t> all_called(const std::string& name, const std::vector<NamedProcess>& processes) {
+  std::vector<pid_t> pids;
+  for (const NamedProcess& process : processes)
+    if (is_called(process, name)) pids.push_back(process.pid);
+  std::ranges::sort(pids);
+  return pids;
+}
 
 Result<pid_t> find_among(const std::string& name, const std::vector<NamedProcess>& processes) {
   constexpr std::size_t kMostListed = 8;
@@ -72,7 +94,7 @@ Result<pid_t> find_among(const std::string& name, const std::vector<NamedProcess
     list += fmt::format("{}{}{}", i ? ", " : "", found[i].pid, master ? " (parent of others)" : is_worker(found[i]) ? " (worker)" : "");
   }
   if (found.size() > kMostListed) list += fmt::format(" and {} more", found.size() - kMostListed);
-  return Error{fmt::format("find a process: {} are called '{}': {}", found.size(), name, list), "give the PID of one of them",
+  return Error{fmt::format("find a process: {} are called '{}': {}", found.size(), name, list), fmt::format("give the PID of one of them; all of them: dwell record --name {}", name),
                Exit::kNoTarget};
 }
 
@@ -80,7 +102,7 @@ Result<pid_t> find_process(const std::string& what) {
   if (std::optional<pid_t> pid = number_in(what)) return *pid;
   if (what.empty() || what[0] == '-' || std::ranges::all_of(what, [](char c) { return c >= '0' && c <= '9'; }))
     return Error{fmt::format("'{}' is no PID", what), "give the PID of a process, or its name", Exit::kUsage};
-  return find_among(what, processes_of_this_machine());
+  return find_among(what, running_processes());
 }
 
 }  // namespace dwell

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <functional>
@@ -29,7 +30,7 @@ namespace {
 namespace fs = std::filesystem;
 
 
-// What a recording tells before its first process is known, and its marks. None: it is none.
+// The processes that a recording begins with, and all of its marks if it is read as a `whole`. None: it is none.
 std::optional<Recording> skim(const std::string& path, bool whole) {
   Result<ByteSource> file = ByteSource::open(path);
   if (!file) return std::nullopt;
@@ -40,6 +41,7 @@ std::optional<Recording> skim(const std::string& path, bool whole) {
   for (Chunk chunk;;) {
     Result<bool> more = walker->next(chunk);
     if (!more || !*more) break;
+    if (!whole && chunk.type != kChunkProcess && !recording.processes.empty()) break;
     if (chunk.type != kChunkInfo && chunk.type != kChunkProcess && chunk.type != kChunkMark) continue;
     Result<std::span<const std::byte>> content = walker->content(chunk, scratch);
     if (!content) break;
@@ -47,7 +49,6 @@ std::optional<Recording> skim(const std::string& path, bool whole) {
     if (chunk.type == kChunkInfo) (void)decode_info(in, recording);
     if (chunk.type == kChunkProcess) (void)decode_process(in, recording);
     if (chunk.type == kChunkMark) (void)decode_mark(in, recording);
-    if (!whole && !recording.processes.empty()) break;
   }
   return recording;
 }
@@ -72,7 +73,9 @@ void add_recordings_of(const std::string& process, pid_t pid, std::vector<Runnin
     std::optional<Recording> recording = skim(opens, false);
     if (!recording || recording->processes.empty()) continue;
     std::string path = fs::read_symlink(entry.path(), failed);
-    found.push_back({pid, recording->processes[0].pid, path, opens});
+    std::vector<std::uint32_t> targets;
+    for (const ProcessInfo& one : recording->processes) targets.push_back(one.pid);
+    found.push_back({pid, std::move(targets), path, opens});
   }
 }
 
@@ -108,7 +111,7 @@ bool waits_for_marks(std::string_view status) {
 }
 
 Result<std::vector<RunningRecorder>> recorders_of_process(pid_t target) {
-  return those(fmt::format("the recording of PID {}", target), [target](const RunningRecorder& one) { return one.target == static_cast<std::uint32_t>(target); });
+  return those(fmt::format("the recording of PID {}", target), [target](const RunningRecorder& one) { return std::ranges::count(one.targets, static_cast<std::uint32_t>(target)) > 0; });
 }
 
 Result<std::vector<RunningRecorder>> recorders_of_file(const std::string& path) {

@@ -15,7 +15,7 @@ namespace dwell {
 
 struct RunningRecorder {
   pid_t pid = 0;          // of the dwell that records
-  std::uint32_t target = 0;  // the first process that it records
+  std::vector<std::uint32_t> targets;  // the processes with which its recording began
   std::string path;       // of its recording
   std::string opens;      // what opens the very file: /proc/PID/fd/N
 };

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 #include <unistd.h>
 
+#include "userspace/base/living_thread.h"
 #include "userspace/base/open_regular.h"
 #include "userspace/process/process.h"
 #include "userspace/unwind/module_source.h"
@@ -19,6 +20,19 @@ std::vector<CodeRange> ModuleTable::code_of(pid_t pid, const std::vector<Mapping
                       module_of(pid, mapping)});
   }
   return ranges;
+}
+
+std::string ModuleTable::program_of(pid_t pid, const std::vector<Mapping>& mappings) {
+  char path[4096];
+  ssize_t size = ::readlink(fmt::format("/proc/{}/exe", living_thread(pid)).c_str(), path, sizeof path);
+  std::string_view program(path, size > 0 ? static_cast<std::size_t>(size) : 0);
+  for (const Mapping& mapping : mappings) {
+    if (!mapping.executable || !mapping.is_file() || mapping.path != program) continue;
+    const Module& module = writer_.modules()[module_of(pid, mapping)];
+    if (!module.build_id.empty()) return module.build_id;
+    return fmt::format("{:x}:{}:{}", mapping.device(), mapping.inode, mapping.path);
+  }
+  return "";
 }
 
 std::int32_t ModuleTable::find(std::uint64_t device, std::uint64_t inode) const {

@@ -29,6 +29,9 @@ class ModuleTable {
   // How to open a module now, whatever has become of its path and of the process.
   ModuleRef source_of(std::uint32_t module) const;
 
+  // What identifies the program of a process, among whose mappings its executable file is: ProcessInfo::program. "": unknown.
+  std::string program_of(pid_t pid, const std::vector<Mapping>& mappings);
+
   // The module of a mapped file; -1 if no process has mapped it as far as is known.
   std::int32_t find(std::uint64_t device, std::uint64_t inode) const;
 

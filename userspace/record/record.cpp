@@ -15,32 +15,52 @@
 #include "userspace/process/process.h"
 #include "userspace/record/recorder.h"
 #include "userspace/record/signals.h"
+#include "userspace/record/targets.h"
 
 namespace dwell {
 namespace {
 
-Result<Calibration> calibrate_for(const ProcessFacts& target, const RecordOptions& options) {
-  Result<Calibration> calibration = calibrate(method_for(target, options.attach_method));
+// Those that the kernel would kill at their first probe are left out.
+Result<void> leave_out_filtered(Targets& targets, AttachMethod method) {
+  std::optional<SeccompAnswer> answer;
+  std::optional<Error> first;
+  std::erase_if(targets.found, [&](const ProcessFacts& target) {
+    Result<bool> filtered = has_seccomp_filter(target.pid);
+    if (!filtered || !*filtered) return false;
+    if (!answer) answer = try_seccomp(method);
+    if (*answer != SeccompAnswer::kKilledByReturns) return false;
+    Error error{fmt::format("trace PID {}: it runs under a seccomp filter, and this kernel kills such a process at its first return probe",
+                            target.pid),
+                "use a kernel with the fix (6.14, 6.13.3, 6.12.14 or newer), or run the target without the filter", Exit::kUnsupported};
+    targets.missed.push_back({target.pid, error.what});
+    if (!first) first = error;
+    return true;
+  });
+  return targets.found.empty() && first ? Result<void>(*first) : Result<void>();
+}
+
+Result<Calibration> calibrate_for(Targets& targets, const RecordOptions& options) {
+  Result<Calibration> calibration = calibrate(method_for(targets.found[0], options.attach_method));
   if (!calibration) return calibration;
   const ProbeAbilities& able = calibration->abilities;
   if (!able.best) return calibration->why_no_probes();
-  Result<bool> filtered = has_seccomp_filter(target.pid);
-  if (filtered && *filtered && try_seccomp(*able.best) == SeccompAnswer::kKilledByReturns) {
-    return Error{fmt::format("trace PID {}: it runs under a seccomp filter, and this kernel kills such a process "
-                             "at its first return probe",
-                             target.pid),
-                 "use a kernel with the fix (6.14, 6.13.3, 6.12.14 or newer), or run the target without the filter",
-                 Exit::kUnsupported};
-  }
+  if (Result<void> left = leave_out_filtered(targets, *able.best); !left) return left.error();
   return calibration;
 }
 
-// A started program has nothing mapped yet but itself and its loader; room is made for what will come.
-Result<std::vector<Mapping>> mappings_of(const ProcessFacts& target) {
-  Result<std::vector<Mapping>> mappings = read_maps(target.pid);
-  if (mappings && mappings->empty())
-    return Error{fmt::format("trace PID {}: it has no memory: it is ending", target.pid), "", Exit::kNoTarget};
-  return mappings;
+Result<Targets> launched_target(pid_t pid) {
+  Result<ProcessFacts> facts = read_process(pid);
+  if (!facts) return facts.error();
+  return Targets{{std::move(*facts)}, {}};
+}
+
+std::string started_text(const Recorder& recorder, const RecordOptions& options) {
+  std::string who = recorder.first_process();
+  if (options.group)
+    who = fmt::format("{} process{} of {}", recorder.process_count(), recorder.process_count() == 1 ? "" : "es", options.group->name);
+  else if (recorder.process_count() > 1)
+    who = fmt::format("{} processes", recorder.process_count());
+  return fmt::format("recording {} into {}", who, recorder.path());
 }
 
 // What was needed to begin, and is not needed to go on. A program that we have started keeps what it has.
@@ -79,15 +99,13 @@ Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks
   }
   StopSignals::ignore_marks();
   keep_memory_limit();  // from here on: what we start is not held to it
-  Result<ProcessFacts> target = read_process(launched ? launched->pid() : *options.pid);
-  if (!target) return target.error();
+  Result<Targets> targets = launched ? launched_target(launched->pid()) : read_targets(options);
+  if (!targets) return targets.error();
 
   // What this kernel can do, and at what price, is tried out on ourselves.
-  Result<Calibration> calibration = calibrate_for(*target, options);
+  Result<Calibration> calibration = calibrate_for(*targets, options);
   if (!calibration) return calibration.error();
-  Result<std::vector<Mapping>> mappings = mappings_of(*target);
-  if (!mappings) return mappings.error();
-  Result<std::unique_ptr<Recorder>> recorder = Recorder::open(options, callbacks, *target, *calibration, *mappings);
+  Result<std::unique_ptr<Recorder>> recorder = Recorder::open(options, callbacks, *targets, *calibration);
   if (!recorder) return recorder.error();
   Result<void> dropped = give_up_privileges((*recorder)->path(), *calibration, options);
   if (!dropped) return (*recorder)->abandon(dropped.error());
@@ -95,11 +113,9 @@ Result<RecordOutcome> record(const RecordOptions& options, const RecordCallbacks
   // From here on the target is traced, and a signal ends the recording, not us.
   Result<StopSignals> signals = StopSignals::install_handlers();
   if (!signals) return signals.error();
-  Result<void> attached = launched ? (*recorder)->attach(*launched, *target) : (*recorder)->attach(*target);
+  Result<void> attached = launched ? (*recorder)->attach(*launched, targets->found[0]) : (*recorder)->attach(*targets);
   if (!attached) return (*recorder)->abandon(attached.error());
-  if (callbacks.started) {
-    callbacks.started(fmt::format("recording {} ({}) into {}", target->name, target->pid, (*recorder)->path()));
-  }
+  if (callbacks.started) callbacks.started(started_text(**recorder, options));
   if (Result<void> watched = (*recorder)->watch(*signals); !watched) return watched.error();
 
   // A second signal ends us at once; the file is whole up to its last chunk.

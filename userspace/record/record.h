@@ -22,8 +22,16 @@ struct TracerContext;
 // Null, where there is nothing for it in the target.
 using TracerLoader = std::function<Result<std::unique_ptr<Tracer>>(const TracerContext&)>;
 
+// Processes that were not named one by one: a tree, or a control group.
+struct TargetGroup {
+  std::string name;                             // "control group /system.slice/nginx.service"
+  std::function<std::vector<pid_t>()> members;  // now
+  bool can_be_joined = false;                   // not by fork alone: its members are asked for again each second
+};
+
 struct RecordOptions {
-  std::optional<pid_t> pid;          // attach to this process,
+  std::vector<pid_t> pids;           // attach to these processes,
+  std::optional<TargetGroup> group;  // and to these,
   std::vector<std::string> command;  // or start this one
   std::string output;                // "": NAME.PID.dwell in the current folder
   std::optional<std::uint64_t> duration_ns;
@@ -31,7 +39,7 @@ struct RecordOptions {
   std::uint64_t ring_bytes = 64ull << 20;
   bool symbols = true;
   bool return_probes = true;         // false: returns are seen at the return instructions, which is dearer
-  bool follow_forks = false;
+  bool follow_forks = false;         // always where there is a group
   std::optional<std::uint64_t> longest_tick_ns;  // somebody watches: ticks do not grow beyond it with age alone
   std::optional<std::uint64_t> look_every_ns;  // how often subjects that look do so; none: as each thinks fit
   std::vector<TracerLoader> tracers; // what is followed; what this kernel lacks costs a tracer, not the recording

@@ -13,7 +13,6 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/living_thread.h"
 #include "userspace/base/output_file.h"
-#include "userspace/process/children.h"
 #include "userspace/record/machine.h"
 #include "userspace/record/recorder_process.h"
 #include "userspace/record/symbols.h"
@@ -26,6 +25,23 @@ RecordingInfo describe(const RecordOptions& options, const ProcessFacts& target)
   info.sample_period_bytes = options.sample_bytes;
   info.started_by_dwell = !options.command.empty();
   return info;
+}
+
+constexpr std::size_t kMostTargets = 255;  // TargetSlots
+
+// A started program has nothing mapped yet but itself and its loader; room is made for what will come.
+Result<void> read_tables(const Targets& targets, UnwindTables& unwind) {
+  std::size_t slot = 0;
+  for (const ProcessFacts& target : targets.found) {
+    if (slot == kMostTargets) break;
+    Result<std::vector<Mapping>> mappings = read_maps(target.pid);
+    bool only = targets.found.size() == 1;
+    if (!mappings && only) return mappings.error();
+    if (mappings && mappings->empty() && only)
+      return Error{fmt::format("trace PID {}: it has no memory: it is ending", target.pid), "", Exit::kNoTarget};
+    if (mappings) unwind.sync(target.pid, static_cast<TargetSlot>(slot++), *mappings);
+  }
+  return {};
 }
 
 std::string file_name_for(const ProcessFacts& target) {
@@ -71,7 +87,7 @@ Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callback
                 }}),
       schedule_(start_ns_, options.longest_tick_ns),
       losses_(start_ns_),
-      children_(options.follow_forks),
+      children_(options.follow_forks || options.group),
       guardrail_(options.detach_above_percent) {
   core_.allow_rests();
   core_.set_handler([this](const void* data, std::size_t size) { decoder_.decode(data, size); });
@@ -80,14 +96,14 @@ Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callback
 Recorder::~Recorder() = default;
 
 Result<std::unique_ptr<Recorder>> Recorder::open(const RecordOptions& options,
-                                                 const RecordCallbacks& callbacks, const ProcessFacts& target,
-                                                 const Calibration& calibration,
-                                                 const std::vector<Mapping>& mappings) {
+                                                 const RecordCallbacks& callbacks, const Targets& targets,
+                                                 const Calibration& calibration) {
   Result<MmapWatch> mmap_watch = MmapWatch::open();
   if (!mmap_watch) return mmap_watch.error();
 
+  const ProcessFacts& target = targets.found[0];
   UnwindTables unwind;
-  unwind.sync(target.pid, ProcessSlot{0}, mappings);
+  if (Result<void> sized = read_tables(targets, unwind); !sized) return sized.error();
   TraceCoreSettings settings{options.ring_bytes, unwind.sizes_to_load()};
   Result<TraceCore> core = TraceCore::load(settings);
   if (!core) return core.error();
@@ -105,14 +121,26 @@ Result<std::unique_ptr<Recorder>> Recorder::open(const RecordOptions& options,
                                                   std::move(unwind), std::move(*mmap_watch),
                                                   std::move(*writer), info));
   recorder->old_path_ = *old;
-  if (Result<void> loaded = recorder->load_tracers(target.pid); !loaded) return recorder->abandon(loaded.error());
+  if (Result<void> loaded = recorder->load_tracers(targets); !loaded) return recorder->abandon(loaded.error());
   return recorder;
 }
 
-Result<void> Recorder::load_tracers(pid_t target) {
-  TracerContext context{options_, calibration_, start_ns_,   target,          core_, writer_, stacks_,
-                        modules_, next_probe_,  refused_probes_, [this](const std::string& text) { note(text); },
-                        [this](Unseen unseen) { note_unseen(std::move(unseen)); }};
+Result<void> Recorder::load_tracers(const Targets& targets) {
+  std::vector<pid_t> pids;
+  for (const ProcessFacts& target : targets.found) pids.push_back(target.pid);
+  TracerContext context{.options = options_,
+                        .calibration = calibration_,
+                        .start_ns = start_ns_,
+                        .targets = pids,
+                        .target_of = [this](ProcessSlot slot) { return processes_.at(slot)->target; },
+                        .core = core_,
+                        .writer = writer_,
+                        .stacks = stacks_,
+                        .modules = modules_,
+                        .next_probe = next_probe_,
+                        .refused_probes = refused_probes_,
+                        .note = [this](const std::string& text) { note(text); },
+                        .unseen = [this](Unseen unseen) { note_unseen(std::move(unseen)); }};
   std::optional<Error> first_error;
   for (const TracerLoader& load : options_.tracers) {
     Result<std::unique_ptr<Tracer>> tracer = load(context);
@@ -160,20 +188,6 @@ Result<Recorder::Process*> Recorder::add_process(const ProcessFacts& facts, std:
   return &added;
 }
 
-Result<void> Recorder::attach(const ProcessFacts& facts) {
-  Result<Process*> process = add_process(facts, -1);
-  if (!process) return process.error();
-  writer_.set_process((*process)->slot, (*process)->info);
-  tell_attaching();
-  if (Result<void> synced = sync(**process); !synced) return synced;
-  if (Result<void> something = require_probes(facts); !something) return something;
-  std::string children = children_note(children_of(facts.pid), "recorded", "dwell record");
-  if (!children.empty())
-    note(fmt::format("{} ({}): {}{}", facts.name, facts.pid, children,
-                     options_.follow_forks ? "; --follow-forks follows those that it starts from now on" : ""));
-  return begin();
-}
-
 // To attach can take as long as a short recording: what a figure is divided by is the time in which it was counted.
 Result<void> Recorder::begin() {
   std::uint64_t now_ns = monotonic_ns();
@@ -211,8 +225,8 @@ Result<void> Recorder::require_probes(const ProcessFacts& facts) {
 Result<void> Recorder::attach(LaunchedProgram& program, const ProcessFacts& facts) {
   Result<Process*> process = add_process(facts, -1);
   if (!process) return process.error();
-  writer_.set_process((*process)->slot, (*process)->info);
   if (Result<void> ran = program.load([&] { return tell_attaching(), sync(**process); }); !ran) return ran;
+  writer_.set_process((*process)->slot, (*process)->info);
   launched_ = &program;
   for (auto& tracer : tracers_)
     if (Result<void> something = tracer->require_probes(facts); !something && !tracer->is_optional())
@@ -253,6 +267,7 @@ Result<void> Recorder::sync(Process& process) {
   // A file is made known once, however large it is; looking again and again is what must not take long.
   bool new_files = late_probes || unwind.modules_loaded || unwind.modules_from_cache;
   process.budget.spent(began_ns, new_files ? read_ns : now_ns);
+  if (process.info.program.empty()) process.info.program = modules_.program_of(process.info.pid, *mappings);
   process.mapped = std::move(*mappings);
   std::erase_if(process.mapped, [](const Mapping& mapping) { return !mapping.executable || !mapping.is_file(); });
   if (process.change.pending())
@@ -292,9 +307,11 @@ void Recorder::load_whole_tables(Process& process, const std::vector<Mapping>& m
 Error Recorder::abandon(const Error& cause) {
   ::unlink(path_.c_str());
   if (old_path_) ::renameat2(AT_FDCWD, old_path_->c_str(), AT_FDCWD, path_.c_str(), RENAME_NOREPLACE);
-  if (processes_.empty() || !all_ended()) return cause;
-  return {fmt::format("trace PID {}: it ended before anything was recorded", processes_[0]->info.pid), "",
-          Exit::kNoTarget};
+  bool only_one = processes_.empty() && options_.pids.size() == 1 && !options_.group;
+  bool ended = processes_.empty() ? only_one && process_has_ended(options_.pids[0]) : all_ended();
+  if (!ended) return cause;
+  pid_t pid = processes_.empty() ? options_.pids[0] : static_cast<pid_t>(processes_[0]->info.pid);
+  return {fmt::format("trace PID {}: it ended before anything was recorded", pid), "", Exit::kNoTarget};
 }
 
 }  // namespace dwell

@@ -25,6 +25,7 @@
 #include "userspace/record/signals.h"
 #include "userspace/record/stack_completer.h"
 #include "userspace/record/target_slots.h"
+#include "userspace/record/targets.h"
 #include "userspace/record/tracer.h"
 #include "userspace/recording/schedule.h"
 #include "userspace/recording/writer.h"
@@ -34,15 +35,13 @@ namespace dwell {
 
 class Recorder {
  public:
-  // Loads the BPF programs, with room for the unwind tables of `mappings`, and creates the recording.
-  static Result<std::unique_ptr<Recorder>> open(const RecordOptions& options,
-                                                const RecordCallbacks& callbacks, const ProcessFacts& target,
-                                                const Calibration& calibration,
-                                                const std::vector<Mapping>& mappings);
+  // Loads the BPF programs, with room for the unwind tables of the targets, and creates the recording.
+  static Result<std::unique_ptr<Recorder>> open(const RecordOptions& options, const RecordCallbacks& callbacks,
+                                                const Targets& targets, const Calibration& calibration);
   ~Recorder();
 
-  // Begins to follow a process: its code, its unwind tables, its allocators.
-  Result<void> attach(const ProcessFacts& facts);
+  // Begins to follow processes: their code, their unwind tables, their allocators. Fails where none of them can be followed.
+  Result<void> attach(const Targets& targets);
   // The same for a program that is held at its start; on return it runs.
   Result<void> attach(LaunchedProgram& program, const ProcessFacts& facts);
 
@@ -59,6 +58,8 @@ class Recorder {
   // Detaches, and completes the file. `path()` is a whole recording then.
   Result<void> finish();
   const std::string& path() const { return path_; }
+  std::string first_process() const;  // "redis-server (1234)"
+  std::size_t process_count() const { return processes_.size(); }
 
  private:
   struct Process;
@@ -66,13 +67,21 @@ class Recorder {
   Recorder(const RecordOptions& options, const RecordCallbacks& callbacks, const Calibration& calibration,
            std::string path, TraceCore core, UnwindTables unwind, MmapWatch mmap_watch,
            RecordingWriter writer, const RecordingInfo& info);
-  Result<void> load_tracers(pid_t target);
+  Result<void> load_tracers(const Targets& targets);
 
   Result<Process*> add_process(const ProcessFacts& facts, std::int32_t parent);
+  Result<void> attach_one(const ProcessFacts& facts);
+  void attach_some(const std::vector<ProcessFacts>& all, std::optional<Error>& first_error);
+  Result<void> require_probes_of(const std::vector<ProcessFacts>& all);
+  void take_newcomers();     // of a group, that came into it meanwhile
+  Process* running(pid_t pid);  // null: it is not followed
+  void miss(pid_t pid, const std::string& why);
+  void note_children(const ProcessFacts& facts);
   Result<void> sync(Process& process);  // to what the process has mapped now
   void expect_waits(TargetSlot slot, const std::vector<Mapping>& mappings);
   void load_whole_tables(Process& process, const std::vector<Mapping>& mappings);
   Result<void> require_probes(const ProcessFacts& facts);
+  bool follows_forks() const { return options_.follow_forks || options_.group; }
   Result<void> begin();  // the clock of the recording
   void tell_attaching();
 
@@ -154,6 +163,9 @@ class Recorder {
   bool run_time_window_ = false;
   std::uint64_t told_events_ = 0, told_ns_ = 0;
   LaunchedProgram* launched_ = nullptr;  // in slot 0
+  std::uint64_t newcomers_due_ns_ = 0;
+  std::size_t newcomers_ = 0;
+  std::set<pid_t> refused_;  // of a group: they could not be followed
   Guardrail guardrail_;
   bool gave_way_ = false;
   RecordingEnd end_;

@@ -222,6 +222,7 @@ Result<void> Recorder::finish() {
   end_.time_ns = monotonic_ns();
   for (auto& process : processes_) note_gap(*process, true);
   for (const std::string& text : children_.summary()) notes_.push_back({end_.time_ns, text});
+  if (newcomers_ > 1) notes_.push_back({end_.time_ns, fmt::format("{} processes joined while the others were recorded", newcomers_)});
   // Of any process of the machine, and healed by the look at all mappings that follows: no loss of an event.
   if (lost_mapping_news_)
     notes_.push_back({end_.time_ns, fmt::format("the kernel dropped {} notices of new mappings, of any process: all were "

@@ -76,6 +76,10 @@ Result<void> Recorder::watch_events(StopSignals& signals) {
     count_run_time(now_ns);
     for (auto& process : processes_) note_gap(*process);
     guard_memory(now_ns);
+    if (options_.group && options_.group->can_be_joined && now_ns >= newcomers_due_ns_) {
+      take_newcomers();
+      newcomers_due_ns_ = now_ns + kSecond;
+    }
     for (auto& tracer : tracers_)
       if (Result<void> polled = tracer->poll(now_ns); !polled) return polled;
     if (schedule_.tick_due(now_ns)) {
@@ -105,7 +109,7 @@ void Recorder::handle(const ProcessNews& news) {
     case ProcessNews::Kind::kForked:
     case ProcessNews::Kind::kForkedBelow:
       children_.forked();
-      if (options_.follow_forks) follow(process.slot, news);
+      if (follows_forks()) follow(process.slot, news);
       break;
     case ProcessNews::Kind::kSpawned:
       children_.spawned();
@@ -135,7 +139,7 @@ void Recorder::handle_unowned(const ProcessNews& news) {
   ProcessNews fork = news;
   fork.kind = ProcessNews::Kind::kForkedBelow;
   children_.forked();
-  if (options_.follow_forks) follow(-1, fork);
+  if (follows_forks()) follow(-1, fork);
 }
 
 // What has been mapped by the time that a stack is read, whether or not it was looked at: the stack is resolved by it.
@@ -244,6 +248,7 @@ void Recorder::on_exec(Process& process, ProgramChange::Messenger by, std::uint6
   if (Result<ProcessFacts> facts = read_process(static_cast<pid_t>(process.info.pid))) {
     process.info.name = facts->name;
     process.info.command_line = facts->command_line;
+    if (Result<std::vector<Mapping>> mappings = read_maps(process.info.pid)) process.info.program = modules_.program_of(process.info.pid, *mappings);
     writer_.set_process(process.slot, process.info);
   }
   process.code.forget_former();  // what waited in the ring from before has been read
@@ -291,6 +296,7 @@ void Recorder::follow(std::int32_t parent, const ProcessNews& news) {
     losses_.add(LossKind::kProcessTableFull, news.time_ns);
     return;
   }
+  if (running(pid)) return children_.followed(0);  // found among the members of a group
   std::size_t before = processes_.size(), notes_before = notes_.size();
   holds_notes_ = true;
   Result<ProcessFacts> facts = read_process(pid);
@@ -346,6 +352,7 @@ void Recorder::forget_last() {
   bool silent = core_.remove_target(pid);
   mmap_watch_.forget(pid);
   unwind_.drop(process.target);
+  for (auto& tracer : tracers_) tracer->forgotten(process.slot);
   if (!slots_.reuses()) {
     process.ended = true;
     writer_.set_process(process.slot, process.info);

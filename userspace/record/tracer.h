@@ -30,7 +30,8 @@ struct TracerContext {
   const RecordOptions& options;
   const Calibration& calibration;
   const std::uint64_t& start_ns;  // of the recording: moves on to when the first probes of all are in place
-  pid_t target;  // the process that the recording begins with
+  std::vector<pid_t> targets;  // the processes that the recording begins with
+  std::function<TargetSlot(ProcessSlot)> target_of;  // the number by which the kernel's side knows a process that is followed
   TraceCore& core;
   RecordingWriter& writer;
   StackTable& stacks;
@@ -57,6 +58,8 @@ class Tracer {
 
   // A process is followed from now on; its mappings come next, with mapped().
   virtual Result<void> added(ProcessSlot process, const ProcessFacts& facts) = 0;
+  // It is not followed after all, and its slot may be another one's next.
+  virtual void forgotten(ProcessSlot) {}
   // What the process has mapped now. `late`: it was mapped while the process was being recorded.
   virtual Result<void> mapped(ProcessSlot process, const std::vector<Mapping>& mappings, bool late) = 0;
   // The kernel has dropped the process's probes; the next mapped() attaches all of them again.
@@ -69,7 +72,7 @@ class Tracer {
   virtual void before_last_records() {}
   // The recording ends now: what the kernel's side sums up by itself stops. Probes go later, with detach().
   virtual void end() {}
-  // After mapped(): fails if this tracer can observe nothing in the process.
+  // After mapped(): fails if this tracer can observe nothing in the process, one of those that the recording begins with.
   virtual Result<void> require_probes(const ProcessFacts& facts) = 0;
   // Its stacks begin behind system calls: the C library's unwind tables are needed whole.
   virtual bool begins_behind_system_calls() const { return false; }

@@ -39,6 +39,7 @@ struct ProcessInfo {
   std::string command_line;
   std::uint64_t start_ns = 0;  // when its recording began
   std::uint64_t end_ns = 0;    // 0: still there when the recording ended
+  std::string program = {};    // its executable file: build id, else device, inode and path; equal in processes of one program
   bool operator==(const ProcessInfo&) const = default;
 };
 

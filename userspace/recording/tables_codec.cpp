@@ -97,6 +97,7 @@ std::string encode_process(ProcessSlot slot, const ProcessInfo& process) {
   put_uleb(out, process.end_ns);
   put_text(out, process.name);
   put_text(out, process.command_line);
+  put_text(out, process.program);
   return out;
 }
 
@@ -109,6 +110,7 @@ std::string decode_process(Cursor& in, Recording& out) {
   process.end_ns = in.uleb();
   process.name = get_text(in);
   process.command_line = get_text(in);
+  if (in.ok() && !in.at_end()) process.program = get_text(in);
   if (!in.ok()) return kTooShort;
   if (slot >= kMaxProcesses || parent > kMaxProcesses) return "it names a process that cannot be";
   process.parent = static_cast<std::int32_t>(parent) - 1;

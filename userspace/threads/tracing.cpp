@@ -16,6 +16,7 @@
 #include "thread_life.skel.h"
 #include "userspace/base/clock.h"
 #include "userspace/base/time_units.h"
+#include "userspace/probes/detach_together.h"
 #include "userspace/record/look_budget.h"
 #include "userspace/collect/free_with.h"
 #include "userspace/threads/codec.h"
@@ -124,13 +125,15 @@ ThreadTracing::~ThreadTracing() = default;
 
 Result<void> ThreadTracing::added(ProcessSlot slot, const ProcessFacts& facts) {
   processes_.insert_or_assign(slot, Process{facts.pid, links_of(facts.pid), {}});
-  if (slot == 0 && context_.options.pid) look_before_all();
+  if (slot == 0 && context_.options.command.empty()) look_before_all();
   return {};
 }
 
 // Time before the recording began is in no sum of blocked time.
 void ThreadTracing::begin(std::uint64_t now_ns) {
   recording_began_ns_ = now_ns;
+  if (options_.looks && processes_.size() > 1)
+    context_.note(fmt::format("snapshots of threads are taken of process {} alone; of others: dwell threads PID...", processes_.begin()->second.pid));
   if (!blocked_) return;
   Result<void> attached = blocked_->attach();
   if (attached) return assume_waiting();
@@ -193,7 +196,9 @@ void ThreadTracing::forget_probes(ProcessSlot slot) {
 }
 
 void ThreadTracing::detach() {
-  for (auto& [slot, process] : processes_) process.links->detach();
+  std::vector<ProbeLinks*> all;
+  for (auto& [slot, process] : processes_) all.push_back(process.links.get());
+  detach_together(all);
   if (program_) program_->new_threads.reset();
   ending_ = true;
 }

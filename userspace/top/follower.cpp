@@ -15,8 +15,6 @@
 #include "userspace/base/time_units.h"
 #include "userspace/recording/writer.h"
 #include "userspace/subjects/chunks.h"
-#include "userspace/top/history.h"
-#include "userspace/top/names.h"
 
 namespace dwell::top {
 namespace {
@@ -31,23 +29,10 @@ std::uint64_t bytes_in(const std::string& path) {
 
 }  // namespace
 
-struct Follower::Job {
-  explicit Job(const Followed& what) : followed(what), names(what.pid) {}
-  Followed followed;
-  Names names;
-  History history;
-  std::uint64_t read_bytes = 0, due_ns = 0;
-  std::shared_ptr<const Model> model;
-};
-
-Follower::Follower(const std::vector<Followed>& recordings, UniqueFd news) : news_(std::move(news)) {
-  for (const Followed& one : recordings) jobs_.push_back(std::make_unique<Job>(one));
-}
-
-Result<std::unique_ptr<Follower>> Follower::start(const std::vector<Followed>& recordings) {
+Result<std::unique_ptr<Follower>> Follower::start(const std::string& recording) {
   UniqueFd news(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!news.valid()) return system_error("follow a recording", errno);
-  std::unique_ptr<Follower> follower(new Follower(recordings, std::move(news)));
+  std::unique_ptr<Follower> follower(new Follower(recording, std::move(news)));
   sigset_t all, before;
   sigfillset(&all);
   ::pthread_sigmask(SIG_BLOCK, &all, &before);  // signals are the screen's
@@ -75,9 +60,11 @@ void Follower::tell() const {
   (void)!::write(news_.get(), &one, sizeof one);
 }
 
-void Follower::show(std::size_t recording) {
+void Follower::show(std::optional<pid_t> process) {
   std::lock_guard lock(mutex_);
-  shown_ = recording;
+  if (process == process_) return;
+  process_ = process;
+  model_ = nullptr;
   hurry_ = true;
   wake_.notify_all();
 }
@@ -88,14 +75,14 @@ void Follower::hurry() {
   wake_.notify_all();
 }
 
-std::shared_ptr<const Model> Follower::model(std::size_t recording) const {
+std::shared_ptr<const Model> Follower::model() const {
   std::lock_guard lock(mutex_);
-  return recording < jobs_.size() ? jobs_[recording]->model : nullptr;
+  return model_;
 }
 
-void Follower::save(std::size_t recording, const std::string& to) {
+void Follower::save(const std::string& to) {
   std::lock_guard lock(mutex_);
-  to_save_ = {recording, to};
+  to_save_ = to;
   wake_.notify_all();
 }
 
@@ -108,47 +95,50 @@ void Follower::run() {
   std::unique_lock lock(mutex_);
   while (!stop_) {
     bool hurried = std::exchange(hurry_, false);
-    std::size_t shown = std::min(shown_, jobs_.size() - 1);
+    std::optional<pid_t> process = process_;
     auto save = std::exchange(to_save_, std::nullopt);
     lock.unlock();
-    if (hurried || monotonic_ns() >= jobs_[shown]->due_ns) read(shown);
-    if (save) save_now(save->first, save->second);
+    if (hurried || monotonic_ns() >= due_ns_) read(process);
+    if (save) save_now(*save);
     lock.lock();
     if (!stop_ && !hurry_ && !to_save_) wake_.wait_for(lock, std::chrono::nanoseconds(kSoonestReadNs / 2));
   }
 }
 
-void Follower::read(std::size_t recording) {
-  Job& job = *jobs_[recording];
-  std::uint64_t began_ns = monotonic_ns(), bytes = bytes_in(job.followed.path);
-  job.due_ns = began_ns + kSoonestReadNs;
-  if (bytes == 0 || bytes == job.read_bytes) return;
+void Follower::read(std::optional<pid_t> process) {
+  std::uint64_t began_ns = monotonic_ns(), bytes = bytes_in(path_);
+  due_ns_ = began_ns + kSoonestReadNs;
+  if (bytes == 0 || (bytes == read_bytes_ && process == read_of_)) return;
+  std::shared_ptr<const Model> model;
   try {
-    Result<Recording> read = read_recording(job.followed.path);
+    Result<Recording> read = read_recording(path_);
     if (!read || (read->costs.empty() && !read->ended)) return;  // probes are still being set: no tick has come
-    job.names.add_to(*read);
-    Model fresh = model_of(std::make_shared<const Recording>(std::move(*read)));
-    job.history.follow(fresh);
-    auto model = std::make_shared<const Model>(std::move(fresh));
-    job.read_bytes = bytes;
-    std::lock_guard lock(mutex_);
-    job.model = std::move(model);
+    names_.add_to(*read);
+    ModelRequest request;
+    request.process = process;
+    Model fresh = model_of(std::make_shared<const Recording>(std::move(*read)), request);
+    histories_[process.value_or(0)].follow(fresh);
+    model = std::make_shared<const Model>(std::move(fresh));
+    read_bytes_ = bytes;
+    read_of_ = process;
   } catch (const std::bad_alloc&) {
-    auto model = std::make_shared<Model>();
-    model->state = "there is no memory to show this recording; it goes on, and can be saved";
+    auto without = std::make_shared<Model>();
+    without->state = "there is no memory to show this recording; it goes on, and can be saved";
+    model = std::move(without);
+  }
+  {
     std::lock_guard lock(mutex_);
-    job.model = std::move(model);
+    if (process == process_) model_ = std::move(model);
   }
   std::uint64_t now_ns = monotonic_ns();
-  job.due_ns = now_ns + std::max(kSoonestReadNs, kRestAfterRead * (now_ns - began_ns));
+  due_ns_ = now_ns + std::max(kSoonestReadNs, kRestAfterRead * (now_ns - began_ns));
   tell();
 }
 
-void Follower::save_now(std::size_t recording, const std::string& to) {
-  Job& job = *jobs_[recording];
+void Follower::save_now(const std::string& to) {
   Result<std::string> saved = to;
   try {
-    if (Result<void> written = rewrite_symbols(job.followed.path, to, job.names.known()); !written) saved = written.error();
+    if (Result<void> written = rewrite_symbols(path_, to, names_.known()); !written) saved = written.error();
   } catch (const std::bad_alloc&) {
     saved = Error{"save " + to + ": there is no memory for it", ""};
   }

@@ -7,55 +7,58 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include "userspace/base/result.h"
 #include "userspace/base/unique_fd.h"
+#include "userspace/top/history.h"
 #include "userspace/top/model.h"
+#include "userspace/top/names.h"
 
 namespace dwell::top {
 
-struct Followed {
-  pid_t pid = 0;
-  std::string path;  // of its recording
-};
-
 class Follower {
  public:
-  static Result<std::unique_ptr<Follower>> start(const std::vector<Followed>& recordings);
+  static Result<std::unique_ptr<Follower>> start(const std::string& recording);
   ~Follower();
 
   int fd() const { return news_.get(); }  // readable when something is new
   void taken();                           // afterwards
-  void show(std::size_t recording);       // the one that is followed closely
+  void show(std::optional<pid_t> process);  // it alone; none: all of them
   void hurry();                           // something has happened: read again at once
-  // Null: nothing is known yet.
-  std::shared_ptr<const Model> model(std::size_t recording) const;
+  // Of what is to be shown; null: nothing is known yet.
+  std::shared_ptr<const Model> model() const;
   // Writes the recording as it is now, with names, to `to`; what became of it is an answer, once.
-  void save(std::size_t recording, const std::string& to);
+  void save(const std::string& to);
   std::optional<Result<std::string>> take_saved();
 
  private:
-  struct Job;
-  explicit Follower(const std::vector<Followed>& recordings, UniqueFd news);
+  Follower(const std::string& recording, UniqueFd news) : path_(recording), news_(std::move(news)) {}
   void run();
-  void read(std::size_t recording);
-  void save_now(std::size_t recording, const std::string& to);
+  void read(std::optional<pid_t> process);
+  void save_now(const std::string& to);
   void tell() const;
 
-  std::vector<std::unique_ptr<Job>> jobs_;
+  std::string path_;
   UniqueFd news_;
-  mutable std::mutex mutex_;  // guards what follows, and the models
+  // The thread alone.
+  Names names_;
+  std::map<pid_t, History> histories_;  // by what was shown; 0: all
+  std::uint64_t read_bytes_ = 0, due_ns_ = 0;
+  std::optional<pid_t> read_of_;
+
+  mutable std::mutex mutex_;  // guards what follows
   std::condition_variable wake_;
-  std::size_t shown_ = 0;
+  std::optional<pid_t> process_;
+  std::shared_ptr<const Model> model_;
   bool hurry_ = true, stop_ = false;
-  std::optional<std::pair<std::size_t, std::string>> to_save_;
+  std::optional<std::string> to_save_;
   std::optional<Result<std::string>> saved_;
   std::thread thread_;
 };

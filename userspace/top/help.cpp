@@ -19,7 +19,7 @@ constexpr struct { const char* keys; const char* sentence; } kKeys[] = {
     {"w", "save the recording as it is now, with names, beside where dwell was started"},
     {"p", "pause the screen; the recording goes on"},
     {"u", "look again at once"},
-    {"[ ]", "the process before, the next one, where several are watched"},
+    {"[ ]", "all processes, or one of them, where several are watched"},
     {"q Ctrl-C", "quit"},
 };
 

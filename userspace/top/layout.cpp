@@ -36,6 +36,19 @@ std::string resident_curve(const Model& model, std::size_t columns) {
   return sparkline(curve.times_ns, curve.values, curve.times_ns.front(), curve.times_ns.back(), floor, high, columns);
 }
 
+// Which of several processes grow fastest.
+std::string ranking_text(const Model& model) {
+  constexpr std::size_t kNamed = 5;
+  std::vector<const ProcessRow*> ranked;
+  for (const ProcessRow& row : model.processes)
+    if (row.rate.value_or(0) > 0) ranked.push_back(&row);
+  std::ranges::stable_sort(ranked, [](const ProcessRow* a, const ProcessRow* b) { return *a->rate > *b->rate; });
+  std::string text;
+  for (std::size_t i = 0; i < std::min(ranked.size(), kNamed); ++i) text += fmt::format("{}{} {}", i ? ", " : "", ranked[i]->name, per_minute(ranked[i]->rate));
+  if (ranked.size() > kNamed) text += fmt::format(", {} more grow", ranked.size() - kNamed);
+  return text;
+}
+
 class Header {
  public:
   Header(const View& view, std::size_t columns) : view_(view), model_(view.model), columns_(columns) {}
@@ -43,6 +56,8 @@ class Header {
   std::vector<Line> lines() const {
     std::vector<Line> all = {title(), resident(), live()};
     if (!model_.limit.empty()) all.push_back(limit());
+    if (std::string ranking = ranking_text(model_); !ranking.empty() && view_.state.process == 0)
+      all.push_back(Line().add(pad_right("most", kLabel + 1), Paint::kDim).add(ranking));
     Line notice;
     if (!model_.lost.empty()) notice.add(model_.lost, Paint::kWarning);
     else if (!model_.state.empty()) notice.add(model_.state, Paint::kWarning);
@@ -54,7 +69,7 @@ class Header {
   Line title() const {
     Line left;
     left.add(model_.process, Paint::kStrong);
-    if (view_.processes > 1) left.add(fmt::format("  {} of {}", view_.state.process + 1, view_.processes), Paint::kDim);
+    if (view_.processes > 1 && view_.state.process) left.add(fmt::format("  {} of {}", view_.state.process, view_.processes - 1), Paint::kDim);
     for (const Line& right : {title_end(true, true), title_end(false, true)})
       if (width_of(left) + width_of(right) < columns_) return spread(left, right, columns_);
     return spread(left, title_end(false, false), columns_);
@@ -162,6 +177,7 @@ class Body {
   std::vector<Line> look(Screen& screen) const {
     std::vector<Line> shown;
     const LookPage* page = view_.page;
+    if (!view_.look_of.empty()) shown.push_back(Line().add(fmt::format("of {}; [ and ] choose another process", view_.look_of), Paint::kDim));
     if (!page || (!page->age_ns && page->problem.empty())) shown.push_back(Line().add("looking ...", Paint::kDim));
     else if (!page->problem.empty()) shown.push_back(Line().add(page->problem, Paint::kWarning));
     if (page)
@@ -232,6 +248,7 @@ Screen lay_out(const View& view, std::size_t columns, std::size_t rows) {
 std::string plain_text(const Model& model, std::size_t columns, std::size_t most_rows) {
   std::string text = fmt::format("{}  {}", model.process, human_duration(model.elapsed_ns));
   text += fmt::format("  RSS {} {}  live {} {}", figure(model.resident), per_minute(model.resident_rate), live_of(model), per_minute(model.live_rate));
+  if (std::string ranking = ranking_text(model); !ranking.empty()) text += "  most: " + ranking;
   if (model.overhead) text += fmt::format("  overhead {:.1f} %", *model.overhead);
   if (!model.limit.empty()) text += fmt::format("  limit {}{}{}", model.limit, model.time_left.empty() ? "" : ", ", model.time_left);
   for (const std::string& one : {model.lost, model.state})

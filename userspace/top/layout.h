@@ -27,7 +27,8 @@ struct View {
   const State& state;
   const LookPage* page = nullptr;  // of the tab that is shown, if it has one
   std::string message = {};        // at the bottom, for a moment: "Saved ..."
-  std::size_t processes = 1;
+  std::size_t processes = 1;       // that can be chosen: of several, all of them together is one more
+  std::string look_of = {};        // of which process the tab's look is, where there are several
 };
 
 Screen lay_out(const View& view, std::size_t columns, std::size_t rows);

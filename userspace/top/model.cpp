@@ -5,12 +5,16 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <unordered_map>
+#include <utility>
 
 #include "ui/escape.h"
 #include "ui/words.h"
 #include "userspace/base/text.h"
 #include "userspace/memory/balance_text.h"
+#include "userspace/memory/processes_text.h"
+#include "userspace/memory/program_groups.h"
 #include "userspace/memory/report.h"
 #include "userspace/memory/site_names.h"
 #include "userspace/memory/words.h"
@@ -36,8 +40,11 @@ std::uint64_t recent_from(const Recording& recording) {
   return from_ns - std::min(from_ns, recording.start_ns());
 }
 
-Result<MemoryReport> report_from(const std::shared_ptr<const Recording>& recording, std::optional<std::uint64_t> from_ns, SortKey sort, std::size_t curves) {
+Result<MemoryReport> report_from(const std::shared_ptr<const Recording>& recording, std::optional<std::uint64_t> from_ns, SortKey sort, std::size_t curves,
+                                 std::optional<ProcessSlot> process) {
   MemoryFilter filter;
+  filter.by_program = true;
+  filter.process = process;
   filter.from_ns = from_ns;
   filter.curves = curves;
   return memory_report(*recording, filter, sort);
@@ -58,11 +65,14 @@ class Builder {
 
   Model build() {
     const Recording& recording = *recording_;
-    model_.process = recording.processes.empty() ? "process" : process_text(recording.processes[0]);
+    if (request_.process)
+      if (Result<ProcessSlot> found = recorded_process(static_cast<std::uint32_t>(*request_.process), recording)) process_ = *found;
+    if (recording.processes.size() == 1) process_ = 0;
+    model_.process = process_ ? process_text(recording.processes[*process_]) : "processes";
     model_.elapsed_ns = recording.end_ns() - recording.start_ns();
     for (const Subject& subject : subjects())
       if (subject.name == "go" && subject.of_target) model_.has_go = subject.of_target(recording);
-    Result<MemoryReport> whole = report_from(recording_, std::nullopt, SortKey::kRetained, request_.most_rows);
+    Result<MemoryReport> whole = report_from(recording_, std::nullopt, SortKey::kRetained, request_.most_rows, process_);
     if (!whole) {
       model_.state = whole.error().what;
       return std::move(model_);
@@ -75,25 +85,51 @@ class Builder {
   }
 
  private:
+  // All processes are sampled at the same moments.
   void add_process(const MemoryReport& report) {
-    if (report.balances.empty() || report.balances[0].process != 0) return;
-    const ProcessBalance& balance = report.balances[0];
-    model_.resident = balance.resident.empty() ? static_cast<double>(balance.after) : balance.resident.back();
-    model_.resident_curve = {balance.times_ns, balance.resident};
+    std::map<std::uint64_t, double> sums;
+    double resident = 0;
+    bool any = false, limited = false;
+    for (const ProcessBalance& balance : report.balances) {
+      const ProcessInfo& info = recording_->processes[balance.process];
+      std::optional<double> rate = recent_rate(balance.times_ns, balance.resident);
+      if (recording_->processes.size() > 1 && !info.end_ns)
+        model_.processes.push_back({static_cast<pid_t>(info.pid), process_text(info), rate});
+      if (process_ && balance.process != *process_) continue;
+      for (std::size_t i = 0; i < balance.times_ns.size(); ++i) sums[balance.times_ns[i]] += balance.resident[i];
+      any = true;
+      if (!info.end_ns || process_) resident += balance.resident.empty() ? static_cast<double>(balance.after) : balance.resident.back();
+      if (!std::exchange(limited, true) || balance.time_left) add_limit(balance, model_);
+    }
+    if (!process_) model_.process = name_of_all(report);
+    if (!any) return;
+    model_.resident = resident;
+    for (const auto& [time_ns, sum] : sums) model_.resident_curve.times_ns.push_back(time_ns), model_.resident_curve.values.push_back(sum);
+    model_.resident_rate = recent_rate(model_.resident_curve.times_ns, model_.resident_curve.values);
+  }
+
+  std::optional<double> recent_rate(const std::vector<std::uint64_t>& times_ns, const std::vector<double>& values) const {
     std::uint64_t from_ns = recent_from(*recording_);
     std::vector<std::uint64_t> times;
-    std::vector<double> values;
-    for (std::size_t i = 0; i < balance.times_ns.size(); ++i) {
-      if (balance.times_ns[i] < from_ns) continue;
-      times.push_back(balance.times_ns[i]);
-      values.push_back(balance.resident[i]);
+    std::vector<double> recent;
+    for (std::size_t i = 0; i < times_ns.size(); ++i) {
+      if (times_ns[i] < from_ns) continue;
+      times.push_back(times_ns[i]);
+      recent.push_back(values[i]);
     }
-    model_.resident_rate = slope_per_minute(times, values);
-    add_limit(balance, model_);
+    return slope_per_minute(times, recent);
+  }
+
+  static std::string name_of_all(const MemoryReport& report) {
+    std::set<ProcessSlot> programs(report.leads.begin(), report.leads.end());
+    if (programs.size() == 1) return program_text(report, *programs.begin());
+    std::size_t running = 0;
+    for (const ProcessInfo& process : report.processes) running += process.end_ns == 0;
+    return fmt::format("{} of {}", counted(running, "process"), counted(programs.size(), "program"));
   }
 
   void add_sites(const MemoryReport& whole) {
-    Result<MemoryReport> recent = report_from(recording_, recent_from(*recording_), SortKey::kGrowth, 0);
+    Result<MemoryReport> recent = report_from(recording_, recent_from(*recording_), SortKey::kGrowth, 0, process_);
     for (const SiteReport& site : recent ? recent->sites : whole.sites) rates_[site.site] = site.figures.growth_per_minute;
     if (recent)
       for (const KindReport& total : recent->totals)
@@ -144,7 +180,7 @@ class Builder {
   void add_marks() {
     for (const Mark& mark : recording_->marks) model_.marks_ns.push_back(mark.time_ns - std::min(mark.time_ns, recording_->start_ns()));
     if (model_.marks_ns.empty()) return;
-    Result<MemoryReport> since = report_from(recording_, model_.marks_ns.back(), SortKey::kRetained, 0);
+    Result<MemoryReport> since = report_from(recording_, model_.marks_ns.back(), SortKey::kRetained, 0, process_);
     if (!since) return;  // it was a moment ago: no tick has come since
     for (const SiteReport& site : since->sites) since_mark_[site.site] = net_bytes(site.figures);
   }
@@ -153,6 +189,7 @@ class Builder {
     SiteRow row;
     row.key = site.site;
     row.name = names.line(site, 0);
+    if (!site.shares.empty()) row.name += fmt::format("  [processes: {}]", shares_text(site.shares));
     if (site.kind == MemoryKind::kMapping) row.kind = "mapped";
     row.live = site.figures.retained_bytes;
     row.rate = rate_of(site);
@@ -171,6 +208,7 @@ class Builder {
 
   std::shared_ptr<const Recording> recording_;
   ModelRequest request_;
+  std::optional<ProcessSlot> process_;  // that is shown alone
   Model model_;
   std::unordered_map<std::uint32_t, std::optional<double>> rates_;  // by site
   std::unordered_map<std::uint32_t, double> since_mark_;

@@ -4,6 +4,8 @@
 // Pure: no terminal, no clock, no file. Sizes are in bytes, rates in bytes a minute.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -35,8 +37,15 @@ struct SiteRow {
   std::vector<std::string> stack;    // leaf first, a line each, printable
 };
 
+struct ProcessRow {  // one of several
+  pid_t pid = 0;
+  std::string name;            // "worker (103)"
+  std::optional<double> rate;  // of its RSS, in the last minute
+};
+
 struct Model {
-  std::string process;        // "redis-server (1234)"
+  std::string process;        // "redis-server (1234)", "nginx (4 processes)"
+  std::vector<ProcessRow> processes;  // of several, those that run, in the order in which they came
   std::string state;          // why there are no figures, or no more: "attaching", "ended: ..."; "" while all is well
   std::uint64_t elapsed_ns = 0;
   std::optional<double> resident;
@@ -66,6 +75,7 @@ struct Model {
 struct ModelRequest {
   std::size_t most_rows = 200;
   std::size_t most_frames = 64;
+  std::optional<pid_t> process = {};  // it alone; none: all, added up
 };
 Model model_of(const std::shared_ptr<const Recording>& recording, const ModelRequest& request = {});
 

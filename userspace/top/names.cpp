@@ -20,31 +20,40 @@ SymbolizerOptions short_names() {
 
 }  // namespace
 
-Names::Names(pid_t pid) : pid_(pid), foreign_root_(!has_our_root(pid)), owner_(owner_of(pid)), symbolizer_(short_names()) {}
+Names::Names() : symbolizer_(short_names()) {}
 
+// From a process that has it mapped.
 ModuleRef Names::source_of(const Module& module) const {
   ModuleRef ref;
   ref.path = module.path;
   ref.build_id = module.build_id;
-  ref.pid = process_has_ended(pid_) ? 0 : pid_;
-  ref.foreign_root = foreign_root_;
-  ref.owner = owner_;
   if (module.kind == ModuleKind::kVdso) ref.kind = CodeKind::kVdso;
   if (module.kind == ModuleKind::kJit) ref.kind = CodeKind::kJit;
   if (module.kind == ModuleKind::kKernel) ref.kind = CodeKind::kKernel;
-  // The very file, though its path may lead to another one by now.
-  if (Result<std::vector<Mapping>> mappings = read_maps(pid_))
-    for (const Mapping& mapping : *mappings)
-      if (mapping.executable && mapping.path == module.path) {
-        if (Result<std::string> path = path_to_open(pid_, mapping)) ref.open_path = *path;
-        break;
-      }
   for (const CodeSegment& segment : module.code) ref.segments.push_back({segment.vaddr, segment.file_offset, segment.size, segment.size, true});
+  for (pid_t pid : pids_) {
+    if (process_has_ended(pid)) continue;
+    Result<std::vector<Mapping>> mappings = read_maps(pid);
+    auto found = mappings ? std::ranges::find_if(*mappings, [&](const Mapping& one) { return one.executable && one.path == module.path; })
+                          : std::vector<Mapping>::iterator();
+    bool has_it = mappings && found != mappings->end();
+    if (!has_it && ref.pid) continue;
+    ref.pid = pid;
+    ref.foreign_root = !has_our_root(pid);
+    ref.owner = owner_of(pid);
+    if (!has_it) continue;
+    // The very file, though its path may lead to another one by now.
+    if (Result<std::string> path = path_to_open(pid, *found)) ref.open_path = *path;
+    break;
+  }
   return ref;
 }
 
 void Names::add_to(Recording& recording) {
   std::size_t before = symbols_.size();
+  pids_.clear();
+  for (const ProcessInfo& process : recording.processes)
+    if (process.pid && !process.end_ns) pids_.push_back(static_cast<pid_t>(process.pid));
   if (recording.locations.size() > before) {
     std::span<const Location> fresh = std::span(recording.locations).subspan(before);
     ResolvedSymbols found = resolve_symbols(recording.modules, fresh, {}, [this](const Module& module) { return source_of(module); },

@@ -13,7 +13,7 @@ namespace dwell::top {
 
 class Names {
  public:
-  explicit Names(pid_t pid);
+  Names();
   // Gives the recording what is known, and looks for what has come since.
   void add_to(Recording& recording);
   const std::vector<LocationSymbol>& known() const { return symbols_; }
@@ -21,9 +21,7 @@ class Names {
  private:
   ModuleRef source_of(const Module& module) const;
 
-  pid_t pid_;
-  bool foreign_root_;
-  uid_t owner_;
+  std::vector<pid_t> pids_;  // of the recording, that still run
   Symbolizer symbolizer_;
   std::vector<LocationSymbol> symbols_;  // by location
 };

@@ -22,21 +22,47 @@ namespace {
 constexpr std::uint64_t kMessageNs = 5 * kSecond;
 constexpr std::size_t kPlainRows = 5;
 
-std::shared_ptr<const Model> model_before_figures(pid_t pid) {
+std::shared_ptr<const Model> model_before_figures(const TopRequest& request) {
   auto model = std::make_shared<Model>();
+  pid_t pid = request.pids[0];
   Result<ProcessFacts> facts = read_process(pid);
   model->process = facts ? fmt::format("{} ({})", printable(facts->name), pid) : fmt::format("process {}", pid);
+  if (request.pids.size() > 1) model->process = fmt::format("{} processes", request.pids.size());
+  if (!request.group.empty()) model->process += " of " + printable(request.group);
   model->state = "attaching ...";
   return model;
 }
 
 }  // namespace
 
-Session::Session(const TopRequest& request, Recorders& recorders, Follower& follower, Looks& looks, UniqueFd signals)
-    : request_(request), recorders_(recorders), follower_(follower), looks_(looks), signals_(std::move(signals)),
-      waiting_(model_before_figures(request.pids[0])) {}
+Session::Session(const TopRequest& request, RecorderProcess& recorder, Follower& follower, Looks& looks, UniqueFd signals)
+    : request_(request), recorder_(recorder), follower_(follower), looks_(looks), signals_(std::move(signals)),
+      waiting_(model_before_figures(request)) {}
 
 const Model& Session::model() const { return shown_ ? *shown_ : *waiting_; }
+
+std::vector<pid_t> Session::running() const {
+  std::vector<pid_t> pids;
+  for (const ProcessRow& row : model().processes) pids.push_back(row.pid);
+  if (process_ && !std::ranges::count(pids, *process_)) pids.push_back(*process_);
+  return pids.size() > 1 ? pids : std::vector<pid_t>();
+}
+
+void Session::choose() {
+  std::vector<pid_t> pids = running();
+  std::optional<pid_t> chosen;
+  if (state_.process && state_.process <= pids.size()) chosen = pids[state_.process - 1];
+  if (chosen == process_) return;
+  process_ = chosen;
+  follower_.show(process_);
+  state_.selected.reset(), state_.stack_open = false, state_.position = 0;
+}
+
+// Of all of them together, the first that runs.
+pid_t Session::looked_at() const {
+  if (process_) return *process_;
+  return model().processes.empty() ? request_.pids[0] : model().processes[0].pid;
+}
 
 void Session::say(const std::string& message) {
   message_ = message;
@@ -70,7 +96,7 @@ bool Session::wait(int keys, std::uint64_t until_ns) {
 void Session::take_figures() {
   follower_.taken();
   take_saved();
-  std::shared_ptr<const Model> fresh = follower_.model(state_.process);
+  std::shared_ptr<const Model> fresh = follower_.model();
   if (!fresh || fresh == shown_ || state_.paused) return;
   shown_ = std::move(fresh);
   ++refreshes_;
@@ -83,35 +109,27 @@ void Session::take_saved() {
 }
 
 void Session::check_recorder() {
-  std::optional<int> code = recorders_.ended(state_.process);
-  if (!code || follower_.model(state_.process)) return;
-  if (*code != 0 || process_has_ended(request_.pids[state_.process])) failed_ = *code, over_ = true;
+  std::optional<int> code = recorder_.ended();
+  if (!code || shown_ || follower_.model()) return;
+  if (*code != 0 || std::ranges::all_of(request_.pids, process_has_ended)) failed_ = *code, over_ = true;
 }
 
 Result<void> Session::in_lines() {
   TextStyle style = text_style_of(STDOUT_FILENO);
   std::uint64_t due_ns = 0;
-  std::vector<std::shared_ptr<const Model>> printed(request_.pids.size());
-  bool first = true;
+  std::shared_ptr<const Model> printed;
   std::size_t times = 0;
   while (wait(-1, monotonic_ns() + kSecond / 4)) {
     if (monotonic_ns() < due_ns) continue;
-    bool any = false, all_ended = true;
-    for (std::size_t i = 0; i < request_.pids.size(); ++i) {
-      state_.process = i;
-      std::shared_ptr<const Model> now = follower_.model(i);
-      follower_.show((i + 1) % request_.pids.size());
-      all_ended = all_ended && recorders_.ended(i).has_value();
-      if (!now || (printed[i] && now->elapsed_ns == printed[i]->elapsed_ns && now->state == printed[i]->state)) continue;
-      std::string text = (first ? "" : "\n") + plain_text(*now, style.columns, kPlainRows);
-      first = false;
-      if (::write(STDOUT_FILENO, text.data(), text.size()) != static_cast<ssize_t>(text.size())) return {};  // nobody reads any more
-      printed[i] = now;
-      any = true;
-    }
-    if (any && request_.count && ++times >= *request_.count) return {};
-    if (!any && all_ended) return {};
-    if (any) due_ns = monotonic_ns() + request_.interval_ns;
+    std::shared_ptr<const Model> now = follower_.model();
+    bool is_new = now && !(printed && now->elapsed_ns == printed->elapsed_ns && now->state == printed->state);
+    if (!is_new && recorder_.ended()) return {};
+    if (!is_new) continue;
+    std::string text = (printed ? "\n" : "") + plain_text(*now, style.columns, kPlainRows);
+    if (::write(STDOUT_FILENO, text.data(), text.size()) != static_cast<ssize_t>(text.size())) return {};  // nobody reads any more
+    printed = now;
+    if (request_.count && ++times >= *request_.count) return {};
+    due_ns = monotonic_ns() + request_.interval_ns;
   }
   return {};
 }
@@ -132,36 +150,33 @@ Result<void> Session::on_terminal() {
 
 void Session::handle_keys(Terminal& terminal) {
   while (std::optional<KeyPress> key = terminal.key()) {
-    Shown shown{&model(), tabs_of(model()), request_.pids.size(), page_};
-    std::size_t process = state_.process;
+    std::vector<pid_t> pids = running();
+    auto at = process_ ? std::ranges::find(pids, *process_) : pids.end();
+    state_.process = at == pids.end() ? 0 : static_cast<std::size_t>(at - pids.begin()) + 1;
+    Shown shown{&model(), tabs_of(model()), pids.size() + 1, page_};
     bool paused = state_.paused;
     act(press(state_, *key, shown));
-    if (state_.process != process) {
-      follower_.show(state_.process);
-      shown_ = follower_.model(state_.process);
-      waiting_ = model_before_figures(request_.pids[state_.process]);
-      state_.selected.reset(), state_.stack_open = false, state_.position = 0;
-    }
+    choose();
     if (paused && !state_.paused) take_figures();
   }
 }
 
 void Session::act(Action action) {
-  bool recording = follower_.model(state_.process) != nullptr && !recorders_.ended(state_.process);
+  bool recording = shown_ != nullptr && !recorder_.ended();
   switch (action) {
     case Action::kQuit: over_ = true; break;
     case Action::kRefresh: looks_.forget(), follower_.hurry(); break;
     case Action::kMark:
       if (!recording) return say("A mark can be set only while the recording goes on.");
-      recorders_.mark(state_.process);
+      recorder_.mark();
       say("Marked: \"since mark\" counts from here.");
       break;
     case Action::kWrite: {
-      if (!follower_.model(state_.process)) return say("There is nothing to save yet.");
-      pid_t pid = request_.pids[state_.process];
+      if (!shown_) return say("There is nothing to save yet.");
+      pid_t pid = looked_at();
       std::string name = model().process.substr(0, model().process.rfind(" ("));
       say("Saving ...");
-      follower_.save(state_.process, unused_name(fmt::format("{}.{}", safe_name(name, "recording"), pid), ".dwell"));
+      follower_.save(unused_name(fmt::format("{}.{}", safe_name(name, "recording"), pid), ".dwell"));
       break;
     }
     case Action::kNone: break;
@@ -170,17 +185,21 @@ void Session::act(Action action) {
 
 void Session::look_if_due(const Terminal& terminal) {
   if (state_.tab == Tab::kMemory || state_.paused) return;
-  pid_t pid = request_.pids[state_.process];
+  pid_t pid = looked_at();
   if (monotonic_ns() >= looks_.due_ns(pid, state_.tab)) looks_.ask(pid, state_.tab, terminal.columns());
 }
 
 void Session::draw(Terminal& terminal) {
   std::uint64_t now_ns = monotonic_ns();
   if (now_ns >= message_until_ns_) message_.clear();
-  std::optional<int> ended = recorders_.ended(state_.process);
+  std::optional<int> ended = recorder_.ended();
   if (ended && *ended != 0 && model().state.empty() && message_.empty()) message_ = fmt::format("The recording has ended (exit code {}): figures are as they were last.", *ended);
-  const LookPage* page = state_.tab == Tab::kMemory ? nullptr : looks_.page(request_.pids[state_.process], state_.tab, now_ns);
-  Screen screen = lay_out({model(), state_, page, message_, request_.pids.size()}, terminal.columns(), terminal.rows());
+  const LookPage* page = state_.tab == Tab::kMemory ? nullptr : looks_.page(looked_at(), state_.tab, now_ns);
+  std::vector<pid_t> pids = running();
+  std::string of;
+  for (const ProcessRow& row : model().processes)
+    if (!pids.empty() && row.pid == looked_at()) of = row.name;
+  Screen screen = lay_out({model(), state_, page, message_, pids.size() + 1, of}, terminal.columns(), terminal.rows());
   page_ = screen.page;
   state_.scroll = std::min(state_.scroll, screen.last_scroll);
   terminal.draw(screen);

@@ -13,7 +13,7 @@
 #include "userspace/top/follower.h"
 #include "userspace/top/layout.h"
 #include "userspace/top/looks.h"
-#include "userspace/top/recorders.h"
+#include "userspace/top/recorder_process.h"
 #include "userspace/top/state.h"
 #include "userspace/top/terminal.h"
 #include "userspace/top/top.h"
@@ -22,7 +22,7 @@ namespace dwell::top {
 
 class Session {
  public:
-  Session(const TopRequest& request, Recorders& recorders, Follower& follower, Looks& looks, UniqueFd signals);
+  Session(const TopRequest& request, RecorderProcess& recorder, Follower& follower, Looks& looks, UniqueFd signals);
 
   Result<void> on_terminal();
   Result<void> in_lines();
@@ -41,13 +41,17 @@ class Session {
   void draw(Terminal& terminal);
   void say(const std::string& message);
   const Model& model() const;
+  std::vector<pid_t> running() const;  // that can be chosen; none of one process
+  void choose();                       // what the keys have chosen, by now
+  pid_t looked_at() const;             // by the tabs
 
   const TopRequest& request_;
-  Recorders& recorders_;
+  RecorderProcess& recorder_;
   Follower& follower_;
   Looks& looks_;
   UniqueFd signals_;
   State state_;
+  std::optional<pid_t> process_;  // that is shown alone
   std::shared_ptr<const Model> shown_, waiting_;  // waiting_: until figures come
   std::optional<int> failed_;
   std::string message_;

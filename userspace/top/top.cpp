@@ -32,8 +32,8 @@ Result<UniqueFd> take_signals(sigset_t& before) {
 
 Result<Exit> watch(const TopRequest& request) {
   // Processes first, then the parser, and threads last.
-  Result<Recorders> recorders = Recorders::start(request.pids, request.output, request.record);
-  if (!recorders) return recorders.error();
+  Result<RecorderProcess> recorder = RecorderProcess::start(request.pids[0], request.output, request.record);
+  if (!recorder) return recorder.error();
   Result<Looks> looks = Looks::start(request.command_line);
   if (!looks) return looks.error();
   if (Result<void> started = start_parser(); !started) return started.error();
@@ -41,20 +41,19 @@ Result<Exit> watch(const TopRequest& request) {
   sigset_t before;
   Result<UniqueFd> signals = take_signals(before);
   if (!signals) return signals.error();
-  Result<std::unique_ptr<Follower>> follower = Follower::start(recorders->recordings());
+  Result<std::unique_ptr<Follower>> follower = Follower::start(recorder->path());
   if (!follower) return follower.error();
 
-  Session session(request, *recorders, **follower, *looks, std::move(*signals));
+  Session session(request, *recorder, **follower, *looks, std::move(*signals));
   bool terminal = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1;
   Result<void> shown = terminal ? session.on_terminal() : session.in_lines();
   // The terminal is as it was. Another signal ends us at once, and with us those that record.
   ::signal(SIGHUP, SIG_IGN);  // a shell sends it once more when the terminal is gone
   ::sigprocmask(SIG_SETMASK, &before, nullptr);
   follower->reset();
-  recorders->finish();
+  recorder->finish();
   if (!shown) return shown.error();
-  for (std::size_t i = 0; i < request.pids.size(); ++i)
-    if (std::string said = recorders->said(i); !said.empty()) fmt::print(stderr, "{}", said);
+  if (std::string said = recorder->said(); !said.empty()) fmt::print(stderr, "{}", said);
   if (session.failed()) return static_cast<Exit>(*session.failed());
   if (!request.output.empty()) fmt::print(stderr, "Saved {}.\n", request.output);
   return Exit::kOk;

@@ -10,12 +10,13 @@
 #include <vector>
 
 #include "userspace/base/result.h"
-#include "userspace/top/recorders.h"
+#include "userspace/top/recorder_process.h"
 
 namespace dwell::top {
 
 struct TopRequest {
-  std::vector<pid_t> pids;
+  std::vector<pid_t> pids;           // at least one; those that run when it begins
+  std::string group;                 // what they are members of; "": they were named
   std::string output;                // "": the recording goes when the screen does
   std::optional<std::size_t> count;  // ends after so many refreshes
   std::uint64_t interval_ns = 0;     // of plain lines

@@ -15,6 +15,7 @@ struct ViewFilter {
   std::string module;  // part of the path of any module of the stack
   std::string kind;    // of memory: "heap", "mapping", "file", "reserved"; "": all
   std::optional<std::uint32_t> thread;  // what this thread did alone
+  std::optional<std::uint32_t> process; // this one alone, by its PID
   std::uint64_t min_bytes = 0;          // sites with less are summed up as one row
   std::uint64_t temporary_ns = std::uint64_t{1} << 20;  // what is freed before this age is temporary
 

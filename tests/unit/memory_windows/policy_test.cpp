@@ -43,6 +43,18 @@ TEST(OverheadBudget, AnIdleProcessMayCostALittle) {
   EXPECT_NEAR(budget.left_ns(), 4e6, 1e3) << "at once: it does something now and then";
 }
 
+TEST(OverheadBudget, ManyIdleProcessesCostNoMoreThanAFew) {
+  auto income = [](std::size_t processes) {
+    OverheadBudget budget(0.02, 0);
+    budget.share_idle_time(processes);
+    for (std::uint64_t now = 0; now <= 5 * kSecond; now += 10 * kMillisecond) budget.update(now, 0, 0);
+    return budget.income_ns();
+  };
+  EXPECT_NEAR(income(1), 1e6, 1e3);
+  EXPECT_NEAR(income(8), 1e6, 1e3);
+  EXPECT_NEAR(income(200) * 200, income(8) * 8, 1e3) << "in sum";
+}
+
 TEST(OverheadBudget, WhatWasSpentTooMuchIsPaidBack) {
   OverheadBudget budget(0.02, 0);
   budget.update(kSecond, kSecond, 100e6);

@@ -60,7 +60,7 @@ Result<void> AllocTracing::try_program(const TraceCore& core, AttachMethod metho
 
 // A program that keeps a profile of its heap is asked for that: it costs nothing.
 Result<std::unique_ptr<Tracer>> AllocTracing::load(const TracerContext& context) {
-  if (!may_be_go(context.target)) return std::unique_ptr<Tracer>();
+  if (std::ranges::none_of(context.targets, may_be_go)) return std::unique_ptr<Tracer>();
   Result<std::unique_ptr<Program>> program = load_program(context.core, go_probe_method(context.calibration));
   if (!program) return program.error();
   return std::unique_ptr<Tracer>(new AllocTracing(context, std::move(*program)));

@@ -25,6 +25,7 @@ class TouchedTracing : public Tracer {
   static Result<void> try_program(const TraceCore& core);
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
+  void forgotten(ProcessSlot slot) override { processes_.erase(slot); }
   Result<void> mapped(ProcessSlot, const std::vector<Mapping>&, bool) override { return {}; }
   void begin(std::uint64_t start_ns) override;
   void end() override { faults_.detach(); }

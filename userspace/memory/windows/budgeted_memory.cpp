@@ -44,6 +44,10 @@ void BudgetedMemory::happened(const ProcessNews& news) {
   if (news.kind == ProcessNews::Kind::kExited) driver_.process(news.process).ended();
 }
 
+void BudgetedMemory::forgotten(ProcessSlot slot) {
+  if (driver_.processes().contains(slot)) driver_.process(slot).ended();
+}
+
 bool BudgetedMemory::is_exact(ProcessSlot slot, std::uint64_t time_ns) const {
   auto until = exact_until_ns_.find(slot);
   return until == exact_until_ns_.end() || time_ns <= until->second;
@@ -75,7 +79,7 @@ void BudgetedMemory::add_up_retained(std::uint64_t now_ns) {
   added_up_ns_ = now_ns;
   retained_bytes_ = retained_blocks_ = 0;
   for (auto& [slot, process] : driver_.processes()) {
-    if (process->in_windows_ns(now_ns) == 0) continue;
+    if (process->has_ended() || process->in_windows_ns(now_ns) == 0) continue;
     for (const RetainedSite& site : process->retained(now_ns).sites) retained_bytes_ += site.bytes, retained_blocks_ += site.blocks;
   }
 }
@@ -175,9 +179,11 @@ Result<void> BudgetedMemory::write_tick(std::uint64_t now_ns) {
 Result<void> BudgetedMemory::write_retained(std::uint64_t now_ns) {
   RetainedSet set;
   set.time_ns = now_ns;
+  bool any = false;  // nothing is retained of what has ended, which is known, too
   std::map<std::uint32_t, RetainedRow> rows;
   for (auto& [slot, process] : driver_.processes()) {
-    if (process->in_windows_ns(now_ns) == 0) continue;
+    any = any || process->in_windows_ns(now_ns);
+    if (process->has_ended() || process->in_windows_ns(now_ns) == 0) continue;
     Retained retained = process->retained(now_ns, [&, slot = slot](const SiteKey& site) { return series_of(site, slot); });
     if (!retained.known) set.unknown.push_back(slot);
     if (!retained.known) continue;
@@ -195,7 +201,7 @@ Result<void> BudgetedMemory::write_retained(std::uint64_t now_ns) {
       if (site.oldest_ns && (!row.oldest_ns || site.oldest_ns < row.oldest_ns)) row.oldest_ns = site.oldest_ns;
     }
   }
-  if (rows.empty() && set.unknown.empty() && set.walked.empty()) return {};
+  if (!any) return {};
   for (auto& [series, row] : rows) {
     row.series = series;
     set.rows.push_back(row);

@@ -21,7 +21,8 @@ class BudgetedMemory {
   // `ledger` outlive it.
   static Result<std::unique_ptr<BudgetedMemory>> create(const TracerContext& context, double percent, MemoryTracer& tracer, MemoryLedger& ledger);
 
-  void added(ProcessSlot slot, pid_t pid) { driver_.add(slot, pid); }
+  void added(ProcessSlot slot, pid_t pid) { driver_.add(slot, context_.target_of(slot), pid); }
+  void forgotten(ProcessSlot slot);
   Result<std::vector<AttachedSite>> attach(ProcessSlot slot, const std::vector<DrivenSite>& sites) { return driver_.attach(slot, sites); }
   void forget_probes(ProcessSlot slot) { driver_.process(slot).forget_probes(); }
   void happened(const ProcessNews& news);

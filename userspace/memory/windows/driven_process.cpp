@@ -20,16 +20,17 @@ constexpr std::uint64_t kIdleNs = 100 * kMillisecond;
 constexpr int kSteps = 3;  // of attaching
 constexpr const char* kFromHereOn = "windows keep within the budget, and figures are estimates; --exact records everything";
 constexpr std::uint64_t kTrialNs = 20 * kMillisecond, kTrialHits = 500;
+constexpr std::uint64_t kMostTrialsNs = 1000 * kMillisecond;  // of all processes
 constexpr double kTrialFewHits = 20, kClearlyMore = 2, kFewCpus = 0.2;
 constexpr std::size_t kUnnamedSizes = 8;  // that are told one by one
 constexpr double kMostDebt = 0.25;  // of a second's income
 
 }  // namespace
 
-DrivenProcess::DrivenProcess(const DriverParts& parts, ProcessSlot slot, pid_t pid, std::uint64_t now_ns)
+DrivenProcess::DrivenProcess(const DriverParts& parts, ProcessSlot slot, TargetSlot target, pid_t pid, std::uint64_t now_ns)
     : parts_(parts),
       slot_(slot),
-      kernel_slot_(static_cast<std::uint8_t>(slot)),
+      kernel_slot_(target),
       pid_(pid),
       links_(std::make_unique<ProbeLinks>(parts.settings.method, parts.settings.programs, pid)),
       policy_(now_ns),
@@ -40,7 +41,8 @@ DrivenProcess::DrivenProcess(const DriverParts& parts, ProcessSlot slot, pid_t p
       survey_(pid),
       cpu_at_start_ns_(process_cpu_ns(pid).value_or(0)),
       began_ns_(now_ns) {
-  parts_.kernel.begin_exact(kernel_slot_, allowed_hits(~std::uint64_t{0}));
+  hits_seen_ = parts_.kernel.hits(kernel_slot_);  // of a process that had the number before
+  parts_.kernel.begin_exact(kernel_slot_, hits_seen_ + allowed_hits(~std::uint64_t{0} / 2));
 }
 
 // ---- the recorder's thread ----
@@ -67,7 +69,9 @@ void DrivenProcess::try_price(const std::vector<DrivenSite>& sites) {
   std::vector<ProbeSite> chosen;
   for (const DrivenSite& site : sites)
     if (site.in_windows) chosen.push_back(site.site);
-  if (chosen.empty()) return;
+  // Of many processes not each is tried: what the kernel's side counts bounds the price all the same.
+  if (chosen.empty() || parts_.trials_ns > kMostTrialsNs) return;
+  std::uint64_t tried_from_ns = monotonic_ns();
   parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
   std::uint64_t begun_ns = monotonic_ns(), cpu_ns = process_cpu_ns(pid_).value_or(0);
   ProbeLinks trial(parts_.settings.method, parts_.settings.programs, pid_);
@@ -79,6 +83,7 @@ void DrivenProcess::try_price(const std::vector<DrivenSite>& sites) {
   }
   double seconds = static_cast<double>(monotonic_ns() - start_ns) / 1e9, met = static_cast<double>(hits);
   trial.detach();
+  parts_.trials_ns += monotonic_ns() - tried_from_ns;
   double cpus = static_cast<double>(process_cpu_ns(pid_).value_or(cpu_ns) - cpu_ns) / static_cast<double>(monotonic_ns() - begun_ns);
   LevelPrices prices = level_prices();
   double cost = met / seconds * (prices.allocation + prices.free), allowed = parts_.settings.share * std::max(cpus, kFewCpus) * 1e9;
@@ -122,6 +127,20 @@ void DrivenProcess::ended() {
   if (std::exchange(ended_, true)) return;
   ended_ns_ = monotonic_ns();
   links_->detach();
+}
+
+bool DrivenProcess::has_ended() const {
+  std::lock_guard lock(mutex_);
+  return ended_;
+}
+
+// Its blocks are gone with it: of a server whose workers come and go, nothing piles up.
+void DrivenProcess::let_go() {
+  std::scoped_lock lock(mutex_, estimator_mutex_);
+  estimator_ = std::make_unique<LivenessEstimator>(ended_ns_);
+  times_.reset();
+  sites_ = {};
+  over_ = true;
 }
 
 void DrivenProcess::add_known(const std::vector<KnownBlock>& blocks) {
@@ -239,11 +258,15 @@ std::uint64_t DrivenProcess::step(std::uint64_t now_ns) {
     over = ended_;
     begun = tried_;
   }
-  if (over) return now_ns + 1000 * kMillisecond;
+  if (over) {
+    let_go();
+    return ~std::uint64_t{0};
+  }
   if (!begun) return now_ns + kExactPollNs;
   parts_.prices.update(now_ns);
   earn(now_ns);
   if (exact) {
+    parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_EXACT);  // what had the number before may have closed it at its end
     if (too_dear_ || parts_.kernel.cut_ns(kernel_slot_) || budget_.left_ns() <= 0) {
       to_windows(now_ns);
     } else {
@@ -274,6 +297,16 @@ std::uint64_t DrivenProcess::step(std::uint64_t now_ns) {
   std::uint64_t next = std::max(due_->next_ns(), in_debt ? now_ns + kExactPollNs : 0);
   std::lock_guard lock(estimator_mutex_);
   return std::min({next, estimator_->next_look_ns().value_or(next), now_ns + kIdleNs});
+}
+
+void DrivenProcess::keep_up(std::uint64_t now_ns) {
+  {
+    std::lock_guard lock(mutex_);
+    if (policy_.level() != Level::kExact || ended_ || !tried_ || too_dear_) return;
+  }
+  if (parts_.kernel.cut_ns(kernel_slot_)) return;
+  earn(now_ns);
+  parts_.kernel.set_limit(kernel_slot_, hits_seen_ + allowed_hits(~std::uint64_t{0} / 2));
 }
 
 void DrivenProcess::to_windows(std::uint64_t now_ns) {

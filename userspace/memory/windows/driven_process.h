@@ -51,11 +51,12 @@ struct DriverParts {  // that all processes of a recording share
   const DriverSettings& settings;
   KernelLevels& kernel;
   HitPrices& prices;
+  std::uint64_t& trials_ns;  // how long prices were tried, of the recorder's thread
 };
 
 class DrivenProcess {
  public:
-  DrivenProcess(const DriverParts& parts, ProcessSlot slot, pid_t pid, std::uint64_t now_ns);
+  DrivenProcess(const DriverParts& parts, ProcessSlot slot, TargetSlot target, pid_t pid, std::uint64_t now_ns);
 
   // ---- the recorder's thread ----
   Result<std::vector<AttachedSite>> attach(const std::vector<DrivenSite>& sites);
@@ -68,15 +69,22 @@ class DrivenProcess {
   std::vector<std::string> take_notes();
   // `series_of`: which of its sites are one call site; null: each is one.
   Retained retained(std::uint64_t now_ns, const std::function<std::uint32_t(const SiteKey&)>& series_of = nullptr) const;
+  bool has_ended() const;
+  ProbeLinks* links() { return links_.get(); }  // when the driver's thread has ended
   std::uint64_t in_windows_ns(std::uint64_t now_ns) const;  // how long it was on that level
   OwnTime take_own_time();
 
   // ---- the driver's thread ----
   // Does what is due, and returns when something will be.
   std::uint64_t step(std::uint64_t now_ns);
+  // While another one's window was open: at the exact level, what it has earned since.
+  void keep_up(std::uint64_t now_ns);
+  void share_idle_time(std::size_t processes) { budget_.share_idle_time(processes); }
   void stop();  // a last look; no probe is left
+  bool is_over() const { return over_; }  // it has ended, and step() has let go of what was kept for it
 
  private:
+  void let_go();
   void earn(std::uint64_t now_ns);
   std::uint64_t allowed_hits(std::uint64_t at_most) const;
   void to_windows(std::uint64_t now_ns);
@@ -103,7 +111,7 @@ class DrivenProcess {
 
   const DriverParts parts_;
   ProcessSlot slot_;
-  std::uint8_t kernel_slot_;
+  TargetSlot kernel_slot_;
   pid_t pid_;
 
   mutable std::mutex mutex_;  // of what follows; held for short
@@ -129,6 +137,7 @@ class DrivenProcess {
   Allocator main_ = Allocator::kGlibc;
 
   // The driver's thread alone.
+  bool over_ = false;
   OverheadBudget budget_;
   std::optional<DueTimes> due_;
   RandomStart random_start_;

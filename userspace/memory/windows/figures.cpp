@@ -114,10 +114,43 @@ void add_estimates(const Recording& recording, RangeFigures& figures) {
   }
 }
 
+namespace {
+
+// Of many processes one note, and not one for each.
+std::vector<std::string> notes_of_many(const WindowPart& windows, const std::map<ProcessSlot, WindowsOfProcess>& processes) {
+  std::size_t count = 0, walked = 0, unknown = 0;
+  std::uint64_t number = 0;
+  double lasted = 0, covered = 0, least = 1, most = 0;
+  for (const auto& [slot, sum] : processes) {
+    if (sum.lasted_ns == 0) continue;
+    ++count;
+    number += sum.windows;
+    lasted += static_cast<double>(sum.lasted_ns), covered += static_cast<double>(sum.covered_ns);
+    least = std::min(least, common_error(sum)), most = std::max(most, common_error(sum));
+    walked += std::ranges::count(windows.retained.walked, slot) > 0;
+    unknown += std::ranges::count(windows.retained.unknown, slot) > 0;
+  }
+  std::vector<std::string> notes{fmt::format(
+      "within a budget of {:g} % in each process the heaps of {} processes were followed for {} on average by {} windows in all, which "
+      "covered {:.2f} % of that: figures of that time are estimates, which share an error of ± {:.0f} to {:.0f} %{}",
+      windows.percent, count, human_duration(static_cast<std::uint64_t>(lasted / static_cast<double>(count))), number, 100 * covered / lasted,
+      100 * least, 100 * most, walked ? fmt::format("; what {} of them retain was held against walks of the heap", walked) : "")};
+  if (unknown)
+    notes.push_back(fmt::format("what is retained of that time is not known of {} of them: dwell cannot read the structures of their "
+                                "allocator while it records", unknown));
+  return notes;
+}
+
+}  // namespace
+
 std::vector<std::string> notes_of_windows(const Recording& recording, const TickRange& range) {
+  constexpr std::ptrdiff_t kFewProcesses = 2;
   const WindowPart& windows = memory_of(recording).windows;
   std::vector<std::string> notes;
-  for (const auto& [slot, sum] : in_range(recording, range).processes) {
+  InRange all_windows = in_range(recording, range);
+  if (std::ranges::count_if(all_windows.processes, [](const auto& one) { return one.second.lasted_ns > 0; }) > kFewProcesses)
+    return notes_of_many(windows, all_windows.processes);
+  for (const auto& [slot, sum] : all_windows.processes) {
     if (sum.lasted_ns == 0) continue;
     std::string of = recording.processes.size() > 1 ? fmt::format(" of process {}", recording.processes[slot].pid) : "";
     bool walked = std::ranges::count(windows.retained.walked, slot) > 0;

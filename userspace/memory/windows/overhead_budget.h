@@ -6,6 +6,7 @@
 // that over any second the cost stays below the budget and a quarter.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace dwell::memory::windows {
@@ -14,6 +15,9 @@ class OverheadBudget {
  public:
   // `share`: 0.02 for 2 %.
   OverheadBudget(double share, std::uint64_t now_ns);
+
+  // With how many processes the allowance for idle ones is shared, this one included: it is that of eight at most.
+  void share_idle_time(std::size_t processes);
 
   // Sums since the recording of the process began: the CPU time it has used, our part included, and what we cost.
   void update(std::uint64_t now_ns, std::uint64_t target_cpu_ns, double cost_ns);
@@ -26,7 +30,7 @@ class OverheadBudget {
  private:
   double most_kept_ns() const;
 
-  double share_;
+  double share_, idle_cpu_;
   std::uint64_t updated_ns_, cpu_ns_ = 0;
   double cost_ns_ = 0;
   double cpu_rate_ = 0;  // CPU seconds a second

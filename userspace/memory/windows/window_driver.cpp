@@ -7,11 +7,13 @@
 #include <chrono>
 
 #include "userspace/base/clock.h"
+#include "userspace/probes/detach_together.h"
 
 namespace dwell::memory::windows {
 namespace {
 
 constexpr std::uint64_t kLongestSleepNs = 100'000'000;
+constexpr std::uint64_t kNoticedNs = 2'000'000;  // a window was open: others may have used up their limits meanwhile
 
 // Threads that it begins, which walk heaps, are ordinary ones.
 bool become_real_time() {
@@ -25,10 +27,10 @@ bool become_real_time() {
 WindowDriver::WindowDriver(const MemoryTracer& tracer, const KernelLevels& kernel, const DriverSettings& settings, const TrapPrices& prices)
     : settings_(settings), kernel_(kernel), prices_(tracer, prices, settings.method == AttachMethod::kSession) {}
 
-void WindowDriver::add(ProcessSlot slot, pid_t pid) {
-  auto fresh = std::make_unique<DrivenProcess>(DriverParts{settings_, kernel_, prices_}, slot, pid, monotonic_ns());
+void WindowDriver::add(ProcessSlot slot, TargetSlot target, pid_t pid) {
+  auto fresh = std::make_shared<DrivenProcess>(DriverParts{settings_, kernel_, prices_, trials_ns_}, slot, target, pid, monotonic_ns());
   std::lock_guard lock(mutex_);
-  stepped_.push_back(fresh.get());
+  stepped_.push_back(fresh);
   processes_.insert_or_assign(slot, std::move(fresh));
 }
 
@@ -42,12 +44,19 @@ void WindowDriver::run() {
   real_time_ = become_real_time();
   std::unique_lock lock(mutex_);
   while (!stopping_) {
-    std::vector<DrivenProcess*> all = stepped_;
+    std::vector<std::shared_ptr<DrivenProcess>> all = stepped_;
     lock.unlock();
     std::uint64_t next = monotonic_ns() + kLongestSleepNs;
-    for (DrivenProcess* one : all) next = std::min(next, one->step(monotonic_ns()));
+    for (const auto& one : all) {
+      std::uint64_t began = monotonic_ns();
+      one->share_idle_time(all.size());
+      next = std::min(next, one->step(began));
+      if (monotonic_ns() - began < kNoticedNs) continue;
+      for (const auto& other : all) other->keep_up(monotonic_ns());
+    }
     std::uint64_t now = monotonic_ns();
     lock.lock();
+    std::erase_if(stepped_, [](const auto& one) { return one->is_over(); });
     if (next > now) wake_.wait_for(lock, std::chrono::nanoseconds(next - now), [this] { return stopping_; });
   }
 }
@@ -60,6 +69,9 @@ void WindowDriver::stop() {
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
+  std::vector<ProbeLinks*> links;
+  for (auto& [slot, process] : processes_) links.push_back(process->links());
+  detach_together(links);
   for (auto& [slot, process] : processes_) process->stop();
 }
 

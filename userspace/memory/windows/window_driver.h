@@ -23,9 +23,9 @@ class WindowDriver {
   WindowDriver(const MemoryTracer& tracer, const KernelLevels& kernel, const DriverSettings& settings, const TrapPrices& prices);
   ~WindowDriver() { stop(); }
 
-  void add(ProcessSlot slot, pid_t pid);
+  void add(ProcessSlot slot, TargetSlot target, pid_t pid);
   DrivenProcess& process(ProcessSlot slot) { return *processes_.at(slot); }
-  const std::map<ProcessSlot, std::unique_ptr<DrivenProcess>>& processes() const { return processes_; }
+  const std::map<ProcessSlot, std::shared_ptr<DrivenProcess>>& processes() const { return processes_; }
 
   // Attaches where the process's level wants it. The thread begins with the first call.
   Result<std::vector<AttachedSite>> attach(ProcessSlot slot, const std::vector<DrivenSite>& sites);
@@ -41,10 +41,11 @@ class WindowDriver {
   DriverSettings settings_;
   KernelLevels kernel_;
   HitPrices prices_;
-  std::map<ProcessSlot, std::unique_ptr<DrivenProcess>> processes_;  // added by the recorder's thread, never taken away
+  std::uint64_t trials_ns_ = 0;  // of the recorder's thread: how long prices were tried, in all processes
+  std::map<ProcessSlot, std::shared_ptr<DrivenProcess>> processes_;  // added by the recorder's thread
   std::mutex mutex_;                                                 // of stepped_ and stopping_
   std::condition_variable wake_;
-  std::vector<DrivenProcess*> stepped_;
+  std::vector<std::shared_ptr<DrivenProcess>> stepped_;  // those that have not ended
   bool stopping_ = false;
   std::atomic<bool> real_time_ = false;
   std::thread thread_;  // last: it uses all of the others
