@@ -103,7 +103,7 @@ TEST_F(Tree, WorkersThatWereNamedAreOneRow) {
   EXPECT_EQ(sum(sites_in(one, "create_session"), "retained_blocks"), kRequests);
   std::string shown = text();
   EXPECT_THAT(shown, HasSubstr("prefork (4 processes)"));
-  EXPECT_THAT(shown, HasSubstr("where shared memory counts once (PSS)"));
+  EXPECT_THAT(shown, HasSubstr("where shared memory counts once (PSS) +"));
 }
 
 TEST_F(Tree, TheSumOfRssIsThatOfProcAndSharedMemoryCountsOnce) {

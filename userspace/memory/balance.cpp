@@ -70,6 +70,8 @@ class BalanceMaker {
       return;
     }
     balance_.has_parts = true;
+    if (first.proportional && last.proportional)
+      balance_.proportional_change = static_cast<std::int64_t>(last.proportional) - static_cast<std::int64_t>(first.proportional);
     balance_.before = first.resident;
     balance_.after = last.resident;
     balance_.swapped_before = first.swapped;

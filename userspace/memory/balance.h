@@ -36,6 +36,7 @@ struct ProcessBalance {
   std::string no_parts;                 // why; "": a recording that has none, or a part of one
   std::vector<PartChange> parts;        // all that changed, the largest first
   std::optional<ProcessAccount> account;       // at the end
+  std::optional<std::int64_t> proportional_change;  // of PSS
   std::optional<std::int64_t> live_change;     // of live blocks, usable bytes, in memory or not
   std::vector<std::uint64_t> times_ns;  // of the samples, since the start of the recording
   std::vector<double> resident;

@@ -159,6 +159,7 @@ Json balance_json(const ProcessBalance& balance) {
           {"rss_before_bytes", balance.before},
           {"rss_after_bytes", balance.after},
           {"rss_change_bytes", balance.change()},
+          {"pss_change_bytes", balance.proportional_change ? Json(*balance.proportional_change) : Json(nullptr)},
           {"level", is_level(balance)},
           {"duration_ns", balance.duration_ns},
           {"ended", balance.last_known_ns != 0},

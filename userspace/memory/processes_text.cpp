@@ -22,7 +22,11 @@ struct OneProcess {
   const ProcessBalance* balance = nullptr;
   MemoryFigures figures;
   bool any = false;  // figures of call sites
-  double change() const { return balance ? static_cast<double>(balance->change()) : net_bytes(figures); }
+  // Of what it does not share, where that is known.
+  double change() const {
+    if (balance && balance->proportional_change) return static_cast<double>(*balance->proportional_change);
+    return balance ? static_cast<double>(balance->change()) : net_bytes(figures);
+  }
 };
 
 std::vector<OneProcess> ranked(const MemoryReport& report) {
@@ -82,8 +86,8 @@ bool adds_up_processes(const MemoryReport& report) {
 }
 
 std::string all_processes_sentence(const MemoryReport& report) {
-  double before = 0, after = 0, once = 0;
-  bool once_known = true;
+  double before = 0, after = 0, once = 0, once_change = 0;
+  bool once_known = true, change_known = true;
   std::uint64_t longest_ns = 0;
   std::size_t count = 0, ended = 0;
   for (const ProcessBalance& balance : report.balances) {
@@ -97,11 +101,14 @@ std::string all_processes_sentence(const MemoryReport& report) {
     longest_ns = std::max(longest_ns, balance.duration_ns);
     once_known = once_known && balance.account && balance.account->proportional;
     if (once_known) once += static_cast<double>(balance.account->proportional);
+    change_known = change_known && balance.proportional_change;
+    if (change_known) once_change += static_cast<double>(*balance.proportional_change);
   }
   if (count == 0) return ended ? fmt::format("All {} processes ended while they were recorded.", ended) : "";
   std::string text = fmt::format("RSS of {} {} in {}, to {} in all", counted(count, "process"), signed_bytes(after - before), human_duration(longest_ns),
                                  bytes_text(after));
-  if (once_known && count > 1) text += fmt::format("; {} where shared memory counts once (PSS)", bytes_text(once));
+  if (once_known && count > 1)
+    text += fmt::format("; where shared memory counts once (PSS) {}{}", change_known ? signed_bytes(once_change) + ", to " : "", bytes_text(once));
   if (ended) text += fmt::format("; {} more ended meanwhile", ended);
   return text + ".";
 }

@@ -17,7 +17,7 @@ std::string program_text(const MemoryReport& report, ProcessSlot lead);
 std::string shares_text(const std::vector<ProcessShare>& shares);
 bool adds_up_processes(const MemoryReport& report);  // in any of its rows
 
-// "RSS of 4 processes +34.8 MB in 10.4 s, to 64.4 MB in all; 41.0 MB where shared memory counts once (PSS)." "" without balances.
+// "RSS of 4 processes +34.8 MB in 10.4 s, to 64.4 MB in all; where shared memory counts once (PSS) +33.9 MB, to 41.0 MB." "" without balances.
 std::string all_processes_sentence(const MemoryReport& report);
 // "Most of it: worker (103) +9.1 MB, worker (104) +8.7 MB, and 2 more." "" where none changed.
 std::string ranking_sentence(const MemoryReport& report);

@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "ui/call_site.h"
 #include "ui/escape.h"
@@ -85,10 +86,23 @@ Json report_json(const TouchedReport& report) {
 
 }  // namespace
 
+namespace {
+
+constexpr std::size_t kMostProcesses = 3;  // of many, in full
+
+std::vector<TouchedReport> those_that_grew_most(std::vector<TouchedReport> reports) {
+  if (reports.size() <= kMostProcesses) return reports;
+  std::ranges::stable_sort(reports, std::greater<>(), &TouchedReport::grown);
+  reports.erase(reports.begin() + kMostProcesses, reports.end());
+  return reports;
+}
+
+}  // namespace
+
 std::string touched_text(const Recording& recording, const std::vector<TouchedReport>& reports, const SectionStyle& how) {
   const TextStyle& style = how.style;
   std::string out;
-  for (const TouchedReport& report : reports) {
+  for (const TouchedReport& report : those_that_grew_most(reports)) {
     std::size_t rows = std::min(how.sites, report.rows.size());
     std::string of = recording.processes.size() > 1 ? " of " + process_text(recording.processes[report.process]) : "";
     out += "\n" + style.paragraph(Paint::kStrong, fmt::format("Memory{} by where it was touched first", printable(of)));
@@ -102,6 +116,8 @@ std::string touched_text(const Recording& recording, const std::vector<TouchedRe
       out += stack_lines(row.stack, row.incomplete, kFrames, style);
     }
   }
+  if (reports.size() > kMostProcesses)
+    out += "\n" + style.paragraph(Paint::kPlain, fmt::format("Where {} more processes touched memory first: --json.", reports.size() - kMostProcesses));
   return out;
 }
 

@@ -18,6 +18,7 @@ namespace {
 constexpr std::uint64_t kExactPollNs = 10 * kMillisecond;
 constexpr std::uint64_t kIdleNs = 100 * kMillisecond;
 constexpr int kSteps = 3;  // of attaching
+constexpr int kFewTold = 2;  // processes; of many, the report tells
 constexpr const char* kFromHereOn = "windows keep within the budget, and figures are estimates; --exact records everything";
 constexpr std::uint64_t kTrialNs = 20 * kMillisecond, kTrialHits = 500;
 constexpr std::uint64_t kMostTrialsNs = 1000 * kMillisecond;  // of all processes
@@ -90,6 +91,7 @@ void DrivenProcess::try_price(const std::vector<DrivenSite>& sites) {
   too_dear_ = attached && met >= kTrialFewHits && cost > kClearlyMore * allowed;
   if (too_dear_) {
     told_price_ = true;
+    if (++parts_.told > kFewTold) return;
     notes_.push_back(fmt::format("{:.0f} allocations a second: exact recording would take {:.0f} % of a CPU; {}", met / seconds, cost / 1e7, kFromHereOn));
     return;
   }
@@ -322,7 +324,7 @@ void DrivenProcess::to_windows(std::uint64_t now_ns) {
     changes_.push_back({slot_, Level::kWindows, cut});
   }
   old.reset();  // at once, and not behind a process that is busy with these probes
-  if (!std::exchange(told_price_, true))
+  if (!std::exchange(told_price_, true) && ++parts_.told <= kFewTold)
     add_note(fmt::format("exact recording takes more than {:g} % of the CPU time that the target uses: {}", 100 * parts_.settings.share, kFromHereOn));
   work_.begin();
   if (cost_of_a_call_ns_ == 0) cost_of_a_call_ns_ = level_prices().allocation;

@@ -6,6 +6,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include <functional>
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -52,6 +53,7 @@ struct DriverParts {  // that all processes of a recording share
   KernelLevels& kernel;
   HitPrices& prices;
   std::uint64_t& trials_ns;  // how long prices were tried, of the recorder's thread
+  std::atomic<int>& told;    // how many processes said that they are too dear: a few are enough
 };
 
 class DrivenProcess {

@@ -28,7 +28,7 @@ WindowDriver::WindowDriver(const MemoryTracer& tracer, const KernelLevels& kerne
     : settings_(settings), kernel_(kernel), prices_(tracer, prices, settings.method == AttachMethod::kSession) {}
 
 void WindowDriver::add(ProcessSlot slot, TargetSlot target, pid_t pid) {
-  auto fresh = std::make_shared<DrivenProcess>(DriverParts{settings_, kernel_, prices_, trials_ns_}, slot, target, pid, monotonic_ns());
+  auto fresh = std::make_shared<DrivenProcess>(DriverParts{settings_, kernel_, prices_, trials_ns_, told_}, slot, target, pid, monotonic_ns());
   std::lock_guard lock(mutex_);
   stepped_.push_back(fresh);
   processes_.insert_or_assign(slot, std::move(fresh));

@@ -41,6 +41,7 @@ class WindowDriver {
   DriverSettings settings_;
   KernelLevels kernel_;
   HitPrices prices_;
+  std::atomic<int> told_ = 0;
   std::uint64_t trials_ns_ = 0;  // of the recorder's thread: how long prices were tried, in all processes
   std::map<ProcessSlot, std::shared_ptr<DrivenProcess>> processes_;  // added by the recorder's thread
   std::mutex mutex_;                                                 // of stepped_ and stopping_
