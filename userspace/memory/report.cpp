@@ -73,10 +73,14 @@ struct Row {
   std::vector<double> live_at = {};
   std::vector<std::pair<std::uint64_t, std::uint64_t>> births = {};  // time, weight
 
-  void add(const RangeFigures& figures, std::size_t series) {
-    sums.add(figures.by_series[series]);
+  // `gone_ns`: what is there then went with its process; 0: nothing did.
+  void add(const RangeFigures& figures, std::size_t series, std::uint64_t gone_ns) {
+    SeriesFigures one = figures.by_series[series];
+    if (gone_ns) one.dropped.add(std::exchange(one.retained, {}));
+    sums.add(one);
     live_at.resize(figures.live_at.size());
-    for (std::size_t moment = 0; moment < live_at.size(); ++moment) live_at[moment] += figures.live_at[moment][series];
+    for (std::size_t moment = 0; moment < live_at.size(); ++moment)
+      if (!gone_ns || figures.moments_ns[moment] < gone_ns) live_at[moment] += figures.live_at[moment][series];
   }
 };
 
@@ -183,20 +187,29 @@ class ReportBuilder {
     }
   }
 
+  // Of one process, or where all have ended, what it had at its end is what it retained. Beside others that go on, it is gone.
+  std::uint64_t gone_with(ProcessSlot process) const {
+    if (programs_.members_of(programs_.lead_of(process)).size() < 2) return 0;
+    bool any_runs = std::ranges::any_of(recording_.processes, [](const ProcessInfo& one) { return one.end_ns == 0; });
+    std::uint64_t end_ns = recording_.processes[process].end_ns;
+    return any_runs && end_ns <= figures_.range.end_ns ? end_ns : 0;
+  }
+
   SummedRow add_up(std::size_t site, const Selection& selection) {
     SummedRow row;
     bool left_out = false;
     for (std::uint32_t i : sites_.series_of(site)) {
       if (!selection.in_scope[i] || !anything(figures_.by_series[i])) continue;
-      totals_[account_of(i)].add(figures_, i);
       ProcessSlot process = memory_of(recording_).series[i].process;
+      std::uint64_t gone_ns = gone_with(process);
+      totals_[account_of(i)].add(figures_, i, gone_ns);
       bool one_of_several = programs_.members_of(account_of(i).first).size() > 1;
-      if (one_of_several) by_process_[account_of(i)][process].add(figures_, i);
+      if (one_of_several) by_process_[account_of(i)][process].add(figures_, i, gone_ns);
       if (selection.chosen[i]) {
-        row.add(figures_, i);
-        if (one_of_several) row.by_process[process].add(figures_, i);
+        row.add(figures_, i, gone_ns);
+        if (one_of_several) row.by_process[process].add(figures_, i, gone_ns);
       } else {
-        left_out_[account_of(i)].add(figures_, i);
+        left_out_[account_of(i)].add(figures_, i, gone_ns);
         left_out = true;
       }
     }

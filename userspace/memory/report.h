@@ -56,7 +56,6 @@ struct ProcessShare {
 struct SiteReport {
   MemoryKind kind = MemoryKind::kHeap;
   ProcessSlot process = 0;         // of a sum, the first of its program
-  std::vector<ProcessShare> shares = {};  // by process, if this adds up several
   ReportStack stack;               // leaf first; one frame if grouped by function or module
   bool folded = false;             // turns of a recursion are left out of the stack
   std::string incomplete;          // why the stack could not be followed to its root; "" if it could
@@ -65,6 +64,7 @@ struct SiteReport {
   std::uint32_t stacks = 1;        // how many different stacks this row adds up
   std::uint32_t site = 0;          // index in the SiteTable of this recording and grouping
   std::vector<double> live_at = {};  // bytes at moments_ns of the report, of the sites that come first
+  std::vector<ProcessShare> shares = {};  // by process, if this adds up several
 };
 
 // Blocks from before the recording were freed in it: what was allocated and stays is then not what the heap grew by.
@@ -82,13 +82,13 @@ struct UnnamedSize {
 struct KindReport {
   MemoryKind kind = MemoryKind::kHeap;
   ProcessSlot process = 0;          // of a sum, the first of its program
-  std::vector<ProcessShare> shares = {};  // by process, if this adds up several
   MemoryFigures figures;            // equal to the sum over its sites, those left out included
   std::uint64_t peak_time_ns = 0;   // since the start of the recording
   GrowthPattern growth;
   std::optional<OlderFrees> older = {};  // where they matter
   double unnamed_growth = 0;             // of live blocks, by walks of the heap, that an estimate has at no call site; at least
   std::vector<UnnamedSize> unnamed_sizes = {};  // the largest parts of it
+  std::vector<ProcessShare> shares = {};  // by process, if this adds up several
 };
 
 struct LossReport {
