@@ -88,7 +88,8 @@ TEST(Programs, SumsAndTheirPartsAgree) {
 }
 
 TEST(Programs, OneOfThemIsAPartOnDemand) {
-  MemoryReport report = summed(prefork(), 2);
+  Recording recording = prefork();
+  MemoryReport report = summed(recording, 2);
   for (const SiteReport& one : report.sites) EXPECT_EQ(one.process, 2);
   ASSERT_TRUE(site(report, "create_session", 2));
   EXPECT_EQ(site(report, "create_session", 2)->figures.retained_bytes, 20'000);
