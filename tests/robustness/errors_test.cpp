@@ -163,7 +163,7 @@ TEST_F(Errors, AMistakeOnTheCommandLineSaysWhatWouldBeRight) {
     std::vector<std::string> arguments;
     std::string answer;
   };
-  for (const Mistake& mistake : {Mistake{{"record"}, "Give a PID"},
+  for (const Mistake& mistake : {Mistake{{"record"}, "Give PIDs"},
                                  Mistake{{"record", "-p", "1", "--sample-bytes", "many"}, "512K"},
                                  Mistake{{"record", "-p", "1", "--exact", "--max-overhead", "2"}, "--exact records every allocation"},
                                  Mistake{{"recrod", "1"}, "did you mean record?"},
@@ -174,7 +174,7 @@ TEST_F(Errors, AMistakeOnTheCommandLineSaysWhatWouldBeRight) {
                                  Mistake{{"record", "1", "--", "true"}, "one of them"},
                                  Mistake{{"record", "1", "--without", "go", "--go-blocked"}, "contradict each other"},
                                  Mistake{{"record", "1", "--only", "treads"}, "did you mean threads?"},
-                                 Mistake{{"record", "1", "2"}, "dwell record takes one process"},
+                                 Mistake{{"record", "--children"}, "Give PIDs"},
                                  Mistake{{"threads", "1", "2", "-o", "x.dwell"}, "-o takes one process"},
                                  Mistake{{"report", "x.dwell", "--", "true"}, "only 'dwell record' starts a command"}}) {
     std::vector<std::string> command = {dwell_binary()};

@@ -54,7 +54,18 @@ TEST(CommandLine, WhatIsOfOneProcessIsRefusedForSeveral) {
   EXPECT_THAT(answer({"threads", "12", "13", "-o", "a.dwell"}).text, HasSubstr("-o takes one process"));
   EXPECT_THAT(answer({"threads", "12", "13", "--with", "a.dwell"}).text, HasSubstr("--with takes a recording of one process"));
   EXPECT_THAT(answer({"clocks", "12", "13", "-f", "svg"}).text, HasSubstr("a profile is of one process"));
-  EXPECT_THAT(answer({"record", "12", "13"}).text, HasSubstr("dwell record takes one process"));
+}
+
+TEST(CommandLine, ARecordingTakesManyProcesses) {
+  Command command = parse({"record", "12", "13", "--children", "--name", "nginx", "--cgroup", "a.service"});
+  auto* record = std::get_if<RecordCommand>(&command);
+  ASSERT_TRUE(record) << answer({"record", "12", "13", "--children"}).text;
+  EXPECT_THAT(record->targets.processes, ElementsAre("12", "13"));
+  EXPECT_THAT(record->targets.names, ElementsAre("nginx"));
+  EXPECT_THAT(record->targets.groups, ElementsAre("a.service"));
+  EXPECT_TRUE(record->targets.children);
+  EXPECT_THAT(answer({"record", "--children"}).text, HasSubstr("record what?"));
+  EXPECT_THAT(answer({"top"}).text, HasSubstr("top of what?"));
 }
 
 TEST(CommandLine, EveryCommandHasItsSentenceAndItsOwnExamples) {
