@@ -87,6 +87,7 @@ Outcome walk_once(Environment& env, const dwell_stack_start& start, const dwell_
   walk->env = &env;
   walk->stack_top = how.stack_top;
   walk->trampoline = how.trampoline;
+  walk->thread_pointer = how.thread_pointer;
   walk->space = how.space;
   walk->mappings = how.mappings;
   walk->publication = how.publication;
@@ -108,6 +109,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   dwell_walk how{};
   how.stack_top = input.take<__u64>();
   how.trampoline = input.take<__u64>();
+  how.thread_pointer = how.trampoline ^ how.stack_top;
   how.space = input.byte() % 4;
   how.mappings = input.take<std::uint16_t>();
   how.publication = input.byte();
