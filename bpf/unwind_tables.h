@@ -40,7 +40,7 @@ enum dwell_cfa_kind {
   DWELL_CFA_END,         /* return address undefined: the outermost frame */
   DWELL_CFA_UNSUPPORTED, /* says something that none of these can */
   DWELL_CFA_SP_INJECTED, /* rsp + cfa_offset; what it returns to was interrupted, and called nothing */
-  /* In Go's runtime, whose calls of C go on on another stack; see "Go and C" in unwind_walk.h. */
+  /* In Go's runtime, whose calls of C go on on another stack; see unwind_go.h. */
   DWELL_CFA_GOROUTINE,    /* asmcgocall: cfa_offset is g's place << 16 | the depth's place << 8 | words pushed */
   DWELL_CFA_SYSTEM_STACK, /* systemstack: cfa_offset is the place of the goroutine in its thread << 8 | words pushed */
   DWELL_CFA_CALLED_BY_C,  /* cgocallback: cfa_offset is how far from here the return address in crosscall2 is */

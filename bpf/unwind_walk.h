@@ -9,113 +9,8 @@
 #ifndef DWELL_BPF_UNWIND_WALK_H
 #define DWELL_BPF_UNWIND_WALK_H
 
-#include "bpf/unwind_state.h"
-
-static const struct dwell_unwind_mapping *dwell_env_mapping(struct dwell_walk *w, __u32 index);
-static const struct dwell_unwind_page *dwell_env_page(struct dwell_walk *w, __u32 index);
-static const struct dwell_unwind_row *dwell_env_row(struct dwell_walk *w, __u32 index);
-static const struct dwell_unwind_rule *dwell_env_rule(struct dwell_walk *w, __u32 index);
-static long dwell_env_read(struct dwell_walk *w, void *to, __u32 size, __u64 from); /* 0: done */
-/* One word of the cache of rules by return address, or null. */
-static __u64 *dwell_env_cached(struct dwell_walk *w, __u32 index);
-/* Calls step(index, context) up to `times` times, until it returns 1. */
-static long dwell_env_loop(__u32 times, long (*step)(__u64, void *), void *context);
-/* Whether pc lies in executable memory that is no file's: code that was generated since userspace looked.
- * Then w->mapping is that memory. */
-static int dwell_env_is_generated(struct dwell_walk *w, __u64 pc);
-/* Fills probes[] with the thread's pending return probes, innermost first. */
-static void dwell_env_return_probes(struct dwell_walk *w);
-
-/* ---- identity ---- */
-
-static __always_inline __u64 dwell_mix(__u64 h, __u64 word) {
-  word *= 0x87c37b91114253d5ull;
-  word = (word << 31) | (word >> 33);
-  word *= 0x4cf5ad432745937full;
-  h ^= word;
-  h = (h << 27) | (h >> 37);
-  return h * 5 + 0x52dce729;
-}
-
-static __always_inline __u64 dwell_finish_hash(__u64 h) {
-  h ^= h >> 33;
-  h *= 0xff51afd7ed558ccdull;
-  h ^= h >> 33;
-  h *= 0xc4ceb9fe1a85ec53ull;
-  h ^= h >> 33;
-  return h ? h : 1; /* 0 means that there is no stack */
-}
-
-/* ---- the stack's memory ---- */
-
-/* Fills the window from `from` upward. A read costs much, and more bytes cost little; only a read past the
- * stack's upper end costs more still, for it fails in a page fault. Where that end is not known, the rest of
- * the page is sure to be there. */
-static __always_inline int dwell_refill(struct dwell_walk *w, __u64 from) {
-  __u64 to_top = w->stack_top - from;
-  __u32 to_page_end = 4096 - (from & 4095), size = to_page_end;
-  __u32 most = w->window_size ? sizeof(w->window) : DWELL_FIRST_WINDOW;
-  if (to_top - DWELL_WINDOW_ENOUGH < DWELL_LARGEST_STACK)
-    size = to_top < most ? to_top : most;
-  else if (to_page_end < DWELL_WINDOW_ENOUGH)
-    size = to_page_end + 4096;
-  if (dwell_env_read(w, w->window, size, from)) {
-    if (size == to_page_end || dwell_env_read(w, w->window, to_page_end, from)) return -1;
-    size = to_page_end;
-  }
-  w->window_base = from;
-  w->window_size = size;
-  return 0;
-}
-
-/* The walk depends on more than the words in its memo. */
-static __always_inline void dwell_depends_on_more(struct dwell_walk *w) { w->words = DWELL_MEMO_WORDS + 1; }
-
-static __always_inline void dwell_note_word(struct dwell_walk *w, __u64 address, __u64 value) {
-  __u64 at = (address - w->start_sp) >> 3;
-  __u32 n = w->words;
-  if (n >= DWELL_MEMO_WORDS || at >= DWELL_WINDOW_WORDS || (address - w->start_sp) & 7) {
-    dwell_depends_on_more(w);
-    return;
-  }
-  w->memo.at[n & (DWELL_MEMO_WORDS - 1)] = at;
-  w->memo.value[n & (DWELL_MEMO_WORDS - 1)] = value;
-  if (at > w->highest_word) w->highest_word = at;
-  w->words = n + 1;
-}
-
-/* A word that the window can't hold: unaligned, or below it. */
-static __always_inline int dwell_read_outside(struct dwell_walk *w, __u64 address, __u64 *word) {
-  dwell_depends_on_more(w);
-  return dwell_env_read(w, word, 8, address) ? -1 : 0;
-}
-
-static __always_inline int dwell_peek_word(struct dwell_walk *w, __u64 address, __u64 *word) {
-  __u64 offset = address - w->window_base;
-  if (offset & 7) return dwell_read_outside(w, address, word);
-  if (offset >= w->window_size) {
-    if (address < w->window_base && w->window_size) return dwell_read_outside(w, address, word);
-    if (dwell_refill(w, address)) return -1;
-    offset = 0;
-  }
-  *word = w->window[(offset >> 3) & (DWELL_WINDOW_WORDS - 1)];
-  return 0;
-}
-
-static __always_inline int dwell_read_word(struct dwell_walk *w, __u64 address, __u64 *word) {
-  if (dwell_peek_word(w, address, word)) return -1;
-  dwell_note_word(w, address, *word);
-  return 0;
-}
-
-/* Most code keeps something else than a frame pointer in rbp: what it is matters only once a frame is found
- * by it. */
-static __always_inline void dwell_note_bp(struct dwell_walk *w) {
-  if (w->bp_at)
-    dwell_note_word(w, w->bp_at, w->bp);
-  else
-    w->start_bp_matters = 1;
-}
+#include "bpf/unwind_go.h"
+#include "bpf/unwind_stack.h"
 
 /* ---- lookups ---- */
 
@@ -157,13 +52,6 @@ static __always_inline __u32 dwell_find_rule(struct dwell_walk *w, __u32 pages, 
   return row->rule;
 }
 
-/* ---- one frame ---- */
-
-static __always_inline int dwell_stop(struct dwell_walk *w, __u32 end) {
-  w->end = end == DWELL_STACK_COMPLETE && w->folded ? DWELL_STACK_FOLDED : end;
-  return 1;
-}
-
 /* ---- recursion ---- */
 
 #define DWELL_FOLD_AFTER 192
@@ -201,6 +89,8 @@ static __always_inline int dwell_folds(struct dwell_walk *w) {
   }
   return 0;
 }
+
+/* ---- one frame ---- */
 
 static __always_inline int dwell_record_pc(struct dwell_walk *w) {
   if (dwell_folds(w)) return 0;
@@ -274,113 +164,6 @@ static __always_inline int dwell_follows_call(struct dwell_walk *w, __u64 pc) {
   for (int length = 2; length <= 7; length++)  /* call through a register or memory: ff /2 */
     if ((before >> (64 - 8 * length) & 0x38ff) == 0x10ff) return 1;
   return 0;
-}
-
-/* ---- Go and C ----
- *
- * Go runs on goroutines' stacks, which are small and may be moved, C on the thread's (g0's). asmcgocall notes on g0's
- * stack whose goroutine it is and how far below its upper end the stack pointer was; cgocallback opens a frame like its own
- * on the goroutine's stack, and its frame pointer still leads to the one on g0's:
- *
- *     g0's stack                            the goroutine's
- *     malloc
- *     C
- *     asmcgocall: g, depth  ──────────────▶ asmcgocall's caller           sp = g.stack.hi - depth
- *                                           cgocall
- *                                           Go
- *     crosscall2  ◀──────────────────────── cgocallback                   rbp
- *     C
- *     asmcgocall  ────────────────────────▶ asmcgocall's caller ... goexit
- *
- * Nothing of it is believed unless it fits: the goroutine's stack pointer lies in its stack, the call before the return
- * address there is that of this very function, and on each of the two stacks frames lie above those passed before. */
-
-#define DWELL_GO_STACK_POINTER 56 /* in runtime.g; its stack's ends are at 0 and 8, and its thread at 48 */
-#define DWELL_GO_THREAD 48
-#define DWELL_GO_BELOW_THREAD_POINTER 8
-
-static __always_inline int dwell_read_there(struct dwell_walk *w, __u64 address, __u32 words) {
-  return dwell_env_read(w, w->words_there, words == 1 ? 8 : 16, address) ? -1 : 0;
-}
-
-/* Whether the instruction before pc calls `function`. */
-static __always_inline int dwell_calls(struct dwell_walk *w, __u64 pc, __u64 function) {
-  if (pc < 8 || dwell_read_there(w, pc - 8, 1)) return 0;
-  __u64 before = w->words_there[0];
-  return (before >> 24 & 0xff) == 0xe8 && pc + (__s64)(__s32)(before >> 32) == function;
-}
-
-static __always_inline int dwell_change_stack(struct dwell_walk *w, __u64 pc, __u64 sp, __u64 bp) {
-  __u64 left = w->left_sp;
-  if (sp <= left) return dwell_stop(w, DWELL_STACK_NOT_GROWING);
-  dwell_depends_on_more(w);
-  w->left_sp = w->sp;
-  w->pc = pc;
-  w->sp = sp;
-  w->bp = bp;
-  w->bp_at = 0;
-  w->exact = 0;
-  w->guessed = 0;
-  w->window_size = 0;
-  return 0;
-}
-
-/* To the caller of `function`, which left a goroutine's stack at sp. */
-static __always_inline int dwell_to_goroutine(struct dwell_walk *w, __u64 goroutine, __u64 sp, __u64 function, int pushes) {
-  __u64 pc, bp = w->bp;
-  if (dwell_read_there(w, goroutine, 2)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
-  if (sp < w->words_there[0] || sp >= w->words_there[1] || (sp & 7)) return dwell_stop(w, DWELL_STACK_NO_RULE);
-  if (dwell_read_there(w, sp, 2)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
-  pc = w->words_there[0];
-  if (pushes) {
-    bp = w->words_there[0];
-    pc = w->words_there[1];
-  }
-  if (!dwell_calls(w, pc, function)) return dwell_stop(w, DWELL_STACK_NO_RULE);
-  return dwell_change_stack(w, pc, sp + (pushes ? 16 : 8), bp);
-}
-
-static __always_inline int dwell_behind_asmcgocall(struct dwell_walk *w, const struct dwell_unwind_rule *rule) {
-  __u64 goroutine, depth, top;
-  __u32 places = rule->cfa_offset;
-  if (dwell_read_there(w, w->sp + (places >> 16 & 255), 1)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
-  goroutine = w->words_there[0];
-  if (dwell_read_there(w, w->sp + (places >> 8 & 255), 1)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
-  depth = w->words_there[0];
-  if (dwell_read_there(w, goroutine + 8, 1)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
-  top = w->words_there[0];
-  return dwell_to_goroutine(w, goroutine, top - depth, w->pc - (__u64)rule->bp_offset, places & 1);
-}
-
-static __always_inline int dwell_behind_systemstack(struct dwell_walk *w, const struct dwell_unwind_rule *rule) {
-  __u64 goroutine;
-  __u32 places = rule->cfa_offset;
-  if (dwell_read_there(w, w->thread_pointer - DWELL_GO_BELOW_THREAD_POINTER, 1) ||
-      dwell_read_there(w, w->words_there[0] + DWELL_GO_THREAD, 1) ||
-      dwell_read_there(w, w->words_there[0] + (places >> 8 & 0x7fff), 1))
-    return dwell_stop(w, DWELL_STACK_READ_FAILED);
-  goroutine = w->words_there[0];
-  if (dwell_read_there(w, goroutine + DWELL_GO_STACK_POINTER, 1)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
-  return dwell_to_goroutine(w, goroutine, w->words_there[0], w->pc - (__u64)rule->bp_offset, places & 1);
-}
-
-static __always_inline int dwell_behind_cgocallback(struct dwell_walk *w, const struct dwell_unwind_rule *rule) {
-  if ((w->bp & 7) || dwell_read_there(w, w->bp, 2)) return dwell_stop(w, DWELL_STACK_READ_FAILED);
-  if (w->words_there[1] != w->pc + (__s64)rule->cfa_offset) return dwell_stop(w, DWELL_STACK_NO_RULE);
-  return dwell_change_stack(w, w->words_there[1], w->bp + 16, w->words_there[0]);
-}
-
-/* Global, so that the verifier looks at it by itself. */
-#ifdef __bpf__
-__noinline
-#else
-static __always_inline
-#endif
-int dwell_go_step(struct dwell_walk *w, const struct dwell_unwind_rule *rule) {
-  if (!w || !rule) return 1;
-  if (rule->cfa == DWELL_CFA_GOROUTINE) return dwell_behind_asmcgocall(w, rule);
-  if (rule->cfa == DWELL_CFA_SYSTEM_STACK) return dwell_behind_systemstack(w, rule);
-  return dwell_behind_cgocallback(w, rule);
 }
 
 /* Records the frame that w->pc lies in and finds its rule. 1: the walk is over. */

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <map>
 
+#include "tests/end_to_end/go/builds.h"
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
 
@@ -17,13 +18,7 @@ namespace {
 constexpr int kFirstSize = 1001, kSites = 20;
 constexpr const char* kSource = DWELL_GO_SOURCES "/c_memory.go";
 
-std::vector<std::string> builds() {
-  std::vector<std::string> result;
-  for (const char* name : {"c_memory", "c_memory_stripped", "c_memory_pie"}) result.push_back(target_binary(std::string("go/") + name));
-  if (const char* more = std::getenv("DWELL_GO_C_MEMORY"))
-    for (std::string_view path : split(more, ':')) result.emplace_back(path);
-  return result;
-}
+std::vector<std::string> builds() { return builds_of({"c_memory", "c_memory_stripped", "c_memory_pie"}, "DWELL_GO_C_MEMORY"); }
 
 // Line of Go that asks for blocks of this size, and how many callbacks lie between.
 struct Asker {
@@ -106,12 +101,7 @@ TEST_P(CMemory, BelongsToTheLinesOfGoThatAskedForIt) {
   EXPECT_THAT(text_, ::testing::Not(::testing::HasSubstr("asmcgocall ←")));
 }
 
-INSTANTIATE_TEST_SUITE_P(Builds, CMemory, ::testing::ValuesIn(builds()), [](const auto& test) {
-  std::string name = test.param.substr(test.param.rfind('/') + 1);
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Builds, CMemory, ::testing::ValuesIn(builds()), name_of_build);
 
 }  // namespace
 }  // namespace dwell::testing

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/end_to_end/go/account.h"
+#include "tests/end_to_end/go/builds.h"
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
 #include "userspace/go/goroutines/report.h"
@@ -13,12 +14,7 @@ namespace {
 
 constexpr std::size_t kThreads = 8;  // that C makes
 
-std::vector<std::string> targets() {
-  std::vector<std::string> result = {target_binary("go/callback")};
-  if (const char* more = std::getenv("DWELL_GO_CALLBACK"))
-    for (std::string_view path : split(more, ':')) result.emplace_back(path);
-  return result;
-}
+std::vector<std::string> targets() { return builds_of({"callback"}, "DWELL_GO_CALLBACK"); }
 
 class CalledBack : public ::testing::TestWithParam<std::string> {};
 
@@ -65,12 +61,7 @@ TEST_P(CalledBack, MemoryOfCAndGoroutinesAreInOneRecording) {
   expect_nothing_lost(both);
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, CalledBack, ::testing::ValuesIn(targets()), [](const auto& test) {
-  std::string name = test.param.substr(test.param.rfind('/') + 1);
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, CalledBack, ::testing::ValuesIn(targets()), name_of_build);
 
 }  // namespace
 }  // namespace dwell::testing

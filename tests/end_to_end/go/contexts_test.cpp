@@ -3,6 +3,7 @@
 // DWELL_GO_CONTEXTS may name more builds of the target, of other versions of Go.
 #include <gtest/gtest.h>
 
+#include "tests/end_to_end/go/builds.h"
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
 #include "userspace/go/contexts/report.h"
@@ -15,12 +16,7 @@ namespace {
 constexpr std::uint64_t kRequests = 100, kChildren = 50, kWatchers = 20, kHeld = 30, kOwn = 2;
 const std::string kParents = "cancel < *signal.signalCtx < cancel < background";
 
-std::vector<std::string> targets() {
-  std::vector<std::string> result = {target_binary("go/contexts")};
-  if (const char* more = std::getenv("DWELL_GO_CONTEXTS"))
-    for (std::string_view path : split(more, ':')) result.emplace_back(path);
-  return result;
-}
+std::vector<std::string> targets() { return builds_of({"contexts"}, "DWELL_GO_CONTEXTS"); }
 
 Result<ContextReport> look(pid_t pid) {
   Result<GoRuntime> runtime = GoRuntime::attach(pid);
@@ -79,12 +75,7 @@ TEST_P(Contexts, AreNotLostWhereTheyAreCancelled) {
   EXPECT_EQ(report->lost, 0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Contexts, ::testing::ValuesIn(targets()), [](const auto& test) {
-  std::string name = test.param.substr(test.param.rfind('/') + 1);
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, Contexts, ::testing::ValuesIn(targets()), name_of_build);
 
 TEST(ContextsCommand, TellsLostOnesAndExitsWithFound) {
   Program target({target_binary("go/contexts")});

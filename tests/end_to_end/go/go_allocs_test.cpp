@@ -6,18 +6,14 @@
 #include <cmath>
 #include <set>
 
+#include "tests/end_to_end/go/builds.h"
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
 
 namespace dwell::testing {
 namespace {
 
-std::vector<std::string> targets() {
-  std::vector<std::string> result = {target_binary("go/retain")};
-  if (const char* more = std::getenv("DWELL_GO_RETAIN"))
-    for (std::string_view path : split(more, ':')) result.emplace_back(path);
-  return result;
-}
+std::vector<std::string> targets() { return builds_of({"retain"}, "DWELL_GO_RETAIN"); }
 
 struct Site {
   double in_use = 0, in_use_error = 0, allocated = 0, allocated_error = 0;

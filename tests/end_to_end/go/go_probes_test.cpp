@@ -5,19 +5,14 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/end_to_end/go/builds.h"
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
 
 namespace dwell::testing {
 namespace {
 
-std::vector<std::string> targets() {
-  std::vector<std::string> result = {target_binary("go/stuck_pie"), target_binary("go/stuck_stripped"),
-                                     target_binary("go/leaks")};
-  if (const char* more = std::getenv("DWELL_GO_LEAKS"))
-    for (std::string_view path : split(more, ':')) result.emplace_back(path);
-  return result;
-}
+std::vector<std::string> targets() { return builds_of({"stuck_pie", "stuck_stripped", "leaks"}, "DWELL_GO_LEAKS"); }
 
 class GoProbes : public ::testing::TestWithParam<std::string> {};
 

@@ -10,6 +10,7 @@
 #include <map>
 #include <sstream>
 
+#include "tests/end_to_end/go/builds.h"
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
 
@@ -61,12 +62,7 @@ std::map<std::string, Waits> parse_block_profile(const std::string& text) {
   return waits;
 }
 
-std::vector<std::string> targets() {
-  std::vector<std::string> result = {target_binary("go/waits")};
-  if (const char* more = std::getenv("DWELL_GO_WAITS"))
-    for (std::string_view path : split(more, ':')) result.emplace_back(path);
-  return result;
-}
+std::vector<std::string> targets() { return builds_of({"waits"}, "DWELL_GO_WAITS"); }
 
 class GoWaits : public ::testing::TestWithParam<std::string> {};
 

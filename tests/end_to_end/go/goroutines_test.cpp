@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "tests/end_to_end/go/account.h"
+#include "tests/end_to_end/go/builds.h"
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/files.h"
 #include "userspace/base/text.h"
@@ -148,12 +149,7 @@ TEST_P(Goroutines, TellWhatTheyWaitFor) {
   EXPECT_EQ(labelled->examples[0].labels, expected);
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Goroutines, ::testing::ValuesIn(targets()), [](const auto& test) {
-  std::string name = test.param.substr(test.param.rfind('/') + 1);
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, Goroutines, ::testing::ValuesIn(targets()), name_of_build);
 
 // A copy of the stripped target with its bytes changed.
 std::string changed_target(const TemporaryFolder& folder, const std::function<void(std::string&)>& change) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <sstream>
 
+#include "tests/end_to_end/go/builds.h"
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
 #include "userspace/go/heap/collector.h"
@@ -51,12 +52,7 @@ Records records_of(const HeapProfile& profile) {
   return records;
 }
 
-std::vector<std::string> targets() {
-  std::vector<std::string> result = {target_binary("go/heap")};
-  if (const char* more = std::getenv("DWELL_GO_HEAP"))
-    for (std::string_view path : split(more, ':')) result.emplace_back(path);
-  return result;
-}
+std::vector<std::string> targets() { return builds_of({"heap"}, "DWELL_GO_HEAP"); }
 
 class GoHeapProfile : public ::testing::TestWithParam<std::string> {};
 
@@ -162,12 +158,7 @@ TEST_P(GoHeapProfile, NamesTheCallSites) {
   EXPECT_LT(garbage_in_use, garbage_allocated / 4);
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, GoHeapProfile, ::testing::ValuesIn(targets()), [](const auto& test) {
-  std::string name = test.param.substr(test.param.rfind('/') + 1);
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, GoHeapProfile, ::testing::ValuesIn(targets()), name_of_build);
 
 TEST(GoHeapCommand, ShowsSitesAndCollector) {
   Program target({target_binary("go/heap")});

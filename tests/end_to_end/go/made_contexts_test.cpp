@@ -3,6 +3,7 @@
 // target, of other versions of Go.
 #include <gtest/gtest.h>
 
+#include "tests/end_to_end/go/builds.h"
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
 
@@ -13,12 +14,7 @@ namespace {
 constexpr int kRequests = 100, kChildren = 50, kWatchers = 20;
 constexpr int kTimes = 2;
 
-std::vector<std::string> targets() {
-  std::vector<std::string> result = {target_binary("go/contexts")};
-  if (const char* more = std::getenv("DWELL_GO_CONTEXTS"))
-    for (std::string_view path : split(more, ':')) result.emplace_back(path);
-  return result;
-}
+std::vector<std::string> targets() { return builds_of({"contexts"}, "DWELL_GO_CONTEXTS"); }
 
 void serve(Program& target) {
   for (int i = 0; i < kTimes; ++i) {
@@ -93,12 +89,7 @@ TEST_P(MadeContexts, AreGoneWhereTheyAreCancelled) {
   EXPECT_EQ((*held)["alive"], kTimes * kWatchers);
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, MadeContexts, ::testing::ValuesIn(targets()), [](const auto& test) {
-  std::string name = test.param.substr(test.param.rfind('/') + 1);
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, MadeContexts, ::testing::ValuesIn(targets()), name_of_build);
 
 TEST(MadeContextsReport, ReadsAsTextAndExportsAsAProfile) {
   DWELL_NEEDS_BPF();

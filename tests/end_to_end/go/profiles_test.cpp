@@ -7,6 +7,7 @@
 #include <memory>
 #include <sstream>
 
+#include "tests/end_to_end/go/builds.h"
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
 #include "userspace/go/waits/contention_profile.h"
@@ -14,12 +15,7 @@
 namespace dwell::testing {
 namespace {
 
-std::vector<std::string> targets() {
-  std::vector<std::string> result = {target_binary("go/grow")};
-  if (const char* more = std::getenv("DWELL_GO_GROW"))
-    for (std::string_view path : split(more, ':')) result.emplace_back(path);
-  return result;
-}
+std::vector<std::string> targets() { return builds_of({"grow"}, "DWELL_GO_GROW"); }
 
 // Flat and cumulative values of functions as `go tool pprof -top` has them, and the total under "".
 std::map<std::string, std::string> top_of(const std::string& file, const std::string& sample_type) {
@@ -167,12 +163,7 @@ TEST_P(GoProfiles, CountWaitsAsTheProgramDoes) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, GoProfiles, ::testing::ValuesIn(targets()), [](const auto& test) {
-  std::string name = test.param.substr(test.param.rfind('/') + 1);
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, GoProfiles, ::testing::ValuesIn(targets()), name_of_build);
 
 }  // namespace
 }  // namespace dwell::testing

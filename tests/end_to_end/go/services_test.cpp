@@ -6,6 +6,7 @@
 #include <cctype>
 #include <cstdlib>
 
+#include "tests/end_to_end/go/builds.h"
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
 
@@ -36,12 +37,7 @@ const std::vector<Problem> kProblems = {
     {"shutdown", {"the program never ends: its first goroutine waits at waits.go:109 (main.(*pool).stop) for 3 goroutines that never wake"}},
 };
 
-std::vector<std::string> targets() {
-  std::vector<std::string> result = {target_binary("go/services_stripped")};
-  if (const char* more = std::getenv("DWELL_GO_SERVICES"))
-    for (std::string_view path : split(more, ':')) result.emplace_back(path);
-  return result;
-}
+std::vector<std::string> targets() { return builds_of({"services_stripped"}, "DWELL_GO_SERVICES"); }
 
 // "" if there is none.
 std::string what_to_look_at(const std::string& text) {
@@ -101,12 +97,7 @@ TEST_P(Services, ThatParkTheirFirstGoroutineAreNotStuck) {
   EXPECT_EQ(proved.exit, 0) << proved.output;
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Services, ::testing::ValuesIn(targets()), [](const auto& test) {
-  std::string name = test.param.substr(test.param.rfind('/') + 1);
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, Services, ::testing::ValuesIn(targets()), name_of_build);
 
 // By its code alone, so it is a program of its own.
 TEST(Lease, ThatComparesTheWallClockIsNamed) {

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/end_to_end/go/builds.h"
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
 #include "userspace/go/goroutines/report.h"
@@ -25,12 +26,7 @@ const Cause kCauses[] = {{"sender", kTimes},  {"receiver", kTimes}, {"buffer", k
                          {"body", 2 * kTimes}};
 const std::string kHeld[] = {"sleeper", "timer", "finalizer", "defer", "deadline", "mail", "reader"};
 
-std::vector<std::string> targets() {
-  std::vector<std::string> result = {target_binary("go/leaks")};
-  if (const char* more = std::getenv("DWELL_GO_LEAKS"))
-    for (std::string_view path : split(more, ':')) result.emplace_back(path);
-  return result;
-}
+std::vector<std::string> targets() { return builds_of({"leaks"}, "DWELL_GO_LEAKS"); }
 
 constexpr StuckOptions kQuick = {.pause_ns = 20'000'000};
 
@@ -110,12 +106,7 @@ TEST_P(Stuck, AgreeWithTheRuntimesOwnVerdict) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Stuck, ::testing::ValuesIn(targets()), [](const auto& test) {
-  std::string name = test.param.substr(test.param.rfind('/') + 1);
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, Stuck, ::testing::ValuesIn(targets()), name_of_build);
 
 TEST(StuckCommand, ShowsThemFirstAndExitsWithFound) {
   Program target({target_binary("go/leaks"), "early"});

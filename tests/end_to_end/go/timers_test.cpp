@@ -3,6 +3,7 @@
 // may name more builds of the target, of other versions of Go.
 #include <gtest/gtest.h>
 
+#include "tests/end_to_end/go/builds.h"
 #include "tests/end_to_end/harness.h"
 #include "userspace/base/text.h"
 #include "userspace/go/goroutines/stuck.h"
@@ -16,12 +17,7 @@ constexpr std::uint64_t kFunctions = 20, kMethods = 8, kSleepers = 10, kDeadline
                         kReads = 7, kTickers = 40, kAfters = 30;
 constexpr std::uint64_t kMinute = 60'000'000'000;
 
-std::vector<std::string> targets() {
-  std::vector<std::string> result = {target_binary("go/timers")};
-  if (const char* more = std::getenv("DWELL_GO_TIMERS"))
-    for (std::string_view path : split(more, ':')) result.emplace_back(path);
-  return result;
-}
+std::vector<std::string> targets() { return builds_of({"timers"}, "DWELL_GO_TIMERS"); }
 
 struct Looked {
   TimerReport timers;
@@ -171,12 +167,7 @@ TEST_P(Timers, AreNotUselessWhereTheRuntimeFreesThem) {
     EXPECT_TRUE(group.kind != GoTimerKind::kChannel || group.waited_for);
 }
 
-INSTANTIATE_TEST_SUITE_P(Targets, Timers, ::testing::ValuesIn(targets()), [](const auto& test) {
-  std::string name = test.param.substr(test.param.rfind('/') + 1);
-  for (char& c : name)
-    if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(Targets, Timers, ::testing::ValuesIn(targets()), name_of_build);
 
 TEST(TimersCommand, TellsUselessOnesAndExitsWithFound) {
   Program target({target_binary("go/timers")});

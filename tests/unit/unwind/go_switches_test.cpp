@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is read of the instructions of Go's runtime that switch stacks. The end-to-end tests have the real ones.
-#include "userspace/unwind/go_rows.h"
+#include "userspace/unwind/go_switches.h"
 
 #include <gtest/gtest.h>
 
@@ -19,7 +19,7 @@ const std::string kBackNear = "\x48\x8b\x7c\x24\x08\x48\x8b\x77\x08\x48\x2b\x34\
 const std::string kStayedFar = "\x48\x8b\x74\x24\x28\x48\x89\xf4"s;                        // mov 40(%rsp),%rsi; mov %rsi,%rsp
 const std::string kStayedNear = "\x48\x8b\x34\x24\x48\x89\xf4"s;
 
-TEST(GoRows, AsmcgocallTellsWhereTheGoroutineStands) {
+TEST(GoSwitches, AsmcgocallTellsWhereTheGoroutineStands) {
   std::string code = kToSystemStack + kCallRax + kBackFar + kCallRax + kStayedFar;
   std::vector<SwitchRule> rules = rules_of_asmcgocall(code);
   ASSERT_EQ(rules.size(), 2u);
@@ -32,7 +32,7 @@ TEST(GoRows, AsmcgocallTellsWhereTheGoroutineStands) {
   EXPECT_EQ(rules[1].rule.bp, DWELL_BP_SAME);
 }
 
-TEST(GoRows, AsmcgocallThatPushesTheFramePointer) {
+TEST(GoSwitches, AsmcgocallThatPushesTheFramePointer) {
   std::string code = kPush + kToSystemStack + kCallNear + kBackNear + kCallNear + kStayedNear;
   std::vector<SwitchRule> rules = rules_of_asmcgocall(code);
   ASSERT_EQ(rules.size(), 2u);
@@ -43,7 +43,7 @@ TEST(GoRows, AsmcgocallThatPushesTheFramePointer) {
   EXPECT_EQ(rules[1].rule.bp_offset, -16);
 }
 
-TEST(GoRows, AsmcgocallOfAnUnknownShapeHasNoRule) {
+TEST(GoSwitches, AsmcgocallOfAnUnknownShapeHasNoRule) {
   std::string code = kToSystemStack + kCallRax + kBackFar;
   for (std::size_t i = 4; i < code.size(); i++) {
     if (i == 10 || i == 19) continue;  // the two numbers: they may be others
@@ -56,7 +56,7 @@ TEST(GoRows, AsmcgocallOfAnUnknownShapeHasNoRule) {
   EXPECT_TRUE(rules_of_asmcgocall(code).empty());
 }
 
-TEST(GoRows, SystemstackTellsWhereTheThreadsGoroutineStands) {
+TEST(GoSwitches, SystemstackTellsWhereTheThreadsGoroutineStands) {
   std::string back = "\x64\x48\x8b\x04\x25\xf8\xff\xff\xff\x48\x8b\x58\x30\x48\x8b\x83\xc0\0\0\0"s;
   std::vector<SwitchRule> rules = rules_of_systemstack(kPush + "\xff\xd7" + back);
   ASSERT_EQ(rules.size(), 1u);
@@ -67,7 +67,7 @@ TEST(GoRows, SystemstackTellsWhereTheThreadsGoroutineStands) {
   EXPECT_TRUE(rules_of_systemstack(kPush + "\xff\xd7" + back).empty());
 }
 
-TEST(GoRows, PositionIndependentProgramsLookUpTheirGoroutineFirst) {
+TEST(GoSwitches, PositionIndependentProgramsLookUpTheirGoroutineFirst) {
   for (std::string first : {"\x48\xc7\xc1\xf8\xff\xff\xff"s, "\x48\x8b\x0d\0\x10\0\0"s}) {
     std::vector<SwitchRule> rules = rules_of_asmcgocall(kToSystemStack + kCallRax + first + kBackFar);
     ASSERT_EQ(rules.size(), 1u);
@@ -79,7 +79,7 @@ TEST(GoRows, PositionIndependentProgramsLookUpTheirGoroutineFirst) {
   EXPECT_EQ(rules_of_systemstack("\xff\xd7" + back)[0].rule.cfa_offset, 184 << 8);
 }
 
-TEST(GoRows, ACallOnAnAlignedStackLeadsBackToTheOldOne) {
+TEST(GoSwitches, ACallOnAnAlignedStackLeadsBackToTheOldOne) {
   std::string code = "\x48\x83\xe4\xf0"s + kCallRax + "\x48\x8b\x24\x24"s;  // and $-16,%rsp; call; mov (%rsp),%rsp
   std::vector<SwitchRule> rules = rules_of_restored_stacks(code, {{0, 0}, {2, 24}}, true);
   ASSERT_EQ(rules.size(), 1u);
@@ -91,7 +91,7 @@ TEST(GoRows, ACallOnAnAlignedStackLeadsBackToTheOldOne) {
   EXPECT_TRUE(rules_of_restored_stacks("\x90\x90" + code.substr(6), {{0, 8}}, true).empty()) << "no call";
 }
 
-TEST(GoRows, CgocallbackTellsWhereItWasCalled) {
+TEST(GoSwitches, CgocallbackTellsWhereItWasCalled) {
   std::string to = "\x48\x89\xfc"s, arguments = "\x48\x89\x1c\x24"s;
   std::string code = kPush + kCallRax + to + arguments + kCallRax + "\x48";
   std::vector<SwitchRule> rules = rules_of_cgocallback(code, 0x1000);
@@ -104,7 +104,7 @@ TEST(GoRows, CgocallbackTellsWhereItWasCalled) {
   EXPECT_TRUE(rules_of_cgocallback(code, std::int64_t{1} << 32).empty());
 }
 
-TEST(GoRows, TheTableHoldsUntilTheStackPointerIsReplaced) {
+TEST(GoSwitches, TheTableHoldsUntilTheStackPointerIsReplaced) {
   std::string plain = "\x48\x83\xec\x18\x48\x89\xe5\x48\x89\x3c\x24\x48\x83\xc4\x18"s;  // sub, mov from rsp, store, add
   plain += "\x48\x8d\x64\x24\xf8\x49\x89\xe4\x4c\x8b\x66\x38"s;  // lea -8(%rsp),%rsp; mov %rsp,%r12; mov 56(%rsi),%r12
   EXPECT_EQ(switches_stack_at(plain), plain.size());
@@ -113,7 +113,7 @@ TEST(GoRows, TheTableHoldsUntilTheStackPointerIsReplaced) {
     EXPECT_EQ(switches_stack_at(plain + switches), plain.size());
 }
 
-TEST(GoRows, WhereTheFramePointerIsSaved) {
+TEST(GoSwitches, WhereTheFramePointerIsSaved) {
   std::string check = "\x49\x3b\x66\x10\x76\x40"s;  // cmp 16(%r14),%rsp; jbe
   EXPECT_EQ(saves_frame_pointer_at(check + kPush + "\x48\x83\xec\x18", {{0, 0}, {7, 8}, {14, 32}}), 7u);
   std::string save = "\x48\x89\x6c\x24\x18\x48\x8d\x6c\x24\x18"s;  // mov %rbp,24(%rsp); lea 24(%rsp),%rbp
