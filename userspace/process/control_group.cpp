@@ -17,7 +17,7 @@
 namespace dwell {
 namespace {
 
-constexpr std::size_t kMostGroups = 100'000, kMostListed = 8;
+constexpr std::size_t kMostGroups = 100'000, kMostGroupsListed = 8;
 constexpr std::size_t kShortestId = 4, kIdDigits = 64;
 
 using GroupFolder = std::unique_ptr<DIR, int (*)(DIR*)>;
@@ -139,8 +139,8 @@ Result<ControlGroup> find_control_group(const std::string& what) {
     if (found.size() == 1) return ControlGroup{found[0], root + found[0]};
     if (found.empty()) continue;
     std::string list;
-    for (std::size_t i = 0; i < std::min(found.size(), kMostListed); ++i) list += (i ? ", " : "") + found[i];
-    if (found.size() > kMostListed) list += fmt::format(" and {} more", found.size() - kMostListed);
+    for (std::size_t i = 0; i < std::min(found.size(), kMostGroupsListed); ++i) list += (i ? ", " : "") + found[i];
+    if (found.size() > kMostGroupsListed) list += fmt::format(" and {} more", found.size() - kMostGroupsListed);
     return Error{fmt::format("find a control group: {} are called '{}': {}", found.size(), what, list), "give the path of one of them", Exit::kNoTarget};
   }
   return no_group(what);
