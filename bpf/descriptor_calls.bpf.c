@@ -54,18 +54,28 @@ struct user_control { /* struct cmsghdr */
   __u32 level, type;
 };
 
+struct controls {
+  struct sending *sending;
+  __u64 at, end;
+};
+static long send_of_control(__u64 index, void *context) {
+  struct controls *controls = context;
+  struct user_control one = {};
+  __u64 at = controls->at;
+  if (at + sizeof(one) > controls->end || bpf_probe_read_user(&one, sizeof(one), (void *)at) || one.bytes < sizeof(one)) return 1;
+  __u64 rights = (one.bytes - sizeof(one)) / sizeof(int);
+  controls->sending->at = (const int *)(at + sizeof(one));
+  if (one.level == SOL_SOCKET && one.type == SCM_RIGHTS)
+    bpf_loop(rights < MOST_RIGHTS ? rights : MOST_RIGHTS, send_of_array, controls->sending, 0);
+  controls->at = at + ((one.bytes + 7) & ~7ull);
+  return 0;
+}
+
 static __always_inline void send_of_message(struct sending *sending, __u64 at) {
   struct user_message message = {};
   if (bpf_probe_read_user(&message, sizeof(message), (void *)at)) return;
-  __u64 control = message.control, end = control + message.control_bytes;
-  for (int i = 0; i < MOST_CONTROLS && control + sizeof(struct user_control) <= end; i++) {
-    struct user_control one = {};
-    if (bpf_probe_read_user(&one, sizeof(one), (void *)control) || one.bytes < sizeof(one)) return;
-    __u64 rights = (one.bytes - sizeof(one)) / sizeof(int);
-    sending->at = (const int *)(control + sizeof(one));
-    if (one.level == SOL_SOCKET && one.type == SCM_RIGHTS) bpf_loop(rights < MOST_RIGHTS ? rights : MOST_RIGHTS, send_of_array, sending, 0);
-    control += (one.bytes + 7) & ~7ull;
-  }
+  struct controls controls = {sending, message.control, message.control + message.control_bytes};
+  bpf_loop(MOST_CONTROLS, send_of_control, &controls, 0);
 }
 
 struct messages {

@@ -139,8 +139,11 @@ void DescriptorTracing::look_at_the_end(ProcessSlot slot, Process& process) {
 void DescriptorTracing::end() {
   probes_.detach();
   std::uint64_t now_ns = monotonic_ns();
-  for (auto& [slot, process] : processes_)
-    if (process.looked && !process.ended) checks_.push_back(ledger_.check(now_ns, slot, process.last_seen));
+  for (auto& [slot, process] : processes_) {
+    bool can_check = process.looked && !process.ended;
+    if (can_check) checks_.push_back(ledger_.check(now_ns, slot, process.last_seen));
+    may_lack_some_ |= !can_check || checks_.back().gone || checks_.back().unseen;
+  }
 }
 
 Result<void> DescriptorTracing::write_tick(std::uint64_t now_ns) {
