@@ -6,13 +6,13 @@
 #include <cmath>
 #include <random>
 
-#include "userspace/base/time_units.h"
 #include "userspace/files/opened/leaks.h"
 
 namespace dwell::files {
 namespace {
 
-constexpr std::uint64_t kStart = 5000 * kSecond, kMinuteNs = 60 * kSecond;
+constexpr std::uint64_t kOneSecond = 1'000'000'000, kOneMillisecond = 1'000'000;
+constexpr std::uint64_t kSiteStart = 5000 * kOneSecond, kMinuteNs = 60 * kOneSecond;
 
 class Site {
  public:
@@ -21,11 +21,11 @@ class Site {
     return *this;
   }
   Site& keeps(std::uint64_t at_ns) {
-    history_.opened_ns.push_back(kStart + at_ns);
+    history_.opened_ns.push_back(kSiteStart + at_ns);
     return *this;
   }
   std::optional<DescriptorLeak> leak_after(std::uint64_t ns) {
-    history_.end_ns = kStart + ns;
+    history_.end_ns = kSiteStart + ns;
     std::erase_if(history_.opened_ns, [&](std::uint64_t time) { return time > history_.end_ns; });
     return find_leak(history_);
   }
@@ -41,7 +41,7 @@ TEST(DescriptorLeaks, OneInAThousandIsFoundWithinAMinute) {
   for (int round = 0; round < 100; ++round) {
     Site site;
     for (int i = 0; i < 20; ++i) site.keeps(any(random));
-    site.closes(20'000, 3 * kMillisecond);
+    site.closes(20'000, 3 * kOneMillisecond);
     found += site.leak_after(kMinuteNs).has_value();
   }
   EXPECT_GE(found, 95);
@@ -49,43 +49,43 @@ TEST(DescriptorLeaks, OneInAThousandIsFoundWithinAMinute) {
 
 TEST(DescriptorLeaks, TellsHowManyStayAndHowSoonTheOthersWereClosed) {
   Site site;
-  for (std::uint64_t i = 0; i < 60; ++i) site.keeps(i * kSecond);
+  for (std::uint64_t i = 0; i < 60; ++i) site.keeps(i * kOneSecond);
   std::optional<DescriptorLeak> leak = site.closes(60'000, 900'000).leak_after(kMinuteNs);
   ASSERT_TRUE(leak);
   EXPECT_EQ(leak->staying, 59u) << "the last one may be in use";
-  EXPECT_EQ(leak->since_ns, kStart);
+  EXPECT_EQ(leak->since_ns, kSiteStart);
   EXPECT_NEAR(leak->per_minute, 60, 3);
   EXPECT_EQ(leak->closed_within_ns, 1u << 20);
 }
 
 TEST(DescriptorLeaks, WithoutAnyThatWasClosed) {
   Site site;
-  for (std::uint64_t i = 0; i < 12; ++i) site.keeps(i * 5 * kSecond);
+  for (std::uint64_t i = 0; i < 12; ++i) site.keeps(i * 5 * kOneSecond);
   EXPECT_TRUE(site.leak_after(kMinuteNs));
 }
 
 TEST(DescriptorLeaks, SeveralAtATimeNowAndThen) {
   Site site;
   for (std::uint64_t i = 0; i < 10; ++i)
-    for (std::uint64_t k = 0; k < 20; ++k) site.keeps(i * 30 * kSecond + k);
+    for (std::uint64_t k = 0; k < 20; ++k) site.keeps(i * 30 * kOneSecond + k);
   EXPECT_TRUE(site.leak_after(5 * kMinuteNs));
 }
 
 TEST(DescriptorLeaks, ThatBeganInTheMiddle) {
   Site site;
-  for (std::uint64_t i = 0; i < 30; ++i) site.keeps(5 * kMinuteNs + i * 10 * kSecond);
-  EXPECT_TRUE(site.closes(1'000'000, kMillisecond).leak_after(10 * kMinuteNs));
+  for (std::uint64_t i = 0; i < 30; ++i) site.keeps(5 * kMinuteNs + i * 10 * kOneSecond);
+  EXPECT_TRUE(site.closes(1'000'000, kOneMillisecond).leak_after(10 * kMinuteNs));
 }
 
 TEST(DescriptorLeaks, ThatIsOverIsNone) {
   Site site;
-  for (std::uint64_t i = 0; i < 30; ++i) site.keeps(i * kSecond);
+  for (std::uint64_t i = 0; i < 30; ++i) site.keeps(i * kOneSecond);
   EXPECT_FALSE(site.leak_after(2 * kMinuteNs));
 }
 
 TEST(DescriptorLeaks, APoolThatIsFilledIsNone) {
   Site at_once, slowly;
-  for (std::uint64_t i = 0; i < 100; ++i) at_once.keeps(i * kMillisecond);
+  for (std::uint64_t i = 0; i < 100; ++i) at_once.keeps(i * kOneMillisecond);
   EXPECT_FALSE(at_once.leak_after(kMinuteNs));
   for (int i = 0; i < 200; ++i) {  // ever more slowly, as fewer are missing
     double part = i / 205.0;
@@ -96,7 +96,7 @@ TEST(DescriptorLeaks, APoolThatIsFilledIsNone) {
 
 TEST(DescriptorLeaks, ACacheInEquilibriumIsNone) {
   Site site;
-  for (std::uint64_t i = 0; i < 600; ++i) site.keeps(60 * kMinuteNs - i * kSecond);  // the last ten minutes' are open
+  for (std::uint64_t i = 0; i < 600; ++i) site.keeps(60 * kMinuteNs - i * kOneSecond);  // the last ten minutes' are open
   EXPECT_FALSE(site.closes(3000, 10 * kMinuteNs).leak_after(60 * kMinuteNs));
 }
 
@@ -105,7 +105,7 @@ TEST(DescriptorLeaks, ConnectionsInUseAreNone) {
   std::exponential_distribution<double> lives(1 / 20e9);  // 20 s on average
   for (int round = 0; round < 50; ++round) {
     Site site;
-    for (std::uint64_t at = 0; at < 3 * kMinuteNs; at += kSecond / 2) {
+    for (std::uint64_t at = 0; at < 3 * kMinuteNs; at += kOneSecond / 2) {
       auto life = static_cast<std::uint64_t>(lives(random));
       if (at + life < 3 * kMinuteNs) site.closes(1, life);
       else site.keeps(at);
@@ -116,10 +116,10 @@ TEST(DescriptorLeaks, ConnectionsInUseAreNone) {
 
 TEST(DescriptorLeaks, AFewOrTooShortATimeTellNothing) {
   Site few, shortly;
-  for (std::uint64_t i = 0; i < 5; ++i) few.keeps(i * 10 * kSecond);
+  for (std::uint64_t i = 0; i < 5; ++i) few.keeps(i * 10 * kOneSecond);
   EXPECT_FALSE(few.leak_after(kMinuteNs));
-  for (std::uint64_t i = 0; i < 100; ++i) shortly.keeps(i * 100 * kMillisecond);
-  EXPECT_FALSE(shortly.leak_after(10 * kSecond));
+  for (std::uint64_t i = 0; i < 100; ++i) shortly.keeps(i * 100 * kOneMillisecond);
+  EXPECT_FALSE(shortly.leak_after(10 * kOneSecond));
 }
 
 TEST(DescriptorLeaks, NothingAtAllIsNone) {
