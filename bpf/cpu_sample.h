@@ -25,4 +25,25 @@ struct dwell_cpu_sample {
   char window[DWELL_CPU_WINDOW];
 };
 
+/* The same thread time and again: whether it gets anywhere. */
+#define DWELL_RUN_STATES 64 /* of a thread */
+#define DWELL_RUN_STACK 384 /* bytes of stack that are summed up: below and above the stack pointer */
+#define DWELL_RED_ZONE 128  /* of these, below it */
+
+/* By their numbers in instructions: ax, cx, dx, bx, sp, bp, si, di, r8 to r15. */
+#define DWELL_REGISTERS 16
+
+struct dwell_run_state {
+  __u64 ip, flags;
+  __u64 registers[DWELL_REGISTERS];
+  __u64 call;  /* system call it is in, all ones: none */
+  __u64 stack; /* sum over the stack's bytes, 0: they could not be read */
+};
+
+struct dwell_run_states {
+  __u32 count; /* may be more than there is room for */
+  __u32 padding;
+  struct dwell_run_state states[DWELL_RUN_STATES];
+};
+
 #endif /* DWELL_BPF_CPU_SAMPLE_H */

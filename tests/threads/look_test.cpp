@@ -10,7 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
+#include <set>
 
 #include "tests/targets/stuck_threads.h"
 #include "tests/threads/threads_harness.h"
@@ -131,6 +133,38 @@ TEST(Look, ARunningThreadIsToldAsRunning) {
   EXPECT_EQ(spinner[0]["wait"], "none");
   EXPECT_GE(spinner[0]["busy_over_ns"], 20'000'000) << "it never sleeps";
   EXPECT_TRUE(spinner[0]["waiting_ns"].is_null());
+}
+
+nlohmann::json spinning_verdicts(const nlohmann::json& report) {
+  nlohmann::json found = nlohmann::json::array();
+  for (const nlohmann::json& verdict : report["verdicts"])
+    if (verdict["kind"] == "spinning") found.push_back(verdict);
+  return found;
+}
+
+// On a busy machine a thread may get too little of a CPU to be judged in one look.
+TEST(Look, ThreadsThatSpinAreToldWithWhatTheyWaitFor) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("spin", "spinning");
+  std::set<std::string> headlines;
+  auto told = [&](const std::string& words) {
+    return std::ranges::any_of(headlines, [&](const std::string& headline) { return headline.find(words) != std::string::npos; });
+  };
+  EXPECT_TRUE(eventually([&] {
+    LookedAt look = look_at(target.pid());
+    EXPECT_EQ(look.exit, 0) << "it may go on";
+    for (const nlohmann::json& verdict : spinning_verdicts(look.report)) {
+      headlines.insert(verdict["headline"]);
+      EXPECT_EQ(verdict["certainty"], "likely");
+    }
+    return told("it reads lock, which does not change") && told("reads ready, which does not change") && told("yielder (");
+  })) << ::testing::PrintToString(headlines);
+}
+
+TEST(Look, ThreadsThatWorkWithoutSleepingDoNotSpin) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("busy", "spinning");
+  for (int i = 0; i < 8; ++i) EXPECT_EQ(spinning_verdicts(look_at(target.pid()).report).size(), 0u);
 }
 
 void keep_on(pid_t thread, int cpu) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "bpf/cpu_sample.h"
 #include "userspace/base/result.h"
 
 namespace dwell {
@@ -29,6 +30,9 @@ class CpuSampler {
 
   // Of those that ran within a few milliseconds.
   std::vector<CpuSample> sample(std::span<const std::uint32_t> tids);
+
+  // Each up to DWELL_RUN_STATES times, until `until_ns` of the monotonic clock at most. In the order of `tids`; of many, the first ones.
+  std::vector<std::vector<dwell_run_state>> watch(std::span<const std::uint32_t> tids, std::uint64_t until_ns);
 
  private:
   struct Impl;

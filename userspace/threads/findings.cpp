@@ -20,9 +20,10 @@ Findings findings_of(const ThreadReport& report) {
   for (const auto& [state, count] : states) by_state += fmt::format(", {} {}", count_text(count), name_of(state));
   result.looked_at = counted(report.threads.size(), "thread") + by_state;
   for (const Verdict& verdict : report.verdicts) {
-    if (!verdict.stuck_for_good()) continue;
+    bool spins = verdict.kind == VerdictKind::kSpinning;
+    if (!verdict.stuck_for_good() && !spins) continue;
     Finding& finding = result.findings.emplace_back();
-    finding.weight = FindingWeight::kStuck;
+    finding.weight = spins ? FindingWeight::kWaste : FindingWeight::kStuck;
     finding.proved = verdict.certainty == Certainty::kCertain;
     finding.headline = fmt::format("{} ({}): {}", name_of(verdict.kind), name_of(verdict.certainty), verdict.headline);
     finding.evidence = verdict.evidence;

@@ -25,6 +25,8 @@ Json thread_json(const ThreadRow& thread) {
           {"cpu_ns", facts.cpu_ns},
           {"busy_ns", facts.busy_over_ns ? Json(facts.busy_ns) : Json(nullptr)},
           {"busy_over_ns", facts.busy_over_ns ? Json(facts.busy_over_ns) : Json(nullptr)},
+          {"spins", facts.spins},
+          {"spins_on", facts.spins_on},
           {"voluntary_switches", facts.voluntary_switches},
           {"involuntary_switches", facts.involuntary_switches},
           {"moved", facts.moved},

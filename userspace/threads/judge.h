@@ -61,6 +61,7 @@ class Judge {
   void find_convoys();
   void add_convoy(std::int32_t lock, std::vector<std::size_t> threads);
   void find_lost();
+  void find_spinning();
   void find_pools();
   void find_idle();
 

@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <map>
 
 #include "userspace/base/text.h"
 #include "userspace/threads/judge.h"
@@ -171,6 +172,30 @@ void Judge::find_lost() {
       "Other threads still run or wait for something outside; whether one of them is to end {} can't be seen",
       one ? "the wait" : "these waits"));
   verdicts_.push_back(std::move(verdict));
+}
+
+// ---- threads that run and get nowhere ----
+
+// Those that read the same memory together. Whatever it is may still change: none is stuck for good.
+void Judge::find_spinning() {
+  std::map<std::string, Verdict> by_word;
+  for (std::size_t i = 0; i < report_.threads.size(); ++i) {
+    if (facts(i).spins.empty() || explained_[i]) continue;
+    const std::string& word = facts(i).spins_on;
+    Verdict& verdict = by_word.try_emplace(word.empty() ? name(i) : word, Verdict{.kind = VerdictKind::kSpinning, .certainty = Certainty::kLikely}).first->second;
+    verdict.threads.push_back(i);
+    verdict.evidence.push_back(fmt::format("{} used {} of CPU time in {} and did not sleep: {}", name(i), human_duration(facts(i).busy_ns),
+                                           human_duration(facts(i).busy_over_ns), facts(i).spins));
+    explained_[i] = true;
+  }
+  for (auto& [word, verdict] : by_word) {
+    const ThreadFacts& first = facts(verdict.threads.front());
+    bool one = verdict.threads.size() == 1;
+    std::string who = one ? name(verdict.threads.front()) : count_threads(verdict.threads.size());
+    verdict.headline = fmt::format("{} {} and get{} nowhere", who, one ? "spins" : "spin", one ? "s" : "");
+    if (!first.spins_on.empty()) verdict.headline += fmt::format(": {} {}, which does not change", one ? "it reads" : "they read", first.spins_on);
+    verdicts_.push_back(std::move(verdict));
+  }
 }
 
 // ---- idle ----

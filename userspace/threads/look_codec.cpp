@@ -35,6 +35,8 @@ std::string encode_thread(const ThreadFacts& thread) {
   if (!thread.busy_over_ns) return out;
   put_uleb(out, thread.busy_ns);
   put_uleb(out, thread.busy_over_ns);
+  put_text(out, thread.spins);
+  put_text(out, thread.spins_on);
   return out;
 }
 
@@ -65,6 +67,7 @@ std::string decode_thread(std::string_view bytes, std::size_t locks, std::size_t
   thread.involuntary_switches = in.uleb();
   std::uint64_t stack = in.uleb(), kernel_stack = in.uleb();
   if (!in.at_end()) thread.busy_ns = in.uleb(), thread.busy_over_ns = in.uleb();
+  if (!in.at_end()) thread.spins = get_text(in), thread.spins_on = get_text(in);
   if (!in.ok()) return kTooShort;
   if (lock > locks) return fmt::format("thread {} waits for lock {} of {}", thread.tid, lock, locks);
   if (stack >= stacks || kernel_stack >= stacks)

@@ -15,6 +15,7 @@
 #include "userspace/process/process_memory.h"
 #include "userspace/threads/cpu_sampler.h"
 #include "userspace/process/data_symbols.h"
+#include "userspace/base/clock.h"
 #include "userspace/base/files.h"
 #include "userspace/process/descriptors.h"
 #include "userspace/process/frozen_group.h"
@@ -24,6 +25,7 @@
 #include "userspace/threads/lock_table.h"
 #include "userspace/threads/own_ids.h"
 #include "userspace/threads/process_chain.h"
+#include "userspace/threads/spins.h"
 #include "userspace/threads/stacks.h"
 #include "userspace/threads/waits.h"
 
@@ -33,7 +35,7 @@ namespace {
 // At threads that ran while they were looked at.
 constexpr int kLooksAgain = 2;
 constexpr std::size_t kMostLooksAgain = 32;
-constexpr long kWatchedNs = 20'000'000;  // how long threads that run are watched
+constexpr std::uint64_t kWatchedNs = 20'000'000;  // how long threads that run are watched
 
 
 // Bits of task_struct.__state.
@@ -53,6 +55,8 @@ ThreadState state_of(const SeenThread& thread) {
 bool waits(ThreadState state) {
   return state == ThreadState::kSleeping || state == ThreadState::kUninterruptible;
 }
+
+bool runs(const ThreadFacts& facts) { return facts.state == ThreadState::kRunning || facts.state == ThreadState::kReady; }
 
 // Who stopped it, if that is another process that traces it.
 std::string stopped_words(Tid tid, std::uint32_t state) {
@@ -206,10 +210,8 @@ class ThreadObserver::Impl {
 
   // Which of those that run or are ready to did not sleep for a while: they may spin.
   void watch_running(const std::vector<Seen>& sights, ThreadLook& look) {
-    auto runs = [](const ThreadFacts& facts) { return facts.state == ThreadState::kRunning || facts.state == ThreadState::kReady; };
     if (std::ranges::none_of(look.threads, runs)) return;
-    timespec moment{0, kWatchedNs};
-    ::nanosleep(&moment, nullptr);
+    std::map<Tid, std::vector<dwell_run_state>> states = states_of_running(look);
     Result<RawLook> later = looker_.look_at_times();
     for (std::size_t i = 0; later && i < sights.size(); ++i) {
       const dwell_thread_record& before = sights[i].thread->record;
@@ -217,7 +219,44 @@ class ThreadObserver::Impl {
       if (!after || after->record.voluntary != before.voluntary || after->record.cpu_ns < before.cpu_ns) continue;
       look.threads[i].busy_ns = after->record.cpu_ns - before.cpu_ns;
       look.threads[i].busy_over_ns = after->record.time_ns - before.time_ns;
+      describe_spin(states[look.threads[i].tid], look.threads[i]);
     }
+  }
+
+  // For kWatchedNs; nothing where threads cannot be sampled.
+  std::map<Tid, std::vector<dwell_run_state>> states_of_running(const ThreadLook& look) {
+    std::uint64_t until_ns = monotonic_ns() + kWatchedNs;
+    std::map<Tid, std::vector<dwell_run_state>> states;
+    if (!sampler_) sampler_.emplace(CpuSampler::open());
+    if (*sampler_) {
+      std::vector<std::uint32_t> tids;
+      for (const ThreadFacts& facts : look.threads)
+        if (runs(facts)) tids.push_back(static_cast<std::uint32_t>(facts.tid));
+      std::vector<std::vector<dwell_run_state>> watched = (*sampler_)->watch(tids, until_ns);
+      for (std::size_t i = 0; i < watched.size(); ++i) states[static_cast<Tid>(tids[i])] = std::move(watched[i]);
+    }
+    if (std::uint64_t now_ns = monotonic_ns(); now_ns < until_ns) {
+      timespec rest{0, static_cast<long>(until_ns - now_ns)};
+      ::nanosleep(&rest, nullptr);
+    }
+    return states;
+  }
+
+  void describe_spin(const std::vector<dwell_run_state>& states, ThreadFacts& facts) {
+    std::optional<Spin> spin = find_spin(states);
+    if (!spin) return;
+    if (spin->yields) {
+      facts.spins = fmt::format("it gave up its CPU (sched_yield) at {} of {} moments", spin->repeated, spin->seen);
+      return;
+    }
+    facts.spins = fmt::format("at {} of {} moments it was in a state that it was in at another one, with the same registers and stack, at {} instruction{} in all",
+                              spin->repeated, spin->seen, spin->places, spin->places == 1 ? "" : "s");
+    std::vector<std::byte> code(15);  // as long as an instruction can be
+    auto code_at = [&](std::uint64_t address) {
+      bool read = memory_.read(address, code.data(), code.size());
+      return std::span<const std::byte>(code).first(read ? code.size() : 0);
+    };
+    if (std::optional<std::uint64_t> word = word_it_reads(states, code_at)) facts.spins_on = data_.describe(*word);
   }
 
   // The registers of a thread on its CPU are those of its last way into the kernel. Last of all, for what is

@@ -17,8 +17,8 @@ namespace {
 // Longer than anybody has the allocator's lock.
 constexpr std::uint64_t kLongInAllocatorNs = 1'000'000'000;
 
-constexpr std::array<std::string_view, 7> kKindNames = {"deadlock", "owner gone", "stalled", "convoy",
-                                                        "lost",     "idle pool",  "idle"};
+constexpr std::array<std::string_view, 8> kKindNames = {"deadlock", "owner gone", "stalled",   "convoy",
+                                                        "lost",     "spinning",   "idle pool", "idle"};
 constexpr std::array<std::string_view, 3> kCertaintyNames = {"certain", "likely", "possible"};
 
 // Kinds of things that only a thread of this process can end, unless they are shared with another.
@@ -44,6 +44,7 @@ std::vector<Verdict> Judge::judge() {
   find_parked();
   find_convoys();
   find_lost();
+  find_spinning();
   find_pools();
   find_idle();
   std::ranges::stable_sort(verdicts_, {}, [](const Verdict& verdict) { return !verdict.is_trouble(); });

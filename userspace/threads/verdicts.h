@@ -20,6 +20,7 @@ enum class VerdictKind : std::uint8_t {
   kStalled,    // every thread waits for another one, and none is left that could wake one
   kConvoy,     // threads behind one holder that takes its time
   kLost,       // waits long for a lock that names no owner
+  kSpinning,   // runs and gets nowhere: what it reads does not change
   kIdlePool,   // workers that wait for work: no trouble
   kIdle,       // the same, each alone at its place
 };

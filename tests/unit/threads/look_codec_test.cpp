@@ -20,6 +20,9 @@ TEST(LookCodec, ReadsBackWhatWasWritten) {
   Recording recording = sample_look_recording();
   ThreadLook look = threads_of(recording).looks[0];
   threads_of(recording).looks.clear();
+  look.threads[0].busy_ns = look.threads[0].busy_over_ns = 20'000'000;
+  look.threads[0].spins = "in the same state";
+  look.threads[0].spins_on = "ready";
   EXPECT_EQ(decode(encode_look(look), recording), "");
   ASSERT_EQ(threads_of(recording).looks.size(), 1u);
   EXPECT_EQ(threads_of(recording).looks[0], look);

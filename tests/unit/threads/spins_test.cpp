@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "userspace/threads/spins.h"
+
+#include <gtest/gtest.h>
+#include <sys/syscall.h>
+
+#include <vector>
+
+namespace dwell {
+namespace {
+
+constexpr std::uint64_t kNone = ~std::uint64_t{0};
+constexpr std::size_t kDi = 7;
+
+dwell_run_state state_at(std::uint64_t ip, std::uint64_t di = 0) {
+  dwell_run_state state{};
+  state.ip = ip;
+  state.call = kNone;
+  state.stack = 1;
+  state.registers[kDi] = di;
+  return state;
+}
+
+// A loop of a load, a test and a jump.
+std::vector<dwell_run_state> waiting(std::size_t moments) {
+  std::vector<dwell_run_state> states;
+  for (std::size_t i = 0; i < moments; ++i) states.push_back(state_at(0x1000 + 4 * (i % 3)));
+  return states;
+}
+
+TEST(Spins, AThreadThatIsInTheSameStateAgainAndAgainGetsNowhere) {
+  std::optional<Spin> spin = find_spin(waiting(60));
+  ASSERT_TRUE(spin);
+  EXPECT_EQ(spin->seen, 60u);
+  EXPECT_EQ(spin->repeated, 60u);
+  EXPECT_EQ(spin->places, 3u);
+  EXPECT_FALSE(find_spin(waiting(20))) << "too few moments to tell";
+}
+
+TEST(Spins, WhatChangesARegisterOrItsStackGetsOn) {
+  std::vector<dwell_run_state> counting = waiting(60), storing = waiting(60);
+  for (std::size_t i = 0; i < counting.size(); ++i) counting[i].registers[0] = i;
+  EXPECT_FALSE(find_spin(counting));
+  for (std::size_t i = 0; i < storing.size(); ++i) storing[i].stack = 1 + i;
+  EXPECT_FALSE(find_spin(storing));
+}
+
+TEST(Spins, PausesThatAreCountedDownRepeatAfterAWhile) {
+  std::vector<dwell_run_state> states = waiting(64);
+  for (std::size_t i = 0; i < states.size(); ++i) states[i].registers[0] = i * 7 % 16;
+  EXPECT_TRUE(find_spin(states));
+}
+
+TEST(Spins, AProgramThatIsAtManyPlacesWorksOnSomething) {
+  std::vector<dwell_run_state> states;
+  for (std::size_t i = 0; i < 64; ++i) states.push_back(state_at(0x1000 + 4 * (i % 32)));
+  EXPECT_FALSE(find_spin(states));
+}
+
+TEST(Spins, SystemCallsAreWorkButForThoseThatYield) {
+  std::vector<dwell_run_state> reading = waiting(60), yielding = waiting(60);
+  reading[7].call = SYS_read;
+  EXPECT_FALSE(find_spin(reading));
+  for (std::size_t i = 0; i < 57; ++i) yielding[i].call = SYS_sched_yield;
+  std::optional<Spin> spin = find_spin(yielding);
+  ASSERT_TRUE(spin);
+  EXPECT_TRUE(spin->yields);
+  EXPECT_EQ(spin->repeated, 57u);
+}
+
+std::vector<std::byte> code(std::initializer_list<int> bytes) {
+  std::vector<std::byte> result;
+  for (int byte : bytes) result.push_back(static_cast<std::byte>(byte));
+  return result;
+}
+
+TEST(Spins, TheMemoryThatAnInstructionReadsIsWhatItWaitsFor) {
+  EXPECT_EQ(address_read(code({0x8b, 0x05, 0x10, 0, 0, 0}), state_at(0x1000)), 0x1016u) << "mov 0x10(%rip),%eax";
+  EXPECT_EQ(address_read(code({0xf0, 0x0f, 0xb1, 0x17}), state_at(0x1000, 0x7000)), 0x7000u) << "lock cmpxchg %edx,(%rdi)";
+  EXPECT_FALSE(address_read(code({0x8b, 0x44, 0x24, 0x08}), state_at(0x1000))) << "mov 8(%rsp),%eax";
+  EXPECT_FALSE(address_read(code({0x89, 0x07}), state_at(0x1000, 0x7000))) << "mov %eax,(%rdi) reads nothing";
+  EXPECT_FALSE(address_read(code({0xf3, 0x90}), state_at(0x1000))) << "pause";
+  EXPECT_FALSE(address_read({}, state_at(0x1000)));
+}
+
+TEST(Spins, AWordIsToldIfItIsTheOnlyOne) {
+  std::vector<std::byte> load = code({0x8b, 0x07});
+  auto code_at = [&](std::uint64_t) { return std::span<const std::byte>(load); };
+  EXPECT_EQ(word_it_reads(std::vector{state_at(0x1000, 0x7000), state_at(0x1004, 0x7000)}, code_at), 0x7000u);
+  EXPECT_FALSE(word_it_reads(std::vector{state_at(0x1000, 0x7000), state_at(0x1004, 0x8000)}, code_at));
+}
+
+}  // namespace
+}  // namespace dwell
