@@ -33,8 +33,9 @@ TEST(TopLayout, OfMemory) {
   state.selected = 2;
   Model troubled = troubled_model();
   state.paused = true;
-  expect_golden("top_troubled_80.txt", described(small({troubled, state, nullptr, "", 2})));
-  expect_golden("top_troubled_140.txt", described(large({troubled, state, nullptr, "", 2})));
+  state.process = 1;  // of two; 0 is both of them
+  expect_golden("top_troubled_80.txt", described(small({troubled, state, nullptr, "", 3})));
+  expect_golden("top_troubled_140.txt", described(large({troubled, state, nullptr, "", 3})));
 }
 
 TEST(TopLayout, OfAStackHelpAndLooks) {
