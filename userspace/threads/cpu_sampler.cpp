@@ -24,6 +24,7 @@ namespace {
 
 constexpr std::uint64_t kPeriodNs = 100'000;  // of its CPU time
 constexpr std::uint64_t kMostNs = 10'000'000, kPollNs = 200'000;
+constexpr std::size_t kEnoughStates = 40;
 constexpr std::uint64_t kWatchPeriodNs = 250'000, kWatchPollNs = 2'000'000;
 
 UniqueFd clock_of(std::uint32_t tid, std::uint64_t period_ns) {
@@ -125,7 +126,7 @@ std::vector<std::vector<dwell_run_state>> CpuSampler::watch(std::span<const std:
   for (std::uint32_t done = 0; done < count && monotonic_ns() < until_ns;) {
     timespec moment{0, kWatchPollNs};
     ::nanosleep(&moment, nullptr);
-    while (done < count && (!clocks[done] || impl_->states(done).size() == DWELL_RUN_STATES)) clocks[done++].reset();
+    while (done < count && (!clocks[done] || impl_->states(done).size() >= kEnoughStates)) clocks[done++].reset();
   }
   clocks.clear();
   for (std::uint32_t i = 0; i < count; ++i) {

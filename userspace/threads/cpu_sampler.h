@@ -31,7 +31,7 @@ class CpuSampler {
   // Of those that ran within a few milliseconds.
   std::vector<CpuSample> sample(std::span<const std::uint32_t> tids);
 
-  // Each up to DWELL_RUN_STATES times, until `until_ns` of the monotonic clock at most. In the order of `tids`; of many, the first ones.
+  // Each up to DWELL_RUN_STATES times, until each was met often enough to tell whether it gets on, or `until_ns` of the monotonic clock at most. In the order of `tids`; of many, the first ones.
   std::vector<std::vector<dwell_run_state>> watch(std::span<const std::uint32_t> tids, std::uint64_t until_ns);
 
  private:

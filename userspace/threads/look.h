@@ -65,11 +65,11 @@ struct ThreadFacts {
   std::uint64_t cpu_ns = 0;
   // Of one that runs or is ready to: the CPU time that it used from the look on, without sleeping. 0: it slept, or was not watched.
   std::uint64_t busy_ns = 0, busy_over_ns = 0;
-  std::string spins = {};  // in words, what shows that it gets nowhere meanwhile: it was in the same state again and again; "": it gets on
-  std::string spins_on = {};  // the memory that it reads each time: "the variable ready"; "": not known
   std::uint64_t voluntary_switches = 0, involuntary_switches = 0;
   StackId stack = StackId::kUnknown;
   StackId kernel_stack = StackId::kUnknown;
+  // Of a busy one, in words: what shows that it gets nowhere, and the memory that it reads each time. "": it gets on; not known.
+  std::string spins = {}, spins_on = {};
   bool operator==(const ThreadFacts&) const = default;
 };
 

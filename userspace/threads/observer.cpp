@@ -35,7 +35,7 @@ namespace {
 // At threads that ran while they were looked at.
 constexpr int kLooksAgain = 2;
 constexpr std::size_t kMostLooksAgain = 32;
-constexpr std::uint64_t kWatchedNs = 20'000'000;  // how long threads that run are watched
+constexpr std::uint64_t kWatchedNs = 20'000'000, kLongerNs = 60'000'000;  // how long threads that run are watched; those that get little of a CPU longer
 
 
 // Bits of task_struct.__state.
@@ -232,7 +232,7 @@ class ThreadObserver::Impl {
       std::vector<std::uint32_t> tids;
       for (const ThreadFacts& facts : look.threads)
         if (runs(facts)) tids.push_back(static_cast<std::uint32_t>(facts.tid));
-      std::vector<std::vector<dwell_run_state>> watched = (*sampler_)->watch(tids, until_ns);
+      std::vector<std::vector<dwell_run_state>> watched = (*sampler_)->watch(tids, until_ns + kLongerNs);
       for (std::size_t i = 0; i < watched.size(); ++i) states[static_cast<Tid>(tids[i])] = std::move(watched[i]);
     }
     if (std::uint64_t now_ns = monotonic_ns(); now_ns < until_ns) {

@@ -54,22 +54,69 @@ std::optional<Spin> find_spin(std::span<const dwell_run_state> states) {
   return stays ? std::optional(spin) : std::nullopt;
 }
 
-std::optional<std::uint64_t> address_read(std::span<const std::byte> code, const dwell_run_state& state) {
-  static const Disassembler disassembler;
-  std::optional<Instruction> instruction = disassembler.at(code, state.ip);
-  if (!instruction) return std::nullopt;
-  for (const ZydisDecodedOperand& operand : instruction->visible()) {
-    if (operand.type != ZYDIS_OPERAND_TYPE_MEMORY || operand.mem.type != ZYDIS_MEMOP_TYPE_MEM) continue;
-    if (!(operand.actions & ZYDIS_OPERAND_ACTION_MASK_READ) || is_stack(operand.mem.base)) continue;
-    if (operand.mem.segment == ZYDIS_REGISTER_FS || operand.mem.segment == ZYDIS_REGISTER_GS) continue;
-    auto value_of = [&](ZydisRegister reg) -> std::uint64_t {
-      if (reg == ZYDIS_REGISTER_NONE) return 0;
-      if (reg == ZYDIS_REGISTER_RIP) return instruction->end();
-      return state.registers[ZydisRegisterGetId(reg) & (DWELL_REGISTERS - 1)];
-    };
-    return value_of(operand.mem.base) + value_of(operand.mem.index) * operand.mem.scale + static_cast<std::uint64_t>(operand.mem.disp.value);
+namespace {
+
+// The instructions that may follow those at which it was met, not far from them. A processor that pauses is met behind its pause.
+class Loop {
+ public:
+  Loop(std::span<const dwell_run_state> states, const CodeAt& code_at) : state_(states.front()) {
+    std::vector<std::uint64_t> next;
+    for (const dwell_run_state& state : states) next.push_back(state.ip);
+    while (!next.empty() && instructions_.size() < kMostInstructions) {
+      std::uint64_t at = next.back();
+      next.pop_back();
+      if (instructions_.contains(at) || at - state_.ip + kFarthest > 2 * kFarthest) continue;
+      std::optional<Instruction> instruction = disassembler_.at(code_at(at), at);
+      if (!instruction) continue;
+      if (std::optional<std::uint64_t> target = branch_target(*instruction); target && !is_call(*instruction)) next.push_back(*target);
+      bool goes_on = !is_return(*instruction) && (!is_jump(*instruction) || is_conditional_jump(*instruction));
+      if (goes_on) next.push_back(instruction->end());
+      instructions_.emplace(at, *instruction);
+    }
   }
-  return std::nullopt;
+
+  // Addresses that instructions of the loop read by registers that none of them changes.
+  std::set<std::uint64_t> reads() const {
+    std::set<std::uint64_t> addresses;
+    for (const auto& [at, instruction] : instructions_)
+      for (const ZydisDecodedOperand& operand : instruction.visible())
+        if (std::optional<std::uint64_t> address = address_of(instruction, operand)) addresses.insert(*address);
+    return addresses;
+  }
+
+ private:
+  static constexpr std::size_t kMostInstructions = 64;
+  static constexpr std::uint64_t kFarthest = 512;  // bytes of code
+
+  std::optional<std::uint64_t> address_of(const Instruction& instruction, const ZydisDecodedOperand& operand) const {
+    const auto& memory = operand.mem;
+    bool reads = operand.type == ZYDIS_OPERAND_TYPE_MEMORY && memory.type == ZYDIS_MEMOP_TYPE_MEM && operand.actions & ZYDIS_OPERAND_ACTION_MASK_READ;
+    if (!reads || is_stack(memory.base) || memory.segment == ZYDIS_REGISTER_FS || memory.segment == ZYDIS_REGISTER_GS) return std::nullopt;
+    std::optional<std::uint64_t> base = value_of(instruction, memory.base), index = value_of(instruction, memory.index);
+    if (!base || !index) return std::nullopt;
+    return *base + *index * memory.scale + static_cast<std::uint64_t>(memory.disp.value);
+  }
+
+  std::optional<std::uint64_t> value_of(const Instruction& instruction, ZydisRegister reg) const {
+    if (reg == ZYDIS_REGISTER_NONE) return 0;
+    if (reg == ZYDIS_REGISTER_RIP) return instruction.end();
+    ZydisRegister whole = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
+    for (const auto& [at, one] : instructions_)
+      if (writes_register(one, whole)) return std::nullopt;
+    return state_.registers[ZydisRegisterGetId(whole) & (DWELL_REGISTERS - 1)];
+  }
+
+  const dwell_run_state& state_;
+  Disassembler disassembler_;
+  std::map<std::uint64_t, Instruction> instructions_;
+};
+
+}  // namespace
+
+std::optional<std::uint64_t> word_it_reads(std::span<const dwell_run_state> states, const CodeAt& code_at) {
+  if (states.empty()) return std::nullopt;
+  std::set<std::uint64_t> words = Loop(states, code_at).reads();
+  return words.size() == 1 ? std::optional(*words.begin()) : std::nullopt;
 }
 
 }  // namespace dwell

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 
@@ -21,22 +22,9 @@ struct Spin {
 // Of a thread that did not sleep meanwhile. None: it gets on, or it was met too rarely to tell.
 std::optional<Spin> find_spin(std::span<const dwell_run_state> states);
 
-// The memory, but its stack, that its instructions read each time: what it waits to change. `code_at`: bytes of its code.
-template <typename CodeAt>
+// The memory, but its stack, that the loop reads in which it is: what it waits to change. None: there is none, or more than one, or it
+// moves. `code_at`: some bytes of the process's code from an address on; fewer or none where there are no more.
+using CodeAt = std::function<std::span<const std::byte>(std::uint64_t address)>;
 std::optional<std::uint64_t> word_it_reads(std::span<const dwell_run_state> states, const CodeAt& code_at);
-
-// The address that the instruction in these bytes reads, with these registers; none: it reads no memory, or its stack.
-std::optional<std::uint64_t> address_read(std::span<const std::byte> code, const dwell_run_state& state);
-
-template <typename CodeAt>
-std::optional<std::uint64_t> word_it_reads(std::span<const dwell_run_state> states, const CodeAt& code_at) {
-  std::optional<std::uint64_t> word;
-  for (const dwell_run_state& state : states) {
-    std::optional<std::uint64_t> read = address_read(code_at(state.ip), state);
-    if (read && word && *read != *word) return std::nullopt;
-    if (read) word = read;
-  }
-  return word;
-}
 
 }  // namespace dwell

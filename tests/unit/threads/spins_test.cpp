@@ -74,20 +74,30 @@ std::vector<std::byte> code(std::initializer_list<int> bytes) {
   return result;
 }
 
-TEST(Spins, TheMemoryThatAnInstructionReadsIsWhatItWaitsFor) {
-  EXPECT_EQ(address_read(code({0x8b, 0x05, 0x10, 0, 0, 0}), state_at(0x1000)), 0x1016u) << "mov 0x10(%rip),%eax";
-  EXPECT_EQ(address_read(code({0xf0, 0x0f, 0xb1, 0x17}), state_at(0x1000, 0x7000)), 0x7000u) << "lock cmpxchg %edx,(%rdi)";
-  EXPECT_FALSE(address_read(code({0x8b, 0x44, 0x24, 0x08}), state_at(0x1000))) << "mov 8(%rsp),%eax";
-  EXPECT_FALSE(address_read(code({0x89, 0x07}), state_at(0x1000, 0x7000))) << "mov %eax,(%rdi) reads nothing";
-  EXPECT_FALSE(address_read(code({0xf3, 0x90}), state_at(0x1000))) << "pause";
-  EXPECT_FALSE(address_read({}, state_at(0x1000)));
+// What a loop at 0x1000 reads, of which it was met at `met`.
+std::optional<std::uint64_t> read_by(const std::vector<std::byte>& loop, std::uint64_t met, std::uint64_t di = 0x7000) {
+  return word_it_reads(std::vector{state_at(met, di)}, [&](std::uint64_t address) {
+    std::uint64_t at = address - 0x1000;
+    return at < loop.size() ? std::span(loop).subspan(at) : std::span<const std::byte>();
+  });
 }
 
-TEST(Spins, AWordIsToldIfItIsTheOnlyOne) {
-  std::vector<std::byte> load = code({0x8b, 0x07});
-  auto code_at = [&](std::uint64_t) { return std::span<const std::byte>(load); };
-  EXPECT_EQ(word_it_reads(std::vector{state_at(0x1000, 0x7000), state_at(0x1004, 0x7000)}, code_at), 0x7000u);
-  EXPECT_FALSE(word_it_reads(std::vector{state_at(0x1000, 0x7000), state_at(0x1004, 0x8000)}, code_at));
+TEST(Spins, TheMemoryThatALoopReadsIsWhatItWaitsFor) {
+  // 0: mov 0x10(%rip),%eax; 6: test %eax,%eax; 8: pause; a: je 0
+  EXPECT_EQ(read_by(code({0x8b, 0x05, 0x10, 0, 0, 0, 0x85, 0xc0, 0xf3, 0x90, 0x74, 0xf4}), 0x100a), 0x1016u) << "met behind the pause";
+  // 0: lock cmpxchg %edx,(%rdi); 4: jne 0
+  EXPECT_EQ(read_by(code({0xf0, 0x0f, 0xb1, 0x17, 0x75, 0xfa}), 0x1004), 0x7000u);
+}
+
+TEST(Spins, MemoryThatMovesOrIsNotReadIsNotWhatItWaitsFor) {
+  // 0: mov (%rdi),%eax; 2: add $4,%rdi; 6: jmp 0
+  EXPECT_FALSE(read_by(code({0x8b, 0x07, 0x48, 0x83, 0xc7, 0x04, 0xeb, 0xf8}), 0x1000));
+  EXPECT_FALSE(read_by(code({0x8b, 0x44, 0x24, 0x08, 0xeb, 0xfa}), 0x1000)) << "mov 8(%rsp),%eax";
+  EXPECT_FALSE(read_by(code({0x89, 0x07, 0xeb, 0xfc}), 0x1000)) << "mov %eax,(%rdi)";
+  EXPECT_FALSE(read_by(code({0xf3, 0x90, 0xeb, 0xfc}), 0x1000)) << "pause";
+  EXPECT_FALSE(read_by({}, 0x1000)) << "its code cannot be read";
+  // 0: mov (%rdi),%eax; 2: cmp 8(%rdi),%eax; 5: jmp 0
+  EXPECT_FALSE(read_by(code({0x8b, 0x07, 0x3b, 0x47, 0x08, 0xeb, 0xf9}), 0x1000)) << "which of two words is not known";
 }
 
 }  // namespace
