@@ -23,7 +23,7 @@ namespace dwell {
 namespace {
 
 constexpr std::size_t kMaxMap = std::size_t{128} << 20;
-constexpr std::size_t kLongestName = 4096;
+constexpr std::size_t kLongestPerfMapName = 4096;
 
 // Calls `line` for each line without its newline. No copy: maps have millions of lines.
 template <typename Function>
@@ -114,7 +114,7 @@ void AddressMap::add(std::uint64_t start, std::uint64_t end, std::string_view na
     }
     at = entries_.erase(at);
   }
-  entries_.insert_or_assign(start, Entry{end, std::string(name.substr(0, kLongestName))});
+  entries_.insert_or_assign(start, Entry{end, std::string(name.substr(0, kLongestPerfMapName))});
 }
 
 const AddressMap::Entry* AddressMap::find(std::uint64_t address) const {

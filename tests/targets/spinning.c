@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Threads that never sleep. spinning SCENARIO: "spin": they wait for what nobody does: two for `ready`, one for `lock` with pauses in
+ * Threads that never sleep. spinning SCENARIO: "spin": they wait for what nobody does: one for `ready`, one for `lock` with pauses in
  * between, one by giving up its CPU. "busy": each works on something. Prints "ready" and goes on until a line comes.
  */
 #define _GNU_SOURCE
@@ -68,7 +68,7 @@ static const struct {
   const char *scenario, *name;
   void (*run)(void);
 } kThreads[] = {
-    {"spin", "waiter", wait_until_ready}, {"spin", "waiter", wait_until_ready}, {"spin", "locker", take_lock},
+    {"spin", "waiter", wait_until_ready}, {"spin", "locker", take_lock},
     {"spin", "yielder", yield_until_ready}, {"busy", "drawer", draw_numbers}, {"busy", "adder", add_up},
     {"busy", "counter", count_down}, {"busy", "copier", copy}, {"busy", "formatter", format},
 };

@@ -10,11 +10,13 @@ namespace dwell {
 
 namespace {
 
-// Of all that still run; none: of one of them it is not known.
+// Of all that still run, or of all where none does; none: of one of them it is not known.
 std::optional<double> change_of_live_blocks(const MemoryReport& report, std::span<const ProcessSlot> members) {
   double sum = 0;
+  auto runs = [&](ProcessSlot member) { return report.processes[member].end_ns == 0; };
+  bool any_runs = std::ranges::any_of(members, runs);
   for (ProcessSlot member : members) {
-    if (report.processes[member].end_ns != 0) continue;
+    if (any_runs && !runs(member)) continue;
     auto balance = std::ranges::find(report.balances, member, &ProcessBalance::process);
     if (balance == report.balances.end() || !balance->live_change) return std::nullopt;
     sum += static_cast<double>(*balance->live_change);

@@ -225,8 +225,7 @@ class ReportBuilder {
       double most = 0;
       for (ProcessSlot process : programs_.members_of(lead)) {
         const std::vector<MemoryUsage>& known = memory_of(recording_).processes;
-        bool ended = recording_.processes[process].end_ns != 0;
-        if (ended) continue;
+        if (gone_with(process)) continue;
         if (process >= known.size() || known[process].last.time_ns == 0 || known[process].last.live_bytes == 0) return;
         most += static_cast<double>(known[process].last.live_bytes);
       }

@@ -79,7 +79,7 @@ void BudgetedMemory::add_up_retained(std::uint64_t now_ns) {
   added_up_ns_ = now_ns;
   retained_bytes_ = retained_blocks_ = 0;
   for (auto& [slot, process] : driver_.processes()) {
-    if (process->has_ended() || process->in_windows_ns(now_ns) == 0) continue;
+    if (process->is_let_go() || process->in_windows_ns(now_ns) == 0) continue;
     for (const RetainedSite& site : process->retained(now_ns).sites) retained_bytes_ += site.bytes, retained_blocks_ += site.blocks;
   }
 }
@@ -179,11 +179,11 @@ Result<void> BudgetedMemory::write_tick(std::uint64_t now_ns) {
 Result<void> BudgetedMemory::write_retained(std::uint64_t now_ns) {
   RetainedSet set;
   set.time_ns = now_ns;
-  bool any = false;  // nothing is retained of what has ended, which is known, too
+  bool any = false;  // nothing is retained of what was let go, which is known, too
   std::map<std::uint32_t, RetainedRow> rows;
   for (auto& [slot, process] : driver_.processes()) {
     any = any || process->in_windows_ns(now_ns);
-    if (process->has_ended() || process->in_windows_ns(now_ns) == 0) continue;
+    if (process->is_let_go() || process->in_windows_ns(now_ns) == 0) continue;
     Retained retained = process->retained(now_ns, [&, slot = slot](const SiteKey& site) { return series_of(site, slot); });
     if (!retained.known) set.unknown.push_back(slot);
     if (!retained.known) continue;

@@ -142,7 +142,7 @@ void DrivenProcess::let_go() {
   estimator_ = std::make_unique<LivenessEstimator>(ended_ns_);
   times_.reset();
   sites_ = {};
-  over_ = true;
+  let_go_ = true;
 }
 
 void DrivenProcess::add_known(const std::vector<KnownBlock>& blocks) {
@@ -260,10 +260,7 @@ std::uint64_t DrivenProcess::step(std::uint64_t now_ns) {
     over = ended_;
     begun = tried_;
   }
-  if (over) {
-    let_go();
-    return ~std::uint64_t{0};
-  }
+  if (over) return now_ns + 1000 * kMillisecond;
   if (!begun) return now_ns + kExactPollNs;
   parts_.prices.update(now_ns);
   earn(now_ns);

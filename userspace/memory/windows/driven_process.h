@@ -83,10 +83,10 @@ class DrivenProcess {
   void keep_up(std::uint64_t now_ns);
   void share_idle_time(std::size_t processes) { budget_.share_idle_time(processes); }
   void stop();  // a last look; no probe is left
-  bool is_over() const { return over_; }  // it has ended, and step() has let go of what was kept for it
+  void let_go();  // of what is kept for it: it has ended
+  bool is_let_go() const { return let_go_; }
 
  private:
-  void let_go();
   void earn(std::uint64_t now_ns);
   std::uint64_t allowed_hits(std::uint64_t at_most) const;
   void to_windows(std::uint64_t now_ns);
@@ -139,7 +139,7 @@ class DrivenProcess {
   Allocator main_ = Allocator::kGlibc;
 
   // The driver's thread alone.
-  bool over_ = false;
+  std::atomic<bool> let_go_ = false;
   OverheadBudget budget_;
   std::optional<DueTimes> due_;
   RandomStart random_start_;

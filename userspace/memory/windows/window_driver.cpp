@@ -54,11 +54,19 @@ void WindowDriver::run() {
       if (monotonic_ns() - began < kNoticedNs) continue;
       for (const auto& other : all) other->keep_up(monotonic_ns());
     }
+    let_go_of_ended(all);
     std::uint64_t now = monotonic_ns();
     lock.lock();
-    std::erase_if(stepped_, [](const auto& one) { return one->is_over(); });
+    std::erase_if(stepped_, [](const auto& one) { return one->is_let_go(); });
     if (next > now) wake_.wait_for(lock, std::chrono::nanoseconds(next - now), [this] { return stopping_; });
   }
+}
+
+// While another one goes on: what the last ones retained at their ends is what the recording is about.
+void WindowDriver::let_go_of_ended(const std::vector<std::shared_ptr<DrivenProcess>>& all) {
+  if (std::ranges::all_of(all, [](const auto& one) { return one->has_ended(); })) return;
+  for (const auto& one : all)
+    if (one->has_ended()) one->let_go();
 }
 
 void WindowDriver::stop() {

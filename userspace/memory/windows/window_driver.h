@@ -37,6 +37,7 @@ class WindowDriver {
 
  private:
   void run();
+  static void let_go_of_ended(const std::vector<std::shared_ptr<DrivenProcess>>& all);
 
   DriverSettings settings_;
   KernelLevels kernel_;
@@ -46,7 +47,7 @@ class WindowDriver {
   std::map<ProcessSlot, std::shared_ptr<DrivenProcess>> processes_;  // added by the recorder's thread
   std::mutex mutex_;                                                 // of stepped_ and stopping_
   std::condition_variable wake_;
-  std::vector<std::shared_ptr<DrivenProcess>> stepped_;  // those that have not ended
+  std::vector<std::shared_ptr<DrivenProcess>> stepped_;  // but those that were let go
   bool stopping_ = false;
   std::atomic<bool> real_time_ = false;
   std::thread thread_;  // last: it uses all of the others

@@ -186,6 +186,10 @@ void DrivenProcess::keep(WindowFacts facts) {
 void DrivenProcess::ask(LookBatch& batch) {
   batch.looks.resize(batch.questions.size());
   liveness_.look(batch.questions, batch.looks);
+  // The memory of a process that has ended cannot be read: its blocks lived until then.
+  bool any_free = std::ranges::any_of(batch.looks, [](const Look& look) { return look.state == BlockState::kFree; });
+  if (any_free && process_has_ended(pid_))
+    for (Look& look : batch.looks) look.state = BlockState::kUnknown;
 }
 
 void DrivenProcess::look(std::uint64_t now_ns) {
