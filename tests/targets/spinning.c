@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Threads that never sleep. spinning SCENARIO: "spin": they wait for what nobody does: one for `ready`, one for `lock` with pauses in
- * between, one by giving up its CPU. "busy": each works on something. Prints "ready" and goes on until a line comes.
+ * between. "busy": each works on something. Prints "ready" and goes on until a line comes.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -24,10 +23,6 @@ SCENARIO static void wait_until_ready(void) {
 SCENARIO static void take_lock(void) {
   for (int expected = 0; !atomic_compare_exchange_weak(&lock, &expected, 1); expected = 0)
     for (int i = 0; i < 16; ++i) __builtin_ia32_pause();
-}
-
-SCENARIO static void yield_until_ready(void) {
-  while (!atomic_load(&ready)) sched_yield();
 }
 
 SCENARIO static void draw_numbers(void) {
@@ -68,8 +63,7 @@ static const struct {
   const char *scenario, *name;
   void (*run)(void);
 } kThreads[] = {
-    {"spin", "waiter", wait_until_ready}, {"spin", "locker", take_lock},
-    {"spin", "yielder", yield_until_ready}, {"busy", "drawer", draw_numbers}, {"busy", "adder", add_up},
+    {"spin", "waiter", wait_until_ready}, {"spin", "locker", take_lock}, {"busy", "drawer", draw_numbers}, {"busy", "adder", add_up},
     {"busy", "counter", count_down}, {"busy", "copier", copy}, {"busy", "formatter", format},
 };
 
