@@ -41,7 +41,7 @@ struct dwell_run_state {
 };
 
 struct dwell_run_states {
-  __u32 count; /* may be more than there is room for */
+  __u32 count;
   __u32 padding;
   struct dwell_run_state states[DWELL_RUN_STATES];
 };

@@ -190,9 +190,8 @@ class ReportBuilder {
   // Of one process, or where all have ended, what it had at its end is what it retained. Beside others that go on, it is gone.
   std::uint64_t gone_with(ProcessSlot process) const {
     if (programs_.members_of(programs_.lead_of(process)).size() < 2) return 0;
-    bool any_runs = std::ranges::any_of(recording_.processes, [](const ProcessInfo& one) { return one.end_ns == 0; });
     std::uint64_t end_ns = recording_.processes[process].end_ns;
-    return any_runs && end_ns <= figures_.range.end_ns ? end_ns : 0;
+    return any_runs_ && end_ns <= figures_.range.end_ns ? end_ns : 0;
   }
 
   SummedRow add_up(std::size_t site, const Selection& selection) {
@@ -487,6 +486,7 @@ class ReportBuilder {
   const MemoryFilter& filter_;
   SortKey sort_;
   const FrameTexts& texts_;
+  bool any_runs_ = std::ranges::any_of(recording_.processes, [](const ProcessInfo& one) { return one.end_ns == 0; });
   ProgramGroups programs_;
   SiteTable sites_;
   RangeFigures figures_;

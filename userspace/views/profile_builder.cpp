@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/views/profile_builder.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 namespace dwell {
@@ -18,6 +20,14 @@ ProfileBuilder::ProfileBuilder(const Recording& recording, const FrameTexts& tex
       locations_(recording.locations.size(), kUnused),
       mappings_(recording.modules.size(), -1) {
   add_program();
+}
+
+void ProfileBuilder::entitle(const std::string& title) {
+  profile.title = title;
+  if (!recording_.processes.empty())
+    profile.title += fmt::format(" of {} ({})", recording_.processes.front().name, recording_.processes.front().pid);
+  profile.time_unix_ns = static_cast<std::int64_t>(recording_.info.start_unix_ns);
+  profile.duration_ns = static_cast<std::int64_t>(recording_.end_ns() - recording_.start_ns());
 }
 
 std::vector<std::uint32_t> ProfileBuilder::stack(StackId id) {

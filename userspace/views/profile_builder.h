@@ -18,6 +18,9 @@ class ProfileBuilder {
  public:
   ProfileBuilder(const Recording& recording, const FrameTexts& texts);
 
+  // For a profile of the whole recording: its times, and the title with the first process.
+  void entitle(const std::string& title);
+
   // As samples have it: leaf first, and why it was cut off at the end.
   std::vector<std::uint32_t> stack(StackId id);
   // A location that is no code: "[anonymous mappings]".

@@ -129,17 +129,12 @@ DescriptorReport descriptor_report(RecordingRef recording) { return DescriptorRe
 
 bool has_call_site(Opening opening) { return opening != Opening::kBefore && opening != Opening::kInherited && opening != Opening::kUnseen; }
 
-
 Result<Profile> descriptor_profile(const Recording& recording, const ViewFilter&) {
   FrameTexts texts(recording);
   ProfileBuilder builder(recording, texts);
   Profile& profile = builder.profile;
-  profile.title = "descriptors by where they were opened";
-  if (!recording.processes.empty())
-    profile.title += fmt::format(" of {} ({})", recording.processes.front().name, recording.processes.front().pid);
+  builder.entitle("descriptors by where they were opened");
   profile.sample_types = {{"open", "count"}, {"opened", "count"}, {"closed", "count"}};
-  profile.time_unix_ns = static_cast<std::int64_t>(recording.info.start_unix_ns);
-  profile.duration_ns = static_cast<std::int64_t>(recording.end_ns() - recording.start_ns());
   std::map<DescriptorSite, DescriptorChange> sums;
   for (const DescriptorTick& tick : files_of(recording).ticks) {
     for (const DescriptorChange& change : tick.changes) {

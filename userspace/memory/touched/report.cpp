@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/memory/touched/report.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -81,13 +79,9 @@ Result<Profile> touched_profile(const Recording& recording, const ViewFilter&) {
   FrameTexts texts(recording);
   ProfileBuilder builder(recording, texts);
   Profile& profile = builder.profile;
-  profile.title = "memory by where it was touched first";
-  if (!recording.processes.empty())
-    profile.title += fmt::format(" of {} ({})", recording.processes.front().name, recording.processes.front().pid);
+  builder.entitle("memory by where it was touched first");
   profile.sample_types = {{"faults", "count"}, {"inuse_space", "bytes"}};
   profile.default_sample_type = 1;
-  profile.time_unix_ns = static_cast<std::int64_t>(recording.info.start_unix_ns);
-  profile.duration_ns = static_cast<std::int64_t>(recording.end_ns() - recording.start_ns());
   const std::vector<TouchedMemory>& all = memory_of(recording).touched;
   for (std::size_t slot = 0; slot < all.size(); ++slot) {
     for (const TouchedSite& site : all[slot].sites) {

@@ -53,18 +53,17 @@ class WholeEstimate {
 
   Estimates estimate(std::uint64_t now_ns, double time_scale, double covered) {
     divide();
-    for (const auto& [key, part] : parts_) {
+    for (const auto& [key, ids] : parts_) {
       const auto& [site, cell] = key;
-      // One window more with one block more: of all parts of a call site, it is in the largest.
-      double one_more = part.ids.size() == groups_[group_of_[site]].largest && !std::exchange(groups_[group_of_[site]].has_one_more, true) ? mean_weight_ : 0;
-      estimates_.push_back(SiteEstimator(all_, all_.sites_[site], now_ns, time_scale, covered, count_).estimate(site, part.ids, one_more));
-      portions_.push_back(portion(cell, part, estimates_.back()));
+      double one_more = takes_one_more(group_of_[site], ids.size()) ? mean_weight_ : 0;
+      estimates_.push_back(SiteEstimator(all_, all_.sites_[site], now_ns, time_scale, covered, count_).estimate(site, ids, one_more));
+      portions_.push_back(portion(cell, ids, estimates_.back()));
     }
     Estimates result;
     if (count_) {
       add_rarely_met();
       result.unknown = calibrate(portions_, count_->cells, count_->shared_error);
-      for (std::size_t i = 0; i < estimates_.size(); ++i) take(portions_[i], estimates_[i]);
+      for (std::size_t i = 0; i < estimates_.size(); ++i) take(i);
     }
     std::map<std::uint32_t, SiteEstimate> sums;  // by group
     for (const SiteEstimate& one : estimates_)
@@ -74,9 +73,7 @@ class WholeEstimate {
   }
 
  private:
-  struct Part {
-    std::vector<std::uint32_t> ids;
-  };
+  using Part = std::vector<std::uint32_t>;  // ids of samples
   struct Group {
     std::uint32_t windows = 0;  // that met it
     std::size_t largest = 0;    // part of it, in samples
@@ -90,29 +87,37 @@ class WholeEstimate {
       if (count_ && sample.birth_ns >= count_->since_ns)
         if (auto at = count_->cell_at.find(sample.address); at != count_->cell_at.end()) cell = at->second;
       Part& part = parts_[{sample.site, cell}];
-      part.ids.push_back(id);
+      part.push_back(id);
       Group& group = groups_[group_of_[sample.site]];
       group.any = true;
-      group.largest = std::max(group.largest, part.ids.size());
+      group.largest = std::max(group.largest, part.size());
     }
     for (std::uint32_t site = 0; site < all_.sites_.size(); ++site)
       if (all_.sites_[site].met && !std::exchange(groups_[group_of_[site]].any, true)) parts_[{site, Census::kNoCell}];
   }
 
+  // One window more with one block more: of all parts of a call site, it is in the first of the largest.
+  bool takes_one_more(std::uint32_t group, std::size_t samples) {
+    return samples == groups_[group].largest && !std::exchange(groups_[group].has_one_more, true);
+  }
+
   // As the census counts: in usable bytes.
-  Portion portion(std::uint32_t cell, const Part& part, const SiteEstimate& estimate) {
+  Portion portion(std::uint32_t cell, const Part& ids, const SiteEstimate& estimate) {
     double factor = 1;
-    if (cell < (count_ ? count_->cells.size() : 0)) {
+    if (count_ && cell < count_->cells.size()) {
       double asked = 0;
-      for (std::uint32_t id : part.ids) asked += static_cast<double>(all_.samples_[id].size);
-      if (asked > 0) factor = static_cast<double>(count_->cells[cell].usable * part.ids.size()) / asked;
+      for (std::uint32_t id : ids) asked += static_cast<double>(all_.samples_[id].size);
+      if (asked > 0) factor = static_cast<double>(count_->cells[cell].usable * ids.size()) / asked;
     }
     factors_.push_back(factor);
     return {cell, estimate.bytes * factor, estimate.low * factor, estimate.high * factor, estimate.error * factor, false, is_rare(estimate.site)};
   }
 
-  void take(const Portion& portion, SiteEstimate& estimate) const {
-    double factor = factors_[static_cast<std::size_t>(&portion - portions_.data())], bytes = portion.bytes / factor;
+  // What calibrate() made of it, in bytes that were asked for.
+  void take(std::size_t index) {
+    const Portion& portion = portions_[index];
+    SiteEstimate& estimate = estimates_[index];
+    double factor = factors_[index], bytes = portion.bytes / factor;
     if (estimate.bytes > 0) estimate.blocks *= bytes / estimate.bytes;
     estimate.bytes = bytes;
     estimate.low = portion.low / factor;
