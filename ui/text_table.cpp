@@ -8,7 +8,7 @@
 namespace dwell {
 namespace {
 
-constexpr std::size_t kGap = 2, kEnoughForAName = 44;
+constexpr std::size_t kGap = 2, kEnoughForAName = 42;
 
 }  // namespace
 

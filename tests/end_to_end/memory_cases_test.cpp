@@ -62,6 +62,33 @@ TEST_F(MemoryCase, ALeakAndACacheThatRetainTheSameAreToldApart) {
   EXPECT_THAT(json["holders"].dump(), HasSubstr("sessions"));
 }
 
+double leaked_share(const nlohmann::json& site) { return site["holding"].is_null() ? -1 : site["holding"]["leaked_share"].get<double>(); }
+
+// The same in a recording: by call site.
+TEST_F(MemoryCase, ARecordingTellsWhichCallSiteLeaksAndWhatHoldsTheOthers) {
+  for (const std::vector<std::string>& how : {std::vector<std::string>{"--only", "memory"}, {"--only", "memory", "--max-overhead", "2"}}) {
+    Scenario scenario = record_scenario({target_binary("memory_cases"), "leak_and_cache"}, how);
+    auto lost = sites_in(scenario.report, "lost"), cached = sites_in(scenario.report, "cached");
+    ASSERT_FALSE(lost.empty());
+    ASSERT_FALSE(cached.empty());
+    for (const auto& site : lost) EXPECT_GE(leaked_share(site), (MC_ENTRIES - 1.5) / MC_ENTRIES) << site.dump();
+    for (const auto& site : cached) {
+      EXPECT_EQ(leaked_share(site), 0) << site.dump();
+      EXPECT_EQ(site["holding"]["by"][0]["name"], "sessions");
+    }
+    EXPECT_NEAR(scenario.report["totals"][0]["leaked_bytes"].get<double>(), (MC_ENTRIES - 1) * MC_ENTRY, MC_ENTRY);
+  }
+}
+
+TEST_F(MemoryCase, WhatHoldsTheBlocksCanBeLeftOut) {
+  Scenario scenario = record_scenario({target_binary("memory_cases"), "leak_and_cache"}, {"--only", "memory", "--without", "memory:holders"});
+  ASSERT_FALSE(sites_in(scenario.report, "lost").empty());
+  for (const auto& site : sites_in(scenario.report, "lost")) EXPECT_TRUE(site["holding"].is_null());
+  Scenario alone = record_scenario({target_binary("memory_cases"), "leak_and_cache"}, {"--only", "memory:holders"});
+  ASSERT_FALSE(sites_in(alone.report, "lost").empty());
+  EXPECT_GT(leaked_share(sites_in(alone.report, "lost")[0]), 0.9);
+}
+
 TEST_F(MemoryCase, NothingIsWrongWithACacheAlone) {
   Program program({target_binary("memory_cases"), "optimized"});
   ASSERT_TRUE(program.wait_for_output("ready"));

@@ -71,6 +71,13 @@ Result<void> write_touched(RecordingWriter& writer, StackId first, StackId secon
   return writer.append(memory::kChunkTouched, memory::encode_touched(0, touched));
 }
 
+// One call site is leaked, in part, and a variable leads to the rest.
+Result<void> write_holding(RecordingWriter& writer) {
+  Holding holding{9 * kSecond, 3, "", 900, 90'000, 40, 4000, {"sessions", "stack of thread app (7)"}, {}};
+  holding.rows = {{0, 700, 300, 7, 3, {{0, 390}, {1, 10}}}, {1, 64, 64, 1, 1, {}}};
+  return writer.append(kChunkHolding, encode_holding(0, holding));
+}
+
 // Two ticks of a call site and of what was open before, and what is open at the end.
 Result<void> write_descriptors(RecordingWriter& writer, StackId stack) {
   files::DescriptorSite site{0, stack, FileKind::kSocket, files::Opening::kAccepted}, before{0, StackId::kUnknown, FileKind::kPipe, files::Opening::kBefore};
@@ -134,6 +141,7 @@ Result<void> record(const std::string& path, std::uint64_t sample_period) {
   if (ok) ok = write_threads(*writer, main_stack);
   if (ok) ok = write_clocks(*writer, main_stack, jit_stack);
   if (ok) ok = write_descriptors(*writer, main_stack);
+  if (ok) ok = write_holding(*writer);
   std::vector<LocationSymbol> symbols = {{{{"malloc", "", "", 0}}},
                                          {{{"f<int>", "_Z1f", "f.cpp", 9}, {"main", "", "f.cpp", 12}}}};
   if (ok) ok = writer->write_symbols(0, symbols);

@@ -9,6 +9,7 @@
 
 #include "userspace/base/cursor.h"
 #include "userspace/base/result.h"
+#include "userspace/memory/holding_codec.h"
 #include "userspace/memory/part.h"
 #include "userspace/memory/memory_usage_codec.h"
 #include "userspace/memory/touched/codec.h"
@@ -48,6 +49,7 @@ inline constexpr std::array kMemoryChunks = {
     ChunkReader{kChunkMemoryUsage, decode_samples},
     ChunkReader{kChunkProcessAccount, decode_account},
     ChunkReader{kChunkLimits, decode_limits},
+    ChunkReader{kChunkHolding, decode_holding},
     ChunkReader{memory::kChunkTouched, memory::decode_touched},
     ChunkReader{memory::windows::kChunkWindows, memory::windows::decode_windows},
     ChunkReader{memory::windows::kChunkRetained, memory::windows::decode_retained}};

@@ -64,11 +64,19 @@ Json kind_json(const KindReport& kind) {
           {"kind", name_of(kind.kind)},
           {"peak_time_ns", kind.peak_time_ns},
           {"growth", {{"shape", name_of(kind.growth.shape)}, {"level_ns", kind.growth.level_ns}}},
+          {"leaked_bytes", number(kind.leaked_bytes)},
           {"older_frees", older_json(kind.older)},
           {"figures", figures_json(kind.figures)}};
   if (kind.unnamed_growth > 0) json["unnamed_growth_bytes"] = number(kind.unnamed_growth);
   for (const UnnamedSize& size : kind.unnamed_sizes) json["unnamed_blocks"].push_back({{"size", size.usable}, {"bytes", number(size.bytes)}});
   return json;
+}
+
+Json holding_json(const std::optional<SiteHolding>& holding) {
+  if (!holding) return nullptr;
+  Json by = Json::array();
+  for (const auto& [name, share] : holding->by) by.push_back({{"name", printable(name)}, {"share", share}});
+  return {{"leaked_share", holding->lost_share}, {"by", std::move(by)}};
 }
 
 Json site_json(const SiteReport& site) {
@@ -77,6 +85,7 @@ Json site_json(const SiteReport& site) {
           {"figures", figures_json(site.figures)},
           {"oldest_age_ns", site.oldest_age_ns ? Json(*site.oldest_age_ns) : Json(nullptr)},
           {"median_age_ns", site.median_age_ns ? Json(*site.median_age_ns) : Json(nullptr)},
+          {"holding", holding_json(site.holding)},
           {"stacks", site.stacks},
           {"incomplete", site.incomplete.empty() ? Json(nullptr) : Json(printable(site.incomplete))},
           {"recursion_folded", site.folded},

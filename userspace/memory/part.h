@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "userspace/memory/holding.h"
 #include "userspace/memory/memory_usage.h"
 #include "userspace/memory/tick.h"
 #include "userspace/memory/touched/sites.h"
@@ -26,6 +27,7 @@ struct MemoryPart {
   std::vector<MemoryUsage> processes;  // by slot; shorter where nothing is known of the others
   std::vector<memory::TouchedMemory> touched;  // the same
   memory::windows::WindowPart windows;  // of a recording within a budget
+  std::vector<Holding> holding;         // by slot; shorter where nothing is known of the others
   LiveSet unfinished;  // while it is read: one whose last chunk has not come yet
 };
 

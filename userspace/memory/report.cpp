@@ -347,6 +347,8 @@ class ReportBuilder {
     }
     set_ages(report, row);
     report.shares = shares_of(row.by_process);
+    if (figures_.range.last == memory_of(recording_).ticks.size()) report.holding = holding_of(recording_, sites_.series_of(site));
+    if (report.holding) leaked_[Account(report.process, report.kind)] += report.holding->lost_share * report.figures.retained_bytes;
     report.stack = sites_.stack(site);
     report.incomplete = sites_.incomplete(site);
     report.folded = sites_.folded(site);
@@ -390,6 +392,7 @@ class ReportBuilder {
       }
       report.older = older_frees(report, report_, programs_.members_of(account.first));
       if (report.older) report.growth = {};
+      report.leaked_bytes = leaked_[account];
       report_.totals.push_back(std::move(report));
     }
     for (const auto& [account, row] : left_out_) report_.left_out.push_back(kind_report(account, row));
@@ -416,6 +419,7 @@ class ReportBuilder {
     report_.thread = filter_.thread;
     report_.unseen = recording_.unseen;
     report_.notes = notes_of(recording_, range);
+    std::ranges::move(holding_notes(recording_), std::back_inserter(report_.notes));
     if (filter_.thread) report_.notes.push_back("of a single thread only what is retained is known");
     report_.ended = recording_.ended;
     report_.end_reason = recording_.end.reason;
@@ -492,6 +496,7 @@ class ReportBuilder {
   RangeFigures figures_;
   std::map<Account, Row> totals_, left_out_;
   std::map<Account, std::map<ProcessSlot, Row>> by_process_;  // of totals that add up several
+  std::map<Account, double> leaked_;
   std::vector<std::uint32_t> blocks_by_site_, block_begins_;
   MemoryReport report_;
 };

@@ -14,6 +14,7 @@
 #include "userspace/recording/model.h"
 #include "userspace/views/growth.h"
 #include "userspace/memory/balance.h"
+#include "userspace/memory/site_holding.h"
 #include "userspace/memory/view.h"
 #include "userspace/views/report_stack.h"
 #include "userspace/memory/tick.h"
@@ -65,6 +66,7 @@ struct SiteReport {
   std::uint32_t site = 0;          // index in the SiteTable of this recording and grouping
   std::vector<double> live_at = {};  // bytes at moments_ns of the report, of the sites that come first
   std::vector<ProcessShare> shares = {};  // by process, if this adds up several
+  std::optional<SiteHolding> holding = {};  // what holds what is retained; none: not known
 };
 
 // Blocks from before the recording were freed in it: what was allocated and stays is then not what the heap grew by.
@@ -88,6 +90,7 @@ struct KindReport {
   std::optional<OlderFrees> older = {};  // where they matter
   double unnamed_growth = 0;             // of live blocks, by walks of the heap, that an estimate has at no call site; at least
   std::vector<UnnamedSize> unnamed_sizes = {};  // the largest parts of it
+  double leaked_bytes = 0;               // of what is retained: nothing leads there any more
   std::vector<ProcessShare> shares = {};  // by process, if this adds up several
 };
 

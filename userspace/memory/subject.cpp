@@ -5,6 +5,7 @@
 #include "userspace/memory/block_sites.h"
 #include "userspace/memory/codec.h"
 #include "userspace/memory/generations.h"
+#include "userspace/memory/holding_tracing.h"
 #include "userspace/memory/look_part.h"
 #include "userspace/memory/process_tracing.h"
 #include "userspace/memory/program_groups.h"
@@ -28,14 +29,19 @@ View memory_view(std::string_view sentence) {
           /*filtered=*/true, /*signed_values=*/view == MemoryView::kGrowing};
 }
 
-std::vector<TracerLoader> tracers(const Chosen& chosen, const RecordOptions&, const Peers&) {
+std::vector<TracerLoader> tracers(const Chosen& chosen, const RecordOptions& options, const Peers&) {
   std::vector<TracerLoader> all;
-  bool by_site = chosen.has("heap") || chosen.has("mappings");
-  if (by_site) all.push_back(MemoryTracing::loader({.heap = chosen.has("heap"), .mappings = chosen.has("mappings")}));
+  bool holders = chosen.has("holders"), heap = chosen.has("heap") || (holders && chosen.names.size() == 1);
+  bool by_site = heap || chosen.has("mappings");
+  // Somebody who watches does not want to wait at the end.
+  holders = holders && heap && !options.longest_tick_ns;
+  std::shared_ptr<memory::KeptBlocks> kept = holders ? std::make_shared<memory::KeptBlocks>() : nullptr;
+  if (by_site) all.push_back(MemoryTracing::loader({.heap = heap, .mappings = chosen.has("mappings")}, kept));
   bool touched = chosen.has("touched");
   auto looks = std::make_shared<memory::KeptLooks>();
   if (chosen.has("rss")) all.push_back(ProcessTracing::loader(!by_site && !touched, looks));
   if (touched) all.push_back(memory::TouchedTracing::loader(!by_site, looks));  // behind those whose looks it uses
+  if (holders) all.push_back(memory::HoldingTracing::loader(kept));  // last: it takes its time
   return all;
 }
 
@@ -104,6 +110,7 @@ Subject memory_subject() {
   subject.followed = {{"heap", "blocks of malloc, operator new and other allocators, by call site", true},
                       {"mappings", "memory mapped with mmap, brk and their relatives, by call site", true},
                       {"rss", "RSS over time, what it consists of at the start and at the end, and its limits", true},
+                      {"holders", "what holds the blocks that are left at the end: nothing (leaked), or which variables", true},
                       {"touched", "which call sites touch memory first (page faults), and what of that is still resident", true}};
   subject.tracers = tracers;
   subject.look = memory_look_command();

@@ -26,6 +26,7 @@
 namespace dwell {
 namespace {
 
+constexpr std::size_t kHolder = 24, kNarrowHolder = 15;  // columns
 constexpr std::size_t kSiteCurve = 8, kMostSites = 5, kMostProcesses = 2;
 
 class SummaryText {
@@ -173,8 +174,10 @@ class SummaryText {
     std::vector<const SiteReport*> sites = sites_that_matter(std::min(room - kFrame, kMostSites));
     if (sites.empty()) return nothing_retained();
     SiteNames names(report_, sites, options_.raw);
+    constexpr std::size_t kNarrow = 100;
+    bool is_narrow = style_.columns != 0 && style_.columns < kNarrow;
     auto fill = [&](std::size_t columns) {
-      TextTable table({{"retained"}, {"growth/min", 2}, {"over time", 1}, {"blocks", 3}, {"oldest", 4}, {"processes", 1}, {"call site"}});
+      TextTable table({{"retained"}, {"growth/min", 3}, {"over time", 1}, {"blocks", 4}, {"oldest", 5}, {"processes", 1}, {"held by", 2}, {"call site"}});
       for (const SiteReport* site : sites) {
         std::string kind = site->kind == MemoryKind::kMapping ? " [mapped]" : "";
         std::size_t left = columns > kind.size() + 1 ? columns - kind.size() : columns;
@@ -184,6 +187,7 @@ class SummaryText {
                    {retained_blocks_text(site->figures)},
                    {age_text(site->oldest_age_ns)},
                    {shares_text(site->shares)},
+                   {cut_middle(holding_text(site->holding), is_narrow ? kNarrowHolder : kHolder)},
                    {names.line(*site, left) + kind}});
       }
       add_rest(table, sites);
@@ -205,7 +209,7 @@ class SummaryText {
       blocks += site.figures.retained_blocks;
       ++count;
     }
-    if (count) table.add({{bytes_text(bytes)}, {"-"}, {""}, {count_text(blocks)}, {"-"}, {""}, {counted(count, "more call site")}});
+    if (count) table.add({{bytes_text(bytes)}, {"-"}, {""}, {count_text(blocks)}, {"-"}, {""}, {""}, {counted(count, "more call site")}});
   }
 
   std::string curve_of(const SiteReport& site) const {

@@ -57,6 +57,7 @@ bool worth_a_row(const SiteReport& site, SortKey sort) {
   return true;
 }
 
+constexpr std::size_t kHolderColumns = 28;
 constexpr std::size_t kMostBalances = 4;  // of several processes, that are told one by one: those that changed
 
 class MemoryTextWriter {
@@ -302,11 +303,12 @@ class MemoryTextWriter {
             {"temporary", rank(SortKey::kTemporary, 7)},
             {"peak", rank(SortKey::kPeak, 11)},
             {"processes", 3},
+            {"held by", 3},
             {"call site"}};
   }
 
   std::vector<TextCell> site_cells(const std::string& number, const MemoryFigures& f, const Section& section, const std::string& name,
-                                   const std::string& processes = "") const {
+                                   const std::string& processes = "", const std::string& held_by = "") const {
     return {{number, Paint::kDim},
             {retained_text(f), Paint::kStrong},
             {f.range_only ? "-" : percent(f.retained_bytes, section.total->figures.retained_bytes)},
@@ -320,6 +322,7 @@ class MemoryTextWriter {
             {temporary_text(f)},
             {peak_text(f)},
             {processes},
+            {held_by},
             {name}};
   }
 
@@ -337,7 +340,7 @@ class MemoryTextWriter {
       for (std::size_t i = 0; i < shown; ++i) {
         const SiteReport& site = *section.sites[i];
         std::vector<TextCell> cells = site_cells(fmt::format("{}", section.first_number + i), site.figures,
-                                                 section, names.line(site, columns), shares_text(site.shares));
+                                                 section, names.line(site, columns), shares_text(site.shares), cut_middle(holding_text(site.holding), kHolderColumns));
         cells[5].text = age_text(site.oldest_age_ns);
         cells[6].text = age_text(site.median_age_ns);
         table.add(std::move(cells));
@@ -388,6 +391,7 @@ class MemoryTextWriter {
       if (site.median_age_ns) text += fmt::format(", half older than {}", age_text(site.median_age_ns));
       heading(text);
       std::vector<ReportFrame> frames = site.stack;
+      if (std::string held = holding_sentence(site.holding); !held.empty()) line(Paint::kPlain, "      " + held);
       out_ += stack_lines(frames, site.incomplete, options_.frames, style_, names.look(frames));
       if (site.folded) line(Paint::kDim, "      (a deep recursion: turns of it are left out)");
     }

@@ -56,8 +56,8 @@ memory::windows::DrivenSite driven_site(const PlannedProbe& probe, const ProbeSi
 
 }  // namespace
 
-TracerLoader MemoryTracing::loader(const MemoryTracingOptions& options) {
-  return [options](const TracerContext& context) -> Result<std::unique_ptr<Tracer>> {
+TracerLoader MemoryTracing::loader(const MemoryTracingOptions& options, std::shared_ptr<memory::KeptBlocks> kept) {
+  return [options, kept](const TracerContext& context) -> Result<std::unique_ptr<Tracer>> {
     double percent = overhead_budget(context.options);
     AttachMethod method = *context.calibration.abilities.best;
     if (percent > 0 && method == AttachMethod::kPerf && !context.options.max_overhead_percent) {
@@ -68,6 +68,7 @@ TracerLoader MemoryTracing::loader(const MemoryTracingOptions& options) {
     Result<MemoryTracer> tracer = MemoryTracer::load(context.core, settings);
     if (!tracer) return tracer.error();
     std::unique_ptr<MemoryTracing> tracing(new MemoryTracing(context, options, std::move(*tracer)));
+    tracing->kept_ = kept;
     if (!settings.budgeted) return std::unique_ptr<Tracer>(std::move(tracing));
     auto budget = memory::windows::BudgetedMemory::create(context, percent, tracing->tracer_, tracing->ledger_);
     if (!budget) return budget.error();
@@ -265,6 +266,7 @@ Result<void> MemoryTracing::require_probes(const ProcessFacts& facts) {
 }
 
 void MemoryTracing::detach() {
+  detached_ = true;
   if (budget_) budget_->detach();
   std::vector<ProbeLinks*> all;
   for (auto& [slot, process] : processes_) all.push_back(process.links.get());
@@ -340,7 +342,26 @@ Result<void> MemoryTracing::write_tick(std::uint64_t now_ns) {
 Result<void> MemoryTracing::write_live(std::uint64_t now_ns) {
   if (budget_)
     if (Result<void> written = budget_->write_retained(now_ns); !written) return written;
+  if (detached_ && kept_) keep_blocks();
   return write_live_blocks(context_.writer, {now_ns, ledger_.live_blocks()}, ledger_.series());
+}
+
+// Of many blocks of a call site some are enough: they stand for the others.
+void MemoryTracing::keep_blocks() {
+  std::map<ProcessSlot, std::vector<memory::reach::FollowedBlock>>& kept = kept_->blocks;
+  for (const LiveBlock& block : ledger_.live_blocks()) {
+    const Series& series = ledger_.series()[block.series];
+    if (series.kind == MemoryKind::kHeap) kept[series.process].push_back({block.address, block.size, block.series, 1});
+  }
+  if (budget_)
+    for (const auto& [slot, process] : processes_) budget_->add_live_samples(slot, kept[slot]);
+  for (auto& [slot, blocks] : kept) {
+    std::size_t step = blocks.size() / memory::KeptBlocks::kMost + 1;
+    if (step == 1) continue;
+    for (std::size_t i = 0; i * step < blocks.size(); ++i) blocks[i] = blocks[i * step], blocks[i].weight *= static_cast<double>(step);
+    blocks.resize((blocks.size() + step - 1) / step);
+    blocks.shrink_to_fit();
+  }
 }
 
 TracerCost MemoryTracing::cost() {

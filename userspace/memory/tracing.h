@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "userspace/memory/kept_blocks.h"
 #include "userspace/memory/ledger.h"
 #include "userspace/memory/tracer.h"
 #include "userspace/memory/windows/budgeted_memory.h"
@@ -27,7 +28,8 @@ struct MemoryTracingOptions {
 
 class MemoryTracing : public Tracer {
  public:
-  static TracerLoader loader(const MemoryTracingOptions& options);
+  // `kept`: gets the blocks that are left, when the probes are gone; null: nobody asks.
+  static TracerLoader loader(const MemoryTracingOptions& options, std::shared_ptr<memory::KeptBlocks> kept = nullptr);
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
   void forgotten(ProcessSlot slot) override;
@@ -75,6 +77,7 @@ class MemoryTracing : public Tracer {
   // Which of them are attached when is the budget's to say, if there is one.
   Result<std::vector<AttachedSite>> try_attach(ProcessSlot slot, const std::vector<Wanted>& wanted);
   void check_frees();
+  void keep_blocks();
   bool plan_otherwise(const Process& process, PlannedProbe& probe);
   void not_seen(const std::string& what, const std::string& why) { context_.unseen({0, "memory", what, why}); }
 
@@ -96,6 +99,8 @@ class MemoryTracing : public Tracer {
   bool told_of_unknown_frees_ = false;
   std::string nothing_to_probe_;        // why, as long as there is nothing
   std::uint64_t tick_bytes_ = 0;
+  std::shared_ptr<memory::KeptBlocks> kept_;
+  bool detached_ = false;
 };
 
 }  // namespace dwell

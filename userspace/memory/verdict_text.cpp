@@ -10,6 +10,7 @@
 #include "ui/values.h"
 #include "ui/words.h"
 #include "userspace/base/text.h"
+#include "userspace/memory/holding.h"
 #include "userspace/memory/words.h"
 
 namespace dwell {
@@ -83,9 +84,7 @@ std::string estimated(const KindReport& total, const VerdictScope& scope) {
   return text;
 }
 
-}  // namespace
-
-std::string kind_verdict(const KindReport& total, const VerdictScope& scope) {
+std::string change_verdict(const KindReport& total, const VerdictScope& scope) {
   const MemoryFigures& figures = total.figures;
   double net = net_bytes(figures);
   if (scope.thread)
@@ -98,6 +97,22 @@ std::string kind_verdict(const KindReport& total, const VerdictScope& scope) {
   text += trend_words(total, scope.range_ns);
   if (net > 0) text += sources_words(scope.sites, net);
   return text + ".";
+}
+
+// Proved by several looks, once the probes were gone.
+std::string leaked_words(const KindReport& total) {
+  constexpr double kMatters = 64 << 10, kShareThatMatters = 0.01;
+  double leaked = total.leaked_bytes, retained = total.figures.retained_bytes;
+  if (leaked < kMatters && leaked < kShareThatMatters * retained) return "";
+  if (leaked <= 0) return "";
+  if (leaked >= kMostOfIt * retained) return " All of that is leaked: nothing leads there any more.";
+  return fmt::format(" {}{} are leaked: nothing leads there any more.", total.figures.estimated ? "About " : "", human_bytes(leaked));
+}
+
+}  // namespace
+
+std::string kind_verdict(const KindReport& total, const VerdictScope& scope) {
+  return change_verdict(total, scope) + (scope.thread ? "" : leaked_words(total));
 }
 
 std::string nothing_seen(const MemoryReport& report) {

@@ -126,6 +126,8 @@ MemoryReport server_report() {
           {frame("libssl.so.3+0x1f20", "/usr/lib/libssl.so.3"), frame("SSL_CTX_new", "/usr/lib/libssl.so.3")},
           figures(300'000, 3, 300'000, 3, 0, 0), 59 * kSecond, 59 * kSecond),
       site({}, figures(1536, 7, 1536, 7, 0, std::nullopt), kSecond / 4, std::nullopt)};
+  report.sites[0].holding = SiteHolding{0, {{"Cache::instance", 0.97}, {"stack of thread server (4242)", 0.01}}};
+  report.sites[1].holding = SiteHolding{1, {}};
   report.sites[2].incomplete = "no unwind table for the code there";
   for (int i = 0; i < 4; ++i) {
     report.sites.push_back(site({frame(fmt::format("small_{}", i), kServer, "small.c", 7)},
@@ -138,6 +140,7 @@ MemoryReport server_report() {
   report.sites.push_back(mapped);
   total_up(report);
   report.totals[0].growth = {GrowthShape::kSteady};
+  report.totals[0].leaked_bytes = 6 * kMiB;
   report.totals[1].growth = {GrowthShape::kLevelled, 59 * kSecond};
   report.cost = CostReport{1.2, 246912, 120'000'000, 12'500'000'000, 90'000'000, 30'000'000};
   report.stacks = {0.9971, {{"no unwind table for the code there", 3}}, 0.004, 1034};

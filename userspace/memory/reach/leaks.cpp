@@ -5,13 +5,11 @@
 
 #include <algorithm>
 #include <map>
-#include <memory>
 #include <tuple>
+#include <utility>
 
 #include "userspace/base/clock.h"
-#include "userspace/memory/reach/candidates.h"
-#include "userspace/memory/reach/live_heap.h"
-#include "userspace/memory/reach/roots.h"
+#include "userspace/memory/reach/settling_looks.h"
 
 namespace dwell::memory::reach {
 namespace {
@@ -20,61 +18,29 @@ constexpr std::size_t kAddressesKept = 5;
 
 class LeakFinder {
  public:
-  LeakFinder(const LeakOptions& options, RegisterReader registers)
-      : options_(options), registers_(std::move(registers)), reader_(options.pid, options.max_read_per_s) {}
+  LeakFinder(const LeakOptions& options, SettlingLooks looks) : options_(options), looks_(std::move(looks)) {}
 
   Result<LeakReport> find() {
-    while (candidates_.looks() < Candidates::kMostLooks && !candidates_.settled()) {
-      if (Result<void> looked = look(); !looked) return looked.error();
-      if (!report_.unsettled.empty()) break;
-    }
-    if (report_.unsettled.empty() && !candidates_.settled())
-      report_.unsettled = fmt::format("its pointers move so fast that {} looks found no end of it", candidates_.looks());
-    report_.looks = candidates_.looks();
-    report_.bytes_read = reader_.bytes_read();
+    Result<void> looked = looks_.run([&](const SettlingLooks::Settled& settled) { describe(settled); });
+    if (!looked) return looked.error();
+    report_.unsettled = looks_.unsettled();
+    report_.looks = looks_.looks();
+    report_.bytes_read = looks_.bytes_read();
     return std::move(report_);
   }
 
  private:
-  Result<void> look() {
-    auto live = LiveHeap::read(fmt::format("find leaks of PID {}", options_.pid), reader_, registers_);
-    if (!live) return live.error();
-    const BlockIndex& index = (*live)->index();
-    WordScan scan((*live)->target());
-    std::vector<std::uint32_t> roots = find_roots(**live, scan);
-    Graph graph(index, scan);
-    std::vector<bool> marked(index.size());
-    graph.mark(roots, marked);
-    candidates_.mark_known(index, graph, marked);
-    if (scan.swapped_pages())
-      report_.unsettled = fmt::format("{} pages are in swap, and what they hold cannot be told", scan.swapped_pages());
-    if (graph.cut()) report_.unsettled = "there are more pointers than can be kept";
-    candidates_.add_look(index, marked);
-    if (candidates_.settled()) describe(**live, graph);
-    candidates_.keep((*live)->take_index(), marked);
-    return {};
-  }
-
-  std::vector<std::uint32_t> find_roots(const LiveHeap& live, WordScan& scan) {
-    const BlockIndex& index = live.index();
-    std::vector<std::uint32_t> roots = roots_in(live.root_ranges(), index, scan);
-    std::vector<std::uint32_t> in_code = roots_in_code(generated_code(live.uses()), index, scan);
-    roots.insert(roots.end(), in_code.begin(), in_code.end());
-    for (const ThreadRegisters& thread : live.threads()) add_roots(thread.words, index, roots);
-    add_roots(kernel_words(options_.pid), index, roots);
-    return roots;
-  }
-
-  void describe(const LiveHeap& live, const Graph& graph) {
+  void describe(const SettlingLooks::Settled& settled) {
+    const LiveHeap& live = settled.live;
     report_.allocator = live.allocator();
-    report_.edges = graph.edges();
+    report_.edges = settled.graph.edges();
     report_.live_blocks = live.index().size();
     report_.live_bytes = live.live_bytes();
     std::vector<std::uint32_t> unreachable;
-    for (const LiveBlock& block : candidates_.unreachable()) unreachable.push_back(live.index().find(block.address));
+    for (const LiveBlock& block : settled.unreachable) unreachable.push_back(live.index().find(block.address));
     report_.lost_blocks = unreachable.size();
-    for (const LiveBlock& block : candidates_.unreachable()) report_.lost_bytes += block.usable;
-    group(live.target(), lost_blocks(live.index(), graph, unreachable));
+    for (const LiveBlock& block : settled.unreachable) report_.lost_bytes += block.usable;
+    group(live.target(), lost_blocks(live.index(), settled.graph, unreachable));
   }
 
   void group(const heap::Target& target, const std::vector<LostBlock>& lost) {
@@ -97,9 +63,7 @@ class LeakFinder {
   }
 
   LeakOptions options_;
-  RegisterReader registers_;
-  heap::CarefulReader reader_;
-  Candidates candidates_;
+  SettlingLooks looks_;
   LeakReport report_;
 };
 
@@ -107,9 +71,9 @@ class LeakFinder {
 
 Result<LeakReport> find_leaks(const LeakOptions& options) {
   std::uint64_t started_ns = monotonic_ns();
-  Result<RegisterReader> registers = RegisterReader::open(options.pid);
-  if (!registers) return registers.error();
-  Result<LeakReport> report = LeakFinder(options, std::move(*registers)).find();
+  Result<SettlingLooks> looks = SettlingLooks::begin({options.pid, options.max_read_per_s}, fmt::format("find leaks of PID {}", options.pid));
+  if (!looks) return looks.error();
+  Result<LeakReport> report = LeakFinder(options, std::move(*looks)).find();
   if (report) report->duration_ns = monotonic_ns() - started_ns;
   return report;
 }

@@ -106,6 +106,14 @@ bool NamedRoots::is_module_data(const Mapping& mapping) const {
   return before.is_file() && before.writable && !before.shared && before.end == mapping.start;
 }
 
+bool NamedRoots::is_of_program(const Root& root) const {
+  const Mapping* mapping = root.kind <= RootKind::kModuleData ? mapping_at(root.address) : nullptr;
+  if (!mapping || !is_module_data(*mapping)) return false;
+  const std::vector<Mapping>& mappings = live_.target().mappings;
+  const Mapping& of_file = mapping->is_file() ? *mapping : *(mapping - 1);
+  return of_file.path == mappings.front().path;
+}
+
 Root NamedRoots::root_at(std::uint64_t address) {
   if (pid_t tid = thread_local_of(address)) return {RootKind::kThreadLocal, 0, tid};
   if (const ThreadStack* stack = stack_at(address)) return {RootKind::kStack, stack->tid ? 0 : stack->range.start, stack->tid};

@@ -45,6 +45,8 @@ class NamedRoots {
   const std::vector<Root>& roots() const { return roots_; }
   const std::vector<RootEdge>& edges() const { return edges_; }  // in order of roots
   std::string name(const Root& root);
+  // A variable or data of the program itself, not of a library.
+  bool is_of_program(const Root& root) const;
 
  private:
   void scan_range(const heap::Range& range);

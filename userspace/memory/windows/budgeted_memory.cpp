@@ -176,6 +176,12 @@ Result<void> BudgetedMemory::write_tick(std::uint64_t now_ns) {
   return context_.writer.append(kChunkWindows, encode_windows(percent_, tick));
 }
 
+void BudgetedMemory::add_live_samples(ProcessSlot slot, std::vector<reach::FollowedBlock>& blocks) {
+  if (!driver_.processes().contains(slot) || driver_.process(slot).is_let_go()) return;
+  for (const LiveSample& sample : driver_.process(slot).live_samples())
+    blocks.push_back({sample.address, sample.size, series_of(sample.site, slot), sample.weight});
+}
+
 Result<void> BudgetedMemory::write_retained(std::uint64_t now_ns) {
   RetainedSet set;
   set.time_ns = now_ns;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "userspace/memory/ledger.h"
+#include "userspace/memory/reach/held_sites.h"
 #include "userspace/memory/tracer.h"
 #include "userspace/memory/windows/part.h"
 #include "userspace/memory/windows/window_driver.h"
@@ -38,6 +39,8 @@ class BudgetedMemory {
   Result<void> write_retained(std::uint64_t now_ns);
   // Sorts windows that are complete into series; before the ledger's own tick, as it may add some.
   void take_windows(std::uint64_t now_ns);
+  // Blocks that windows met, or that were known before, and that are not known to be dead.
+  void add_live_samples(ProcessSlot slot, std::vector<reach::FollowedBlock>& blocks);
   void detach() { driver_.stop(); }
 
  private:

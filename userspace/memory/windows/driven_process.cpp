@@ -217,6 +217,15 @@ Retained DrivenProcess::retained(std::uint64_t now_ns, const std::function<std::
   return result;
 }
 
+std::vector<LiveSample> DrivenProcess::live_samples() const {
+  std::lock_guard lock(estimator_mutex_);
+  std::vector<LiveSample> samples;
+  estimator_->for_each_live([&](std::uint32_t site, std::uint64_t address, std::uint64_t size, double weight) {
+    samples.push_back({keys_[site], address, size, weight});
+  });
+  return samples;
+}
+
 std::vector<UnnamedRow> DrivenProcess::unnamed_rows(const HeapCount& count, const std::vector<double>& unknown) const {
   std::map<std::uint64_t, double> by_size;
   for (std::size_t cell = 0; cell < unknown.size(); ++cell)

@@ -71,6 +71,7 @@ class DrivenProcess {
   std::vector<std::string> take_notes();
   // `series_of`: which of its sites are one call site; null: each is one.
   Retained retained(std::uint64_t now_ns, const std::function<std::uint32_t(const SiteKey&)>& series_of = nullptr) const;
+  std::vector<LiveSample> live_samples() const;
   bool has_ended() const;
   ProbeLinks* links() { return links_.get(); }  // when the driver's thread has ended
   std::uint64_t in_windows_ns(std::uint64_t now_ns) const;  // how long it was on that level

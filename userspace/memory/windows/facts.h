@@ -49,6 +49,12 @@ struct KnownBlock {  // that an exact recording followed until now
   double weight;  // of how many of its series
 };
 
+struct LiveSample {  // that is not known to be dead
+  SiteKey site;
+  std::uint64_t address, size;
+  double weight;  // of how many of its call site
+};
+
 struct RetainedSite {
   SiteKey site;
   double bytes = 0, low = 0, high = 0, blocks = 0;

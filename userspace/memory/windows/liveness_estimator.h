@@ -105,6 +105,11 @@ class LivenessEstimator {
   // those that are one call site: an exact recording names it in another way than windows do. None: each is one.
   Estimates estimate(std::uint64_t now_ns, double time_scale, double covered, const HeapCount* count = nullptr,
                      std::span<const std::uint32_t> same_as = {}) const;
+  // Blocks that are not known to be dead: visit(site, address, size, weight), the weight as in how many of its call site each stands for.
+  template <typename Visit>
+  void for_each_live(Visit visit) const {
+    for (std::uint32_t id : live_) visit(samples_[id].site, samples_[id].address, samples_[id].size, weight_of(samples_[id], 1));
+  }
   // The time that the windows in which looks told something were samples of.
   double stood_for_ns() const { return stood_for_ns_; }
 

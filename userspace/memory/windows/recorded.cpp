@@ -129,7 +129,7 @@ std::string encode_retained(const RetainedSet& retained) {
   put_series(out, retained.rows);
   for (const RetainedRow& row : retained.rows) {
     for (double value : {row.bytes, row.low, row.high, row.blocks}) put_real(out, value);
-    put_uleb(out, (row.identity ? kIdentity : 0) | (row.anchored ? kAnchored : 0));
+    put_uleb(out, (row.identity ? kIdentity : 0u) | (row.anchored ? kAnchored : 0u));
     put_uleb(out, row.oldest_ns);
   }
   put_uleb(out, retained.walked.size());

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// SettlingLooks: looks at the heap of a running process, one after the other, until it is settled which blocks nothing leads to
+// (candidates.h), or cannot be.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "userspace/base/result.h"
+#include "userspace/memory/reach/candidates.h"
+#include "userspace/memory/reach/live_heap.h"
+#include "userspace/memory/reach/word_scan.h"
+
+namespace dwell::memory::reach {
+
+struct LookLimits {
+  pid_t pid = 0;
+  std::uint64_t max_read_per_s = 0;  // bytes; 0: as fast as it goes
+  std::uint64_t most_ns = 0;         // no look begins after that time; 0: no limit
+};
+
+class SettlingLooks {
+ public:
+  // `doing`: for messages, "find leaks of PID 7".
+  static Result<SettlingLooks> begin(const LookLimits& limits, const std::string& doing);
+
+  // The look by which it was settled; valid while it is visited.
+  struct Settled {
+    const LiveHeap& live;
+    const Graph& graph;
+    WordScan& scan;
+    const std::vector<LiveBlock>& unreachable;  // in address order
+  };
+  // `visit(Settled)` is called once, where it settles; otherwise unsettled() says why not.
+  template <typename Visit>
+  Result<void> run(Visit visit) {
+    while (may_look()) {
+      auto live = LiveHeap::read(doing_, *reader_, registers_);
+      if (!live) return live.error();
+      WordScan scan((*live)->target());
+      std::vector<std::uint32_t> roots = find_roots(**live, scan);
+      Graph graph((*live)->index(), scan);
+      std::vector<bool> marked((*live)->index().size());
+      if (mark(**live, graph, roots, marked, scan)) visit(Settled{**live, graph, scan, candidates_.unreachable()});
+      candidates_.keep((*live)->take_index(), marked);
+    }
+    return {};
+  }
+  const std::string& unsettled() const { return unsettled_; }  // "": it is settled
+  int looks() const { return candidates_.looks(); }
+  std::uint64_t bytes_read() const { return reader_->bytes_read(); }
+
+ private:
+  SettlingLooks(const LookLimits& limits, std::string doing, RegisterReader registers);
+  bool may_look();
+  // Whether it is settled now.
+  bool mark(const LiveHeap& live, const Graph& graph, const std::vector<std::uint32_t>& roots, std::vector<bool>& marked, const WordScan& scan);
+  std::vector<std::uint32_t> find_roots(const LiveHeap& live, WordScan& scan) const;
+
+  LookLimits limits_;
+  std::string doing_, unsettled_;
+  RegisterReader registers_;
+  std::unique_ptr<heap::CarefulReader> reader_;
+  Candidates candidates_;
+  std::uint64_t began_ns_ = 0;
+};
+
+}  // namespace dwell::memory::reach
