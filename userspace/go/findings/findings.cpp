@@ -23,7 +23,7 @@ void add_findings(const GoRuntime& runtime, GoroutineReport& report, FindingsOf 
   add_timers(code, report);
   add_responses(code, report);
   add_pools(code, report);
-  if (what == FindingsOf::kLook) add_lock_waits(report);
+  add_locks(runtime, report, what);
   add_holders(code, report);
   if (what == FindingsOf::kLook) add_collector(report);
   add_wall_reads(runtime, report);

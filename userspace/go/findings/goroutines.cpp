@@ -2,7 +2,6 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <map>
 
 #include "ui/words.h"
 #include "userspace/go/code/places.h"
@@ -12,7 +11,6 @@ namespace dwell {
 namespace {
 
 constexpr std::size_t kMostEvidence = 3;
-constexpr std::uint64_t kManyWaiters = 4;    // for one lock, at one line
 constexpr std::uint64_t kManyResponses = 10;
 
 bool has_first(const GoroutineGroup& group) {
@@ -24,11 +22,6 @@ std::string origin_text(const GoroutineGroup& group) {
   std::string text;
   if (!group.creator.function.empty()) text = "started at " + place_text(group.creator) + "; ";
   return text + group.state + " at " + own_place_text(group.calls);
-}
-
-bool waits_for_lock(const GoroutineGroup& group) {
-  return group.waits && !group.of_runtime && !group.examples.empty() && group.examples[0].wait.lock &&
-         (group.examples[0].wait.lock->kind == "sync.Mutex" || group.examples[0].wait.lock->kind == "sync.RWMutex");
 }
 
 }  // namespace
@@ -58,21 +51,6 @@ void add_stuck(GoroutineReport& report) {
   if (!report.stuck->reservation.empty()) finding.evidence.push_back("not proved: " + report.stuck->reservation);
   finding.command = fmt::format("dwell go {} --prove", report.pid);
   report.findings.push_back(std::move(finding));
-}
-
-void add_lock_waits(GoroutineReport& report) {
-  std::map<std::string, std::uint64_t> waiters;  // by line and kind of lock
-  for (const GoroutineGroup& group : report.groups)
-    if (waits_for_lock(group) && !group.stuck)
-      waiters[fmt::format("{} at {}", group.examples[0].wait.lock->kind, own_place_text(group.calls))] += group.count;
-  for (const auto& [where, count] : waiters) {
-    if (count < kManyWaiters) continue;
-    Finding finding;
-    finding.weight = FindingWeight::kPileUp;
-    finding.headline = fmt::format("{} wait for a {}", counted(count, "goroutine"), where);
-    finding.command = fmt::format("dwell record {} --go-blocked", report.pid);
-    report.findings.push_back(std::move(finding));
-  }
 }
 
 void add_responses(CodeOnDemand& code, GoroutineReport& report) {

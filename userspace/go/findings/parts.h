@@ -3,6 +3,7 @@
 #pragma once
 
 #include "userspace/go/code/makers.h"
+#include "userspace/go/findings/findings.h"
 #include "userspace/go/goroutines/report.h"
 
 namespace dwell {
@@ -24,7 +25,7 @@ class CodeOnDemand {
 };
 
 void add_stuck(GoroutineReport& report);
-void add_lock_waits(GoroutineReport& report);
+void add_locks(const GoRuntime& runtime, GoroutineReport& report, FindingsOf what);
 void add_responses(CodeOnDemand& code, GoroutineReport& report);
 void add_pools(CodeOnDemand& code, GoroutineReport& report);
 void add_contexts(CodeOnDemand& code, GoroutineReport& report);

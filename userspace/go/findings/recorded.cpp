@@ -53,6 +53,12 @@ void add_recorded_locks(const Recording& recording, const std::vector<const GoLo
     finding.headline = fmt::format("in {} of {} snapshots, {}{} waited for a {}", lock.looks, looks.size(),
                                    lock.least == lock.most ? "" : count_text(lock.least) + " to ", counted(lock.most, "goroutine"), where);
     finding.command = "dwell record --go-blocked";
+    // Who held it at the end.
+    auto same = [&, text = "wait for a " + where](const Finding& other) { return &other != &finding && other.headline.ends_with(text); };
+    if (auto held = std::ranges::find_if(findings, same); held != findings.end()) {
+      for (const std::string& evidence : held->evidence) finding.evidence.push_back("at the end " + evidence);
+      findings.erase(held);
+    }
   }
 }
 

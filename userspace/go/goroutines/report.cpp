@@ -8,32 +8,11 @@
 #include <tuple>
 
 #include "userspace/base/clock.h"
+#include "userspace/go/goroutines/state.h"
 #include "userspace/process/process.h"
 
 namespace dwell {
 namespace {
-
-std::string state_of(const GoRuntime& runtime, GoStatus status, std::uint8_t reason) {
-  switch (status) {
-    case GoStatus::kRunnable:
-      return "runnable";
-    case GoStatus::kRunning:
-      return "running";
-    case GoStatus::kSyscall:
-      return "syscall";
-    case GoStatus::kCopyStack:
-      return "copystack";
-    case GoStatus::kPreempted:
-      return "preempted";
-    case GoStatus::kWaiting:
-    case GoStatus::kLeaked: {
-      const std::string& words = runtime.wait_reason(reason);
-      return words.empty() ? "waiting" : words;
-    }
-    default:
-      return "unknown";
-  }
-}
 
 // Whether it will ever go on, by the proof.
 enum class Prospect : std::uint8_t { kOpen, kAbandoned, kStuck };
@@ -157,7 +136,7 @@ class ReportBuilder {
 
   GoroutineGroup group(const Group& from) {
     GoroutineGroup group;
-    group.state = state_of(runtime_, from.first.status, from.first.wait_reason);
+    group.state = goroutine_state(runtime_, from.first);
     group.stack_state = from.first.stack_state;
     group.waits = waits(from.first);
     group.stuck = from.prospect == Prospect::kStuck;

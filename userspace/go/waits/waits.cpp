@@ -13,33 +13,13 @@
 #include "userspace/base/files.h"
 #include "userspace/base/living_thread.h"
 #include "userspace/base/text.h"
+#include "userspace/go/waits/lock_kinds.h"
 #include "userspace/go/waits/semaphores.h"
 
 namespace dwell {
 namespace {
 
 constexpr std::size_t kMostCases = 32;
-
-// sync's kinds of locks: the function that waits, and where its semaphore stands in it.
-struct LockKind {
-  std::string_view function, kind;
-  std::uint64_t semaphore;
-};
-constexpr LockKind kLockKinds[] = {
-    {"sync.(*RWMutex).RLock", "sync.RWMutex", 12},   {"sync.(*RWMutex).Lock", "sync.RWMutex", 8},
-    {"sync.(*WaitGroup).Wait", "sync.WaitGroup", 8}, {"sync.(*Mutex).Lock", "sync.Mutex", 4},
-    {"sync.(*Mutex).lockSlow", "sync.Mutex", 4},     {"internal/sync.(*Mutex).lockSlow", "sync.Mutex", 4},
-};
-
-// The innermost function of sync; RWMutex.Lock calls Mutex.Lock, and then waits for that one.
-const LockKind* lock_kind(const std::vector<GoCall>& calls) {
-  for (const GoCall& call : calls) {
-    for (const LockKind& kind : kLockKinds) {
-      if (call.function == kind.function) return &kind;
-    }
-  }
-  return nullptr;
-}
 
 std::string lock_state(std::string_view kind, std::uint64_t address, const ProcessMemory& memory) {
   std::array<std::int32_t, 6> words{};
