@@ -50,6 +50,9 @@ for (const recording of recordings) {
       for (const figure in NAMES)
         assert.ok(near(model.sites[figure][i] / (figure.endsWith("_bytes") ? 1 : model.units), site.figures[NAMES[figure]]), `${figure} of site ${i}`);
       assert.equal(model.sites.growth_known[i] ? model.sites.growth_per_minute[i] : null, site.figures.growth_bytes_per_minute === null ? null : Math.round(site.figures.growth_bytes_per_minute));
+      assert.equal(model.texts[model.sites.held[i]] !== "", site.holding !== null && (site.holding.leaked_share >= 0.01 || site.holding.by.length > 0));
+      if (site.holding && site.holding.leaked_share >= 0.95) assert.equal(model.texts[model.sites.held[i]], "nothing: leaked");
+      if (site.holding && site.holding.by.length === 1 && site.holding.leaked_share < 0.01) assert.equal(model.texts[model.sites.held[i]], site.holding.by[0].name);
       assert.equal(model.sites.oldest[i] ? model.sites.oldest[i] - 1 : null, site.oldest_age_ns);
     });
     delete whole.sites;

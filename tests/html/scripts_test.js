@@ -12,7 +12,7 @@ function smallModel() {
   const texts = ["", "main", "handle", "malloc", "std::vector::grow", "operator new", "a.c", "app"];
   const frame = { function: [1, 2, 2, 3, 4, 5], file: [6, 6, 6, 0, 0, 0], line: [9, 20, 24, 0, 0, 0], module: [7, 7, 7, 7, 7, 7], flags: [0, 0, 0, 4, 8, 4], group: [0, 1, 1, 2, 3, 4] };
   frame.short = frame.function;
-  const site = { path: [0, 1, 2], incomplete: [0, 0, 0], process: [0, 0, 0], kind: [0, 0, 0], stacks: [1, 1, 1], oldest: [0, 0, 0], median: [0, 0, 0], growth_known: [0, 0, 0], growth_per_minute: [0, 0, 0],
+  const site = { path: [0, 1, 2], incomplete: [0, 0, 0], held: [0, 0, 0], holding: [0, 0, 0], process: [0, 0, 0], kind: [0, 0, 0], stacks: [1, 1, 1], oldest: [0, 0, 0], median: [0, 0, 0], growth_known: [0, 0, 0], growth_per_minute: [0, 0, 0],
     retained_error: [0, 0, 0], retained: [3, 1, 0], retained_bytes: [300, 50, 0], allocs: [4, 1, 2], alloc_bytes: [400, 50, 20], frees: [1, 0, 2], freed_bytes: [100, 0, 20],
     temporary: [0, 0, 2], temporary_bytes: [0, 0, 20], peak: [3, 1, 1], peak_bytes: [300, 50, 10] };
   const cell = { count: [2, 1, 1], bucket: [0, 2, 1, 1] };

@@ -32,6 +32,7 @@ function detailOf(page) {
   return el("section", { id: "detail", "aria-label": "Call site" },
     el("h2", null, siteText(model, model.asks[site], 1)), el("button", { type: "button", class: "close", "aria-label": "Close", onclick: () => page.set({ site: -1 }) }, "×"),
     el("p", { id: "detail-facts" }, facts.join(", ")),
+    model.sites.holding[site] ? el("p", { id: "detail-holding" }, "When the recording ended: " + model.texts[model.sites.holding[site]] + ".") : null,
     row >= 0 && state.range ? el("p", { class: "dim" }, "In the range: " + bytesText(page.rows.alloc_bytes[row]) + " allocated, " + (model.birthsKnown ? bytesText(page.rows.born_bytes[row]) + " of it still there when the recording ended, " : "") +
       bytesText(page.rows.freed_bytes[row]) + " freed.") : null,
     slot >= 0 && model.buckets > 1 ? el("figure", null, sparkline(liveSeries(model, slot), 480, 60), el("figcaption", { class: "dim" }, "live bytes over time")) : null,

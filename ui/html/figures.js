@@ -23,7 +23,7 @@ function readModel(memory, column) {
   for (const name of ["function", "short", "file", "line", "module", "flags", "group"]) frames[name] = column("frame_" + name);
   const tree = readPaths(column("path_kept"), column("path_added"), column("path_frames"));
   const sites = {};
-  for (const name of ["path", "incomplete", "process", "kind", "stacks", "oldest", "median", "growth_known", "growth_per_minute", "retained_error"].concat(SITE_FIGURES))
+  for (const name of ["path", "incomplete", "held", "holding", "process", "kind", "stacks", "oldest", "median", "growth_known", "growth_per_minute", "retained_error"].concat(SITE_FIGURES))
     sites[name] = column("site_" + name);
   const count = sites.path.length, leaf = new Int32Array(count), asks = new Int32Array(count);
   for (let i = 0; i < count; i++) {

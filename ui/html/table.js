@@ -41,6 +41,7 @@ class Table {
   show() {
     const { state, rows, kept, model } = this.page;
     this.columns = COLUMNS.filter(column => (column.whole ? !state.range : true) && (column.ranged ? state.range : true) && (column.births ? model.birthsKnown : true));
+    this.heldKnown = model.sites.held.some(text => text > 0);
     this.total = rows.retained_bytes.reduce((sum, bytes) => sum + bytes, 0);
     this.order = [];
     for (let row = 0; row < rows.count; row++) if (kept[row]) this.order.push(row);
@@ -88,7 +89,7 @@ class Table {
       if (column.key === "share") return el("th", { scope: "col", class: this.classOf(column) }, column.title);
       return el("th", { scope: "col", class: this.classOf(column), "aria-sort": sorted ? (state.up ? "ascending" : "descending") : "none" },
         el("button", { type: "button", "data-sort": column.key, onclick: () => this.page.set({ sort: column.key, up: sorted && !state.up }) }, column.title + (sorted ? (state.up ? " ↑" : " ↓") : "")));
-    }), el("th", { scope: "col", class: "rank2" }, "live"), el("th", { scope: "col", class: "site" }, "call site"));
+    }), el("th", { scope: "col", class: "rank2" }, "live"), this.heldKnown ? el("th", { scope: "col", class: "rank2 held", title: "what leads to the blocks that were left when the recording ended" }, "held by") : null, el("th", { scope: "col", class: "site" }, "call site"));
   }
 
   drawRows(printed) {
@@ -106,6 +107,7 @@ class Table {
     return el("tr", { "data-site": site, "data-index": index, class: site >= 0 && site === state.site ? "chosen" : "", "aria-rowindex": index + 1 },
       this.columns.map(column => el("td", { class: this.classOf(column), "data-key": column.key }, this.cellText(column, row))),
       el("td", { class: "rank2" }, slot < 0 || model.buckets < 2 ? null : sparkline(liveSeries(model, slot), 72, 18)),
+      this.heldKnown ? el("td", { class: "rank2 held" }, site < 0 ? "" : model.texts[model.sites.held[site]]) : null,
       el("td", { class: "site", title: name }, el("div", null, name)));
   }
 

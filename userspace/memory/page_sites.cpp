@@ -32,6 +32,8 @@ PageSites::PageSites(const Recording& recording, const FrameTexts& texts, const 
   for (const SiteReport& site : report.sites) {
     by_site.push_back(path_of(recording, texts, sites.series_of(site.site).front()));
     incomplete_.push_back(text_number(site.incomplete));
+    held_.push_back(text_number(holding_text(site.holding)));
+    holding_.push_back(text_number(holding_sentence(site.holding)));
   }
   sort_paths(std::move(by_site));
 }
@@ -128,6 +130,8 @@ void PageSites::write_figures(NumberColumns& columns) const {
   };
   columns.add("site_path", path_of_site_);
   columns.add("site_incomplete", incomplete_);
+  columns.add("site_held", held_);
+  columns.add("site_holding", holding_);
   add("process", [](const SiteReport& site) { return site.process; });
   add("kind", [](const SiteReport& site) { return site.kind; });
   add("stacks", [](const SiteReport& site) { return site.stacks; });

@@ -46,6 +46,7 @@ class PageSites {
   std::vector<Path> paths_;                             // sorted, each once
   std::vector<std::uint32_t> path_of_site_;             // by index in the report
   std::vector<std::uint32_t> incomplete_;               // the same: a text, 0: complete
+  std::vector<std::uint32_t> held_, holding_;           // the same: what holds it, in short and as a sentence; 0: not known
 };
 
 }  // namespace dwell

@@ -88,6 +88,7 @@ class MemoryTextWriter {
 
   MemorySummary summary() {
     using Writer = MemoryTextWriter;
+    with_curves_ = false;  // who asks for sentences draws by himself
     std::vector<std::string> verdicts = lines_of(unseen_text(report_, style_)), more = said(&Writer::write_verdicts);
     verdicts.insert(verdicts.end(), more.begin(), more.end());
     return {verdicts,
@@ -194,7 +195,7 @@ class MemoryTextWriter {
       bool grew = balance.change() > 0 && !is_level(balance);
       line(grew ? Paint::kGrew : Paint::kPlain, balance_sentence(balance, of));
       for (const std::string& note : balance_notes(balance, of)) line(Paint::kPlain, note);
-      if (std::string curve = process_curve(balance, style_); !curve.empty()) out_ += curve + "\n";
+      if (std::string curve = process_curve(balance, style_); with_curves_ && !curve.empty()) out_ += curve + "\n";
     }
     for (const Section& section : sections_) {
       // Files and reservations take address space, not memory: the totals show them, and that is enough.
@@ -401,6 +402,7 @@ class MemoryTextWriter {
   const MemoryTextOptions options_;
   const TextStyle& style_;
   std::vector<Section> sections_;
+  bool with_curves_ = true;
   std::string out_;
 };
 
