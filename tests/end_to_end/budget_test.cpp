@@ -84,5 +84,19 @@ TEST(Budget, HeavyTrafficIsFollowedByWindowsThatTellTheLeak) {
   EXPECT_LT(watched.report["cost"]["target_cpu_percent"].get<double>(), 2.5);
 }
 
+// 4 MB in 50 ms, each three seconds: windows at random times meet next to none of it, those that growth begins name it.
+TEST(Budget, WhatComesInBurstsIsNamedByWindowsThatGrowthBegins) {
+  DWELL_NEEDS_BPF();
+  Watched watched = watch_traffic({"4", "bursts"}, {"--max-overhead", "2"}, seconds(10));
+  double truth = watched.truth["burst_one"], bytes = sum(sites_in(watched.report, "burst_one"), "retained_bytes");
+  ASSERT_GT(truth, 6e6);
+  std::printf("burst_one %.0f of %.0f, %.0f to %.0f\n", bytes, truth, estimate(watched.report, "burst_one", "retained_bytes_low"),
+              estimate(watched.report, "burst_one", "retained_bytes_high"));
+  EXPECT_GT(bytes, 0.7 * truth);
+  EXPECT_LT(bytes, 1.5 * truth);
+  EXPECT_GE(estimate(watched.report, "burst_one", "retained_bytes_high"), 0.95 * truth);
+  EXPECT_LT(estimate(watched.report, "make_temporary", "retained_bytes_low"), 0.03 * truth);
+}
+
 }  // namespace
 }  // namespace dwell::testing

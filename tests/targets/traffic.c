@@ -2,7 +2,8 @@
 /*
  * A program that leaks amid much temporary traffic, and keeps the count of what it retains. traffic [TIMES [KIND]]: TIMES as
  * many temporaries. Each millisecond: leaks, temporaries of the same size, a session, entries of a cache (traffic.h).
- * KIND "equal": blocks of a kind have equal contents; "counted": each has a word that changes every 2 ms.
+ * KIND "equal": blocks of a kind have equal contents; "counted": each has a word that changes every 2 ms; "bursts": there are bursts of
+ * blocks that stay.
  * A line on stdin: it prints, for each function, the bytes that it retains.
  */
 #define _GNU_SOURCE
@@ -15,7 +16,7 @@
 
 DEFINE_TRUTH();
 
-enum kind { UNIQUE, EQUAL, COUNTED };
+enum kind { UNIQUE, EQUAL, COUNTED, BURSTS };
 static enum kind kind;
 static unsigned long numbers, now_ms;
 
@@ -75,6 +76,21 @@ SCENARIO void put_into_cache(void) {
   cache[victim] = filled(opaque(malloc(TRAFFIC_CACHE_BYTES)), 0x4000);
 }
 
+static struct block* kept;
+
+SCENARIO void burst_one(void) {
+  struct block* block = filled(opaque(malloc(TRAFFIC_BURST_BYTES)), 0x5000);
+  memset(block + 1, 1, TRAFFIC_BURST_BYTES - sizeof *block);
+  block->next = kept;
+  kept = block;
+}
+
+static unsigned long burst(void) {
+  if (kind != BURSTS || now_ms % TRAFFIC_BURST_EVERY_MS < TRAFFIC_BURST_EVERY_MS - TRAFFIC_BURST_MS) return 0;
+  for (int i = 0; i < TRAFFIC_BURST_BLOCKS; ++i) burst_one();
+  return TRAFFIC_BURST_BLOCKS;
+}
+
 static void count_up(void) {
   if (kind != COUNTED || now_ms % 2) return;
   for (int i = 0; i < TRAFFIC_CACHE_ENTRIES; ++i)
@@ -83,11 +99,11 @@ static void count_up(void) {
   for (struct block* block = leaked; block && most; block = block->next, --most) ++block->counter;
 }
 
-static void say_truth(unsigned long leaks) {
+static void say_truth(unsigned long leaks, unsigned long in_bursts) {
   unsigned long sessions_left = 0, cached = 0;
   for (int i = 0; i < TRAFFIC_SESSION_MS; ++i) sessions_left += sessions[i] != NULL;
   for (int i = 0; i < TRAFFIC_CACHE_ENTRIES; ++i) cached += cache[i] != NULL;
-  dprintf(1, "leak_one %lu\nmake_temporary %d\nbegin_session %lu\nput_into_cache %lu\nms %lu\n", leaks * TRAFFIC_LEAK_BYTES,
+  dprintf(1, "burst_one %lu\nleak_one %lu\nmake_temporary %d\nbegin_session %lu\nput_into_cache %lu\nms %lu\n", in_bursts * TRAFFIC_BURST_BYTES, leaks * TRAFFIC_LEAK_BYTES,
       16 * TRAFFIC_LEAK_BYTES, sessions_left * TRAFFIC_SESSION_BYTES, cached * TRAFFIC_CACHE_BYTES, now_ms);
 }
 
@@ -100,12 +116,13 @@ int main(int argc, char** argv) {
   int times = argc > 1 ? atoi(argv[1]) : 1;
   if (argc > 2 && !strcmp(argv[2], "equal")) kind = EQUAL;
   if (argc > 2 && !strcmp(argv[2], "counted")) kind = COUNTED;
+  if (argc > 2 && !strcmp(argv[2], "bursts")) kind = BURSTS;
   struct timespec next;
   say("ready\n");
   wait_for_line();
   say("running\n");
   clock_gettime(CLOCK_MONOTONIC, &next);
-  unsigned long leaks = 0;
+  unsigned long leaks = 0, in_bursts = 0;
   for (;; ++now_ms) {
     for (int i = 0; i < TRAFFIC_TEMPORARIES * times; ++i) {
       make_temporary();
@@ -116,13 +133,14 @@ int main(int argc, char** argv) {
     put_into_cache();
     put_into_cache();
     count_up();
+    in_bursts += burst();
     leaks += TRAFFIC_LEAKS;
     next.tv_nsec += 1000000;
     if (next.tv_nsec >= 1000000000) next.tv_nsec -= 1000000000, ++next.tv_sec;
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &next, NULL);
     if (now_ms % 16 == 0 && told()) break;
   }
-  say_truth(leaks);
+  say_truth(leaks, in_bursts);
   wait_for_line();
   wait_for_line();
   return 0;

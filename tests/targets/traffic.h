@@ -11,4 +11,11 @@
 #define TRAFFIC_CACHE_BYTES 96     /* two, in put_into_cache(), in place of others */
 #define TRAFFIC_CACHE_ENTRIES 3000
 
+/* Of KIND "bursts", which has next to no other traffic beside its temporaries: each TRAFFIC_BURST_EVERY_MS, for TRAFFIC_BURST_MS,
+ * so many blocks a millisecond in burst_one(), which are kept. */
+#define TRAFFIC_BURST_EVERY_MS 3000
+#define TRAFFIC_BURST_MS 50
+#define TRAFFIC_BURST_BLOCKS 200
+#define TRAFFIC_BURST_BYTES 400
+
 #endif /* DWELL_TESTS_TARGETS_TRAFFIC_H */

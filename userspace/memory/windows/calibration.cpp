@@ -21,20 +21,23 @@ class CellCalibration {
  public:
   CellCalibration(const CellCount& cell, std::span<Portion*> portions, double shared_error)
       : cell_(cell), portions_(portions), counted_variance_(square((cell.most - cell.least) / (2 * kNormal95))) {
+    bool any_bursts = false;
     for (const Portion* one : portions_) {
       sum_ += one->bytes;
       variance_ += square(one->error);
       above_ += open_above(*one);
       any_rare_ |= one->rare;
+      any_bursts |= one->bursts;
     }
     shared_ = shared_error * sum_;
+    if (any_bursts) most_errors_ = 0;
   }
 
   // Returns what no call site is known for.
   double apply() {
     double missing = std::clamp(sum_, cell_.least, cell_.most) - sum_;
     double error = std::sqrt(variance_ + square(shared_));
-    moved_ = std::clamp(missing, -sum_, kMostErrors * error);
+    moved_ = std::clamp(missing, -sum_, most_errors_ * error);
     beyond_ = std::max(0.0, std::abs(moved_) - error);
     double unknown = std::max(0.0, missing - moved_);
     bool known = 4 * counted_variance_ <= variance_ + square(shared_) + square(above_);
@@ -90,6 +93,7 @@ class CellCalibration {
   std::span<Portion*> portions_;
   double sum_ = 0, variance_ = 0, shared_ = 0, above_ = 0, counted_variance_;
   bool any_rare_ = false, explained_ = false;
+  double most_errors_ = kMostErrors;
   double moved_ = 0, beyond_ = 0;  // by sampling errors; of that, beyond one of them
 };
 

@@ -17,6 +17,7 @@ struct Portion {  // of a call site, of the blocks of one kind; usable bytes
   double error = 0;                     // of `bytes`, by sampling alone; what low to high has beyond it, no sample would tell
   bool anchored = false;                // by calibrate(): the census knew the sum better than windows did
   bool rare = false;  // met in too few windows: it may have come in bursts that none of them met
+  bool bursts = false;  // it was met when the heap grew fast: what is missing has come from it rather than from sampling errors
 };
 
 // Returns, for each cell, the bytes that no call site is known for. `shared_error`: of all portions alike, as a share of them.

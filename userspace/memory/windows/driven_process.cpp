@@ -288,9 +288,13 @@ std::uint64_t DrivenProcess::step(std::uint64_t now_ns) {
   // Windows do not wait for money: they would come when the process is quiet, and miss what it does when it is busy. The plan
   // keeps them within the budget; only a debt as large as what may be kept stops them.
   bool in_debt = budget_.left_ns() < -kMostDebt * budget_.income_ns();
+  if (grows(now_ns) && budget_.left_ns() > 0) {
+    window(Why::kGrowth);
+    earn(now_ns = monotonic_ns());
+  }
   if (due_->next_ns() <= now_ns && !in_debt) {
     due_->skip_missed(now_ns);
-    window();
+    window(Why::kChance);
     earn(monotonic_ns());
     std::unique_lock lock(mutex_);
     std::uint64_t since_ns = policy_.since_ns();
@@ -304,7 +308,19 @@ std::uint64_t DrivenProcess::step(std::uint64_t now_ns) {
   }
   std::uint64_t next = std::max(due_->next_ns(), in_debt ? now_ns + kExactPollNs : 0);
   std::lock_guard lock(estimator_mutex_);
-  return std::min({next, estimator_->next_look_ns().value_or(next), now_ns + kIdleNs});
+  return std::min({next, estimator_->next_look_ns().value_or(next), now_ns + (watches_growth_ ? GrowthTrigger::kLookEveryNs : kIdleNs)});
+}
+
+// Of many processes reading so often would take a CPU.
+void DrivenProcess::set_processes(std::size_t processes) {
+  constexpr std::size_t kFew = 8;
+  budget_.share_idle_time(processes);
+  watches_growth_ = processes <= kFew;
+}
+
+bool DrivenProcess::grows(std::uint64_t now_ns) {
+  std::optional<std::uint64_t> pages = watches_growth_ && resident_ ? resident_->read() : std::nullopt;
+  return pages && growth_.update(now_ns, *pages);
 }
 
 void DrivenProcess::keep_up(std::uint64_t now_ns) {
@@ -340,6 +356,7 @@ void DrivenProcess::to_windows(std::uint64_t now_ns) {
     else
       add_note(times.error().what);
   }
+  if (!resident_) resident_ = ResidentPages::open(pid_);
   lay_windows(std::max(now_ns, cut));
   survey_.begin(now_ns);
 }

@@ -16,6 +16,7 @@
 
 #include "userspace/memory/windows/due_times.h"
 #include "userspace/memory/windows/facts.h"
+#include "userspace/memory/windows/growth_trigger.h"
 #include "userspace/memory/windows/heap_survey.h"
 #include "userspace/memory/windows/hit_prices.h"
 #include "userspace/memory/windows/kernel_levels.h"
@@ -23,6 +24,7 @@
 #include "userspace/memory/windows/liveness_estimator.h"
 #include "userspace/memory/windows/overhead_budget.h"
 #include "userspace/memory/windows/process_liveness.h"
+#include "userspace/memory/windows/resident_pages.h"
 #include "userspace/probes/random_start.h"
 #include "userspace/memory/windows/thread_times.h"
 #include "userspace/memory/windows/thread_work.h"
@@ -82,7 +84,8 @@ class DrivenProcess {
   std::uint64_t step(std::uint64_t now_ns);
   // While another one's window was open: at the exact level, what it has earned since.
   void keep_up(std::uint64_t now_ns);
-  void share_idle_time(std::size_t processes) { budget_.share_idle_time(processes); }
+  // With how many others it shares the driver's time.
+  void set_processes(std::size_t processes);
   void stop();  // a last look; no probe is left
   void let_go();  // of what is kept for it: it has ended
   bool is_let_go() const { return let_go_; }
@@ -93,11 +96,13 @@ class DrivenProcess {
   void to_windows(std::uint64_t now_ns);
   void to_exact(std::uint64_t now_ns);
   void lay_windows(std::uint64_t now_ns);
-  void window();
-  WindowFacts wait_through();
+  using Why = LivenessEstimator::Why;
+  void window(Why why);
+  WindowFacts wait_through(Why why);
+  bool grows(std::uint64_t now_ns);
   std::uint64_t wait_for_work(std::uint64_t start_ns, std::uint64_t length_ns, Backlog& backlog);
   void measure_cost_of_a_call();
-  void measure_work(const WindowFacts& facts, std::uint64_t ended_ns, const Backlog& backlog);
+  void measure_work(const WindowFacts& facts, std::uint64_t ended_ns, const Backlog& backlog, Why why);
   void wait_until(std::uint64_t time_ns) const;
   void read_log(bool to_the_end, Backlog& backlog);
   void keep(WindowFacts facts);
@@ -147,6 +152,9 @@ class DrivenProcess {
   ProcessLiveness liveness_;
   HeapSurvey survey_;
   std::optional<ThreadTimes> times_;
+  std::optional<ResidentPages> resident_;  // on the level of windows
+  GrowthTrigger growth_;
+  bool watches_growth_ = true;
   ThreadWork work_;
   std::map<std::uint16_t, Allocator> allocators_;  // by probe
   std::vector<dwell_window_block> events_;  // of the window that is open

@@ -48,7 +48,10 @@ class WholeEstimate {
       group_of_.push_back(site < same_as.size() ? same_as[site] : site);
       groups_[group_of_[site]].windows += all.sites_[site].windows;
     }
-    for (const auto& window : all.windows_) mean_weight_ += window.weight / static_cast<double>(all.windows_.size());
+    double windows = 0;
+    for (const auto& window : all.windows_)
+      if (window.why == LivenessEstimator::Why::kChance) ++windows, mean_weight_ += window.weight;
+    if (windows > 0) mean_weight_ /= windows;
   }
 
   Estimates estimate(std::uint64_t now_ns, double time_scale, double covered) {
@@ -64,6 +67,7 @@ class WholeEstimate {
       add_rarely_met();
       result.unknown = calibrate(portions_, count_->cells, count_->shared_error);
       for (std::size_t i = 0; i < estimates_.size(); ++i) take(i);
+      give_bursts(result.unknown);
     }
     std::map<std::uint32_t, SiteEstimate> sums;  // by group
     for (const SiteEstimate& one : estimates_)
@@ -110,7 +114,7 @@ class WholeEstimate {
       if (asked > 0) factor = static_cast<double>(count_->cells[cell].usable * ids.size()) / asked;
     }
     factors_.push_back(factor);
-    return {cell, estimate.bytes * factor, estimate.low * factor, estimate.high * factor, estimate.error * factor, false, is_rare(estimate.site)};
+    return {cell, estimate.bytes * factor, estimate.low * factor, estimate.high * factor, estimate.error * factor, false, is_rare(estimate.site), estimate.growth_bytes > 0};
   }
 
   // What calibrate() made of it, in bytes that were asked for.
@@ -123,6 +127,33 @@ class WholeEstimate {
     estimate.low = portion.low / factor;
     estimate.high = portion.high / factor;
     estimate.anchored = portion.anchored;
+  }
+
+  // What no random window met came in bursts, and who allocates in bursts is known by windows that growth began: they share it by what
+  // lives of the blocks of that kind that those met.
+  void give_bursts(std::vector<double>& unknown) {
+    std::map<std::uint32_t, std::vector<std::size_t>> met;  // by cell, indices of estimates
+    for (std::size_t i = 0; i < portions_.size(); ++i) {
+      std::uint32_t cell = portions_[i].cell;
+      if (cell < unknown.size() && unknown[cell] > 0 && estimates_[i].growth_bytes > 0) met[cell].push_back(i);
+    }
+    for (const auto& [cell, indices] : met) {
+      double all = 0;
+      for (std::size_t i : indices) all += estimates_[i].growth_bytes;
+      for (std::size_t i : indices) give(i, unknown[cell] * estimates_[i].growth_bytes / all, unknown[cell]);
+      unknown[cell] = 0;
+    }
+  }
+
+  // Usable bytes. Others may have had their bursts, too: its range ends where all of it is its own.
+  void give(std::size_t index, double bytes, double at_most) {
+    SiteEstimate& estimate = estimates_[index];
+    double asked = bytes / factors_[index], high = estimate.bytes + at_most / factors_[index];
+    double block = static_cast<double>(all_.sites_[estimate.site].sizes.largest());
+    if (block > 0) estimate.blocks += asked / block;
+    estimate.bytes += asked;
+    estimate.high = std::max(estimate.high, high);
+    estimate.anchored = false;
   }
 
   bool is_rare(std::uint32_t site) const { return groups_[group_of_[site]].windows < kOftenMet; }
@@ -146,7 +177,7 @@ class WholeEstimate {
         none.site = site;
         none.identity = none.anchored = true;  // it says nothing against that
         estimates_.push_back(none);
-        portions_.push_back({cell, 0, 0, 0, 0, false, true});
+        portions_.push_back({cell, 0, 0, 0, 0, false, true, false});
         factors_.push_back(1);
       }
     }

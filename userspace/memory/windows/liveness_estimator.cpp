@@ -125,8 +125,9 @@ void LivenessEstimator::look_at(Sample& sample, const Look& look, std::uint64_t 
 
 // ---- a window ----
 
-LookBatch LivenessEstimator::open_window(std::uint64_t open_ns) {
+LookBatch LivenessEstimator::open_window(std::uint64_t open_ns, Why why) {
   open_ns_ = open_ns;
+  why_ = why;
   own_.clear();
   ended_.clear();
   watches_.clear();
@@ -188,7 +189,7 @@ void LivenessEstimator::met(const WindowEvent& event) {
   std::uint32_t id = add(event, static_cast<std::uint32_t>(windows_.size()));
   own_.push_back(id);
   Site& of = site(event.site);
-  if (std::exchange(of.last_window, samples_[id].window) != samples_[id].window) ++of.windows;
+  if (std::exchange(of.last_window, samples_[id].window) != samples_[id].window && why_ == Why::kChance) ++of.windows;
   if (auto before = dead_at_.find(event.address); before != dead_at_.end()) {
     samples_[id].before = before->second;
     dead_at_.erase(before);
@@ -235,8 +236,8 @@ void LivenessEstimator::answer_close(const LookBatch& batch, std::uint64_t now_n
   close_watches(batch, now_ns - open_ns_, whole);
   std::size_t unknown = 0, own = 0;
   for (std::size_t i = 0; i < batch.who.size() && batch.who[i] < samples_at_close_; ++i, ++own) unknown += batch.looks[i].state == BlockState::kUnknown;
-  bool counts = counted.length_ns > 0 && 2 * unknown <= own;
-  windows_.push_back({counts ? counted.stands_for_ns / static_cast<double>(counted.length_ns) : 0});
+  bool counts = counted.length_ns > 0 && 2 * unknown <= own && why_ == Why::kChance;
+  windows_.push_back({counts ? counted.stands_for_ns / static_cast<double>(counted.length_ns) : 0, why_});
   if (counts) stood_for_ns_ += counted.stands_for_ns;
   open_ns_ = 0;
 }

@@ -57,6 +57,7 @@ struct SiteEstimate {
   bool identity = false;    // its blocks can be told apart; else only the range means something
   bool anchored = false;    // the census knows the sum of which this is a part
   std::uint64_t oldest_ns = 0;  // birth of the oldest that lives, as far as is known; 0: none
+  double growth_bytes = 0;      // that live, of what windows met which growth began: they count for nothing else
 };
 
 // What a walk at the end says: of kinds of blocks, and of which kind watched blocks are.
@@ -80,7 +81,9 @@ class LivenessEstimator {
   explicit LivenessEstimator(std::uint64_t start_ns) : start_ns_(start_ns) {}
 
   // ---- a window, in this order ----
-  LookBatch open_window(std::uint64_t open_ns);                     // older blocks, to be looked at now
+  // Older blocks, to be looked at now. `why`: a window that growth began is no sample of any time: it only tells who allocates then.
+  enum class Why : std::uint8_t { kChance, kGrowth };
+  LookBatch open_window(std::uint64_t open_ns, Why why = Why::kChance);
   void answer_open(const LookBatch& batch, std::uint64_t now_ns);
   void met(const WindowEvent& event);                               // in order of time
   LookBatch middle_of_window();                                     // those met so far
@@ -151,7 +154,8 @@ class LivenessEstimator {
     std::uint64_t age_ns = 0, size = 0;
   };
   struct Window {
-    double weight = 0;
+    double weight = 0;  // 0: it counts for no time
+    Why why = Why::kChance;
   };
   struct Ended {  // of the window's own blocks
     std::uint32_t site;
@@ -184,6 +188,7 @@ class LivenessEstimator {
 
   // The open window.
   std::uint64_t open_ns_ = 0;
+  Why why_ = Why::kChance;
   std::vector<std::uint32_t> own_;
   std::vector<Ended> ended_;
   std::vector<Watch> watches_;

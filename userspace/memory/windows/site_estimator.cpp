@@ -54,8 +54,10 @@ class Sums {
 
 }  // namespace
 
-void SiteEstimator::count_in(SiteEstimate& result, const Sample& sample, double share, double weight) {
+void SiteEstimator::count_in(SiteEstimate& result, const Sample& sample, double share, double weight) const {
   result.blocks += share * weight;
+  if (sample.window < all_.windows_.size() && all_.windows_[sample.window].why == LivenessEstimator::Why::kGrowth)
+    result.growth_bytes += share * static_cast<double>(sample.size);
   if (share > 0.5 && (!result.oldest_ns || sample.birth_ns < result.oldest_ns)) result.oldest_ns = sample.birth_ns;
 }
 

@@ -23,7 +23,7 @@ class SiteEstimator {
  private:
   using Sample = LivenessEstimator::Sample;
 
-  static void count_in(SiteEstimate& result, const Sample& sample, double share, double weight);
+  void count_in(SiteEstimate& result, const Sample& sample, double share, double weight) const;
   bool learn_identity();
   bool old_enough(const Sample& sample) const;
   double lives(const Sample& sample) const;

@@ -49,7 +49,7 @@ void WindowDriver::run() {
     std::uint64_t next = monotonic_ns() + kLongestSleepNs;
     for (const auto& one : all) {
       std::uint64_t began = monotonic_ns();
-      one->share_idle_time(all.size());
+      one->set_processes(all.size());
       next = std::min(next, one->step(began));
       if (monotonic_ns() - began < kNoticedNs) continue;
       for (const auto& other : all) other->keep_up(monotonic_ns());

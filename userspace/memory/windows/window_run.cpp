@@ -25,7 +25,7 @@ constexpr int kRoundsOfLooks = 8;  // in one step
 
 }  // namespace
 
-void DrivenProcess::window() {
+void DrivenProcess::window(Why why) {
   std::vector<ProbeSite> sites;
   allocators_.clear();
   {
@@ -36,16 +36,17 @@ void DrivenProcess::window() {
     }
   }
   auto links = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
-  random_start_.wait(*links);
-  std::uint64_t expected = kOfExpected * policy_.plan().hits;
-  parts_.kernel.begin_window(kernel_slot_, std::clamp(expected, kFewestWindowHits, kMostWindowHits));
+  if (why == Why::kChance) random_start_.wait(*links);
+  std::uint64_t most = kOfExpected * policy_.plan().hits;
+  if (why == Why::kGrowth) most = allowed_hits(most);
+  parts_.kernel.begin_window(kernel_slot_, std::clamp(most, kFewestWindowHits, kMostWindowHits));
   Result<std::vector<AttachedSite>> attached = links->attach(sites);
-  due_->taken();
+  if (why == Why::kChance) due_->taken();
   std::optional<WindowFacts> facts;
-  if (attached) facts = wait_through();
+  if (attached) facts = wait_through(why);
   parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
   if (facts) {
-    keep(std::move(*facts));
+    if (why == Why::kChance) keep(std::move(*facts));  // others are no sample of what is allocated
     failed_windows_ = 0;
   } else if (++failed_windows_ == kMostFailures) {
     add_note(attached.error().what);
@@ -57,20 +58,21 @@ void DrivenProcess::window() {
 
 // Counted is what is given out while we sleep: looks take a CPU that the process may need. So the blocks of earlier windows
 // are looked at first, and the window's own behind it.
-WindowFacts DrivenProcess::wait_through() {
+WindowFacts DrivenProcess::wait_through(Why why) {
   const WindowPlan plan = policy_.plan();
   events_.clear();
   at_.clear();
   log_read_ = 0;
   std::lock_guard lock(estimator_mutex_);
-  LookBatch older = estimator_->open_window(monotonic_ns());
+  LookBatch older = estimator_->open_window(monotonic_ns(), why);
   ask(older);
   estimator_->answer_open(older, monotonic_ns());
-  if (times_) work_.opened(monotonic_ns(), times_->read());
+  bool measured = times_ && why == Why::kChance;
+  if (measured) work_.opened(monotonic_ns(), times_->read());
   WindowFacts facts{slot_, monotonic_ns(), plan.length_ns, plan.interval_ns, false, {}};
   Backlog backlog(facts.start_ns, cost_of_a_call_ns_);
   facts.length_ns = wait_for_work(facts.start_ns, plan.length_ns, backlog);
-  if (times_) work_.ended(monotonic_ns(), times_->read());
+  if (measured) work_.ended(monotonic_ns(), times_->read());
   std::uint64_t ended_ns = monotonic_ns();
   read_log(false, backlog);
   LookBatch middle = estimator_->middle_of_window();
@@ -86,7 +88,7 @@ WindowFacts DrivenProcess::wait_through() {
   bool tells = main_ != Allocator::kOther || walked_;
   CountedTime counted{tells ? facts.length_ns : 0, static_cast<double>(facts.interval_ns)};
   estimator_->answer_close(all, monotonic_ns(), counted, cut == 0 && parts_.kernel.dropped() == 0);
-  measure_work(facts, ended_ns, backlog);
+  measure_work(facts, ended_ns, backlog, why);
   return facts;
 }
 
@@ -124,12 +126,13 @@ void DrivenProcess::measure_cost_of_a_call() {
   cost_of_a_call_ns_ += kFreshCost * (cost - cost_of_a_call_ns_);
 }
 
-void DrivenProcess::measure_work(const WindowFacts& facts, std::uint64_t ended_ns, const Backlog& backlog) {
+void DrivenProcess::measure_work(const WindowFacts& facts, std::uint64_t ended_ns, const Backlog& backlog, Why why) {
   measure_cost_of_a_call();
+  bool counts = why == Why::kChance;
   for (const dwell_window_block& event : events_)
     if (event.event == DWELL_WINDOW_ALLOC)
-      work_.allocated(event.tid, cost_of_a_call_ns_, event.time_ns >= facts.start_ns && event.time_ns < ended_ns);
-  if (!facts.cut) work_.count(facts.length_ns, backlog);
+      work_.allocated(event.tid, cost_of_a_call_ns_, counts && event.time_ns >= facts.start_ns && event.time_ns < ended_ns);
+  if (counts && !facts.cut) work_.count(facts.length_ns, backlog);
   std::lock_guard lock(mutex_);
   own_ = work_.sum();
 }
