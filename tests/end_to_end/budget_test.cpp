@@ -84,7 +84,7 @@ TEST(Budget, HeavyTrafficIsFollowedByWindowsThatTellTheLeak) {
   EXPECT_LT(watched.report["cost"]["target_cpu_percent"].get<double>(), 2.5);
 }
 
-// 4 MB in 50 ms, each three seconds: windows at random times meet next to none of it, those that growth begins name it.
+// 5 MB in 80 ms, each two seconds: windows at random times meet next to none of it, those that growth begins name it.
 TEST(Budget, WhatComesInBurstsIsNamedByWindowsThatGrowthBegins) {
   DWELL_NEEDS_BPF();
   Watched watched = watch_traffic({"4", "bursts"}, {"--max-overhead", "2"}, seconds(10));

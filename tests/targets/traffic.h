@@ -13,9 +13,9 @@
 
 /* Of KIND "bursts", which has next to no other traffic beside its temporaries: each TRAFFIC_BURST_EVERY_MS, for TRAFFIC_BURST_MS,
  * so many blocks a millisecond in burst_one(), which are kept. */
-#define TRAFFIC_BURST_EVERY_MS 3000
-#define TRAFFIC_BURST_MS 50
-#define TRAFFIC_BURST_BLOCKS 200
+#define TRAFFIC_BURST_EVERY_MS 2000
+#define TRAFFIC_BURST_MS 80
+#define TRAFFIC_BURST_BLOCKS 150
 #define TRAFFIC_BURST_BYTES 400
 
 #endif /* DWELL_TESTS_TARGETS_TRAFFIC_H */

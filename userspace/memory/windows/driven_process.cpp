@@ -24,7 +24,6 @@ constexpr std::uint64_t kTrialNs = 20 * kMillisecond, kTrialHits = 500;
 constexpr std::uint64_t kMostTrialsNs = 1000 * kMillisecond;  // of all processes
 constexpr double kTrialFewHits = 20, kClearlyMore = 2, kFewCpus = 0.2;
 constexpr std::size_t kUnnamedSizes = 8;  // that are told one by one
-constexpr double kMostDebt = 0.25;  // of a second's income
 
 }  // namespace
 
@@ -250,8 +249,8 @@ void DrivenProcess::earn(std::uint64_t now_ns) {
   budget_.update(now_ns, cpu_ns - std::min(cpu_ns, cpu_at_start_ns_), cost_ns_);
 }
 
-std::uint64_t DrivenProcess::allowed_hits(std::uint64_t at_most) const {
-  double affordable = std::max(0.0, budget_.left_ns()) / parts_.prices.per_hit();
+std::uint64_t DrivenProcess::allowed_hits(std::uint64_t at_most, double debt_ns) const {
+  double affordable = std::max(0.0, budget_.left_ns() + debt_ns) / parts_.prices.per_hit();
   return std::min<std::uint64_t>(at_most, static_cast<std::uint64_t>(affordable));
 }
 
@@ -287,8 +286,8 @@ std::uint64_t DrivenProcess::step(std::uint64_t now_ns) {
   now_ns = monotonic_ns();
   // Windows do not wait for money: they would come when the process is quiet, and miss what it does when it is busy. The plan
   // keeps them within the budget; only a debt as large as what may be kept stops them.
-  bool in_debt = budget_.left_ns() < -kMostDebt * budget_.income_ns();
-  if (grows(now_ns) && budget_.left_ns() > 0) {
+  bool in_debt = budget_.left_ns() < -most_debt_ns();
+  if (grows(now_ns) && !in_debt) {
     window(Why::kGrowth);
     earn(now_ns = monotonic_ns());
   }

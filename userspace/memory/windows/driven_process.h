@@ -32,6 +32,7 @@
 
 namespace dwell::memory::windows {
 
+inline constexpr double kMostDebt = 0.25;     // of a second's income
 inline constexpr double kToggleNs = 100'000;  // attaching and detaching once, of the target's time
 
 struct DrivenSite {
@@ -92,7 +93,8 @@ class DrivenProcess {
 
  private:
   void earn(std::uint64_t now_ns);
-  std::uint64_t allowed_hits(std::uint64_t at_most) const;
+  std::uint64_t allowed_hits(std::uint64_t at_most, double debt_ns = 0) const;
+  double most_debt_ns() const { return kMostDebt * budget_.income_ns(); }
   void to_windows(std::uint64_t now_ns);
   void to_exact(std::uint64_t now_ns);
   void lay_windows(std::uint64_t now_ns);

@@ -20,6 +20,8 @@ constexpr std::size_t kEnoughCalls = 20;  // to measure what the probes cost one
 constexpr double kWithColdCaches = 1.1;
 constexpr double kFreshCost = 0.3;        // weight of the latest window in that
 constexpr std::uint64_t kLongestStretch = 6;  // of a window, by what probes cost
+constexpr std::uint64_t kLongestGrowthWindowNs = 6'000'000;  // where nothing happens
+constexpr std::uint64_t kGrowthWindowNs = 1'500'000;  // at least: what bursts may be one part of what a program does each millisecond
 constexpr std::size_t kLooksAtOnce = 1000;
 constexpr int kRoundsOfLooks = 8;  // in one step
 
@@ -38,7 +40,7 @@ void DrivenProcess::window(Why why) {
   auto links = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
   if (why == Why::kChance) random_start_.wait(*links);
   std::uint64_t most = kOfExpected * policy_.plan().hits;
-  if (why == Why::kGrowth) most = allowed_hits(most);
+  if (why == Why::kGrowth) most = allowed_hits(kMostWindowHits, most_debt_ns());
   parts_.kernel.begin_window(kernel_slot_, std::clamp(most, kFewestWindowHits, kMostWindowHits));
   Result<std::vector<AttachedSite>> attached = links->attach(sites);
   if (why == Why::kChance) due_->taken();
@@ -59,7 +61,8 @@ void DrivenProcess::window(Why why) {
 // Counted is what is given out while we sleep: looks take a CPU that the process may need. So the blocks of earlier windows
 // are looked at first, and the window's own behind it.
 WindowFacts DrivenProcess::wait_through(Why why) {
-  const WindowPlan plan = policy_.plan();
+  WindowPlan plan = policy_.plan();
+  if (why == Why::kGrowth) plan.length_ns = std::max(plan.length_ns, kGrowthWindowNs);
   events_.clear();
   at_.clear();
   log_read_ = 0;
@@ -72,6 +75,9 @@ WindowFacts DrivenProcess::wait_through(Why why) {
   WindowFacts facts{slot_, monotonic_ns(), plan.length_ns, plan.interval_ns, false, {}};
   Backlog backlog(facts.start_ns, cost_of_a_call_ns_);
   facts.length_ns = wait_for_work(facts.start_ns, plan.length_ns, backlog);
+  // In a burst, too, a program sleeps between its tasks: to wait for the next one costs nothing.
+  while (why == Why::kGrowth && events_.empty() && !parts_.kernel.cut_ns(kernel_slot_) && facts.length_ns < kLongestGrowthWindowNs)
+    facts.length_ns = wait_for_work(facts.start_ns, facts.length_ns + plan.length_ns, backlog);
   if (measured) work_.ended(monotonic_ns(), times_->read());
   std::uint64_t ended_ns = monotonic_ns();
   read_log(false, backlog);
