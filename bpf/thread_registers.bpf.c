@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * The general registers of each thread of a process, as it left them when it entered the kernel, without stopping any. What a
- * function keeps in a callee-saved register while it waits stands nowhere else.
+ * function keeps in a callee-saved register while it waits stands nowhere else. Nor does the stack for signals that it has allocated: most
+ * programs leave its address to the kernel alone.
  */
 #include "bpf/thread_registers.h"
 
@@ -46,6 +47,7 @@ int look_at_registers(struct bpf_iter__task *ctx) {
   record.words[12] = regs->r13;
   record.words[13] = regs->r14;
   record.words[14] = regs->r15;
+  record.signal_stack = task->sas_ss_sp;
   record.thread_pointer = task->thread.fsbase;
   bpf_seq_write(ctx->meta->seq, &record, sizeof(record));
   return 0;

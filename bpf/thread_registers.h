@@ -14,6 +14,7 @@ struct dwell_registers_record {
   __u32 running; /* it is on a CPU: these are the registers of its last way into the kernel */
   __u64 sp;
   __u64 words[DWELL_REGISTERS]; /* all general registers but sp */
+  __u64 signal_stack; /* that it has given the kernel by sigaltstack; 0: none */
   __u64 thread_pointer;
 };
 

@@ -147,6 +147,7 @@ struct task_struct {
   struct files_struct *files;
   struct mm_struct *mm;
   struct thread_struct thread;
+  unsigned long sas_ss_sp;
   struct uprobe_task *utask;
   struct pid *thread_pid;
   u64 start_time;

@@ -30,6 +30,9 @@ struct Mapping {
   std::uint64_t device() const { return std::uint64_t{device_major} << 32 | device_minor; }
 };
 
+// How the path of a memfd begins. Runtimes that map their code twice, to write and to run it, keep it in one (Erlang, .NET).
+inline constexpr std::string_view kMemfd = "/memfd:";
+
 // Pure: lines that do not parse are skipped; `skipped` counts them if given.
 std::vector<Mapping> parse_maps(std::string_view text, std::size_t* skipped = nullptr);
 

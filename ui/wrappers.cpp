@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ui/wrappers.h"
 
+#include <absl/container/flat_hash_set.h>
+
 #include <algorithm>
+#include <cctype>
 
 #include "ui/call_site.h"
 #include "userspace/views/frames.h"
@@ -35,6 +38,17 @@ bool is_nameless_below_go(const std::vector<ReportFrame>& stack, std::size_t at)
   return false;
 }
 
+// xmalloc, CRYPTO_zalloc, Perl_safesysrealloc, os::malloc, PyObject_Malloc, zrealloc_usable: by custom what ends so does nothing else.
+bool is_named_as_allocator(std::string_view function) {
+  std::string name(function.substr(function.rfind(':') + 1));  // npos + 1 is 0
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  for (std::string_view addition : {"_internal", "_usable", "_body", "_n", "_x", "64", "0", "_"})
+    if (name.ends_with(addition)) name.resize(name.size() - addition.size());
+  for (std::string_view end : {"malloc", "calloc", "realloc", "zalloc", "mallocz", "memalign", "strdup", "strndup", "memdup"})
+    if (name.ends_with(end)) return true;
+  return false;
+}
+
 bool is_root(const ReportFrame& frame) {
   return frame.function == "main" || frame.function == "_start" || frame.function.starts_with("__libc_start") || frame.function == "start_thread";
 }
@@ -42,17 +56,20 @@ bool is_root(const ReportFrame& frame) {
 }  // namespace
 
 bool is_known_wrapper(std::string_view function) {
+  static const absl::flat_hash_set<std::string_view> kNames = {
+      // palloc and its like, of nginx, postgres and Apache
+      "ngx_alloc", "ngx_memalign", "ngx_palloc", "ngx_pcalloc", "ngx_pnalloc", "palloc", "palloc0", "palloc_extended", "repalloc", "AllocSetAlloc",
+      "AllocSetAllocLarge", "AllocSetAllocFromNewBlock", "MemoryContextAlloc", "MemoryContextAllocZero", "MemoryContextAllocZeroAligned", "MemoryContextAllocExtended",
+      "MemoryContextAllocHuge", "apr_palloc", "apr_pcalloc", "apr_pstrmemdup", "apr_psprintf", "apr_pvsprintf",
+      // HotSpot, V8, Erlang, Perl, PHP, Lua, Ruby
+      "AllocateHeap", "ReallocateHeap", "NEW_C_HEAP_ARRAY", "Arena::grow", "Arena::Amalloc", "Chunk::operator new", "resource_allocate_bytes", "v8::internal::Malloced::operator new",
+      "v8::internal::AllocWithRetry", "erts_sys_alloc", "erts_sys_realloc", "erts_alloc", "erts_alloc_fnf", "erts_alcu_sys_alloc", "erts_alcu_sys_realloc", "Perl_more_bodies", "_emalloc",
+      "_safe_emalloc", "l_alloc", "luaM_malloc_", "luaM_realloc_", "rb_wb_protected_newobj_of",
+      // pools of haproxy, MariaDB, BIND, Unbound, GLib, Wireshark
+      "pool_get_from_os", "pool_alloc_nocache", "__pool_alloc", "alloc_root", "init_alloc_root", "my_multi_malloc", "isc__mem_get", "isc__mem_allocate", "isc__mem_reallocate", "mem_get",
+      "regional_alloc", "g_slice_alloc", "g_slice_alloc0", "wmem_alloc", "os_zalloc"};
   function = function.substr(0, function.find('('));
-  for (std::string_view name :
-       {"xmalloc", "xcalloc", "xzalloc", "xrealloc", "xstrdup", "xstrndup", "xmemdup", "zmalloc", "zcalloc", "zrealloc", "ztrymalloc_usable",
-        "zmalloc_usable", "ztrymalloc_usable_internal", "valkey_malloc", "safe_malloc", "os_malloc", "os_zalloc", "my_malloc", "my_realloc",
-        "ngx_alloc", "ngx_calloc", "ngx_memalign", "palloc", "palloc0", "repalloc", "apr_palloc", "AllocSetAlloc", "AllocSetAllocLarge",
-        "MemoryContextAlloc", "MemoryContextAllocZero", "MemoryContextAllocExtended", "PyMem_Malloc", "PyMem_RawMalloc", "PyObject_Malloc",
-        "_PyMem_RawMalloc", "_PyObject_Malloc", "av_malloc", "av_mallocz", "CRYPTO_malloc", "CRYPTO_zalloc", "OPENSSL_malloc",
-        "sqlite3MemMalloc", "sqlite3Malloc", "sqlite3_malloc64", "l_alloc", "g_malloc", "g_malloc0", "g_realloc", "g_malloc_n", "g_malloc0_n",
-        "g_slice_alloc", "g_slice_alloc0", "g_strdup", "g_strndup", "wmem_alloc", "uv__malloc", "uv__calloc", "uv__realloc"})
-    if (function == name) return true;
-  return false;
+  return kNames.contains(function) || is_named_as_allocator(function);
 }
 
 void Wrappers::learn(const std::vector<ReportFrame>& stack) {

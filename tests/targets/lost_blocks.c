@@ -8,6 +8,7 @@
 #include "tests/targets/lost_blocks.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -28,6 +29,7 @@ struct node {
 static void* volatile global;
 static __thread void* volatile local;
 static void* volatile interior;
+static void* volatile behind[2];
 static pthread_key_t keys[40];
 static atomic_int ready;
 
@@ -72,11 +74,18 @@ SCENARIO static void hold(void) {
   }
   global = list;
   interior = (char*)block(5000) + 2500;
+  /* As of an array of one element of which only "array + 1" is kept. */
+  behind[0] = (char*)block(40) + 40;
+  behind[1] = (char*)block(56) + 56;
   for (int i = 0; i < 40; i++) {
     check(pthread_key_create(&keys[i], NULL) == 0, "no key");
     pthread_setspecific(keys[i], block(200));
   }
   local = block(300);
+  stack_t for_signals = {.ss_sp = block(LB_SIGNAL_STACK), .ss_size = LB_SIGNAL_STACK};
+  check(sigaltstack(&for_signals, NULL) == 0, "no stack for signals");
+  for_signals.ss_sp = NULL;
+  opaque(&for_signals);
   int poll = epoll_create1(0), pipes[2];
   check(poll >= 0 && pipe(pipes) == 0, "no epoll");
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = block(400)};

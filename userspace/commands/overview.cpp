@@ -34,7 +34,7 @@ class OverviewText {
     if (overview_.running_ns) line(Paint::kDim, "  running for " + human_duration(*overview_.running_ns));
     if (!process.container.empty()) line(Paint::kDim, "  in container " + process.container.substr(0, 12));
     if (!overview_.children.empty())
-      line(Paint::kDim, "  " + printable(children_note(overview_.children, "looked at", "dwell check")));
+      line(Paint::kDim, "  " + printable(children_note(overview_.children, "looked at", "dwell")));
     out_ += '\n';
   }
 

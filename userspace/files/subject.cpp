@@ -3,6 +3,7 @@
 
 #include "userspace/files/look_part.h"
 #include "userspace/files/opened/codec.h"
+#include "userspace/files/opened/counted.h"
 #include "userspace/files/opened/report.h"
 #include "userspace/files/opened/text.h"
 #include "userspace/files/opened/tracing.h"
@@ -19,7 +20,8 @@ std::string behind(const Recording& recording, const SectionStyle& how, const Pe
 }
 
 std::vector<std::string> sentences(const Recording& recording, const Peers&) {
-  return files::follows_descriptors(recording) ? files::descriptor_sentences(files::descriptor_report(recording)) : std::vector<std::string>();
+  if (!files::follows_descriptors(recording)) return files::growth_sentences(recording);
+  return files::descriptor_sentences(files::descriptor_report(recording));
 }
 
 void add_json(const Recording& recording, const Peers&, Json& whole) {

@@ -22,27 +22,24 @@ constexpr std::size_t kMostParts = 4;
 bool is_told(const ProcessBalance& balance, const PartChange& change) {
   constexpr double kWorthTelling = 0.02;
   constexpr std::int64_t kFewBytes = 64 << 10;
-  bool balances = change.part == Part::kUnexplained || (change.part == Part::kLive && balance.live_change);
-  return balances || std::abs(change.bytes) > std::max<double>(kWorthTelling * std::abs(static_cast<double>(balance.change())), kFewBytes);
+  if (change.part == Part::kLive && balance.live_change) return true;
+  return std::abs(change.bytes) > std::max<double>(kWorthTelling * std::abs(static_cast<double>(balance.change())), kFewBytes);
 }
 
 std::string change_text(const PartChange& change) { return fmt::format("{} {}", signed_bytes(static_cast<double>(change.bytes)), name_of(change.part)); }
 
-// What balances the sum: the large parts, and always live blocks and what is unexplained.
+// What makes up the change: the large parts, live blocks where they were counted, and last what is unexplained, if it is much.
 std::string parts_text(const ProcessBalance& balance) {
   std::string text;
   std::size_t told = 0;
-  PartChange live{Part::kLive, 0}, unexplained{Part::kUnexplained, 0};
-  bool live_told = !balance.live_change;
+  const PartChange* unexplained = nullptr;
   for (const PartChange& change : balance.parts) {
-    if (change.part == Part::kLive) live = change;
-    if (change.part == Part::kUnexplained) unexplained = change;
-    if (change.part == Part::kUnexplained || !is_told(balance, change) || told == kMostParts) continue;
-    live_told |= change.part == Part::kLive;
+    if (!is_told(balance, change)) continue;
+    if (change.part == Part::kUnexplained) unexplained = &change;
+    if (change.part == Part::kUnexplained || told == kMostParts) continue;
     text += (told++ ? ", " : "") + change_text(change);
   }
-  if (!live_told) text += (told++ ? ", " : "") + change_text(live);
-  return text + (told ? ", " : "") + change_text(unexplained);
+  return unexplained ? text + (told ? ", " : "") + change_text(*unexplained) : text;
 }
 
 std::string name_of_limit(const ProcessLimit& limit) {
@@ -97,7 +94,7 @@ std::string balance_sentence(const ProcessBalance& balance, const std::string& o
   bool level = is_level(balance);
   std::string text = level ? fmt::format("RSS{} level at {} for {}", of, after, in)
                            : fmt::format("RSS{} {} in {}, to {}", of, signed_bytes(static_cast<double>(balance.change())), in, after);
-  if (balance.has_parts) text += ": " + parts_text(balance);
+  if (std::string parts = balance.has_parts ? parts_text(balance) : ""; !parts.empty()) text += ": " + parts;
   if (balance.swapped_after || balance.swapped_before)
     text += fmt::format("; {} in swap", bytes_text(static_cast<double>(balance.swapped_after)));
   constexpr std::uint64_t kWorthTrimming = 1 << 20;
@@ -113,8 +110,8 @@ std::vector<std::string> balance_notes(const ProcessBalance& balance, const std:
     notes.push_back(fmt::format("The process{} ended: its memory is as it was last seen, {} after the start.", of, human_duration(balance.last_known_ns)));
   else if (!balance.no_parts.empty())
     notes.push_back(fmt::format("What RSS{} consists of is not {}known: {}.", of, balance.has_parts ? "fully " : "", printable(balance.no_parts)));
-  constexpr std::int64_t kFewBytes = 64 << 10;
-  if (balance.account && balance.account->of(Part::kUnexplained) < -kFewBytes)
+  constexpr std::int64_t kFewBytes = 64 << 10, kOfAll = 100;
+  if (balance.account && balance.account->of(Part::kUnexplained) < -std::max(kFewBytes, static_cast<std::int64_t>(balance.account->resident) / kOfAll))
     notes.push_back(fmt::format("The parts of RSS{} are {} more than the whole: the process went on while they were read.", of,
                                 bytes_text(static_cast<double>(-balance.account->of(Part::kUnexplained)))));
   if (balance.early_ns > balance.duration_ns / 5)

@@ -26,6 +26,20 @@ std::optional<double> change_of_live_blocks(const MemoryReport& report, std::spa
 
 }  // namespace
 
+std::optional<CountedChange> counted_change(const MemoryReport& report, std::span<const ProcessSlot> members) {
+  constexpr double kNoise = 0.02, kFewBytes = 64 << 10;
+  std::optional<double> change = change_of_live_blocks(report, members);
+  if (!change) return std::nullopt;
+  double live = 0;
+  bool resident_is_level = true;
+  for (const ProcessBalance& balance : report.balances) {
+    if (std::ranges::find(members, balance.process) == members.end()) continue;
+    if (balance.account) live += static_cast<double>(balance.account->live_bytes);
+    resident_is_level &= is_level(balance);
+  }
+  return CountedChange{*change, resident_is_level && std::abs(*change) <= std::max(kNoise * live, kFewBytes)};
+}
+
 std::optional<OlderFrees> older_frees(const KindReport& heap, const MemoryReport& report, std::span<const ProcessSlot> members) {
   constexpr double kPart = 0.1, kFewBytes = 256 << 10, kFewFrees = 100;
   if (heap.kind != MemoryKind::kHeap || report.info.started_by_dwell || report.thread) return std::nullopt;

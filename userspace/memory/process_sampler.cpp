@@ -18,7 +18,7 @@ namespace dwell {
 namespace {
 
 // Each page of it may be asked for: sanitizers reserve terabytes.
-constexpr std::uint64_t kMostAddressSpace = std::uint64_t{64} << 30;
+constexpr std::uint64_t kMostWritable = std::uint64_t{64} << 30;
 constexpr std::uint64_t kSoonestNs = 50 * kMillisecond, kUsualNs = 250 * kMillisecond;
 constexpr std::uint64_t kSamplesAnAge = 240;
 
@@ -129,8 +129,8 @@ std::vector<ProcessLimit> ProcessSampler::limits() const {
 }
 
 std::string why_not_walked(const MemorySample& sample, std::uint64_t most_walked) {
-  if (sample.address_space > kMostAddressSpace)
-    return "it has reserved more than 64 GB of address space, in which no heap is looked for while recording";
+  if (sample.data > kMostWritable)
+    return "it has mapped more than 64 GB of writable memory, in which no heap is looked for while recording";
   if (sample.anonymous <= most_walked) return "";
   return fmt::format("more than {} of anonymous memory is not walked while recording; dwell memory does", human_bytes(static_cast<double>(most_walked)));
 }

@@ -393,6 +393,9 @@ class ReportBuilder {
       report.older = older_frees(report, report_, programs_.members_of(account.first));
       if (report.older) report.growth = {};
       report.leaked_bytes = leaked_[account];
+      bool is_whole = report_.from_ns == 0 && report_.to_ns == report_.duration_ns && !report_.thread;
+      if (report.figures.estimated && report.kind == MemoryKind::kHeap && is_whole)
+        report.counted = counted_change(report_, programs_.members_of(account.first));
       report_.totals.push_back(std::move(report));
     }
     for (const auto& [account, row] : left_out_) report_.left_out.push_back(kind_report(account, row));
@@ -453,6 +456,8 @@ class ReportBuilder {
     if (report.bpf_ns) report.bpf_ns = std::min(*report.bpf_ns, cost.target_cpu_ns - report.trap_ns);
     double ours = static_cast<double>(report.trap_ns) + static_cast<double>(report.bpf_ns.value_or(0));
     if (cost.target_cpu_ns > 0) report.target_cpu_percent = 100 * ours / static_cast<double>(cost.target_cpu_ns);
+    if (report_.duration_ns > 0 && cost.target_cpu_ns < report_.duration_ns / 4)
+      report.one_cpu_percent = 100 * ours / static_cast<double>(report_.duration_ns);
     report_.cost = report;
   }
 

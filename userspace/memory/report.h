@@ -76,6 +76,12 @@ struct OlderFrees {
   bool level = false;                 // as much was freed as was allocated
 };
 
+// By walks of the heap at both ends of the recording.
+struct CountedChange {
+  double bytes = 0;    // of all live blocks
+  bool level = false;  // no more than comes and goes
+};
+
 struct UnnamedSize {
   std::uint64_t usable = 0;  // bytes of each block
   double bytes = 0;
@@ -88,6 +94,7 @@ struct KindReport {
   std::uint64_t peak_time_ns = 0;   // since the start of the recording
   GrowthPattern growth;
   std::optional<OlderFrees> older = {};  // where they matter
+  std::optional<CountedChange> counted = {};  // of a heap whose figures are estimates
   double unnamed_growth = 0;             // of live blocks, by walks of the heap, that an estimate has at no call site; at least
   std::vector<UnnamedSize> unnamed_sizes = {};  // the largest parts of it
   double leaked_bytes = 0;               // of what is retained: nothing leads there any more
@@ -112,6 +119,7 @@ struct CostReport {
   std::optional<double> target_cpu_percent;
   std::uint64_t probe_hits = 0, trap_ns = 0, target_cpu_ns = 0, dwell_cpu_ns = 0;
   KnownTime bpf_ns;  // not known: the share above is without it
+  std::optional<double> one_cpu_percent = {};  // the same cost in % of one CPU; set where the target used less than a quarter of one
 };
 
 struct StackQuality {

@@ -222,7 +222,7 @@ class SummaryText {
     double bytes = 0, allocations = 0;
     for (const KindReport& total : report_.totals) {
       if (!is_memory(total.kind)) continue;
-      if (!total.figures.retained_known) return {};  // which the verdict tells
+      if (!total.figures.retained_known || total.figures.estimated) return {};  // which the verdict tells
       bytes += total.figures.allocated_bytes;
       allocations += total.figures.allocations;
     }

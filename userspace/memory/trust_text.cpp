@@ -85,6 +85,7 @@ class TrustText {
     std::string share = "not measured, as the target used next to no CPU time";
     if (cost.target_cpu_percent)
       share = fmt::format("{}{:.1f} % of the target's CPU time", cost.bpf_ns ? "" : "at least ", *cost.target_cpu_percent);
+    if (cost.one_cpu_percent) share += fmt::format(" ({:.2g} % of one CPU)", *cost.one_cpu_percent);
     if (report_.to_ns - report_.from_ns != report_.duration_ns) share += ", over the whole recording";
     line(Paint::kPlain,
          fmt::format("Cost: {}: {} probe hits, {} in traps, {}; dwell itself used {}.", share,
@@ -100,6 +101,13 @@ class TrustText {
   const TextStyle& style_;
   std::string out_;
 };
+
+// A share of next to no CPU time tells nothing about the machine.
+std::string overhead_words(const CostReport& cost) {
+  std::string at_least = cost.bpf_ns ? "" : "at least ";
+  if (cost.one_cpu_percent) return fmt::format("{}{:.2g} % of one CPU", at_least, *cost.one_cpu_percent);
+  return fmt::format("{}{:.1f} % of its CPU", at_least, *cost.target_cpu_percent);
+}
 
 }  // namespace
 
@@ -145,8 +153,7 @@ std::string completeness_line(const MemoryReport& report) {
   if (report.stacks.allocations > 0)
     text += report.stacks.complete_share >= kAll ? ", all stacks whole" : fmt::format(", {:.1f} % of stacks whole", 100 * report.stacks.complete_share);
   text += ".";
-  if (report.cost && report.cost->target_cpu_percent)
-    text += fmt::format(" Overhead {}{:.1f} % of its CPU.", report.cost->bpf_ns ? "" : "at least ", *report.cost->target_cpu_percent);
+  if (report.cost && report.cost->target_cpu_percent) text += fmt::format(" Overhead {}.", overhead_words(*report.cost));
   return text;
 }
 

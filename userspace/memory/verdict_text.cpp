@@ -70,16 +70,27 @@ std::string with_older_frees(const KindReport& total, const VerdictScope& scope)
                      human_bytes(std::abs(*older.live_change)), in, kept, gone);
 }
 
+// By a count of its blocks, which is no estimate.
+std::string counted_words(const CountedChange& counted, const VerdictScope& scope) {
+  if (counted.level) return fmt::format("{} is level.", scope.name);
+  return fmt::format("{} {} {} in {}, by a count of its blocks.", scope.name, counted.bytes > 0 ? "grew" : "shrank",
+                     human_bytes(std::abs(counted.bytes)), human_duration(scope.range_ns));
+}
+
 std::string estimated(const KindReport& total, const VerdictScope& scope) {
   constexpr double kMatters = 64 << 10;
   const MemoryFigures& figures = total.figures;
   std::string in = human_duration(scope.range_ns), all = bytes_text(figures.allocated_bytes, figures.allocated_error);
-  if (!figures.retained_known) return fmt::format("{}: {} were allocated in {}; how much of that is still in use is not known.", scope.name, all, in);
-  std::string text = fmt::format("{}: {} of what was allocated in {} is still in use; both are estimates.", scope.name, retained_text(figures), in);
+  std::string text = total.counted ? counted_words(*total.counted, scope) + " " : scope.name + ": ";
+  if (!figures.retained_known) return text + fmt::format("{} were allocated in {}; how much of that is still in use is not known.", all, in);
+  if (total.counted) {
+    text += fmt::format("Of what was allocated in {}, {} is still in use, by estimate.", total.counted->level ? in : "that time", retained_text(figures));
+  } else {
+    text += fmt::format("{} of what was allocated in {} is still in use{}.", retained_text(figures), in, figures.range_only ? "; both are estimates" : ", by estimate");
+  }
   if (total.unnamed_growth > kMatters) {
-    text += fmt::format(" Live blocks grew by {} more than that: windows did not meet where those are allocated", bytes_text(total.unnamed_growth));
-    if (!total.unnamed_sizes.empty()) text += fmt::format("; most are blocks of {} bytes", total.unnamed_sizes[0].usable);
-    text += ".";
+    std::string sizes = total.unnamed_sizes.empty() ? "" : fmt::format(", mostly in blocks of {}", bytes_text(static_cast<double>(total.unnamed_sizes[0].usable)));
+    text += fmt::format(" Another {} came from call sites that were not met{}; --exact would name them.", bytes_text(total.unnamed_growth), sizes);
   }
   return text;
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <memory>
+#include <utility>
 
 #include "userspace/base/files.h"
 #include "userspace/base/text.h"
@@ -55,14 +56,18 @@ std::vector<ChildProcess> children_of(pid_t pid) {
 std::string children_note(std::span<const ChildProcess> children, const std::string& what, const std::string& command) {
   constexpr std::size_t kNamed = 8;
   if (children.empty()) return "";
+  std::vector<std::pair<std::string, std::string>> programs;  // name, PIDs
+  for (const ChildProcess& child : children.first(std::min(children.size(), kNamed))) {
+    auto same = std::ranges::find(programs, child.name, &std::pair<std::string, std::string>::first);
+    if (same == programs.end()) same = programs.insert(programs.end(), {child.name, ""});
+    same->second += fmt::format("{}{}", same->second.empty() ? "" : ", ", child.pid);
+  }
   std::string names;
-  for (std::size_t i = 0; i < std::min(children.size(), kNamed); ++i)
-    names += fmt::format("{}{} ({})", i ? ", " : "", children[i].pid, children[i].name);
+  for (const auto& [name, pids] : programs) names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", name, pids);
   if (children.size() > kNamed) names += fmt::format(" and {} more", children.size() - kNamed);
   bool one = children.size() == 1;
-  return fmt::format("it has {} child process{}, which {} not {}: {}; for {}: {} -p {}", children.size(),
-                     one ? "" : "es", one ? "is" : "are", what, names, one ? "it" : "the busiest", command,
-                     children[0].pid);
+  return fmt::format("it has {} child process{} that {} not {}: {}; for {}: {} {}", children.size(), one ? "" : "es", one ? "is" : "are", what, names,
+                     one ? "it" : "the busiest", command, children[0].pid);
 }
 
 }  // namespace dwell

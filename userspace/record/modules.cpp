@@ -15,9 +15,9 @@ std::vector<CodeRange> ModuleTable::code_of(pid_t pid, const std::vector<Mapping
   std::vector<CodeRange> ranges;
   for (const Mapping& mapping : mappings) {
     if (!mapping.executable) continue;
-    bool from_file = mapping.is_file() || mapping.path == "[vdso]";
-    ranges.push_back({mapping.start, mapping.end, from_file ? mapping.file_offset : mapping.start,
-                      module_of(pid, mapping)});
+    std::uint32_t module = module_of(pid, mapping);
+    bool generated = writer_.modules()[module].kind == ModuleKind::kJit;
+    ranges.push_back({mapping.start, mapping.end, generated ? mapping.start : mapping.file_offset, module});
   }
   return ranges;
 }
@@ -99,6 +99,7 @@ std::pair<Module, ModuleTable::Source> ModuleTable::open_file(pid_t pid, const M
   }
   Result<ModuleFacts> facts = describe_module({*path, {}});
   if (!facts && (path = path_to_open(pid, mapping))) facts = describe_module({*path, {}});  // unmapped since: by its name
+  if (!facts && mapping.path.starts_with(kMemfd)) module.kind = ModuleKind::kJit;
   if (facts) {
     module.build_id = facts->build_id;
     for (const ElfSegment& segment : facts->segments) {

@@ -211,7 +211,7 @@ void Judge::find_pools() {
     bool same = std::ranges::all_of(group.threads,
                                     [&](std::size_t i) { return facts(i).waits_for == facts(first).waits_for; });
     verdict.headline = fmt::format("{} wait for work at the same place: {}", count_threads(group.threads.size()),
-                                   same ? facts(first).waits_for : "each for a thing of its own");
+                                   same ? facts(first).waits_for : "each on an object of its own");
     for (std::size_t thread : group.threads) explained_[thread] = true;
     verdicts_.push_back(std::move(verdict));
   }

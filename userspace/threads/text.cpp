@@ -77,6 +77,8 @@ class ThreadsTextWriter {
   void line(Paint paint, const std::string& text) { out_ += style_.paragraph(paint, text); }
   const ThreadRow& first_of(const ThreadGroup& group) const { return report_.threads[group.threads.front()]; }
 
+  bool is_fine() const { return std::ranges::none_of(report_.verdicts, &Verdict::is_trouble); }
+
   std::string count_by_state() const {
     std::array<std::size_t, static_cast<std::size_t>(ThreadState::kStates)> counts{};
     for (const ThreadRow& thread : report_.threads) ++counts[static_cast<std::size_t>(thread.facts.state)];
@@ -98,9 +100,9 @@ class ThreadsTextWriter {
                                   printable(info.arch),
                                   utc_time(static_cast<std::int64_t>(info.start_unix_ns + report_.time_ns))));
     out_ += "\n";
-    line(Paint::kStrong,
-         fmt::format("{}: {}. Looked at in {}; dwell stopped none.", counted(report_.threads.size(), "thread"),
-                     count_by_state(), human_duration(report_.duration_ns)));
+    const char* fine = is_fine() ? "; none was found stuck" : "";
+    line(Paint::kStrong, fmt::format("{}: {}{}. Looked at in {}; dwell stopped none.", counted(report_.threads.size(), "thread"), count_by_state(), fine,
+                                     human_duration(report_.duration_ns)));
   }
 
   // "#1, #2 and #4"
@@ -116,8 +118,24 @@ class ThreadsTextWriter {
     return text;
   }
 
+  // "198 threads [#2], 2 threads [#3] and 2 threads [#4] wait for work"
+  void write_pools(const std::vector<const Verdict*>& pools) {
+    std::string text;
+    for (std::size_t i = 0; i < pools.size(); ++i)
+      text += fmt::format("{}{} [{}]", i == 0 ? "" : i + 1 == pools.size() ? " and " : ", ", counted(pools[i]->threads.size(), "thread"), group_numbers(*pools[i]));
+    out_ += "\n" + style_.paragraph(Paint::kDim, fmt::format("Idle pools ({}): {} wait for work, each pool at one place", name_of(pools[0]->certainty), text));
+  }
+
   void write_verdicts() {
+    std::vector<const Verdict*> pools;
+    for (const Verdict& verdict : report_.verdicts)
+      if (verdict.kind == VerdictKind::kIdlePool) pools.push_back(&verdict);
+    bool together = pools.size() > 1;
     for (const Verdict& verdict : report_.verdicts) {
+      if (together && verdict.kind == VerdictKind::kIdlePool) {
+        if (&verdict == pools[0]) write_pools(pools);
+        continue;
+      }
       std::string groups = group_numbers(verdict);
       out_ += "\n" + verdict_text(verdict, groups.empty() ? "" : fmt::format(" [{}]", groups), style_);
     }
@@ -149,15 +167,30 @@ class ThreadsTextWriter {
     return words;
   }
 
+  // Of one thread, or of a pool that has numbered its own: "GC Thread#*". "": that of the process, or several.
+  std::string name_of_group(const ThreadGroup& group) const {
+    std::string name = first_of(group).facts.name;
+    for (std::size_t thread : group.threads) {
+      const std::string& other = report_.threads[thread].facts.name;
+      if (other == name) continue;
+      auto same = std::ranges::mismatch(name, other).in1 - name.begin();
+      name.resize(static_cast<std::size_t>(same));
+      if (same < 3) return "";
+      name += '*';
+    }
+    return name == report_.process.name ? "" : printable(name);
+  }
+
   void write_table() {
     out_ += "\n";
-    TextTable table({{"#", 0}, {"threads", 0}, {"for", 0}, {"waits for", 2}, {"at", 0}});
+    TextTable table({{"#", 0}, {"threads", 0}, {"name", is_fine() ? 1 : 3}, {"for", 0}, {"waits for", 2}, {"at", 0}});
     std::size_t room = table.last_column_width(style_);
     constexpr std::size_t kWaitColumns = 44;
     for (std::size_t i = 0; i < report_.groups.size(); ++i) {
       const ThreadGroup& group = report_.groups[i];
       table.add({{fmt::format("{}", i + 1)},
                  {fmt::format("{}", group.threads.size())},
+                 {name_of_group(group)},
                  {age_text(first_of(group).waiting_ns)},
                  {cut_middle(waits_for(group), kWaitColumns)},
                  {call_site_line(own_part(group.stack.frames), room)}});

@@ -332,7 +332,8 @@ std::shared_ptr<UnwindTables::Module> UnwindTables::module_for(pid_t pid, const 
     Result<std::string> again = path_to_open(pid, mapping);  // by its name, as it is mapped no more
     if (again) module = load_file(pid, mapping, *again, report);
   }
-  if (!module->problem.empty()) report.problems.push_back({module->path, module->problem});
+  bool generated = module->kind == DWELL_MAPPING_NO_TABLE && mapping.path.starts_with(kMemfd);
+  if (!module->problem.empty() && !generated) report.problems.push_back({module->path, module->problem});
   // What found no room is tried again at the next sync.
   if (!key.empty() && module->kind != DWELL_MAPPING_PENDING) modules_.emplace(key, module);
   return module;

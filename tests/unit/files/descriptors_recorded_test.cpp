@@ -18,7 +18,9 @@
 namespace dwell::files {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 
 constexpr std::uint64_t kBegin = 5000 * kSecond;
@@ -211,6 +213,40 @@ TEST(DescriptorKinds, OpeningsAreBySystemCall) {
   EXPECT_EQ(names.size(), static_cast<std::size_t>(Opening::kOpenings));
   EXPECT_EQ(descriptor_calls()[SYS_close], DWELL_FD_CALL_CLOSE);
   EXPECT_EQ(descriptor_calls()[SYS_getpid], DWELL_FD_CALL_NONE);
+}
+
+// Counted every 0.2 s for 20 s, as where the kernel has no trampolines.
+Recording counted(std::uint64_t (*open_at)(std::uint64_t)) {
+  StoryRecording story;
+  Recording recording = story.end(20 * kSecond);
+  for (std::uint64_t i = 0; i <= 100; ++i) files_of(recording).counts.push_back({kBegin + i * kSecond / 5, 0, open_at(i)});
+  files_of(recording).counts.front().kinds = {{FileKind::kFile, 5}, {FileKind::kSocket, open_at(0) - 5}};
+  files_of(recording).counts.back().kinds = {{FileKind::kFile, 5}, {FileKind::kSocket, open_at(100) - 5}};
+  return recording;
+}
+
+TEST(CountedDescriptors, ThatGrowSteadilyAreTold) {
+  EXPECT_THAT(growth_sentences(counted([](std::uint64_t i) { return 40 + 4 * i; })),
+              ElementsAre("Open descriptors grow steadily: 440, which is 400 more than 20.0 s before (400 of kind socket), or 1,200 a minute. "
+                          "dwell record --files tells who opens them."));
+}
+
+TEST(CountedDescriptors, ThatComeAndGoOrComeAtOnceAreNot) {
+  EXPECT_THAT(growth_sentences(counted([](std::uint64_t i) { return i < 30 ? std::uint64_t{40} : std::uint64_t{90}; })), IsEmpty()) << "fifty clients";
+  EXPECT_THAT(growth_sentences(counted([](std::uint64_t i) { return 40 + i * 7919 % 100; })), IsEmpty()) << "come and go";
+  EXPECT_THAT(growth_sentences(counted([](std::uint64_t i) { return 40 + i / 20; })), IsEmpty()) << "few";
+  EXPECT_THAT(growth_sentences(Recording()), IsEmpty());
+}
+
+TEST(CountedDescriptors, LieInARecordingAsTheyWere) {
+  Recording recording = counted([](std::uint64_t i) { return 40 + i; });
+  const std::vector<DescriptorCount> counts = files_of(recording).counts;
+  files_of(recording).counts.clear();
+  std::string bytes = encode_descriptor_counts(counts);
+  EXPECT_EQ(decoded(bytes, decode_descriptor_counts, recording), "");
+  EXPECT_EQ(files_of(recording).counts, counts);
+  for (std::size_t size = 0; size < bytes.size(); ++size) EXPECT_NE(decoded(bytes.substr(0, size), decode_descriptor_counts, recording), "") << size;
+  EXPECT_THAT(decoded(encode_descriptor_counts({{1, 9, 1}}), decode_descriptor_counts, recording), HasSubstr("process 9"));
 }
 
 }  // namespace

@@ -5,9 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "userspace/memory/account/account.h"
+#include "userspace/memory/account/look_text.h"
 #include "userspace/memory/account/page_scan.h"
+#include "userspace/memory/process_sampler.h"
 
 namespace dwell::testing {
 namespace {
@@ -41,6 +44,27 @@ TEST(Smaps, AreParsedMappingByMapping) {
 }
 
 // Our own mappings, told in both ways.
+// RSS does not count the kernel's page of zeros, small or huge, that memory shows until it is written.
+TEST(PageStates, WhatWasOnlyReadIsNotInMemory) {
+  constexpr std::size_t kHuge = 2 << 20;
+  if (::geteuid() != 0) GTEST_SKIP() << "numbers of frames are root's to see";
+  for (int advice : {MADV_NOHUGEPAGE, MADV_HUGEPAGE}) {
+    auto* start = static_cast<char*>(::mmap(nullptr, 2 * kHuge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    ASSERT_NE(start, MAP_FAILED);
+    ::madvise(start, 2 * kHuge, advice);
+    auto at = (reinterpret_cast<std::uint64_t>(start) + kHuge - 1) & ~(kHuge - 1);
+    (void)*reinterpret_cast<volatile char*>(at);
+    std::array<heap::PageState, 2> states;
+    heap::PageStates(::getpid()).read(at, states);
+    EXPECT_EQ(states[0], heap::PageState::kAbsent);
+    EXPECT_EQ(states[1], heap::PageState::kAbsent);
+    *reinterpret_cast<volatile char*>(at) = 1;
+    heap::PageStates(::getpid()).read(at, states);
+    EXPECT_EQ(states[0], heap::PageState::kPresent);
+    ::munmap(start, 2 * kHuge);
+  }
+}
+
 TEST(PageScan, SaysWhatSmapsSays) {
   constexpr std::size_t kSize = 8 << 20, kPage = 4096;
   auto map = [](int flags, int file) { return static_cast<char*>(::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, flags, file, 0)); };
@@ -75,6 +99,35 @@ TEST(PageScan, SaysWhatSmapsSays) {
   for (char* block : blocks) ::munmap(block, kSize);
   ::close(memfd);
   if (!scanned) GTEST_SKIP() << "this kernel has no PAGEMAP_SCAN";
+}
+
+// mariadb reserves terabytes and uses a few hundred megabytes of them.
+TEST(Account, OnlyWritableMemoryMayBeTooMuchForAWalk) {
+  MemorySample sample;
+  sample.address_space = std::uint64_t{8} << 40;
+  sample.data = std::uint64_t{512} << 20;
+  EXPECT_EQ(why_not_walked(sample), "");
+  sample.data = std::uint64_t{8} << 40;
+  EXPECT_NE(why_not_walked(sample).find("more than 64 GB of writable memory"), std::string::npos);
+}
+
+// "RSS 42.1 MB" alone says nothing of what it is.
+TEST(Account, TheFirstLineNamesWhatMostOfRssIs) {
+  MemoryLook look;
+  auto part = [&](Part which, std::int64_t megabytes) {
+    look.account.parts[static_cast<std::size_t>(which)].resident = megabytes << 20;
+    look.account.resident += static_cast<std::uint64_t>(megabytes << 20);
+  };
+  part(Part::kShared, 36);
+  part(Part::kFiles, 5);
+  part(Part::kStacks, 1);
+  EXPECT_EQ(headline_text(look), "RSS 42.0 MB: 36.0 MB shared memory, 5.0 MB files and code");
+  look.heaps.emplace_back();
+  look.account.parts[static_cast<std::size_t>(Part::kUnexplained)].resident = -4096;
+  EXPECT_EQ(headline_text(look), "RSS 42.0 MB: 36.0 MB shared memory, 5.0 MB files and code, 0 B live blocks");
+  look.account.parts[static_cast<std::size_t>(Part::kUnexplained)].resident = -(2 << 20);
+  EXPECT_EQ(headline_text(look),
+            "RSS 42.0 MB: 36.0 MB shared memory, 5.0 MB files and code, 0 B live blocks, -2.0 MB unexplained (the process went on while it was read)");
 }
 
 TEST(Account, AddsUpToRss) {

@@ -4,6 +4,7 @@
 
 #include "tests/unit/heap/allocator_images.h"
 #include "userspace/memory/heap/heaps.h"
+#include "userspace/memory/heap/jemalloc_caches.h"
 #include "userspace/memory/heap/jemalloc_tree.h"
 
 namespace dwell::testing {
@@ -80,6 +81,38 @@ TEST(Jemalloc, IsNotSearchedForInMemoryThatWasNeverTouched) {
   memory::heap::PageStates pages([&](std::uint64_t at) { return at < kSpace ? memory::heap::PageState::kPresent : memory::heap::PageState::kAbsent; });
   EXPECT_FALSE(memory::heap::find_jemalloc_root({memory, pages, image.mappings()}));
   EXPECT_LT(reads, 1000u);
+}
+
+std::size_t caches_in(MemoryImage& image, absl::flat_hash_set<std::uint64_t>* regions = nullptr) {
+  ProcessMemory memory(1, [&](std::uint64_t at, void* to, std::size_t size) { return image.read(at, to, size); });
+  memory::heap::PageStates pages([](std::uint64_t) { return memory::heap::PageState::kPresent; });
+  memory::heap::JemallocCaches found = memory::heap::find_jemalloc_caches({memory, pages, image.mappings()});
+  if (regions) *regions = found.regions;
+  return found.caches;
+}
+
+// redis keeps pointers to 128 small objects in an array: at some addresses these look like a thread's cache, each third of them like the
+// head of a stack of free blocks.
+TEST(Jemalloc, AnArrayOfPointersIsNoThreadCache) {
+  constexpr std::uint64_t kData = 0x7f0000100000, kObjects = 0x7f282d503000, kStacks = 0x7f282d700000;
+  MemoryImage array;
+  array.map(kData, 0x4000);
+  array.map(kObjects, 0x4000);
+  for (std::uint64_t i = 0; i < 128; ++i) array.store(kData + 0x100 + 8 * i, kObjects + 0x40 * i);
+  EXPECT_EQ(caches_in(array), 0u);
+  MemoryImage cache;
+  cache.map(kData, 0x4000);
+  cache.map(kStacks, 0x4000);
+  for (std::uint64_t i = 0; i < 40; ++i) {  // of eight blocks each, two of which are free
+    std::uint64_t full = 0x40 * i, empty = full + 0x40, at = kData + 0x100 + 24 * i;
+    cache.store(at, kStacks + empty - 16);
+    cache.store(at + 16, empty | full << 16 | empty << 32);
+    cache.store(kStacks + empty - 16, kObjects + 16 * i);
+    cache.store(kStacks + empty - 8, kObjects + 0x1000 + 16 * i);
+  }
+  absl::flat_hash_set<std::uint64_t> regions;
+  EXPECT_EQ(caches_in(cache, &regions), 1u);
+  EXPECT_EQ(regions.size(), 80u);
 }
 
 // A block that was handed out is the program's: what it points to is no list of free blocks.

@@ -125,10 +125,22 @@ TEST(Balance, SpeaksOfTheProcessFirst) {
   memory.last = account(kStart + 10 * kSecond, 2 * kMB + 3000, 319 * kMB);
   memory.last.trimmable = 290 * kMB;
   std::string text = text_of(recording);
-  EXPECT_THAT(text, HasSubstr("RSS +318.0 MB in 10.0 s, to 323.0 MB: +318.0 MB free inside the allocator, +2.9 KB live blocks, 0 B unexplained; "
+  EXPECT_THAT(text, HasSubstr("RSS +318.0 MB in 10.0 s, to 323.0 MB: +318.0 MB free inside the allocator, +2.9 KB live blocks; "
                               "malloc_trim(0) would give back about 290.0 MB."));
   EXPECT_LT(text.find("RSS +318"), text.find("Heap grew 2.9 KB"));
   EXPECT_THAT(text, HasSubstr("▁▁▂▂▂▂"));
+}
+
+// A few bytes of blocks that came and went while they were counted are no news; a part of RSS that nothing explains is.
+TEST(Balance, WhatIsUnexplainedIsToldIfItIsMuch) {
+  Recording recording = recorded(4 * kMB, 30 * kMB);
+  MemoryUsage& memory = memory_of(recording).processes[0];
+  memory.first = account(kStart, 2 * kMB, 7 * kMB);
+  memory.last = account(kStart + 10 * kSecond, 30 * kMB, kMB);
+  EXPECT_THAT(text_of(recording), Not(HasSubstr("unexplained")));
+  memory.last.parts[static_cast<std::size_t>(Part::kUnexplained)] += 5 * kMB;
+  memory.last.resident += 5 * kMB;
+  EXPECT_THAT(text_of(recording), HasSubstr(", +5.0 MB unexplained."));
 }
 
 TEST(Balance, PartsAddUpToTheChange) {

@@ -103,7 +103,7 @@ void add_process(Sentences& all) {
   });
   process("it ended", [](ProcessBalance& of) { of.last_known_ns = 59 * kSecond; });
   process("some of it is in swap", [](ProcessBalance& of) { of.swapped_after = 5 << 20; });
-  process("it went on while it was read", [](ProcessBalance& of) { of.account->parts[static_cast<std::size_t>(memory::Part::kUnexplained)] = -(1 << 20); });
+  process("it went on while it was read", [](ProcessBalance& of) { of.account->parts[static_cast<std::size_t>(memory::Part::kUnexplained)] = -(4 << 20); });
   process("attaching took long", [](ProcessBalance& of) { of.early_ns = 20 * kSecond; });
   for (LimitKind kind : {LimitKind::kAddressSpace, LimitKind::kData, LimitKind::kMachine})
     process("another limit is nearer", [&](ProcessBalance& of) { of.time_left->limit.kind = kind; });

@@ -125,11 +125,29 @@ TEST(WindowFigures, GrowthThatNoWindowMetIsTold) {
   total.figures.estimated = true;
   total.figures.retained_bytes = 1000;
   VerdictScope scope{"Heap", {}, 10 * kSecond, std::nullopt};
-  EXPECT_EQ(kind_verdict(total, scope).find("grew"), std::string::npos);
+  EXPECT_EQ(kind_verdict(total, scope).find("came from"), std::string::npos);
   total.unnamed_growth = 5 << 20;
-  EXPECT_NE(kind_verdict(total, scope).find("Live blocks grew by 5.0 MB more"), std::string::npos) << kind_verdict(total, scope);
+  total.unnamed_sizes = {{1 << 20, 5 << 20}};
+  EXPECT_NE(kind_verdict(total, scope).find("Another 5.0 MB came from call sites that were not met, mostly in blocks of 1.0 MB; --exact would name them."), std::string::npos)
+      << kind_verdict(total, scope);
   total.figures.retained_known = false;
   EXPECT_NE(kind_verdict(total, scope).find("is not known"), std::string::npos);
+}
+
+// What walks of the heap counted comes first: it is no estimate.
+TEST(WindowFigures, WhatTheHeapGrewByIsTheCountOfItsBlocks) {
+  KindReport total;
+  total.figures.estimated = true;
+  total.figures.range_only = true;
+  total.figures.retained_high = 2 << 20;
+  VerdictScope scope{"Heap", {}, 15 * kSecond, std::nullopt};
+  EXPECT_EQ(kind_verdict(total, scope), "Heap: 0 B to 2.0 MB of what was allocated in 15.0 s is still in use; both are estimates.");
+  total.counted = CountedChange{3 << 20, false};
+  EXPECT_EQ(kind_verdict(total, scope), "Heap grew 3.0 MB in 15.0 s, by a count of its blocks. Of what was allocated in that time, 0 B to 2.0 MB is still in use, by estimate.");
+  total.counted = CountedChange{-(3 << 20), false};
+  EXPECT_EQ(kind_verdict(total, scope).find("Heap shrank 3.0 MB in 15.0 s, by a count"), 0u) << kind_verdict(total, scope);
+  total.counted = CountedChange{9000, true};
+  EXPECT_EQ(kind_verdict(total, scope), "Heap is level. Of what was allocated in 15.0 s, 0 B to 2.0 MB is still in use, by estimate.");
 }
 
 }  // namespace

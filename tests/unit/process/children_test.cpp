@@ -16,11 +16,13 @@ TEST(Children, AreToldWithWhatToType) {
   EXPECT_EQ(children_note({}, "recorded", "dwell record"), "");
   std::vector<ChildProcess> one = {{31, "nginx", 5}};
   EXPECT_EQ(children_note(one, "recorded", "dwell record"),
-            "it has 1 child process, which is not recorded: 31 (nginx); for it: dwell record -p 31");
+            "it has 1 child process that is not recorded: nginx (31); for it: dwell record 31");
   std::vector<ChildProcess> many(10, {31, "nginx", 5});
   std::string note = children_note(many, "watched", "dwell clocks");
-  EXPECT_THAT(note, HasSubstr("it has 10 child processes, which are not watched: 31 (nginx), "));
-  EXPECT_THAT(note, HasSubstr(" and 2 more; for the busiest: dwell clocks -p 31"));
+  EXPECT_THAT(note, HasSubstr("it has 10 child processes that are not watched: nginx (31, 31, "));
+  EXPECT_THAT(note, HasSubstr(" and 2 more; for the busiest: dwell clocks 31"));
+  many[2].name = "cron";
+  EXPECT_THAT(children_note(many, "watched", "dwell clocks"), HasSubstr("nginx (31, 31, 31, 31, 31, 31, 31), cron (31) and 2 more"));
 }
 
 TEST(Children, OfOurOwnAreFound) {

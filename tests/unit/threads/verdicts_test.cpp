@@ -270,7 +270,7 @@ TEST(Verdicts, APoolIsOneAlsoWhereEachHasAConditionOfItsOwn) {
   std::vector<Verdict> verdicts = threads.verdicts();
   ASSERT_EQ(verdicts.size(), 1u);
   EXPECT_EQ(verdicts[0].kind, VerdictKind::kIdlePool);
-  EXPECT_EQ(verdicts[0].headline, "3 threads wait for work at the same place: each for a thing of its own");
+  EXPECT_EQ(verdicts[0].headline, "3 threads wait for work at the same place: each on an object of its own");
   threads.look.threads[2].moved = true;
   EXPECT_NE(threads.verdicts()[0].threads.size(), 3u) << "one of them ran meanwhile";
 }

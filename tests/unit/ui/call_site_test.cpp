@@ -74,6 +74,17 @@ TEST(CallSite, WithoutAnythingElseItIsWhoeverCalledTheAllocator) {
   EXPECT_EQ(call_site_line({}, 0), "[unknown]");
 }
 
+TEST(CallSite, WhatIsNamedAsAnAllocatorIsAWrapper) {
+  for (const char* name : {"xmalloc", "os::malloc", "Perl_safesysrealloc", "zrealloc_usable", "ztrymalloc_usable_internal", "mosquitto__strdup", "CRYPTO_zalloc", "g_malloc_n",
+                           "sqlite3_malloc64", "luaM_realloc_", "PyObject_Malloc", "ck_calloc", "av_mallocz", "ngx_calloc", "objspace_xmalloc0", "AllocateHeap", "__pool_alloc",
+                           "os::malloc(unsigned long, MEMFLAGS)"})
+    EXPECT_TRUE(is_known_wrapper(name)) << name;
+  for (const char* name : {"Session::allocate", "reallocate_buffers", "malloc_stats_print", "Cache::insert", "session_alloc", "db_realloc_table", "main", ""})
+    EXPECT_FALSE(is_known_wrapper(name)) << name;
+  Wrappers wrappers;
+  EXPECT_EQ(CallSiteNames(&wrappers).line(stack({"malloc", "os::malloc", "AllocateHeap", "SparsePRT::expand", "main"}), 0), "SparsePRT::expand ← main");
+}
+
 TEST(CallSite, WrappersAreToldByTheirShapeAndByName) {
   Wrappers wrappers;
   std::vector<ReportFrame> one;

@@ -3,6 +3,7 @@
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -133,6 +134,20 @@ TEST(UnwindTables, SaysWhatCouldNotBeLoaded) {
   EXPECT_EQ(sync.problems[0].path, "/no/such/file");
   EXPECT_FALSE(sync.problems[0].reason.empty());
   EXPECT_FALSE(tables.sync(::getpid(), kSlot, std::vector<Mapping>{ghost}).changed);
+}
+
+// Erlang and .NET map their code from a memfd, which is no ELF file.
+TEST(UnwindTables, CodeThatWasGeneratedInAMemfdIsNoProblem) {
+  if (::geteuid() != 0) GTEST_SKIP() << "what is mapped of a memfd can only be opened by root";
+  int memfd = ::memfd_create("generated", 0);
+  ASSERT_EQ(::ftruncate(memfd, 4096), 0);
+  void* code = ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, memfd, 0);
+  ASSERT_NE(code, MAP_FAILED);
+  UnwindTables tables(no_cache());
+  UnwindSync sync = tables.sync(::getpid(), kSlot, own_maps());
+  EXPECT_TRUE(sync.problems.empty()) << sync.problems[0].path << ": " << sync.problems[0].reason;
+  ::munmap(code, 4096);
+  ::close(memfd);
 }
 
 }  // namespace

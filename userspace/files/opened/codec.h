@@ -23,6 +23,7 @@ std::string encode_open_descriptors(const OpenDescriptors& open);
 std::string decode_open_descriptors(Cursor& in, Recording& out);
 
 inline constexpr std::array kFilesChunks = {ChunkReader{kChunkDescriptorTick, decode_descriptor_tick},
-                                            ChunkReader{kChunkOpenDescriptors, decode_open_descriptors}};
+                                            ChunkReader{kChunkOpenDescriptors, decode_open_descriptors},
+                                            ChunkReader{kChunkDescriptorCounts, decode_descriptor_counts}};
 
 }  // namespace dwell::files

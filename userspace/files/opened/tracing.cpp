@@ -12,6 +12,7 @@
 #include "userspace/base/time_units.h"
 #include "userspace/files/looker.h"
 #include "userspace/files/opened/codec.h"
+#include "userspace/files/opened/counting.h"
 #include "userspace/files/opened/kinds.h"
 
 namespace dwell::files {
@@ -35,7 +36,7 @@ bool read_record(std::span<const std::byte> bytes, Record& record) {
 }
 
 constexpr const char* kWithoutTrampolines =
-    "who opens descriptors is not recorded: this kernel has no BPF trampolines; --files follows system calls instead, at a price to all processes";
+    "descriptors are only counted, as this kernel has no BPF trampolines; --files also records who opens them, and slows down the system calls of all processes";
 
 }  // namespace
 
@@ -47,7 +48,7 @@ Result<std::unique_ptr<Tracer>> DescriptorTracing::load(const TracerContext& con
   bool has_trampolines = static_cast<bool>(require_trampolines());
   if (!has_trampolines && !asked) {
     context.note(kWithoutTrampolines);
-    return std::unique_ptr<Tracer>();
+    return std::unique_ptr<Tracer>(new DescriptorCounting(context));
   }
   Result<DescriptorProbes> probes = DescriptorProbes::load(context.core, has_trampolines ? DescriptorsBy::kTables : DescriptorsBy::kCalls);
   if (!probes && asked) probes = DescriptorProbes::load(context.core, DescriptorsBy::kCalls);

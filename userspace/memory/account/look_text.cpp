@@ -197,14 +197,24 @@ class LookText {
 }  // namespace
 
 std::string headline_text(const MemoryLook& look) {
+  constexpr std::size_t kMostNamed = 4;
+  constexpr std::int64_t kOfRss = 20, kUnexplainedOfRss = 100, kMuch = 1 << 20, kFew = 64 << 10;
   const Account& account = look.account;
-  auto resident = [&](Part part) { return bytes_text(account.of(part).resident); };
-  std::string text = fmt::format("RSS {}", bytes_text(account.resident));
-  if (!look.heaps.empty()) {
-    text += fmt::format(": {} live blocks, {} free inside the allocator, {} unexplained", resident(Part::kLive), resident(Part::kFree),
-                        resident(Part::kUnexplained));
-  if (account.of(Part::kUnexplained).resident < 0) text += " (the process went on while it was read)";
+  auto resident = static_cast<std::int64_t>(account.resident);
+  auto of = [&](Part part) { return account.of(part).resident; };
+  std::vector<Part> parts;
+  for (std::size_t i = 0; i < kParts; ++i) {
+    auto part = static_cast<Part>(i);
+    bool always = part == Part::kLive && !look.heaps.empty();
+    if (part != Part::kUnexplained && (always || of(part) > resident / kOfRss)) parts.push_back(part);
   }
+  std::ranges::stable_sort(parts, [&](Part a, Part b) { return of(a) > of(b); });
+  while (parts.size() > kMostNamed) parts.erase(parts.end() - (parts.back() == Part::kLive ? 2 : 1));
+  std::int64_t unexplained = of(Part::kUnexplained);
+  if (unexplained > std::min(resident / kUnexplainedOfRss, kMuch) || unexplained < -kFew) parts.push_back(Part::kUnexplained);
+  std::string text = fmt::format("RSS {}", bytes_text(account.resident));
+  for (std::size_t i = 0; i < parts.size(); ++i) text += fmt::format("{} {} {}", i ? "," : ":", bytes_text(of(parts[i])), name_of(parts[i]));
+  if (unexplained < -kFew) text += " (the process went on while it was read)";
   if (account.swapped) text += fmt::format("; and {} in swap", bytes_text(account.swapped));
   return text;
 }

@@ -68,14 +68,15 @@ class CacheFinder {
     return bin;
   }
 
-  // The stacks of a cache's bins lie one behind the other.
+  // The stacks of a cache's bins lie one behind the other: each begins where the one before ends. An array of pointers to blocks of one
+  // size passes for bins else.
   std::size_t bins_from(std::size_t word) const {
     std::size_t bins = 0;
-    std::uint64_t last = 0;
+    CacheBin last{};
     for (; word + 3 * bins + 3 <= words_.size(); ++bins) {
       CacheBin bin = bin_at(word + 3 * bins);
-      if (bin.used() < 0 || bin.head <= last) return bins;
-      last = bin.head;
+      if (bin.used() < 0 || bin.head <= last.head || (bins && bin.full != last.empty)) return bins;
+      last = bin;
     }
     return bins;
   }

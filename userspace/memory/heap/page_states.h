@@ -11,13 +11,14 @@
 #include <span>
 
 #include "userspace/base/unique_fd.h"
+#include "userspace/memory/heap/zero_frames.h"
 
 namespace dwell::memory::heap {
 
 constexpr std::uint64_t kPageSize = 4096;
 
 enum class PageState : std::uint8_t {
-  kAbsent,   // never touched, or given back: of anonymous memory, it would read as zeros
+  kAbsent,   // never written, or given back: anonymous memory, it would read as zeros
   kPresent,
   kSwapped,
 };
@@ -36,6 +37,7 @@ class PageStates {
 
  private:
   UniqueFd fd_;
+  ZeroFrames zeros_;
   Source source_;
 };
 

@@ -44,13 +44,13 @@ class BlockIndex {
     std::uint64_t units = sizes_[index] & ~kSharesLastWord;
     return (units == kLarge ? large_usable(index) : units) * 8;
   }
-  // The block that `word` points to or into; kNone: none. The header of the block behind is no part of a block, though
-  // glibc lets the program use its first word: nothing but the allocator points there.
+  // The block that `word` points to or into; kNone: none. Where blocks share their last word with the header of the next, a pointer
+  // just behind the block belongs to it as well: programs keep only "array + 1" of an array of one element.
   std::uint32_t find(std::uint64_t word) const {
     StartMap::Found found = starts_.at_or_before(word);
     if (found.index == kNone) return kNone;
     std::uint64_t size = usable(found.index);
-    if (sizes_[found.index] & kSharesLastWord && size > 8) size -= 8;
+    if (sizes_[found.index] & kSharesLastWord) ++size;
     return word - found.address < size ? found.index : kNone;
   }
   // Where those begin that are marked. The index is of no use afterwards.

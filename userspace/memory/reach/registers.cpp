@@ -58,6 +58,7 @@ Result<std::vector<ThreadRegisters>> RegisterReader::read() {
     std::memcpy(&record, bytes->data() + at, sizeof record);
     ThreadRegisters thread{static_cast<pid_t>(record.tid), record.running != 0, record.sp, {}};
     thread.words.assign(record.words, record.words + DWELL_REGISTERS);
+    if (record.signal_stack) thread.words.push_back(record.signal_stack);
     thread.words.push_back(record.thread_pointer);
     threads.push_back(std::move(thread));
   }

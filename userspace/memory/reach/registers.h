@@ -16,7 +16,7 @@ struct ThreadRegisters {
   pid_t tid = 0;
   bool running = false;  // on a CPU just now: the registers are old, and so is the stack pointer
   std::uint64_t stack_pointer = 0;
-  std::vector<std::uint64_t> words;
+  std::vector<std::uint64_t> words;  // those of its signal stack and its thread-local storage, which is the last, too
 };
 
 class RegisterReader {

@@ -8,9 +8,9 @@ namespace dwell::memory::windows {
 namespace {
 
 constexpr double kSecondNs = 1e9;
-constexpr double kIdleCpu = 0.05;       // a process that hardly runs is taken to use so much of a CPU,
-constexpr double kIdleKeptSeconds = 4;  // and may keep what that earns: what it does, it does at once;
-constexpr double kBusyCpu = 0.2;        // one that uses so much may not
+constexpr double kIdleCpu = 0.25;       // a process that hardly runs is taken to use so much of a CPU,
+constexpr double kIdleKeptSeconds = 2;  // and may keep what that earns: what it does, it does at once;
+constexpr double kBusyCpu = 0.25;       // one that uses so much may not
 constexpr double kKeptSeconds = 0.25;   // of income
 constexpr double kSmoothingNs = 0.5e9;  // of the CPU rate
 
@@ -20,7 +20,7 @@ OverheadBudget::OverheadBudget(double share, std::uint64_t now_ns)
     : share_(share), idle_cpu_(kIdleCpu), updated_ns_(now_ns), left_ns_(share * kSecondNs * kKeptSeconds), income_ns_(share * kSecondNs * kIdleCpu) {}
 
 void OverheadBudget::share_idle_time(std::size_t processes) {
-  constexpr double kIdleProcesses = 8;
+  constexpr double kIdleProcesses = 4;
   idle_cpu_ = kIdleCpu * std::min(1.0, kIdleProcesses / static_cast<double>(std::max<std::size_t>(processes, 1)));
 }
 

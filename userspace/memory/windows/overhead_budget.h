@@ -16,7 +16,7 @@ class OverheadBudget {
   // `share`: 0.02 for 2 %.
   OverheadBudget(double share, std::uint64_t now_ns);
 
-  // With how many processes the allowance for idle ones is shared, this one included: it is that of eight at most.
+  // With how many processes the allowance for idle ones is shared, this one included: it is that of four at most.
   void share_idle_time(std::size_t processes);
 
   // Sums since the recording of the process began: the CPU time it has used, our part included, and what we cost.
