@@ -84,6 +84,21 @@ TEST(Budget, HeavyTrafficIsFollowedByWindowsThatTellTheLeak) {
   EXPECT_LT(watched.report["cost"]["target_cpu_percent"].get<double>(), 2.5);
 }
 
+TEST(Budget, TheDoctorTellsBeforehandWhatARecordingWouldCost) {
+  DWELL_NEEDS_BPF();
+  Program target({target_binary("traffic"), "4"});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  target.write_line("go");
+  ASSERT_TRUE(target.wait_for_output("running"));
+  Finished asked = run({dwell_binary(), "doctor", std::to_string(target.pid()), "--json"});
+  ASSERT_EQ(asked.exit, 0) << asked.errors;
+  nlohmann::json busy = nlohmann::json::parse(asked.output)["target"]["price"];
+  constexpr double kMost = 1000 * (4 * TRAFFIC_TEMPORARIES + TRAFFIC_LEAKS + 3);  // a second: on a busy machine it does less
+  EXPECT_GT(busy["allocations_per_second"].get<double>(), 0.1 * kMost);
+  EXPECT_LT(busy["allocations_per_second"].get<double>(), 3 * kMost);
+  EXPECT_GT(busy["exact_percent"].get<double>(), 5);
+}
+
 // 5 MB in 80 ms, each two seconds: windows at random times meet next to none of it, those that growth begins name it.
 TEST(Budget, WhatComesInBurstsIsNamedByWindowsThatGrowthBegins) {
   DWELL_NEEDS_BPF();

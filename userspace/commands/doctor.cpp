@@ -3,6 +3,7 @@
 
 #include "userspace/commands/commands.h"
 #include "userspace/commands/output.h"
+#include "userspace/doctor/allocation_price.h"
 #include "userspace/doctor/kernel_trials.h"
 #include "userspace/kernel/bpf_log.h"
 #include "userspace/process/find_process.h"
@@ -19,6 +20,9 @@ Result<Exit> run(const DoctorCommand& command) {
   }
   DoctorReport report = examine(pid);
   report.trials = try_kernel(report.calibration, report.methods);
+  // Not where a probe may be noticed.
+  if (report.target && report.exit() == Exit::kOk && !command.no_probes && report.target->code_signs.empty())
+    if (Result<AllocationPrice> price = measure_allocations(*report.target, report.calibration)) report.target->price = *price;
   if (Result<void> written = write_output("", command.json ? doctor_json(report) : doctor_text(report)); !written)
     return written.error();
   return report.exit();

@@ -79,6 +79,7 @@ class CommandLine {
     declare_symbolize(*add("symbolize"), symbolize_);
     CLI::App* doctor = add("doctor");
     add_targets(*doctor, doctor_targets_, false);
+    doctor->add_flag("--no-probes", doctor_.no_probes, "do not measure what recording would cost: that takes probes, ten times for 5 ms");
     doctor->add_flag("--json", doctor_.json, "as JSON");
     add_pager(*doctor, doctor_.pager);
     add_verbose(*doctor, doctor_.verbose);

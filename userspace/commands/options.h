@@ -117,6 +117,7 @@ struct CheckCommand {
 };
 
 struct DoctorCommand {
+  bool no_probes = false;  // what a recording would cost is not measured
   std::string target;  // a PID or a name; "": the kernel alone
   bool json = false;
   bool pager = true;

@@ -2,12 +2,14 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "symbolizer/demangle.h"
 #include "ui/escape.h"
+#include "ui/words.h"
 #include "userspace/probes/doctor.h"
 
 namespace dwell {
@@ -90,6 +92,19 @@ void add_code_signs(const TargetExamination& target, std::string& out) {
       target.pid);
 }
 
+// What is to be expected of `dwell record`.
+void add_price(const AllocationPrice& price, std::string& out) {
+  constexpr double kFits = 1;  // percent: half of the usual budget
+  out += fmt::format("  about {} allocations a second just now, {:.0f} % of a CPU in use", count_text(std::round(price.per_second)), 100 * price.cpus);
+  if (price.percent() <= kFits) {
+    out += fmt::format(": recording each of them costs {}; dwell record does so\n",
+                       price.percent() > 0 ? fmt::format("{:.1f} % of the CPU time that it uses", price.percent()) : "next to nothing");
+    return;
+  }
+  out += fmt::format(": recording each of them would cost {:.0f} % of the CPU time that it uses (--exact);\n  dwell record keeps to 2 % by windows, "
+                     "and its figures are estimates (--max-overhead)\n", price.percent());
+}
+
 void add_target(const TargetExamination& target, std::string& out) {
   out += fmt::format("\nPID {}: {}\n", target.pid, printable(target.program));
   if (target.failure) {
@@ -104,6 +119,7 @@ void add_target(const TargetExamination& target, std::string& out) {
                        module.functions.size() == 1 ? "" : "s");
   if (target.seccomp_filter) out += fmt::format("  runs under a seccomp filter: {}\n", seccomp_text(target.seccomp));
   for (const std::string& note : target.notes) out += fmt::format("  note: {}\n", printable(note));
+  if (target.price) add_price(*target.price, out);
   add_code_signs(target, out);
   add_probe_table(target, out);
   add_skipped(target, out);
@@ -258,6 +274,9 @@ std::string doctor_json(const DoctorReport& report) {
     const TargetExamination& target = *report.target;
     nlohmann::json& to = json["target"] = {{"pid", target.pid}, {"program", target.program}, {"notes", target.notes}};
     to["code_signs"] = target.code_signs;
+    if (target.price)
+      to["price"] = {{"allocations_per_second", target.price->per_second}, {"cpus_in_use", target.price->cpus},
+                     {"ns_an_allocation", target.price->ns_each}, {"exact_percent", target.price->percent()}};
     to["seccomp_filter"] = target.seccomp_filter;
     if (target.seccomp_filter) to["seccomp"] = seccomp_text(target.seccomp);
     if (target.failure) to["failure"] = {{"what", target.failure->what}, {"hint", target.failure->hint}};

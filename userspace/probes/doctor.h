@@ -28,6 +28,15 @@ struct MissingPrivilege {
   bool can_be_granted = true;  // false: it is outside of what this container allows
 };
 
+// What recording each allocation would cost a process, by what it does just now.
+struct AllocationPrice {
+  double per_second = 0;  // calls of functions that give out blocks
+  double cpus = 0;        // that it used meanwhile: 0.35 of one
+  double ns_each = 0;     // of its CPU time: a block that is given out, and freed
+  // Of the CPU time that it uses itself; 0 where it used next to none.
+  double percent() const { return cpus > 0.001 ? per_second * ns_each / 1e7 / cpus : 0; }
+};
+
 struct TargetExamination {
   pid_t pid;
   std::string program;
@@ -38,6 +47,7 @@ struct TargetExamination {
   std::vector<std::string> notes;
   std::vector<std::string> code_signs;  // that a probe in its code may be noticed, or copied
   std::optional<Error> failure;  // nothing to trace in it, or no way to look
+  std::optional<AllocationPrice> price = {};  // userspace/doctor/allocation_price.h
 };
 
 // A BPF object, or another thing that commands need, as it was tried.

@@ -47,6 +47,19 @@ TEST(Doctor, TextNamesPlacePriceAndRefusal) {
   EXPECT_THAT(text, HasSubstr("attach by uprobe_multi"));
 }
 
+TEST(Doctor, TellsWhatARecordingWouldCost) {
+  DoctorReport busy = healthy(), slow = healthy(), idle = healthy();
+  busy.target->price = AllocationPrice{100'000, 0.5, 2500};
+  slow.target->price = AllocationPrice{1000, 0.5, 2500};
+  idle.target->price = AllocationPrice{0, 0, 2500};
+  EXPECT_THAT(doctor_text(busy), HasSubstr("about 100,000 allocations a second just now, 50 % of a CPU in use: recording each of them would cost 50 % of the CPU time"));
+  EXPECT_THAT(doctor_text(busy), HasSubstr("keeps to 2 % by windows"));
+  EXPECT_THAT(doctor_text(slow), HasSubstr("recording each of them costs 0.5 % of the CPU time that it uses; dwell record does so"));
+  EXPECT_THAT(doctor_text(idle), HasSubstr("costs next to nothing"));
+  EXPECT_THAT(doctor_text(healthy()), Not(HasSubstr("allocations a second")));
+  EXPECT_NEAR(nlohmann::json::parse(doctor_json(busy))["target"]["price"]["exact_percent"].get<double>(), 50, 1e-6);
+}
+
 TEST(Doctor, JsonSaysTheSame) {
   nlohmann::json json = nlohmann::json::parse(doctor_json(healthy()));
   EXPECT_EQ(json["exit"], 0);
