@@ -23,21 +23,18 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/alloc_windows.h"
+#include "bpf/call_end.h"
 #include "bpf/events.h"
 #include "bpf/probe_hits.h"
 #include "bpf/probe_shapes.h"
 #include "bpf/sampling.h"
-#include "bpf/session.h"
 #include "bpf/targets.h"
-#include "bpf/thread_stack.h"
 #include "bpf/unwind.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Mean bytes between samples; 0: every allocation. */
 const volatile __u64 sample_bytes = 0;
-/* Allocations and stacks are sent only while less than this waits in the ring: the rest is kept for frees. */
-const volatile __u64 ring_limit_bytes = ~0ull;
 
 /* Within a budget: bpf/alloc_windows.h. */
 const volatile bool budgeted = false;
@@ -83,12 +80,6 @@ struct asked {
   __u64 ip, span; /* its code is [ip, ip + span) */
 };
 
-/* How a call ended: the registers of its caller. */
-struct call_end {
-  __u64 result, pc, sp, bp;
-  __u64 hidden; /* pc is the kernel's trampoline: another tool's return probe is pending on the call */
-};
-
 /* A call that was not sampled and has no return probe: what it calls is still none of the program's doing. */
 struct skipped_call {
   __u64 sp; /* as in call; 0: none */
@@ -122,25 +113,6 @@ struct {
   __type(key, struct dwell_block_key);
   __type(value, __u8);
 } sampled_blocks SEC(".maps");
-
-/* How full the ring is costs a call, so it is asked for only now and then: between two looks, the probes of
- * all CPUs can't send more than a small part of what is kept for frees. */
-#define DWELL_LOOK_EVERY 128
-static bool ring_is_short;
-static __always_inline __u64 look_at_ring(__u64 hit) {
-  if (hit & (DWELL_LOOK_EVERY - 1)) return BPF_RB_NO_WAKEUP;
-  __u64 waits = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
-  bool is_short = waits >= ring_limit_bytes;
-  if (ring_is_short != is_short) ring_is_short = is_short;
-  return waits >= DWELL_WAKE_BYTES ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
-}
-
-/* Room for an allocation, or nothing and a counted loss: the last part of the ring is kept for frees. */
-static __always_inline bool room_for(enum dwell_loss loss) {
-  if (!ring_is_short) return true;
-  dwell_count_loss(loss);
-  return false;
-}
 
 #define SEND(record, loss)                                                                           \
   do {                                                                                               \
@@ -197,18 +169,6 @@ static __always_inline void log_in_window(struct thread_state *state, __u8 event
   *(volatile __u32 *)&block->window = window_number; /* x86 keeps the order of stores */
 }
 
-/* Global, so that the verifier walks through the unwinder once and not once for each caller. */
-__noinline __u64 stack_from(__u64 pc, __u64 sp, __u64 bp, __u64 process_and_tid, __u64 hidden) {
-  struct dwell_stack_start start = {.pc = pc, .sp = sp, .bp = bp};
-  if (hidden) {
-    /* The walk looks behind trampolines from its second frame on: the first one is the call's own. */
-    start.sp = sp - 8;
-    start.cfa_offset = 8;
-    start.flags = DWELL_PC_HIDDEN;
-  }
-  return dwell_stack(NULL, start, process_and_tid >> 32, (__u32)process_and_tid);
-}
-
 static __always_inline __u64 callers_stack(struct call_end *end, struct thread_state *state) {
   return stack_from(end->pc, end->sp, end->bp, (__u64)state->slot << 32 | state->tid, end->hidden);
 }
@@ -255,13 +215,7 @@ static __always_inline bool remember_block(struct thread_state *state, __u64 add
 
 /* ---- entry ---- */
 
-static __always_inline __u64 read_word(__u64 address) {
-  __u64 word = 0;
-  bpf_probe_read_user(&word, sizeof(word), (void *)address);
-  return word;
-}
-
-/* The same of the return address of a call that may be under way above sp. A stack that was unmapped can't be
+/* Of the return address of a call that may be under way above sp. A stack that was unmapped can't be
  * read, and its calls are over; so near to sp, it is still the same stack, and just not in memory. */
 #define DWELL_SAME_STACK (64ull << 10)
 static __always_inline __u64 read_return_address(__u64 address, __u64 sp) {
@@ -269,14 +223,6 @@ static __always_inline __u64 read_return_address(__u64 address, __u64 sp) {
   if (bpf_probe_read_user(&word, sizeof(word), (void *)address) && address - sp < DWELL_SAME_STACK)
     dwell_count_loss(DWELL_LOST_NESTING);
   return word;
-}
-
-/* prepare_uretprobe() in the kernel gives no more, and says so in its log only. */
-#define DWELL_MOST_RETURN_PROBES 64
-static __always_inline void count_refused_return(void) {
-  struct uprobe_task *utask = bpf_get_current_task_btf()->utask;
-  if (bpf_core_field_exists(utask->depth) && utask && utask->depth >= DWELL_MOST_RETURN_PROBES)
-    dwell_count_loss(DWELL_LOST_RETURN);
 }
 
 /* True if an outer call of this thread is under way above a call whose return address lies at sp. The same sp
@@ -594,19 +540,13 @@ static __always_inline void call_ended(struct call_end *end, struct thread_state
 
 /* The state of the current thread. Null if its process is no target. */
 static __always_inline struct thread_state *identify(void) {
-  struct task_struct *task = bpf_get_current_task_btf();
-  struct thread_state *state = bpf_task_storage_get(&threads, task, NULL, 0);
-  if (state) return state;
-  struct dwell_target *target = find_target();
-  if (!target) return NULL;
-  state = bpf_task_storage_get(&threads, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-  if (!state) {
-    dwell_count_loss(DWELL_LOST_THREAD_STATE);
-    return NULL;
+  struct dwell_target *joined = NULL;
+  struct thread_state *state = thread_state_in(&threads, &joined);
+  if (state && joined) {
+    state->slot = joined->slot;
+    state->tid = dwell_current_tid();
+    state->wake = BPF_RB_NO_WAKEUP;
   }
-  state->slot = target->slot;
-  state->tid = dwell_current_tid();
-  state->wake = BPF_RB_NO_WAKEUP;
   return state;
 }
 
@@ -649,24 +589,9 @@ static __always_inline int returned(struct pt_regs *ctx) {
   if (!state) return 0;
   note_hit(state);
   if (state->call.sp + 8 != ctx->sp) return 0;
-  struct call_end end = {.result = ctx->ax, .pc = ctx->ip, .sp = ctx->sp, .bp = ctx->bp};
+  struct call_end end = end_at_return(ctx);
   call_ended(&end, state);
   return 0;
-}
-
-/* A general register by its number in instructions. By way of the stack, as the verifier lets nobody choose a
- * place in the context while the program runs. */
-static __always_inline __u64 register_of(struct pt_regs *ctx, unsigned number) {
-  volatile __u64 registers[16] = {ctx->ax, ctx->cx, ctx->dx,  ctx->bx,  ctx->sp,  ctx->bp,  ctx->si,  ctx->di,
-                                  ctx->r8, ctx->r9, ctx->r10, ctx->r11, ctx->r12, ctx->r13, ctx->r14, ctx->r15};
-  return registers[number & 15];
-}
-
-/* Whether the call will return from here without further ado. */
-static __always_inline bool returns_from(struct pt_regs *ctx, __u64 cookie) {
-  unsigned flags = dwell_probe_flags_of(cookie);
-  if (!(flags & DWELL_EXIT_AT_BRANCH) || flags & DWELL_EXIT_ALWAYS) return true;
-  return dwell_jump_is_taken(dwell_probe_shape_of(cookie) >> 4, ctx->flags) == !!(flags & DWELL_EXIT_TAKEN);
 }
 
 /* At a return instruction, with the return address still on the stack, or at a branch that leads to one. Code
@@ -682,42 +607,12 @@ static __always_inline int exited(struct pt_regs *ctx) {
   if (counted && !at_branch) counted->returns++;
   if (budgeted) __sync_fetch_and_add(&levels[state->slot].hits, 1);
   __u64 sp = ctx->sp + dwell_probe_cfa_offset_of(cookie) - 8;
-  __u64 return_address = state->call.return_address, saved_bp = dwell_probe_span_of(cookie);
+  __u64 return_address = state->call.return_address;
   if (!return_address || state->call.sp != sp || !returns_from(ctx, cookie) || read_word(sp) != return_address)
     return 0;
-  struct call_end end = {.result = at_branch ? register_of(ctx, dwell_probe_shape_of(cookie) & 15) : ctx->ax,
-                         .pc = return_address,
-                         .sp = sp + 8,
-                         .bp = saved_bp ? read_word(ctx->sp + saved_bp - 1) : ctx->bp,
-                         .hidden = return_address == dwell_trampoline(bpf_get_current_task_btf())};
+  struct call_end end = end_at_exit(ctx, cookie, sp, return_address);
   call_ended(&end, state);
   return 0;
 }
 
-/* Entry and return in one, where the kernel has uprobe sessions. */
-SEC("uprobe")
-int on_call(struct pt_regs *ctx) {
-  dwell_use_thread_stack(ctx);
-  return dwell_at_return(ctx) ? returned(ctx) : entered(ctx);
-}
-
-/* What returns nothing of interest, and the entry of everything where there are no sessions: then each call
- * comes back, whether that is of interest or not. */
-SEC("uprobe")
-int on_entry(struct pt_regs *ctx) {
-  dwell_use_thread_stack(ctx);
-  entered(ctx);
-  return 0;
-}
-
-SEC("uprobe")
-int on_return(struct pt_regs *ctx) {
-  dwell_use_thread_stack(ctx);
-  return returned(ctx);
-}
-
-SEC("uprobe")
-int on_exit(struct pt_regs *ctx) {
-  dwell_use_thread_stack(ctx);
-  return exited(ctx);
-}
+#include "bpf/call_programs.h"

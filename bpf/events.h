@@ -163,6 +163,9 @@ enum dwell_loss {
   DWELL_LOST_OPEN,      /* ring full: a descriptor whose opening is not known */
   DWELL_LOST_CLOSE,     /* ring full: a descriptor may look open that is not */
   DWELL_LOST_TABLE,     /* a thread with a descriptor table of its own opened or closed something there */
+  DWELL_LOST_TAKE,      /* ring full: a resource of --pair that was taken is not tracked */
+  DWELL_LOST_GIVE,      /* ring full: one may look held that was given back */
+  DWELL_LOST_LOCK_WAIT, /* a wait for a lock that found no room in the sums */
   DWELL_LOST_KINDS
 };
 

@@ -47,6 +47,11 @@ enum dwell_probe_shape {
 
   /* __cxa_throw(...): calls that are under way may end without a return. No return probe. */
   DWELL_SHAPE_THROW = 18,
+
+  /* Of --pair (bpf/pairs.h). What the function returns or stores is taken; what argument it takes; what argument it gives back. */
+  DWELL_SHAPE_TAKE_RESULT = 19,
+  DWELL_SHAPE_TAKE_ARGUMENT = 20, /* no return probe */
+  DWELL_SHAPE_GIVE = 21,          /* no return probe */
   DWELL_SHAPES
 };
 

@@ -23,6 +23,8 @@
 #include "userspace/memory/report.h"
 #include "userspace/memory/touched/text.h"
 #include "userspace/files/opened/text.h"
+#include "userspace/pairs/text.h"
+#include "userspace/threads/locks/text.h"
 #include "userspace/threads/report.h"
 #include "userspace/threads/sites.h"
 #include "userspace/threads/part.h"
@@ -62,6 +64,14 @@ void look_at_descriptors(const Recording& recording) {
   if (!files::descriptor_profile(recording, {})) std::abort();
 }
 
+void look_at_pairs(const Recording& recording) {
+  pairs::PairReport report = pairs::pair_report(recording);
+  pairs::pairs_text(report, {});
+  pairs::pairs_json(report);
+  pairs::pair_sentences(report);
+  if (!pairs::pair_profile(recording, {})) std::abort();
+}
+
 void look_at_touched(const Recording& recording) {
   std::vector<memory::TouchedReport> reports = memory::touched_reports(recording);
   memory::touched_text(recording, reports, {});
@@ -76,6 +86,11 @@ void look_at_threads(const Recording& recording) {
     ThreadSitesReport sites = thread_sites(recording);
     if (thread_sites_profile(recording).samples.size() > sites.sites.size()) std::abort();
   }
+  LockReport locks = lock_report(recording, nullptr);
+  lock_waits_text(locks, {});
+  lock_waits_json(locks);
+  lock_wait_sentences(locks);
+  if (lock_profile(recording).samples.size() > threads_of(recording).lock_waits.waits.size()) std::abort();
   blocked_report(recording);
   blocked_profile(recording);
   if (look_summaries(recording).size() > threads_of(recording).looks.size()) std::abort();
@@ -105,6 +120,7 @@ void read_and_look(std::span<const std::byte> file) {
   look_at(*recording);
   look_at_touched(*recording);
   look_at_descriptors(*recording);
+  look_at_pairs(*recording);
   look_at_threads(*recording);
   look_at_clocks(*recording);
   look_at_go(*recording);

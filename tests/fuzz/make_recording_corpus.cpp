@@ -13,6 +13,8 @@
 #include "userspace/memory/codec.h"
 #include "userspace/go/codec.h"
 #include "userspace/files/opened/codec.h"
+#include "userspace/pairs/codec.h"
+#include "userspace/threads/locks/codec.h"
 
 namespace dwell {
 namespace {
@@ -89,6 +91,25 @@ Result<void> write_descriptors(RecordingWriter& writer, StackId stack) {
   return ok ? writer.append(files::kChunkOpenDescriptors, files::encode_open_descriptors(open)) : ok;
 }
 
+// Waits for a lock that two places held up, and one that a timeout ended.
+Result<void> write_lock_waits(RecordingWriter& writer, StackId first, StackId second) {
+  LockWaits waits{8 * kSecond, {}, {{{0, 0x4040}, "queue_lock"}}};
+  waits.waits = {{{0, first}, 0x4040, true, LockWaitEnd::kReleased, {0, second}, 900, 3, 500},
+                 {{0, first}, 0x4040, true, LockWaitEnd::kReleased, {0, first}, 100, 1, 100},
+                 {{0, second}, 0x7000, false, LockWaitEnd::kUnknown, {}, 10, 1, 10}};
+  return writer.append(kChunkLockWaits, encode_lock_waits(waits));
+}
+
+// Two pairs, a tick of them, and what is held.
+Result<void> write_pairs(RecordingWriter& writer, StackId stack) {
+  pairs::HoldSite site{0, 0, stack}, other{0, 1, StackId::kUnknown};
+  Result<void> ok = writer.append(pairs::kChunkPairs, pairs::encode_pairs({{"conn", "get:put", true, {"get in /bin/app"}, {"put in /bin/app"}}, {"obj", "ref:unref", false, {}, {}}}));
+  pairs::HoldTick tick{0, kSecond, {{site, 9, 7, 900, 700, 4, {{20, 6}, {33, 1}}}, {other, 1, 0, 0, 0, 1, {}}}, {{0, 0, 3, 4, kSecond / 2}, {0, 1, 0, 1, 1}}};
+  if (ok) ok = writer.append(pairs::kChunkHoldTick, pairs::encode_hold_tick(tick));
+  pairs::Held held{8 * kSecond, {{site, 0x7f00, 5, 100, 7}, {site, 0x7f00, 6, 100, 8}, {other, 0, 7, 0, 7}}};
+  return ok ? writer.append(pairs::kChunkHeld, pairs::encode_held(held)) : ok;
+}
+
 Result<void> write_clocks(RecordingWriter& writer, StackId first, StackId second) {
   ClockLook look;
   look.time_ns = look.duration_ns = kSecond;
@@ -142,6 +163,8 @@ Result<void> record(const std::string& path, std::uint64_t sample_period) {
   if (ok) ok = write_clocks(*writer, main_stack, jit_stack);
   if (ok) ok = write_descriptors(*writer, main_stack);
   if (ok) ok = write_holding(*writer);
+  if (ok) ok = write_pairs(*writer, main_stack);
+  if (ok) ok = write_lock_waits(*writer, main_stack, jit_stack);
   std::vector<LocationSymbol> symbols = {{{{"malloc", "", "", 0}}},
                                          {{{"f<int>", "_Z1f", "f.cpp", 9}, {"main", "", "f.cpp", 12}}}};
   if (ok) ok = writer->write_symbols(0, symbols);

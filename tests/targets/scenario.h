@@ -38,6 +38,14 @@ static inline int all_but_this_sleep(void) {
   return awake == 0;
 }
 
+/* "ready", "done": until the other side says a line. */
+static inline void say_and_wait(const char *word) {
+  char line[16];
+  puts(word);
+  fflush(stdout);
+  (void)!fgets(line, sizeof line, stdin);
+}
+
 static inline int run_scenario(const struct scenario *scenarios, size_t count, int argc, char **argv) {
   for (size_t i = 0; i < count; i++) {
     if (argc < 2 || strcmp(scenarios[i].name, argv[1])) continue;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The same for the locks of C++: stuck_cxx_locks SCENARIO.
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <semaphore>
@@ -33,6 +34,40 @@ void ab_ba() {
   pthread_barrier_init(&come, nullptr, 2);
   start(orders_first, nullptr, "one");
   start(customers_first, nullptr, "two");
+}
+
+// A lock of one's own, on an atomic; it does not say who holds it.
+class Gate {
+ public:
+  NOINLINE void lock() {
+    int expected = 0;
+    while (!taken_.compare_exchange_strong(expected, 1)) {
+      taken_.wait(1);
+      expected = 0;
+    }
+  }
+  NOINLINE void unlock() {
+    taken_.store(0);
+    taken_.notify_one();
+  }
+
+ private:
+  std::atomic<int> taken_{0};
+};
+
+NOINLINE void* pass_gates(void* argument) {
+  Gate** gates = static_cast<Gate**>(argument);
+  std::lock_guard first(*gates[0]);
+  pthread_barrier_wait(&come);
+  std::lock_guard second(*gates[1]);
+  return nullptr;
+}
+void atomic_ab_ba() {
+  static Gate* gates[3] = {new Gate, new Gate, nullptr};
+  gates[2] = gates[0];
+  pthread_barrier_init(&come, nullptr, 2);
+  start(pass_gates, gates, "one");
+  start(pass_gates, gates + 1, "two");
 }
 
 NOINLINE void* hold_prices(void*) {
@@ -81,7 +116,7 @@ void every_kind() {
   start(take_permit, nullptr, "in_atomic");
 }
 
-const scenario scenarios[] = {{"ab_ba", ab_ba, 0, nullptr}, {"every_kind", every_kind, 0, nullptr}};
+const scenario scenarios[] = {{"ab_ba", ab_ba, 0, nullptr}, {"atomic_ab_ba", atomic_ab_ba, 0, nullptr}, {"every_kind", every_kind, 0, nullptr}};
 
 }  // namespace
 

@@ -366,5 +366,20 @@ TEST(Negatives, WaitsForTheOutsideAreNoTrouble) {
   EXPECT_EQ(look.report["verdicts"].size(), 0u) << look.report["verdicts"];
 }
 
+// What is built on an atomic may be no lock: no more than possible.
+TEST(Deadlock, OfAtomicsTakenInOppositeOrderIsPossible) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("atomic_ab_ba", "stuck_cxx_locks");
+  json deadlock;
+  ASSERT_TRUE(eventually([&] {
+    std::vector<json> found = verdicts_of(look_at(target.pid(), {"--stuck-after", "1s"}).report, "deadlock");
+    if (!found.empty()) deadlock = found[0];
+    return !found.empty();
+  }));
+  EXPECT_EQ(deadlock["certainty"], "possible");
+  EXPECT_EQ(deadlock["threads"].size(), 2u);
+  EXPECT_THAT(deadlock.dump(), HasSubstr("whose address is in its frame of"));
+}
+
 }  // namespace
 }  // namespace dwell::testing

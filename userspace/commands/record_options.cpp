@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/core.h>
 
+#include <functional>
+
 #include "userspace/base/text.h"
 #include "userspace/commands/command_table.h"
 #include "userspace/commands/declare.h"
@@ -39,6 +41,14 @@ void add_names(CLI::App& app, const std::string& option, std::vector<std::string
       ->group(kFollow);
 }
 
+// A flag that takes a value, and may be given several times.
+void add_values(CLI::App& app, const Followed& followed, const std::string& help, std::function<void(const std::vector<std::string>&)> take) {
+  app.add_option_function<std::vector<std::string>>(std::string(followed.flag), std::move(take), help)
+      ->type_name(std::string(followed.value_name))
+      ->allow_extra_args(false)
+      ->group(kFollow);
+}
+
 void declare_follow(CLI::App& app, RecordCommand& command, FollowRequest& request) {
   add_names(app, "--only", request.only, "follow nothing but these: " + subject_names() + ", or parts of them, listed below");
   add_names(app, "--without", request.without, "leave these out");
@@ -47,6 +57,13 @@ void declare_follow(CLI::App& app, RecordCommand& command, FollowRequest& reques
       if (followed.flag.empty()) continue;
       std::string name = full_name(subject, followed);
       std::string help = followed.flag_help.empty() ? "also record " + std::string(followed.sentence) : std::string(followed.flag_help);
+      if (!followed.value_name.empty()) {
+        add_values(app, followed, help, [&request, name](const std::vector<std::string>& given) {
+          request.added.push_back(name);
+          request.values[name] = given;
+        });
+        continue;
+      }
       app.add_flag_callback(std::string(followed.flag), [&request, name] { request.added.push_back(name); }, help)
           ->group(kFollow);
     }

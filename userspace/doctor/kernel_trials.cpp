@@ -18,11 +18,13 @@
 #include "userspace/kernel/kernel_version.h"
 #include "userspace/threads/blocked_time.h"
 #include "userspace/files/opened/tracing.h"
+#include "userspace/pairs/tracing.h"
 #include "userspace/memory/reach/registers.h"
 #include "userspace/memory/touched/tracing.h"
 #include "userspace/threads/cpu_sampler.h"
 #include "userspace/threads/file_ends.h"
 #include "userspace/threads/looker.h"
+#include "userspace/threads/locks/tracing.h"
 #include "userspace/threads/tracing.h"
 #include "userspace/unwind/unwind_tables.h"
 
@@ -41,7 +43,9 @@ const Need kNeeds[] = {
     {"record: threads", {"kernel", "probes", "mapping events", "lifecycle", "alloc", "thread_life", "threads"}},
     {"record: descriptors by who opened them", {"kernel", "lifecycle", "descriptors"}},
     {"record --files", {"kernel", "lifecycle", "descriptor_calls"}},
+    {"record --pair", {"kernel", "probes", "mapping events", "lifecycle", "pairs"}},
     {"record --blocked", {"kernel", "probes", "mapping events", "lifecycle", "alloc", "thread_life", "blocked"}},
+    {"record --locks", {"kernel", "lifecycle", "locks"}},
     {"record --clocks", {"kernel", "probes", "mapping events", "lifecycle", "alloc", "clocks"}},
     {"record: the heap of Go programs, by samples", {"kernel", "probes", "mapping events", "lifecycle", "alloc", "go_allocs"}},
     {"record --go-blocked", {"kernel", "probes", "mapping events", "lifecycle", "alloc", "go_parks"}},
@@ -118,6 +122,7 @@ void try_probes(Trials& trials, const TraceCore& core, AttachMethod method) {
   std::string how = attach_method_name(method);
   trials.add("alloc", how, outcome(MemoryTracer::load(core, {.method = method})));
   trials.add("alloc, sampled", how, outcome(MemoryTracer::load(core, {.sample_bytes = 1 << 20, .method = method})));
+  trials.add("pairs", how, pairs::PairTracing::try_program(core, method));
   trials.add("thread_life", how, ThreadTracing::try_program(core, method));
   // What has no return probes needs no session.
   AttachMethod entries = method == AttachMethod::kSession ? AttachMethod::kMulti : method;
@@ -146,6 +151,7 @@ KernelTrials try_kernel(const Calibration& calibration, const std::vector<Attach
     Result<TraceCore> core = TraceCore::load({.unwind_sizes = UnwindTables().sizes_to_load()});
     trials.add("lifecycle", "", outcome(core));
     if (core) trials.add("blocked", "", try_blocked(*core));
+    if (core) trials.add("locks", "", LockTracing::try_program(*core));
     if (core) trials.add("faults", "", memory::TouchedTracing::try_program(*core));
     if (core) trials.add("descriptors", "", files::DescriptorTracing::try_program(*core, files::DescriptorsBy::kTables));
     if (core) trials.add("descriptor_calls", "", files::DescriptorTracing::try_program(*core, files::DescriptorsBy::kCalls));

@@ -56,6 +56,9 @@ LossText text_of(LossKind kind) {
     case LossKind::kOpen: return {"openings of descriptors lost", "who opened these is not known"};
     case LossKind::kClose: return {"closings of descriptors lost", "they were found missing at the end of the recording, if their process was still there"};
     case LossKind::kTable: return {"descriptors of threads with a table of their own", "they are not in the figures of the process"};
+    case LossKind::kTake: return {"takings of --pair lost", "these resources are not tracked"};
+    case LossKind::kGive: return {"givings back of --pair lost", "these resources look held"};
+    case LossKind::kLockWait: return {"waits for locks lost", "they are missing from the time that locks were waited for"};
     case LossKind::kMappingNews: return {"news of mapped code lost", "all mappings were read anew: code that came and went in between has no names"};
     case LossKind::kSkippedRuns: return {"probe hits that the kernel skipped", "what happened there is not counted"};
     case LossKind::kProbesRefused: return {"functions not probed, because there is no room for more probes", "what they do is not counted"};

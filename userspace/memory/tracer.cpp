@@ -12,6 +12,7 @@
 #include "alloc_session_context.skel.h"
 #include "alloc_session_plain.skel.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/probes/probe_programs.h"
 #include "userspace/probes/session_form.h"
 
 namespace dwell {
@@ -46,28 +47,12 @@ Result<MemoryTracer> MemoryTracer::load(const TraceCore& core, const MemoryTrace
   alloc.rodata->budgeted = settings.budgeted;
   if (settings.budgeted) bpf_map__set_max_entries(alloc.maps.window_log, DWELL_WINDOW_BLOCKS);
   if (settings.sample_bytes) bpf_map__set_max_entries(alloc.maps.sampled_blocks, kSampledBlocks);
-  struct {
-    bpf_program* program;
-    ProbeRole role;
-  } roles[] = {{alloc.progs.on_call, ProbeRole::kSession},
-               {alloc.progs.on_entry, ProbeRole::kEntry},
-               {alloc.progs.on_exit, ProbeRole::kEntry},
-               {alloc.progs.on_return, ProbeRole::kReturn}};
-  for (auto& [program, role] : roles) {
-    bpf_program__set_autoload(program, role_needed(role, settings.method));
-    set_probe_role(program, role, settings.method);
-  }
+  prepare_probe_programs(alloc.progs, settings.method);
   if (int err = alloc__load(&alloc)) return load_error(kWhat, -err);
   return MemoryTracer(std::move(impl));
 }
 
-ProbePrograms MemoryTracer::programs() const {
-  auto fd = [](bpf_program* program) {
-    return bpf_program__autoload(program) ? bpf_program__fd(program) : -1;
-  };
-  const auto& progs = impl_->alloc->progs;
-  return {fd(progs.on_entry), fd(progs.on_call), fd(progs.on_return), fd(progs.on_exit)};
-}
+ProbePrograms MemoryTracer::programs() const { return probe_programs_of(impl_->alloc->progs); }
 
 Result<memory::windows::KernelLevels> MemoryTracer::levels() {
   ::alloc& alloc = *impl_->alloc;

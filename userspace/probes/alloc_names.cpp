@@ -140,10 +140,12 @@ dwell_probe_shape jemalloc_shape(std::string_view name) {
 
 bool wants_return(dwell_probe_shape shape) {
   return shape != DWELL_SHAPE_NONE && shape != DWELL_SHAPE_FREE_ARG0 && shape != DWELL_SHAPE_MUNMAP &&
-         shape != DWELL_SHAPE_THROW;
+         shape != DWELL_SHAPE_THROW && shape != DWELL_SHAPE_TAKE_ARGUMENT && shape != DWELL_SHAPE_GIVE;
 }
 
-bool gives_back(dwell_probe_shape shape) { return shape == DWELL_SHAPE_FREE_ARG0 || shape == DWELL_SHAPE_MUNMAP; }
+bool gives_back(dwell_probe_shape shape) {
+  return shape == DWELL_SHAPE_FREE_ARG0 || shape == DWELL_SHAPE_MUNMAP || shape == DWELL_SHAPE_GIVE;
+}
 
 const char* shape_text(dwell_probe_shape shape) {
   switch (shape) {
@@ -176,6 +178,12 @@ const char* shape_text(dwell_probe_shape shape) {
       return "unmaps";
     case DWELL_SHAPE_THROW:
       return "throws";
+    case DWELL_SHAPE_TAKE_RESULT:
+      return "takes what it returns or stores";
+    case DWELL_SHAPE_TAKE_ARGUMENT:
+      return "takes an argument";
+    case DWELL_SHAPE_GIVE:
+      return "gives back an argument";
     case DWELL_SHAPE_NONE:
     case DWELL_SHAPES:
       break;

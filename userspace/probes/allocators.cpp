@@ -201,6 +201,8 @@ std::string allocator_name(const NamedFunctions& names, const std::vector<AllocF
   return only_cxx ? "C++ runtime" : "allocator";
 }
 
+}  // namespace
+
 std::optional<ElfFile> hidden_symbols(const ElfFile& elf) {
   Result<std::string> packed = elf.section_bytes(".gnu_debugdata", kMaxDebugData);
   if (packed) {
@@ -217,8 +219,6 @@ std::optional<ElfFile> hidden_symbols(const ElfFile& elf) {
   }
   return std::nullopt;
 }
-
-}  // namespace
 
 AllocModule allocators_of(const ElfFile& elf, const ElfFile* symbols, std::vector<IndirectFunction>* indirect) {
   NamedFunctions names;

@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,6 +87,9 @@ Result<AllocatorSet> find_allocators(pid_t pid, const std::vector<Mapping>& mapp
 
 // The same for one more module, mapped later. No functions: it is no allocator.
 Result<AllocModule> find_allocator(pid_t pid, const Mapping& mapping);
+
+// Another file for the same code that knows more names: the module's own .gnu_debugdata, or its file in /usr/lib/debug.
+std::optional<ElfFile> hidden_symbols(const ElfFile& elf);
 
 // A function that is chosen when the program starts: its symbol is that of the chooser.
 struct IndirectFunction {

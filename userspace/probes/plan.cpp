@@ -152,8 +152,10 @@ void plan_function(ModulePlan& module, const Calibration& calibration, const Pla
   const ElfFile& elf = module.elf;
   const AllocFunction& function = probe.function;
   bool returns = probe.end == CallEnd::kReturnProbe;
-  if (wants_return(function.shape) && is_go_code(elf, function.vaddr)) {
-    probe.refusal = "a return probe in Go code kills the program, because Go moves its stacks";
+  bool of_pair = function.shape >= DWELL_SHAPE_TAKE_RESULT;
+  if ((wants_return(function.shape) || of_pair) && is_go_code(elf, function.vaddr)) {
+    probe.refusal = of_pair ? "Go code has its arguments in other registers, and moves its stacks: --pair follows C, C++ and Rust"
+                            : "a return probe in Go code kills the program, because Go moves its stacks";
     return;
   }
   bool complete = function.size != 0 && function.size <= kMaxFunction;
@@ -165,8 +167,17 @@ void plan_function(ModulePlan& module, const Calibration& calibration, const Pla
   std::span<const std::byte> code = std::as_bytes(std::span(*bytes));
   PlacementNeed need = need_of(function.shape);
   need.returns = returns;
-  probe.placements = plan_placements({code, function.vaddr, complete}, need, calibration.traps(), calibration.prices,
-                                     from_elsewhere(module.entered, function, code));
+  auto plan = [&] {
+    return plan_placements({code, function.vaddr, complete}, need, calibration.traps(), calibration.prices, from_elsewhere(module.entered, function, code));
+  };
+  probe.placements = plan();
+  // A reference count goes down in the first instruction, which the kernel refuses to probe (lock). Behind it, as behind that of what
+  // takes, it is known as well who gave it back, whoever takes it meanwhile.
+  if (probe.placements.empty() && function.shape == DWELL_SHAPE_GIVE) {
+    need.shape = DWELL_SHAPE_TAKE_ARGUMENT;
+    probe.placements = plan();
+    for (Placement& placement : probe.placements) placement.shape = DWELL_SHAPE_GIVE;
+  }
   if (!options.nop5_allowed)
     std::erase_if(probe.placements, [](const Placement& placement) { return placement.trap == TrapClass::kNop5; });
   if (probe.placements.empty())

@@ -74,6 +74,7 @@ bool enters_kernel(const Instruction& instruction) {
 
 bool takes_back(dwell_probe_shape shape) {
   return shape == DWELL_SHAPE_FREE_ARG0 || shape == DWELL_SHAPE_MUNMAP || shape == DWELL_SHAPE_MREMAP ||
+         shape == DWELL_SHAPE_GIVE ||
          (shape >= DWELL_SHAPE_REALLOC_ARG0_ARG1 && shape <= DWELL_SHAPE_REALLOCF);
 }
 
@@ -130,6 +131,7 @@ struct Walk {
   ArgumentRegisters arguments;
   bool flags_are_null_test = false;  // the flags come from `test %rdi,%rdi`, and rdi is argument 0
   bool uses_red_zone = false;        // something may have been stored below rsp
+  bool has_callers_bp = true;        // rbp is as it was
 
   // Advances past the instruction, to the next one that every call that matters executes. False: there is
   // none, or what is there cannot be known.
@@ -146,6 +148,7 @@ struct Walk {
     cfa_offset += *growth;
     if (cfa_offset < 8 || cfa_offset > 0xffff) return false;
     uses_red_zone = uses_red_zone || writes_below_stack(instruction);
+    has_callers_bp = has_callers_bp && !writes_register(instruction, ZYDIS_REGISTER_RBP);
     if (writes_flags(instruction)) flags_are_null_test = tests_argument0(instruction) && arguments.holds(0, 0);
     arguments.execute(instruction);
     vaddr = instruction.end();
@@ -187,6 +190,7 @@ bool reads_right(const ArgumentRegisters& registers, dwell_probe_shape shape, co
 // The shape to read the arguments by at this point, if they are still all there.
 std::optional<dwell_probe_shape> fitting_shape(const Walk& walk, const PlacementNeed& need) {
   if (need.returns && walk.cfa_offset != 8) return std::nullopt;
+  if (need.frame_pointer && !walk.has_callers_bp) return std::nullopt;
   if (reads_right(walk.arguments, need.shape, need)) return need.shape;
   for (const auto& [one, other] : kSameElsewhere) {
     if (need.shape == one && reads_right(walk.arguments, other, need)) return other;
@@ -260,6 +264,15 @@ PlacementNeed need_of(dwell_probe_shape shape) {
       break;
     case DWELL_SHAPE_MUNMAP:
       need = {.shape = shape, .returns = false, .arguments = {0, 1}, .null_skipped = false};
+      break;
+    case DWELL_SHAPE_TAKE_RESULT:
+      need.arguments = {0, 1, 2, 3, 4, 5};
+      break;
+    case DWELL_SHAPE_TAKE_ARGUMENT:
+      need = {.shape = shape, .returns = false, .arguments = {0, 1, 2, 3, 4, 5}, .null_skipped = false, .frame_pointer = true};
+      break;
+    case DWELL_SHAPE_GIVE:
+      need = {.shape = shape, .returns = false, .arguments = {0, 1, 2, 3, 4, 5}, .null_skipped = false};
       break;
     case DWELL_SHAPE_THROW:
     case DWELL_SHAPE_NONE:

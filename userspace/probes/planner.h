@@ -45,6 +45,7 @@ struct PlacementNeed {
   bool returns;               // the return address must be at rsp
   std::vector<int> arguments; // these, in the order that the shape uses them, must be in registers it can read
   bool null_skipped;          // calls whose argument 0 is null do not matter: free(NULL)
+  bool frame_pointer = false; // rbp must be the caller's: the stack is walked from there
 };
 PlacementNeed need_of(dwell_probe_shape shape);
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -47,12 +48,15 @@ struct Followed {
   bool by_default = false;    // where the target has it
   std::string_view flag = {}; // that adds it: "--blocked"; "": none does
   std::string_view flag_help = {};  // "": "also record" and the sentence
+  std::string_view value_name = {}; // what the flag takes, each time that it is given: "NAME=TAKE:GIVE"; "": nothing
+  Result<void> (*check_values)(const std::vector<std::string>& values) = nullptr;  // Exit::kUsage
 };
 
 // What a recording is to follow of one subject, by the names in its table.
 struct Chosen {
   std::set<std::string_view> names;
   bool by_name = false;  // the user wants it: named it, or left out memory, which stands first
+  std::map<std::string_view, std::vector<std::string>> values = {};  // of flags that take some, by name
 
   bool has(std::string_view name) const { return names.contains(name); }
 };

@@ -99,6 +99,8 @@ enum class LossKind : std::uint8_t {
   kGoSample, kGoPark, kGoContext, kGoParent,
   kFault,
   kOpen, kClose, kTable,  // of descriptors
+  kTake, kGive,           // of --pair
+  kLockWait,
   kFirstUserspaceLoss = 64,
   kStackTableFull = 64,  // the allocation counts, its stack is not kept
   kUnresolvedStack,      // its first sight was lost: the events that name it have no stack

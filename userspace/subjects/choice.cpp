@@ -44,6 +44,10 @@ class Chooser {
       Chosen& of = choice[thing.subject->name];
       of.names.insert(thing.followed->name);
       of.by_name |= has(*only, thing) || has(*added, thing);
+      if (thing.followed->value_name.empty()) continue;
+      Result<std::vector<std::string>> values = values_of(thing, request);
+      if (!values) return values.error();
+      of.values[thing.followed->name] = std::move(*values);
     }
     // Where the first of the table is left out, which a recording is of otherwise, the rest is what is wanted.
     if (!all_.empty() && !choice.contains(all_.front().subject->name))
@@ -98,6 +102,15 @@ class Chooser {
     return all;
   }
 
+  static Result<std::vector<std::string>> values_of(const Thing& thing, const FollowRequest& request) {
+    std::string name = full_name(*thing.subject, *thing.followed);
+    auto given = request.values.find(name);
+    if (given == request.values.end())
+      return Error{fmt::format("--only {}: nothing is named", name), fmt::format("{} {}", thing.followed->flag, thing.followed->value_name), Exit::kUsage};
+    Result<void> fit = thing.followed->check_values(given->second);
+    return fit ? Result<std::vector<std::string>>(given->second) : fit.error();
+  }
+
   // What is asked for twice over, once with and once without.
   static Result<void> agree(const std::vector<Thing>& only, const std::vector<Thing>& without, const std::vector<Thing>& added,
                             const FollowRequest& request) {
@@ -136,7 +149,7 @@ std::string list_left_out(std::span<const Subject> subjects, const Choice& choic
     if (subject.of_target && !subject.of_target(recording)) continue;
     auto chosen = choice.find(subject.name);
     for (const Followed& followed : subject.followed) {
-      if (followed.flag.empty() || (chosen != choice.end() && chosen->second.has(followed.name))) continue;
+      if (followed.flag.empty() || !followed.value_name.empty() || (chosen != choice.end() && chosen->second.has(followed.name))) continue;
       text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", full_name(subject, followed), followed.flag);
     }
   }

@@ -17,6 +17,7 @@ namespace dwell {
 struct FollowRequest {
   std::vector<std::string> only, without;
   std::vector<std::string> added;  // by flags; full names
+  std::map<std::string, std::vector<std::string>> values = {};  // of flags that take some; by full name
 };
 
 using Choice = std::map<std::string_view, Chosen>;  // by subject; those without anything are left out

@@ -12,12 +12,13 @@
 #include "userspace/go/subject.h"
 #include "userspace/memory/part.h"
 #include "userspace/memory/subject.h"
+#include "userspace/pairs/subject.h"
 #include "userspace/threads/subject.h"
 
 namespace dwell {
 
 std::span<const Subject> subjects() {
-  static const std::vector<Subject> all = {memory_subject(), threads_subject(), clocks_subject(), go_subject(), files_subject()};
+  static const std::vector<Subject> all = {memory_subject(), threads_subject(), clocks_subject(), go_subject(), files_subject(), pairs_subject()};
   return all;
 }
 

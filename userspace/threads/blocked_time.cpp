@@ -10,22 +10,13 @@
 #include <optional>
 
 #include "blocked.skel.h"
+#include "userspace/collect/each_entry.h"
 #include "userspace/collect/free_with.h"
 
 namespace dwell {
 namespace {
 
 constexpr const char* kWhat = "blocked time";
-
-template <typename Key, typename Value, typename Visit>
-void for_each(int map, Visit visit) {
-  Key key{}, next{};
-  Value value{};
-  for (const void* after = nullptr; bpf_map_get_next_key(map, after, &next) == 0; after = &key) {
-    key = next;
-    if (bpf_map_lookup_elem(map, &key, &value) == 0) visit(key, value);
-  }
-}
 
 // Where a variable of each CPU lies among them. Only what the kernel's type information tells.
 std::optional<std::int64_t> place_of(const btf* types, const char* name) {
@@ -108,11 +99,11 @@ void BlockedTime::forget_assumed(Tid kernel_tid) {
 
 std::vector<BlockedSum> BlockedTime::read(std::uint64_t now_ns) const {
   std::vector<BlockedSum> sums;
-  for_each<dwell_blocked_site, dwell_blocked_time>(
+  for_each_entry<dwell_blocked_site, dwell_blocked_time>(
       bpf_map__fd(impl_->object->maps.blocked_sites), [&](const auto& site, const auto& time) {
         sums.push_back({site, impl_->waker_of(site), false, time.ns, time.times});
       });
-  for_each<std::uint32_t, dwell_blocked_thread>(
+  for_each_entry<std::uint32_t, dwell_blocked_thread>(
       bpf_map__fd(impl_->object->maps.blocked_threads), [&](std::uint32_t, const auto& thread) {
         if (!thread.since_ns) return;
         std::uint64_t ns = now_ns > thread.since_ns ? now_ns - thread.since_ns : 0;

@@ -11,6 +11,7 @@
 #include "userspace/recording/chunks.h"
 #include "userspace/recording/codec.h"
 #include "userspace/recording/writer.h"
+#include "userspace/threads/locks/codec.h"
 #include "userspace/threads/part.h"
 
 namespace dwell {
@@ -47,6 +48,7 @@ inline Result<void> write_blocked_sites(RecordingWriter& writer, const BlockedSi
 
 inline constexpr std::array kThreadChunks = {
     ChunkReader{kChunkLook, decode_look}, ChunkReader{kChunkThreadTick, decode_thread_tick},
-    ChunkReader{kChunkLiveThreads, decode_live_threads}, ChunkReader{kChunkBlocked, decode_blocked}};
+    ChunkReader{kChunkLiveThreads, decode_live_threads}, ChunkReader{kChunkBlocked, decode_blocked},
+    ChunkReader{kChunkLockWaits, decode_lock_waits}};
 
 }  // namespace dwell

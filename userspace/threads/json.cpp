@@ -77,6 +77,8 @@ Json block_json(const BlockSite& block) {
           {"stack", stack_json(block.stack)}};
 }
 
+Json likely_json(const LikelyHolder& holder) { return {{"thread", holder.tid}, {"function", printable(holder.function)}}; }
+
 Json lock_json(const LockFacts& lock, const BlockSite* block) {
   return {{"address", lock.address},
           {"kind", name_of(lock.kind)},
@@ -85,6 +87,7 @@ Json lock_json(const LockFacts& lock, const BlockSite* block) {
           {"owner_state", name_of(lock.owner_state)},
           {"owner", lock.owner ? Json(lock.owner) : Json(nullptr)},
           {"owner_words", or_null(lock.owner_words)},
+          {"likely_holders", list(lock.likely, likely_json)},
           {"block", block ? block_json(*block) : Json(nullptr)}};
 }
 

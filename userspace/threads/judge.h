@@ -43,6 +43,10 @@ class Judge {
   // What nothing in the process ends.
   void find_deadlocks();
   void add_deadlock(std::size_t first);
+  void find_likely_deadlocks();
+  std::vector<std::size_t> likely_holders_of(std::size_t thread) const;
+  bool find_circle(std::size_t start, std::size_t at, std::vector<std::size_t>& path) const;
+  void add_likely_deadlock(const std::vector<std::size_t>& circle);
   void find_circles_of_processes();
   void add_circle(const ProcessCircle& circle);
   bool has_lasted(const ProcessCircle& circle) const;

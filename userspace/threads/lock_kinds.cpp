@@ -2,6 +2,7 @@
 #include "userspace/threads/lock_kinds.h"
 
 #include <optional>
+#include <string>
 
 namespace dwell {
 namespace {
@@ -41,8 +42,11 @@ constexpr Known kFunctions[] = {
 
 // Rust's own locks stand in modules whose names have changed over time:
 // "std::sys::sync::mutex::futex::Mutex:: lock_contended", before that
-// "std::sys::unix::locks::futex_mutex::Mutex::lock_contended".
-std::optional<LockFamily> rust_family(std::string_view function) {
+// "std::sys::unix::locks::futex_mutex::Mutex::lock_contended"; and types have angles around them since 1.94:
+// "<std::sys::sync::mutex::futex::Mutex>::lock_contended".
+std::optional<LockFamily> rust_family(std::string_view name) {
+  std::string function(name);
+  if (name.starts_with("<")) std::erase_if(function, [](char c) { return c == '<' || c == '>'; });
   if (!function.starts_with("std::") || function.find("futex") == function.npos) {
     if (function.starts_with("std::thread::park")) return LockFamily::kRustPark;
     return std::nullopt;

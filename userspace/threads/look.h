@@ -85,6 +85,13 @@ enum class OwnerState : std::uint8_t {
 // How the words begin of what the threads of the Go runtime wait for: it has its own ways to wake them.
 inline constexpr std::string_view kGoRuntimeLock = "Go runtime";
 
+// A thread that may hold a lock which names nobody: the address of the lock lies in one of its frames, as that of what is locked does.
+struct LikelyHolder {
+  Tid tid = 0;
+  std::string function;  // of that frame
+  bool operator==(const LikelyHolder&) const = default;
+};
+
 struct LockFacts {
   std::uint64_t address = 0;  // of the object
   WaitKind kind = WaitKind::kFutex;
@@ -93,6 +100,7 @@ struct LockFacts {
   OwnerState owner_state = OwnerState::kUnnamed;
   Tid owner = 0;            // as we see it; as the process itself sees it where no such thread is left
   std::string owner_words;  // "worker (12)", "thread 12, which has ended"; empty if there is none
+  std::vector<LikelyHolder> likely = {};  // of threads that do not wait for it; only where it names no owner
   bool operator==(const LockFacts&) const = default;
 };
 

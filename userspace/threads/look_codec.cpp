@@ -87,6 +87,11 @@ std::string encode_lock(const LockFacts& lock) {
   put_uleb(out, lock.owner);
   put_text(out, lock.owner_words);
   put_uleb(out, lock.shared);
+  put_uleb(out, lock.likely.size());
+  for (const LikelyHolder& holder : lock.likely) {
+    put_uleb(out, holder.tid);
+    put_text(out, holder.function);
+  }
   return out;
 }
 
@@ -99,6 +104,10 @@ bool decode_lock(std::string_view bytes, LockFacts& lock) {
   lock.owner = static_cast<Tid>(in.uleb());
   lock.owner_words = get_text(in);
   lock.shared = in.uleb() != 0;
+  for (std::size_t left = in.at_end() ? 0 : get_count<LikelyHolder>(in); left > 0 && in.ok(); --left) {
+    Tid tid = static_cast<Tid>(in.uleb());
+    lock.likely.push_back({tid, std::string(get_text(in))});
+  }
   return in.ok();
 }
 

@@ -9,6 +9,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "symbolizer/proc_maps.h"
@@ -184,6 +185,7 @@ class ThreadObserver::Impl {
       if (waits(look.threads[i].state)) describe_wait_of(*sights[i].thread, locks, look.threads[i]);
     confirm(sights, locks, look);
     look.locks = locks.take();
+    find_likely_holders(sights, look);
     look.handled_signals = handled_signals(pid_);
     if (std::string group = frozen_group_of(pid_); !group.empty()) mark_frozen(group, look);
     return look;
@@ -342,6 +344,34 @@ class ThreadObserver::Impl {
       if (!same) look.threads[i].moved = true;
     }
     if (now) locks.confirm_missing_owners(*now);
+  }
+
+  // Of locks that name nobody, and are no semaphores, conditions and the like, which nobody holds.
+  static bool may_have_holder(const LockFacts& lock) {
+    bool is_lock = lock.kind == WaitKind::kMutex || lock.kind == WaitKind::kReadWriteLock || lock.words.starts_with("atomic");
+    return is_lock && lock.owner_state == OwnerState::kUnnamed && !lock.shared;
+  }
+
+  // Who has locked something has its address in a frame; who only knows it may have too, so this is no proof.
+  void find_likely_holders(const std::vector<Seen>& sights, ThreadLook& look) {
+    constexpr std::size_t kMostThreads = 1024;
+    constexpr std::uint64_t kWaitersOfRustRwLock = 4;  // lie behind its beginning
+    std::map<std::uint64_t, std::set<std::int32_t>> locks;
+    for (std::size_t i = 0; i < look.locks.size(); ++i) {
+      if (!may_have_holder(look.locks[i])) continue;
+      locks[look.locks[i].address].insert(static_cast<std::int32_t>(i));
+      if (look.locks[i].words.starts_with("Rust RwLock")) locks[look.locks[i].address - kWaitersOfRustRwLock].insert(static_cast<std::int32_t>(i));
+    }
+    if (locks.empty()) return;
+    std::vector<std::uint64_t> words;
+    for (const auto& [address, indices] : locks) words.push_back(address);
+    for (std::size_t i = 0; i < std::min(kMostThreads, sights.size()); ++i) {
+      const ThreadFacts& facts = look.threads[i];
+      if (!waits(facts.state) || !sights[i].thread->has_registers()) continue;
+      for (const auto& [word, function] : stacks_.words_in_frames(*sights[i].thread, sights[i].look->window(*sights[i].thread), words))
+        for (std::int32_t lock : locks[word])
+          if (facts.lock != lock) look.locks[static_cast<std::size_t>(lock)].likely.push_back({facts.tid, function});
+    }
   }
 
   pid_t pid_;

@@ -6,6 +6,7 @@
 
 #include "userspace/recording/model.h"
 #include "userspace/threads/blocked_sites.h"
+#include "userspace/threads/locks/waits.h"
 #include "userspace/threads/look.h"
 #include "userspace/threads/tick.h"
 
@@ -16,6 +17,7 @@ struct ThreadsPart {
   LiveThreads live;               // the last that were written
   BlockedSites blocked;           // the last that were written; sums
   std::vector<ThreadLook> looks;  // in the order of time
+  LockWaits lock_waits;           // the last that were written; sums
 };
 
 inline ThreadsPart& threads_of(Recording& recording) { return recording.parts.get<ThreadsPart>(); }

@@ -6,17 +6,16 @@
 #include "userspace/recording/codec.h"
 #include "userspace/threads/part.h"
 #include "userspace/threads/codec.h"
+#include "userspace/threads/site_codec.h"
 
 namespace dwell {
 
-namespace {
-
-void put_site(std::string& out, const ThreadSite& site) {
+void put_thread_site(std::string& out, const ThreadSite& site) {
   put_uleb(out, site.process);
   put_uleb(out, static_cast<std::uint64_t>(site.stack));
 }
 
-std::string get_site(Cursor& in, const Recording& recording, ThreadSite& site) {
+std::string get_thread_site(Cursor& in, const Recording& recording, ThreadSite& site) {
   std::uint64_t process = in.uleb(), stack = in.uleb();
   if (!in.ok()) return kTooShort;
   if (process >= recording.processes.size())
@@ -25,6 +24,8 @@ std::string get_site(Cursor& in, const Recording& recording, ThreadSite& site) {
   site = {static_cast<ProcessSlot>(process), static_cast<StackId>(stack)};
   return "";
 }
+
+namespace {
 
 // One for each of what was read before. The first recordings end before them.
 template <typename Item>
@@ -49,7 +50,7 @@ std::string encode_thread_tick(const ThreadTick& tick) {
   put_uleb(out, tick.end_ns);
   put_uleb(out, tick.changes.size());
   for (const ThreadSiteChange& change : tick.changes) {
-    put_site(out, change.site);
+    put_thread_site(out, change.site);
     put_uleb(out, change.created);
     put_uleb(out, change.ended);
     put_difference(out, static_cast<std::uint64_t>(change.unjoined));
@@ -64,7 +65,7 @@ std::string decode_thread_tick(Cursor& in, Recording& out) {
   tick.end_ns = in.uleb();
   for (std::size_t left = get_count<ThreadSiteChange>(in); left > 0; --left) {
     ThreadSiteChange change;
-    if (std::string wrong = get_site(in, out, change.site); !wrong.empty()) return wrong;
+    if (std::string wrong = get_thread_site(in, out, change.site); !wrong.empty()) return wrong;
     change.created = in.uleb();
     change.ended = in.uleb();
     change.unjoined = static_cast<std::int64_t>(get_difference(in));
@@ -80,7 +81,7 @@ std::string encode_live_threads(const LiveThreads& live) {
   put_uleb(out, live.time_ns);
   put_uleb(out, live.threads.size());
   for (const LiveThread& thread : live.threads) {
-    put_site(out, thread.site);
+    put_thread_site(out, thread.site);
     put_uleb(out, thread.tid);
     put_uleb(out, thread.birth_ns);
   }
@@ -93,7 +94,7 @@ std::string decode_live_threads(Cursor& in, Recording& out) {
   live.time_ns = in.uleb();
   for (std::size_t left = get_count<LiveThread>(in); left > 0; --left) {
     LiveThread thread;
-    if (std::string wrong = get_site(in, out, thread.site); !wrong.empty()) return wrong;
+    if (std::string wrong = get_thread_site(in, out, thread.site); !wrong.empty()) return wrong;
     thread.tid = static_cast<Tid>(in.uleb());
     thread.birth_ns = in.uleb();
     live.threads.push_back(thread);
@@ -108,7 +109,7 @@ std::string encode_blocked(const BlockedSites& blocked) {
   put_uleb(out, blocked.time_ns);
   put_uleb(out, blocked.sites.size());
   for (const BlockedSite& site : blocked.sites) {
-    put_site(out, site.site);
+    put_thread_site(out, site.site);
     put_uleb(out, site.ns);
     put_uleb(out, site.times);
   }
@@ -116,7 +117,7 @@ std::string encode_blocked(const BlockedSites& blocked) {
   for (const Wake& wake : blocked.wakes) {
     put_uleb(out, wake.blocked);
     put_uleb(out, static_cast<std::uint64_t>(wake.waker.kind));
-    put_site(out, wake.waker.site);
+    put_thread_site(out, wake.waker.site);
     put_uleb(out, wake.waker.pid);
     put_text(out, wake.waker.name);
     put_uleb(out, wake.ns);
@@ -132,7 +133,7 @@ std::string get_wake(Cursor& in, const Recording& recording, std::size_t sites, 
   std::uint64_t kind = in.uleb();
   // A kind that a later version knows is a waker that this one doesn't.
   if (kind < static_cast<std::uint64_t>(WakerKind::kKinds)) wake.waker.kind = static_cast<WakerKind>(kind);
-  if (std::string wrong = get_site(in, recording, wake.waker.site); !wrong.empty()) return wrong;
+  if (std::string wrong = get_thread_site(in, recording, wake.waker.site); !wrong.empty()) return wrong;
   wake.waker.pid = static_cast<std::uint32_t>(in.uleb());
   wake.waker.name = get_text(in);
   wake.ns = in.uleb();
@@ -148,7 +149,7 @@ std::string decode_blocked(Cursor& in, Recording& out) {
   blocked.time_ns = in.uleb();
   for (std::size_t left = get_count<BlockedSite>(in); left > 0; --left) {
     BlockedSite site;
-    if (std::string wrong = get_site(in, out, site.site); !wrong.empty()) return wrong;
+    if (std::string wrong = get_thread_site(in, out, site.site); !wrong.empty()) return wrong;
     site.ns = in.uleb();
     site.times = in.uleb();
     blocked.sites.push_back(site);

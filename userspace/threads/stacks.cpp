@@ -53,14 +53,53 @@ StackCollector::StackCollector(pid_t pid, std::span<const Mapping> mappings, Rec
   symbolizer_ = std::make_unique<Symbolizer>(how);
 }
 
-StackId StackCollector::user_stack(const SeenThread& thread, std::string_view window) {
+RemoteStack StackCollector::walk(const SeenThread& thread, std::string_view window) const {
   const dwell_thread_record& record = thread.record;
   StackReader reader(memory_, record.sp, window);
   // Behind a system call the pc is that of the next instruction, as a return address is.
   ThreadRegisters registers{record.ip, record.sp, record.bp, record.call == DWELL_NO_CALL,
                             record.sp + window.size(), record.thread_pointer};
-  RemoteStack stack = unwinder_.unwind(registers, std::ref(reader));
+  return unwinder_.unwind(registers, std::ref(reader));
+}
+
+StackId StackCollector::user_stack(const SeenThread& thread, std::string_view window) {
+  RemoteStack stack = walk(thread, window);
   return intern(stack.frames, stack.end);
+}
+
+// From this frame on, outwards: the first one that the program itself has.
+std::string StackCollector::function_from(const RemoteStack& stack, std::size_t frame) {
+  std::vector<RemoteFrame> rest(stack.frames.begin() + static_cast<std::ptrdiff_t>(frame), stack.frames.end());
+  StackId id = intern(rest, stack.end);
+  names();
+  std::vector<std::string_view> functions = functions_of(id);
+  auto of_library = [](std::string_view function) {
+    if (function.starts_with('<')) function.remove_prefix(1);
+    return function.starts_with("std::") || function.starts_with("core::") || function.starts_with("alloc::") || function == "syscall" || function.starts_with("__") || function.starts_with("pthread_");
+  };
+  auto own = std::ranges::find_if_not(functions, of_library);
+  if (own != functions.end()) return std::string(*own);
+  return functions.empty() ? "" : std::string(functions.front());
+}
+
+std::vector<StackCollector::WordInFrame> StackCollector::words_in_frames(const SeenThread& thread, std::string_view window,
+                                                                         std::span<const std::uint64_t> words) {
+  constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 20;
+  RemoteStack stack = walk(thread, window);
+  std::vector<WordInFrame> found;
+  if (stack.frames.empty() || stack.frames.back().sp <= thread.record.sp) return found;
+  std::uint64_t begin = thread.record.sp & ~std::uint64_t{7};
+  std::vector<std::uint64_t> memory(std::min(kMostBytes, stack.frames.back().sp - begin) / sizeof(std::uint64_t));
+  if (memory.empty() || !memory_.read(begin, memory.data(), memory.size() * sizeof memory[0])) return found;
+  for (std::size_t i = 0; i < memory.size(); ++i) {
+    bool wanted = std::ranges::binary_search(words, memory[i]);
+    if (!wanted || std::ranges::any_of(found, [&](const WordInFrame& one) { return one.word == memory[i]; })) continue;
+    std::uint64_t address = begin + i * sizeof memory[0];
+    auto above = std::ranges::find_if(stack.frames, [&](const RemoteFrame& frame) { return frame.sp > address; });
+    std::size_t frame = static_cast<std::size_t>(above - stack.frames.begin());
+    found.push_back({memory[i], function_from(stack, frame ? frame - 1 : 0)});
+  }
+  return found;
 }
 
 StackId StackCollector::intern(std::span<const RemoteFrame> frames, dwell_stack_end end) {

@@ -30,6 +30,14 @@ class StackCollector {
   StackId user_stack(const SeenThread& thread, std::string_view window);
   StackId kernel_stack(std::span<const std::uint64_t> addresses);
 
+  // Which of these words, sorted, lie in the frames of a thread that sleeps, each with the function of the first such frame that is
+  // no part of a lock. Not in memory below its frames, which is dead.
+  struct WordInFrame {
+    std::uint64_t word;
+    std::string function;
+  };
+  std::vector<WordInFrame> words_in_frames(const SeenThread& thread, std::string_view window, std::span<const std::uint64_t> words);
+
   // Code through which stacks may be wrong or cut, and why.
   std::vector<std::string> problems() const;
   // By location of the recording; those of its own stacks, each looked up once.
@@ -38,6 +46,8 @@ class StackCollector {
   std::vector<std::string_view> functions_of(StackId stack) const;
 
  private:
+  RemoteStack walk(const SeenThread& thread, std::string_view window) const;
+  std::string function_from(const RemoteStack& stack, std::size_t frame);
   StackId intern(std::span<const RemoteFrame> frames, dwell_stack_end end);
 
   ProcessMemory memory_;

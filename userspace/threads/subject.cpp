@@ -5,6 +5,9 @@
 #include "userspace/threads/blocked.h"
 #include "userspace/threads/blocked_text.h"
 #include "userspace/threads/codec.h"
+#include "userspace/threads/locks/report.h"
+#include "userspace/threads/locks/text.h"
+#include "userspace/threads/locks/tracing.h"
 #include "userspace/threads/look_part.h"
 #include "userspace/threads/report.h"
 #include "userspace/threads/sites.h"
@@ -17,13 +20,18 @@ namespace {
 
 bool has_look(const Recording& recording) { return !threads_of(recording).looks.empty(); }
 bool has_sites(const Recording& recording) { return !threads_of(recording).ticks.empty(); }
+bool has_lock_waits(const Recording& recording) { return threads_of(recording).lock_waits.time_ns != 0; }
 bool has_blocked(const Recording& recording) { return !threads_of(recording).blocked.sites.empty(); }
 
 std::vector<TracerLoader> tracers(const Chosen& chosen, const RecordOptions&, const Peers&) {
-  return {ThreadTracing::loader({.looks = chosen.has("look"),
-                                 .created = chosen.has("created"),
-                                 .blocked = chosen.has("blocked"),
-                                 .asked_for = chosen.by_name})};
+  std::vector<TracerLoader> loaders;
+  if (chosen.has("look") || chosen.has("created") || chosen.has("blocked"))
+    loaders.push_back(ThreadTracing::loader({.looks = chosen.has("look"),
+                                             .created = chosen.has("created"),
+                                             .blocked = chosen.has("blocked"),
+                                             .asked_for = chosen.by_name}));
+  if (chosen.has("locks")) loaders.push_back(LockTracing::loader());
+  return loaders;
 }
 
 std::string behind(const Recording& recording, const SectionStyle& how, const Peers& peers) {
@@ -34,6 +42,7 @@ std::string behind(const Recording& recording, const SectionStyle& how, const Pe
     text += thread_sites_text(sites, {.style = how.style, .sites = how.sites, .stacks = how.stacks});
   if (has_blocked(recording))
     text += blocked_text(blocked_report(recording), {.style = how.style, .sites = how.sites, .stacks = how.stacks});
+  if (has_lock_waits(recording)) text += lock_waits_text(lock_report(recording, peers.block_sites), how);
   text += looks_text(look_summaries(recording), how.style);
   if (how.with_look) return text;  // which tells what is wrong
   if (Result<ThreadReport> last = thread_report(recording, {}, peers.block_sites))
@@ -45,6 +54,7 @@ std::string behind(const Recording& recording, const SectionStyle& how, const Pe
 std::vector<std::string> sentences(const Recording& recording, const Peers& peers) {
   constexpr std::size_t kMost = 3;
   std::vector<std::string> all;
+  if (has_lock_waits(recording)) all = lock_wait_sentences(lock_report(recording, nullptr));
   Result<ThreadReport> last = thread_report(recording, {}, peers.block_sites);
   if (!last) return all;
   std::erase_if(last->verdicts, [](const Verdict& verdict) { return !verdict.is_trouble(); });
@@ -54,7 +64,8 @@ std::vector<std::string> sentences(const Recording& recording, const Peers& peer
   return all;
 }
 
-void add_json(const Recording& recording, const Peers&, Json& whole) {
+void add_json(const Recording& recording, const Peers& peers, Json& whole) {
+  if (has_lock_waits(recording)) whole["lock_waits"] = lock_waits_json(lock_report(recording, peers.block_sites));
   if (has_sites(recording)) whole["thread_sites"] = thread_sites_json(thread_sites(recording));
   if (has_blocked(recording)) whole["blocked"] = blocked_json(blocked_report(recording));
   if (has_look(recording)) whole["looks"] = looks_json(look_summaries(recording));
@@ -83,10 +94,13 @@ Subject threads_subject() {
       {"created", "threads by the call site that created them", has_sites, "dwell record",
        [](const Recording& recording, const ViewFilter&) -> Result<Profile> { return thread_sites_profile(recording); }},
       {"blocked", "for how long threads were blocked, and where", has_blocked, "dwell record --blocked",
-       [](const Recording& recording, const ViewFilter&) -> Result<Profile> { return blocked_profile(recording); }}};
+       [](const Recording& recording, const ViewFilter&) -> Result<Profile> { return blocked_profile(recording); }},
+      {"locks", "for how long threads waited for locks, where, and who held them", has_lock_waits, "dwell record --locks",
+       [](const Recording& recording, const ViewFilter&) -> Result<Profile> { return lock_profile(recording); }}};
   subject.followed = {{"look", "snapshots of all threads, every second at first: what each waits for, and for how long", true},
                       {"created", "who creates threads, and which of them were never joined", true},
-                      {"blocked", "for how long threads are blocked, where, and who wakes them up", false, "--blocked"}};
+                      {"blocked", "for how long threads are blocked, where, and who wakes them up", false, "--blocked"},
+                      {"locks", "for how long threads wait for locks, where, and who holds them", false, "--locks"}};
   subject.tracers = tracers;
   subject.look = threads_look_command();
   subject.behind = behind;

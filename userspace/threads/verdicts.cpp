@@ -38,6 +38,7 @@ std::vector<Verdict> Judge::judge() {
   find_circles_of_processes();
   find_interrupted_holders();
   find_missing_owners();
+  find_likely_deadlocks();
   mark_those_behind();
   find_stall();
   find_reader_circles();

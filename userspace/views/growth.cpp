@@ -84,6 +84,17 @@ std::optional<double> slope_per_minute(std::span<const std::uint64_t> times_ns, 
   return median(slopes);
 }
 
+std::optional<double> slope_per_minute(std::span<const std::uint64_t> times_ns, std::span<const std::pair<std::uint64_t, std::int64_t>> changes) {
+  std::vector<double> sums;
+  std::int64_t sum = 0;
+  std::size_t next = 0;
+  for (std::uint64_t time_ns : times_ns) {
+    for (; next < changes.size() && changes[next].first <= time_ns; ++next) sum += changes[next].second;
+    sums.push_back(static_cast<double>(sum));
+  }
+  return slope_per_minute(times_ns, sums);
+}
+
 GrowthPattern growth_pattern(std::span<const std::uint64_t> times_ns, std::span<const double> values) {
   if (!can_tell_growth(times_ns)) return {};
   if (values.back() < values.front()) return {GrowthShape::kFell};

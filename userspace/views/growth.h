@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 namespace dwell {
 
@@ -20,6 +21,9 @@ bool can_tell_growth(std::span<const std::uint64_t> times_ns);
 // or a step in a few points does not move it. None with fewer than kMinGrowthPoints, or over less time than
 // kMinGrowthSpanNs: a start-up would pass for a trend.
 std::optional<double> slope_per_minute(std::span<const std::uint64_t> times_ns, std::span<const double> values);
+
+// The same of a sum, by its changes in the order of time: (when, by how much).
+std::optional<double> slope_per_minute(std::span<const std::uint64_t> times_ns, std::span<const std::pair<std::uint64_t, std::int64_t>> changes);
 
 // How a value came from the first point to the last.
 enum class GrowthShape {

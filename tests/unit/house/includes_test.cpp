@@ -24,7 +24,7 @@ const Folders kOrder = {
     "ui",                  "userspace/record", "SUBJECTS",          "userspace/subjects", "userspace/doctor",
     "userspace/top",        "userspace/commands",  "userspace"};
 // They stand side by side: none includes another.
-const Folders kSubjects = {"userspace/memory", "userspace/threads", "userspace/clocks", "userspace/files", "userspace/go"};
+const Folders kSubjects = {"userspace/memory", "userspace/threads", "userspace/clocks", "userspace/files", "userspace/pairs", "userspace/go"};
 
 // Every folder of the order or subject that `path` lies in; the longest counts.
 std::string folder_of(const std::string& path) {

@@ -275,7 +275,7 @@ TEST(MemoryReport, EveryKindOfLossHasWordsOfItsOwn) {
   std::set<std::string> names;
   int kinds = 0;
   for (int kind = 0; kind <= static_cast<int>(LossKind::kPerfMapLine); ++kind) {
-    if (kind > static_cast<int>(LossKind::kTable) && kind < static_cast<int>(LossKind::kFirstUserspaceLoss)) continue;
+    if (kind > static_cast<int>(LossKind::kLockWait) && kind < static_cast<int>(LossKind::kFirstUserspaceLoss)) continue;
     StoryRecording story;
     story.lose(static_cast<LossKind>(kind), 1);
     MemoryReport report = report_of(story.end(kSecond));
@@ -285,7 +285,7 @@ TEST(MemoryReport, EveryKindOfLossHasWordsOfItsOwn) {
     ++kinds;
   }
   EXPECT_EQ(names.size(), static_cast<std::size_t>(kinds));
-  EXPECT_EQ(static_cast<int>(LossKind::kTable) + 1, DWELL_LOST_KINDS);
+  EXPECT_EQ(static_cast<int>(LossKind::kLockWait) + 1, DWELL_LOST_KINDS);
 }
 
 TEST(MemoryReport, ChildrenThatWereNotAskedForAreALineAndNoLoss) {

@@ -47,6 +47,9 @@ CODE(malloc_mimalloc,
      "ret\n 1: xor %ecx, %ecx\n ret")
 CODE(swapped, "mov %rdi, %rax\n mov %rsi, %rdi\n mov %rax, %rsi\n push %rbx\n pop %rbx\n ret")
 CODE(halved, "mov %edi, %esi\n push %rbx\n pop %rbx\n xor %edi, %edi\n ret")
+// obj_ref() with a frame: what is walked at its entry begins at the caller's rbp.
+CODE(ref_frame, "mov %rdi, %rax\n mov %rsp, %rbp\n push %rbx\n mov %rsi, %rbx\n xor %edi, %edi\n push %r12\n pop %r12\n pop %rbx\n ret")
+CODE(unref, "lock subl $1, (%rdi)\n je 1f\n ret\n nopl 0(%rax)\n 1: push %rbx\n pop %rbx\n ret")
 CODE(locked, "lock incl -64(%rsp)\n push %rbx\n pop %rbx\n ret")
 CODE(aligned_stack, "mov %rsp, %rax\n and $-16, %rsp\n push %rbx\n ret")
 CODE(null_test_forgotten, "test %rdi, %rdi\n cmp $1, %rsi\n je 1f\n push %rbx\n pop %rbx\n 1: ret")
@@ -190,6 +193,24 @@ TEST(Planner, AnArgumentIsFollowedToAnotherRegister) {
   EXPECT_EQ(best(AT(swapped), need_of(DWELL_SHAPE_SIZE_ARG1)).shape, DWELL_SHAPE_SIZE_ARG0);
   // Half of it is not it, but the whole is still where it was.
   EXPECT_EQ(best(AT(halved), kMalloc).shape, DWELL_SHAPE_SIZE_ARG0);
+}
+
+// Whichever argument is meant: all of them are where they came in.
+TEST(Planner, WhatPairsTakeAndGiveIsReadBeforeAnyArgumentIsGone) {
+  for (const Placement& place : plan_placements(AT(ref_frame), need_of(DWELL_SHAPE_GIVE), {}, kPrices)) EXPECT_LE(place.offset, 10u);
+  EXPECT_EQ(best(AT(ref_frame), need_of(DWELL_SHAPE_GIVE)).offset, 6u) << "the push";
+}
+
+// Where it must be, behind the store too: the kernel refuses to probe the first instruction of such a function.
+TEST(Planner, AReferenceCountThatGoesDownAtOnceIsSeenBehindThat) {
+  PlacementNeed need = need_of(DWELL_SHAPE_GIVE);
+  EXPECT_TRUE(plan_placements(AT(unref), need, {}, kPrices).empty());
+  need.shape = DWELL_SHAPE_TAKE_ARGUMENT;
+  EXPECT_EQ(best(AT(unref), need).offset, 4u) << "the branch";
+}
+
+TEST(Planner, AStackThatIsWalkedFromAnEntryNeedsTheCallersFramePointer) {
+  for (const Placement& place : plan_placements(AT(ref_frame), need_of(DWELL_SHAPE_TAKE_ARGUMENT), {}, kPrices)) EXPECT_LE(place.offset, 3u);
 }
 
 TEST(Planner, WhatALoopExecutesAgainIsNoPlace) {

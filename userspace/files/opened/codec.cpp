@@ -35,15 +35,6 @@ std::string get_descriptor_site(Cursor& in, const Recording& recording, Descript
   return "";
 }
 
-std::string get_lifetimes(Cursor& in, Lifetimes& lifetimes) {
-  for (std::uint64_t left = in.uleb(); left > 0 && in.ok(); --left) {
-    std::uint64_t bits = in.uleb(), count = in.uleb();
-    if (in.ok() && bits > kMostLifetimeBits) return "it tells an impossible lifetime";
-    lifetimes[static_cast<std::uint8_t>(bits)] = count;
-  }
-  return in.ok() ? "" : kTooShort;
-}
-
 }  // namespace
 
 std::string encode_descriptor_tick(const DescriptorTick& tick) {
@@ -55,11 +46,7 @@ std::string encode_descriptor_tick(const DescriptorTick& tick) {
     put_descriptor_site(out, change.site);
     put_uleb(out, change.opened);
     put_uleb(out, change.closed);
-    put_uleb(out, change.lifetimes.size());
-    for (const auto& [bits, count] : change.lifetimes) {
-      put_uleb(out, bits);
-      put_uleb(out, count);
-    }
+    put_lifetimes(out, change.lifetimes);
   }
   return out;
 }

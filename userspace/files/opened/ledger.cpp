@@ -2,7 +2,6 @@
 #include "userspace/files/opened/ledger.h"
 
 #include <algorithm>
-#include <bit>
 
 namespace dwell::files {
 
@@ -21,7 +20,7 @@ void DescriptorLedger::close(std::uint64_t time_ns, Key key) {
   change.site = found->second.site;
   ++change.closed;
   std::uint64_t opened_ns = found->second.opened_ns;
-  if (opened_ns) ++change.lifetimes[static_cast<std::uint8_t>(std::bit_width(time_ns - std::min(time_ns, opened_ns)))];
+  if (opened_ns) ++change.lifetimes[lifetime_class(opened_ns, time_ns)];
   open_.erase(found);
 }
 

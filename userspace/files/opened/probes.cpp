@@ -11,10 +11,10 @@
 #include "bpf/descriptors.h"
 #include "descriptor_calls.skel.h"
 #include "descriptors.skel.h"
-#include "userspace/base/unique_fd.h"
 #include "userspace/collect/free_with.h"
 #include "userspace/files/opened/kinds.h"
 #include "userspace/kernel/kernel_types.h"
+#include "userspace/kernel/trampolines.h"
 
 namespace dwell::files {
 namespace {
@@ -24,16 +24,8 @@ constexpr std::uint64_t kOfRingForOpenings = 4;  // all but one part of so many,
 
 }  // namespace
 
-// Tries it: a program that does nothing, for the function that all openings go through.
 Result<void> require_trampolines() {
-  bpf_insn nothing[2] = {};
-  nothing[0].code = BPF_ALU64 | BPF_MOV | BPF_K;
-  nothing[1].code = BPF_JMP | BPF_EXIT;
-  LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_TRACE_FENTRY);
-  int function = libbpf_find_vmlinux_btf_id("fd_install", BPF_TRACE_FENTRY);
-  options.attach_btf_id = static_cast<std::uint32_t>(std::max(function, 0));
-  UniqueFd program(function <= 0 ? -1 : bpf_prog_load(BPF_PROG_TYPE_TRACING, "trampoline", "Dual BSD/GPL", nothing, 2, &options));
-  if (program.valid()) return {};
+  if (kernel_has_trampolines()) return {};
   return Error{"follow who opens descriptors: this kernel has no BPF trampolines", "dwell record --files", Exit::kUnsupported};
 }
 

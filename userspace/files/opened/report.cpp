@@ -36,8 +36,10 @@ class DescriptorReportMaker {
   explicit DescriptorReportMaker(const RecordingRef& from) : recording_(*from), texts_(std::make_shared<const FrameTexts>(from)) {}
 
   DescriptorReport make() {
-    for (const DescriptorTick& tick : part().ticks)
+    for (const DescriptorTick& tick : part().ticks) {
+      times_.push_back(tick.end_ns);
       for (const DescriptorChange& change : tick.changes) add(tick, change);
+    }
     for (const OpenDescriptor& one : part().open.descriptors) add(one);
     DescriptorReport report;
     report.checks = part().open.checks;
@@ -84,25 +86,12 @@ class DescriptorReportMaker {
     row.stack = {texts_, facts.example};
     const CallStack& stack = recording_.stacks[static_cast<std::size_t>(facts.example)];
     if (!stack.locations.empty()) row.incomplete = incomplete_because(stack.end);
-    row.growth_per_minute = growth_of(facts);
+    row.growth_per_minute = slope_per_minute(times_, facts.changes);
     std::uint64_t end_ns = part().open.time_ns;
     if (!facts.opened_ns.empty()) row.oldest_age_ns = end_ns - std::min(end_ns, *std::ranges::min_element(facts.opened_ns));
     // Connections that clients keep open are no leak: they are theirs to close.
     bool of_clients = key.opening == Opening::kAccepted && row.left_by_peer * 2 < row.descriptors.size();
     if (has_call_site(key.opening) && !of_clients) row.leak = find_leak({end_ns, facts.opened_ns, row.lifetimes});
-  }
-
-  std::optional<double> growth_of(const RowFacts& facts) const {
-    std::vector<std::uint64_t> times;
-    std::vector<double> open;
-    std::int64_t now = 0;
-    std::size_t next = 0;
-    for (const DescriptorTick& tick : part().ticks) {
-      for (; next < facts.changes.size() && facts.changes[next].first <= tick.end_ns; ++next) now += facts.changes[next].second;
-      times.push_back(tick.end_ns);
-      open.push_back(static_cast<double>(now));
-    }
-    return slope_per_minute(times, open);
   }
 
   static void add_up(DescriptorReport& report, const DescriptorRow& row) {
@@ -119,6 +108,7 @@ class DescriptorReportMaker {
   const Recording& recording_;
   std::shared_ptr<const FrameTexts> texts_;
   std::map<RowKey, RowFacts> rows_;
+  std::vector<std::uint64_t> times_;  // of the ends of ticks
 };
 
 }  // namespace

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "userspace/base/result.h"
-#include "userspace/files/opened/leaks.h"
 #include "userspace/files/part.h"
 #include "userspace/recording/model.h"
 #include "userspace/views/filter.h"
+#include "userspace/views/leaks.h"
 #include "userspace/views/profile.h"
 #include "userspace/views/report_stack.h"
 
@@ -31,7 +31,7 @@ struct DescriptorRow {
   Lifetimes lifetimes;                          // of those closed
   std::vector<std::uint32_t> descriptors;       // that are open, in order
   std::uint64_t left_by_peer = 0;               // of them: TCP connections that only the other side has closed
-  std::optional<DescriptorLeak> leak;
+  std::optional<SiteLeak> leak;
 
   std::uint64_t open() const { return opened > closed ? opened - closed : 0; }
 };

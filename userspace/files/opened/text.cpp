@@ -7,6 +7,7 @@
 
 #include "ui/call_site.h"
 #include "ui/escape.h"
+#include "ui/lifetimes.h"
 #include "ui/text_table.h"
 #include "ui/values.h"
 #include "ui/words.h"
@@ -36,15 +37,10 @@ std::string site_text(const DescriptorRow& row, std::size_t room) {
   return call_site_line(own_part(row.stack), room);
 }
 
-std::string lifetime_text(const Lifetimes& lifetimes) {
-  std::optional<std::uint64_t> bound = lifetime_quantile(lifetimes, 0.95);
-  return bound ? "< " + human_duration(*bound) : "-";
-}
-
 bool piles_up(const DescriptorRow& row) { return row.left_by_peer >= kPileUpOfConnections; }
 
 std::string leak_sentence(const DescriptorRow& row) {
-  const DescriptorLeak& leak = *row.leak;
+  const SiteLeak& leak = *row.leak;
   std::string others = row.closed ? fmt::format("; of the {} others that it opened, 95 % were closed within {}", many(row.closed),
                                                 human_duration(leak.closed_within_ns))
                                   : "; none that it opened was closed";
@@ -102,18 +98,11 @@ std::string table_of(const DescriptorReport& report, std::size_t rows, const Tex
   return table.write(style);
 }
 
-Json leak_json(const std::optional<DescriptorLeak>& leak) {
+Json leak_json(const std::optional<SiteLeak>& leak) {
   if (!leak) return nullptr;
   return {{"staying", leak->staying},
           {"per_minute", leak->per_minute},
           {"others_closed_within_ns", leak->closed_within_ns ? Json(leak->closed_within_ns) : Json(nullptr)}};
-}
-
-Json lifetimes_json(const Lifetimes& lifetimes) {
-  Json all = Json::array();
-  for (const auto& [bits, count] : lifetimes)
-    all.push_back({{"below_ns", bits >= kMostLifetimeBits ? ~0ull : std::uint64_t{1} << bits}, {"closed", count}});
-  return all;
 }
 
 Json row_json(const DescriptorRow& row) {
@@ -125,7 +114,7 @@ Json row_json(const DescriptorRow& row) {
           {"open", row.open()},
           {"growth_per_minute", row.growth_per_minute ? Json(*row.growth_per_minute) : Json(nullptr)},
           {"oldest_age_ns", row.oldest_age_ns ? Json(*row.oldest_age_ns) : Json(nullptr)},
-          {"lifetimes", lifetimes_json(row.lifetimes)},
+          {"lifetimes", lifetimes_json(row.lifetimes, "closed")},
           {"descriptors", row.descriptors},
           {"left_by_peer", row.left_by_peer},
           {"leak", leak_json(row.leak)},

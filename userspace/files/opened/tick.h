@@ -4,12 +4,12 @@
 
 #include <compare>
 #include <cstdint>
-#include <map>
 #include <string_view>
 #include <vector>
 
 #include "userspace/process/open_files.h"
 #include "userspace/recording/ids.h"
+#include "userspace/recording/lifetimes.h"
 
 namespace dwell::files {
 
@@ -35,10 +35,6 @@ struct DescriptorSite {
   Opening opening = Opening::kOpened;
   auto operator<=>(const DescriptorSite&) const = default;
 };
-
-// Lifetimes by the number of bits of their nanoseconds: 20 are those from 0.5 to 1 ms.
-using Lifetimes = std::map<std::uint8_t, std::uint64_t>;
-inline constexpr std::uint8_t kMostLifetimeBits = 64;
 
 struct DescriptorChange {
   DescriptorSite site;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What is a leak of descriptors, and what only looks like one.
+// What is a leak at a call site, and what only looks like one.
 #include <gtest/gtest.h>
 
 #include <bit>
 #include <cmath>
 #include <random>
 
-#include "userspace/files/opened/leaks.h"
+#include "userspace/views/leaks.h"
 
-namespace dwell::files {
+namespace dwell {
 namespace {
 
 constexpr std::uint64_t kOneSecond = 1'000'000'000, kOneMillisecond = 1'000'000;
@@ -24,7 +24,7 @@ class Site {
     history_.opened_ns.push_back(kSiteStart + at_ns);
     return *this;
   }
-  std::optional<DescriptorLeak> leak_after(std::uint64_t ns) {
+  std::optional<SiteLeak> leak_after(std::uint64_t ns) {
     history_.end_ns = kSiteStart + ns;
     std::erase_if(history_.opened_ns, [&](std::uint64_t time) { return time > history_.end_ns; });
     return find_leak(history_);
@@ -34,7 +34,7 @@ class Site {
   SiteHistory history_;
 };
 
-TEST(DescriptorLeaks, OneInAThousandIsFoundWithinAMinute) {
+TEST(SiteLeaks, OneInAThousandIsFoundWithinAMinute) {
   std::mt19937 random(7);
   std::uniform_int_distribution<std::uint64_t> any(0, kMinuteNs);
   int found = 0;
@@ -47,10 +47,10 @@ TEST(DescriptorLeaks, OneInAThousandIsFoundWithinAMinute) {
   EXPECT_GE(found, 95);
 }
 
-TEST(DescriptorLeaks, TellsHowManyStayAndHowSoonTheOthersWereClosed) {
+TEST(SiteLeaks, TellsHowManyStayAndHowSoonTheOthersWereClosed) {
   Site site;
   for (std::uint64_t i = 0; i < 60; ++i) site.keeps(i * kOneSecond);
-  std::optional<DescriptorLeak> leak = site.closes(60'000, 900'000).leak_after(kMinuteNs);
+  std::optional<SiteLeak> leak = site.closes(60'000, 900'000).leak_after(kMinuteNs);
   ASSERT_TRUE(leak);
   EXPECT_EQ(leak->staying, 59u) << "the last one may be in use";
   EXPECT_EQ(leak->since_ns, kSiteStart);
@@ -58,32 +58,32 @@ TEST(DescriptorLeaks, TellsHowManyStayAndHowSoonTheOthersWereClosed) {
   EXPECT_EQ(leak->closed_within_ns, 1u << 20);
 }
 
-TEST(DescriptorLeaks, WithoutAnyThatWasClosed) {
+TEST(SiteLeaks, WithoutAnyThatWasClosed) {
   Site site;
   for (std::uint64_t i = 0; i < 12; ++i) site.keeps(i * 5 * kOneSecond);
   EXPECT_TRUE(site.leak_after(kMinuteNs));
 }
 
-TEST(DescriptorLeaks, SeveralAtATimeNowAndThen) {
+TEST(SiteLeaks, SeveralAtATimeNowAndThen) {
   Site site;
   for (std::uint64_t i = 0; i < 10; ++i)
     for (std::uint64_t k = 0; k < 20; ++k) site.keeps(i * 30 * kOneSecond + k);
   EXPECT_TRUE(site.leak_after(5 * kMinuteNs));
 }
 
-TEST(DescriptorLeaks, ThatBeganInTheMiddle) {
+TEST(SiteLeaks, ThatBeganInTheMiddle) {
   Site site;
   for (std::uint64_t i = 0; i < 30; ++i) site.keeps(5 * kMinuteNs + i * 10 * kOneSecond);
   EXPECT_TRUE(site.closes(1'000'000, kOneMillisecond).leak_after(10 * kMinuteNs));
 }
 
-TEST(DescriptorLeaks, ThatIsOverIsNone) {
+TEST(SiteLeaks, ThatIsOverIsNone) {
   Site site;
   for (std::uint64_t i = 0; i < 30; ++i) site.keeps(i * kOneSecond);
   EXPECT_FALSE(site.leak_after(2 * kMinuteNs));
 }
 
-TEST(DescriptorLeaks, APoolThatIsFilledIsNone) {
+TEST(SiteLeaks, APoolThatIsFilledIsNone) {
   Site at_once, slowly;
   for (std::uint64_t i = 0; i < 100; ++i) at_once.keeps(i * kOneMillisecond);
   EXPECT_FALSE(at_once.leak_after(kMinuteNs));
@@ -94,13 +94,13 @@ TEST(DescriptorLeaks, APoolThatIsFilledIsNone) {
   EXPECT_FALSE(slowly.leak_after(kMinuteNs));
 }
 
-TEST(DescriptorLeaks, ACacheInEquilibriumIsNone) {
+TEST(SiteLeaks, ACacheInEquilibriumIsNone) {
   Site site;
   for (std::uint64_t i = 0; i < 600; ++i) site.keeps(60 * kMinuteNs - i * kOneSecond);  // the last ten minutes' are open
   EXPECT_FALSE(site.closes(3000, 10 * kMinuteNs).leak_after(60 * kMinuteNs));
 }
 
-TEST(DescriptorLeaks, ConnectionsInUseAreNone) {
+TEST(SiteLeaks, ConnectionsInUseAreNone) {
   std::mt19937 random(3);
   std::exponential_distribution<double> lives(1 / 20e9);  // 20 s on average
   for (int round = 0; round < 50; ++round) {
@@ -114,7 +114,7 @@ TEST(DescriptorLeaks, ConnectionsInUseAreNone) {
   }
 }
 
-TEST(DescriptorLeaks, AFewOrTooShortATimeTellNothing) {
+TEST(SiteLeaks, AFewOrTooShortATimeTellNothing) {
   Site few, shortly;
   for (std::uint64_t i = 0; i < 5; ++i) few.keeps(i * 10 * kOneSecond);
   EXPECT_FALSE(few.leak_after(kMinuteNs));
@@ -122,7 +122,7 @@ TEST(DescriptorLeaks, AFewOrTooShortATimeTellNothing) {
   EXPECT_FALSE(shortly.leak_after(10 * kOneSecond));
 }
 
-TEST(DescriptorLeaks, NothingAtAllIsNone) {
+TEST(SiteLeaks, NothingAtAllIsNone) {
   EXPECT_FALSE(find_leak({}));
   EXPECT_EQ(lifetime_quantile({}, 0.5), std::nullopt);
   EXPECT_EQ(lifetime_quantile({{0, 1}}, 0.5), 1u);
@@ -131,4 +131,4 @@ TEST(DescriptorLeaks, NothingAtAllIsNone) {
 }
 
 }  // namespace
-}  // namespace dwell::files
+}  // namespace dwell

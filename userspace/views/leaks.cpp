@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/files/opened/leaks.h"
+#include "userspace/views/leaks.h"
 
 #include <algorithm>
 #include <bit>
@@ -7,7 +7,7 @@
 
 #include "userspace/base/time_units.h"
 
-namespace dwell::files {
+namespace dwell {
 namespace {
 
 constexpr std::size_t kFewestStaying = 6;          // openings, those at about the same time counted once
@@ -45,7 +45,7 @@ double distance_too_early(const std::vector<std::uint64_t>& times_ns, std::uint6
 }
 
 // Those open for `age_ns` and longer, in order.
-std::optional<DescriptorLeak> leak_of(const SiteHistory& history, const std::vector<std::uint64_t>& sorted, std::uint64_t age_ns) {
+std::optional<SiteLeak> leak_of(const SiteHistory& history, const std::vector<std::uint64_t>& sorted, std::uint64_t age_ns) {
   std::uint64_t until_ns = history.end_ns - age_ns;
   std::vector<std::uint64_t> staying(sorted.begin(), std::upper_bound(sorted.begin(), sorted.end(), until_ns));
   if (staying.size() < kFewestStaying) return std::nullopt;
@@ -58,7 +58,7 @@ std::optional<DescriptorLeak> leak_of(const SiteHistory& history, const std::vec
   if (static_cast<double>(until_ns - openings.back()) > kLongestPause * average) return std::nullopt;
   if (distance_too_early(staying, window_ns) > most_too_early(openings.size())) return std::nullopt;
   double minutes = static_cast<double>(window_ns) / (60.0 * kSecond);
-  return DescriptorLeak{staying.size(), staying.front(), static_cast<double>(staying.size()) / minutes, lifetime_quantile(history.lifetimes, 0.95).value_or(0)};
+  return SiteLeak{staying.size(), staying.front(), static_cast<double>(staying.size()) / minutes, lifetime_quantile(history.lifetimes, 0.95).value_or(0)};
 }
 
 }  // namespace
@@ -68,19 +68,19 @@ std::optional<std::uint64_t> lifetime_quantile(const Lifetimes& lifetimes, doubl
   for (const auto& [bits, count] : lifetimes) all += count;
   for (const auto& [bits, count] : lifetimes) {
     seen += count;
-    if (static_cast<double>(seen) >= part * static_cast<double>(all)) return bits >= kMostLifetimeBits ? ~0ull : std::uint64_t{1} << bits;
+    if (static_cast<double>(seen) >= part * static_cast<double>(all)) return lifetime_bound(bits);
   }
   return std::nullopt;
 }
 
-std::optional<DescriptorLeak> find_leak(const SiteHistory& history) {
+std::optional<SiteLeak> find_leak(const SiteHistory& history) {
   std::vector<std::uint64_t> sorted = history.opened_ns;
   std::ranges::sort(sorted);
   if (sorted.size() < kFewestStaying) return std::nullopt;
   std::uint64_t known_ns = history.end_ns - std::min(history.end_ns, sorted.front());
   for (std::uint64_t age_ns = kYoungestNs; age_ns <= std::max(kYoungestNs, known_ns / 3) && age_ns < history.end_ns; age_ns *= 2)
-    if (std::optional<DescriptorLeak> leak = leak_of(history, sorted, age_ns)) return leak;
+    if (std::optional<SiteLeak> leak = leak_of(history, sorted, age_ns)) return leak;
   return std::nullopt;
 }
 
-}  // namespace dwell::files
+}  // namespace dwell

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whether a call site leaks descriptors, by when those were opened that stay, and how long the others lived. Pure.
+// Whether a call site leaks what it opens or takes, by when those were opened that stay, and how long the others lived. Pure.
 #pragma once
 
 #include <cstddef>
@@ -7,9 +7,9 @@
 #include <optional>
 #include <vector>
 
-#include "userspace/files/opened/tick.h"
+#include "userspace/recording/lifetimes.h"
 
-namespace dwell::files {
+namespace dwell {
 
 struct SiteHistory {
   std::uint64_t end_ns = 0;               // of what is known
@@ -17,7 +17,7 @@ struct SiteHistory {
   Lifetimes lifetimes;                    // of those that were closed
 };
 
-struct DescriptorLeak {
+struct SiteLeak {
   std::size_t staying = 0;       // open for longer than nearly all others ever were
   std::uint64_t since_ns = 0;    // when the first of them was opened
   double per_minute = 0;         // opened, of those that stay
@@ -27,9 +27,9 @@ struct DescriptorLeak {
 // Told only if all of this holds: at least six stay, opened one by one or in small groups over 15 s or more, no slower towards the
 // end, not most of them at the beginning, and of the others nearly all were closed long before they were as old. So a pool that is
 // filled, a cache in equilibrium, and connections that are in use for a while are none.
-std::optional<DescriptorLeak> find_leak(const SiteHistory& history);
+std::optional<SiteLeak> find_leak(const SiteHistory& history);
 
 // Below which a lifetime lies that this part of all lifetimes does not exceed; none: nothing was closed.
 std::optional<std::uint64_t> lifetime_quantile(const Lifetimes& lifetimes, double part);
 
-}  // namespace dwell::files
+}  // namespace dwell

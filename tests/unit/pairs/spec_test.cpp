@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// What --pair says.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "userspace/pairs/spec.h"
+
+namespace dwell::pairs {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+PairSpec parsed(const std::string& text) {
+  Result<PairSpec> spec = parse_pair(text);
+  EXPECT_TRUE(spec) << text << ": " << spec.error().what;
+  return spec ? *spec : PairSpec();
+}
+
+std::string refused(const std::string& text) {
+  Result<PairSpec> spec = parse_pair(text);
+  EXPECT_FALSE(spec) << text;
+  if (spec) return "";
+  EXPECT_EQ(spec.error().exit, Exit::kUsage);
+  EXPECT_THAT(spec.error().hint, HasSubstr("docs/pairs.md"));
+  return spec.error().what;
+}
+
+const PairFunction kGet{"", "get", ValueFrom::kResult, 0}, kPut{"", "put", ValueFrom::kArgument, 1};
+
+TEST(PairSpec, ByDefaultIsTheResultAndTheFirstArgument) {
+  PairSpec spec = parsed("conn=get:put");
+  EXPECT_EQ(spec.name, "conn");
+  EXPECT_THAT(spec.takes, ElementsAre(kGet));
+  EXPECT_THAT(spec.gives, ElementsAre(kPut));
+  EXPECT_EQ(spec.size_argument, 0);
+}
+
+TEST(PairSpec, SaysWhichValueAndWhichSize) {
+  EXPECT_THAT(parsed("x=ref(arg2):put(arg3):arg4").takes, ElementsAre(PairFunction{"", "ref", ValueFrom::kArgument, 2}));
+  EXPECT_THAT(parsed("x=ref(arg2):put(arg3):arg4").gives, ElementsAre(PairFunction{"", "put", ValueFrom::kArgument, 3}));
+  EXPECT_EQ(parsed("x=ref(arg2):put(arg3):arg4").size_argument, 4);
+  EXPECT_EQ(parsed("x=get:put:2").size_argument, 2);
+  EXPECT_THAT(parsed("x=open(*arg2):close").takes, ElementsAre(PairFunction{"", "open", ValueFrom::kStored, 2}));
+  EXPECT_THAT(parsed("x=get(return):put").takes, ElementsAre(kGet));
+  EXPECT_TRUE(parsed("x=get(return>=0):put").numbers);
+  EXPECT_FALSE(parsed("x=get:put").numbers);
+  EXPECT_EQ(parsed("m=pthread_mutex_lock:pthread_mutex_unlock").takes[0].from, ValueFrom::kArgument);
+}
+
+TEST(PairSpec, HasSeveralFunctionsAndFiles) {
+  PairSpec spec = parsed("obj=libobj.so:new,libobj.so.2:ref(arg1),other:./server:unref,/usr/lib/x/libz.so.1.2:drop");
+  EXPECT_THAT(spec.takes, ElementsAre(PairFunction{"libobj.so", "new"}, PairFunction{"libobj.so.2", "ref", ValueFrom::kArgument, 1}, PairFunction{"", "other"}));
+  EXPECT_THAT(spec.gives, ElementsAre(PairFunction{"./server", "unref", ValueFrom::kArgument, 1}, PairFunction{"/usr/lib/x/libz.so.1.2", "drop", ValueFrom::kArgument, 1}));
+}
+
+TEST(PairSpec, KnowsNamesOfCxx) {
+  PairSpec spec = parsed("c=a::Pool<int, std::map<long, b::C> >::get(int, char const*)(arg2),::global:a::Pool::put(b::C<x, y>*)");
+  EXPECT_EQ(spec.takes[0].name, "a::Pool<int, std::map<long, b::C> >::get(int, char const*)");
+  EXPECT_EQ(spec.takes[0].argument, 2);
+  EXPECT_EQ(spec.takes[1].name, "::global");
+  EXPECT_EQ(spec.gives[0].name, "a::Pool::put(b::C<x, y>*)");
+  EXPECT_THAT(parsed("c=S::operator->:S::operator<").gives[0].name, "S::operator<");
+  EXPECT_EQ(parsed("c=run():stop()").takes[0].name, "run()");
+}
+
+TEST(PairSpec, ThatMakesNoSenseIsRefused) {
+  EXPECT_THAT(refused("get:put"), HasSubstr("a name of your own"));
+  EXPECT_THAT(refused("a b=get:put"), HasSubstr("a name of your own"));
+  EXPECT_THAT(refused("x=get"), HasSubstr("gives back is missing"));
+  EXPECT_THAT(refused("x=get:lib.so:"), HasSubstr("a function is missing"));
+  EXPECT_THAT(refused("x=get:,put"), HasSubstr("a function is missing"));
+  EXPECT_THAT(refused("x=get:put:arg7"), HasSubstr("no argument for the size"));
+  EXPECT_THAT(refused("x=get:put:arg1:arg2"), HasSubstr("no argument for the size"));
+  EXPECT_THAT(refused("x=get(arg9):put"), HasSubstr("(arg1) to (arg6)"));
+  EXPECT_THAT(refused("x=get:put(return)"), HasSubstr("which argument"));
+  EXPECT_THAT(refused("x=get:put(*arg1)"), HasSubstr("which argument"));
+  EXPECT_THAT(refused("x=get,take(return>=0):put"), HasSubstr("ints"));
+}
+
+TEST(PairSpec, NamesFilesAsTheUserWould) {
+  EXPECT_TRUE(is_meant("", "/usr/lib/liba.so"));
+  EXPECT_TRUE(is_meant("liba.so", "/usr/lib/liba.so.1.2"));
+  EXPECT_FALSE(is_meant("liba.so", "/usr/lib/libab.so.1"));
+  EXPECT_FALSE(is_meant("liba.so", "/usr/lib/myliba.so"));
+  EXPECT_TRUE(is_meant("./server", "/srv/bin/server"));
+  EXPECT_TRUE(is_meant("bin/server", "/srv/bin/server"));
+  EXPECT_FALSE(is_meant("bin/server", "/srv/sbin/server"));
+  EXPECT_FALSE(is_meant("/bin/server", "/srv/bin/server"));
+  EXPECT_FALSE(is_meant("bin/server", "server"));
+}
+
+}  // namespace
+}  // namespace dwell::pairs

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// PairSpec: what --pair says: which functions take a resource, which give it back, and which value stands for it. Pure.
+//
+//   conn=pool_get:pool_put                 what pool_get returns is taken; the first argument of pool_put is given back
+//   obj=obj_new,obj_ref(arg1):obj_unref    several functions; an argument of one
+//   buf=buf_alloc(*arg2):buf_free:arg1     stored where argument 2 points; argument 1 of the taking function is the size
+//   slot=libpool.so:take(return>=0):drop   of one file; an int, where 0 is a resource and a negative one a failure
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "userspace/base/result.h"
+
+namespace dwell::pairs {
+
+// Where the value is that stands for the resource.
+enum class ValueFrom : std::uint8_t {
+  kResult,    // what the function returns; 0 and -1 are failures
+  kNumber,    // the same as an int; negative ones are failures
+  kArgument,
+  kStored,    // where an argument points to, when the function has returned 0
+};
+
+struct PairFunction {
+  std::string file;  // of the module; "": any
+  std::string name;  // as it was given: a C name, or a C++ or Rust name with or without arguments, with * and ?
+  ValueFrom from = ValueFrom::kResult;
+  int argument = 0;  // from 1; of kArgument and kStored
+  bool operator==(const PairFunction&) const = default;
+};
+
+struct PairSpec {
+  std::string name;
+  std::vector<PairFunction> takes, gives;
+  int size_argument = 0;  // of the functions that take; 0: they are counted
+  bool numbers = false;   // the values are ints
+  bool operator==(const PairSpec&) const = default;
+};
+
+// Exit::kUsage, with what is wrong and an example.
+Result<PairSpec> parse_pair(const std::string& text);
+
+// Whether a module's path is meant: "libpool.so" is /usr/lib/libpool.so.1, "./server" and "bin/server" are /srv/bin/server.
+bool is_meant(std::string_view file, std::string_view path);
+
+}  // namespace dwell::pairs
