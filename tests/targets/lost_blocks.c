@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <ucontext.h>
@@ -30,6 +31,7 @@ static void* volatile global;
 static __thread void* volatile local;
 static void* volatile interior;
 static void* volatile behind[2];
+static void** shared;
 static pthread_key_t keys[40];
 static atomic_int ready;
 
@@ -82,6 +84,11 @@ SCENARIO static void hold(void) {
     pthread_setspecific(keys[i], block(200));
   }
   local = block(300);
+  /* By memory that is shared with others, and that this process has no page of, as after a fork. */
+  shared = mmap(NULL, LB_SHARED, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  check(shared != MAP_FAILED, "no shared memory");
+  shared[LB_SHARED / 16] = block(1100);
+  check(madvise(shared, LB_SHARED, MADV_DONTNEED) == 0, "the pages stay");
   stack_t for_signals = {.ss_sp = block(LB_SIGNAL_STACK), .ss_size = LB_SIGNAL_STACK};
   check(sigaltstack(&for_signals, NULL) == 0, "no stack for signals");
   for_signals.ss_sp = NULL;

@@ -15,6 +15,7 @@
 #define LB_MOVERS 3
 #define LB_OTHER_STACK 65536
 #define LB_SIGNAL_STACK 16384
+#define LB_SHARED 65536
 #define LB_NODES 20000    /* that movers move between lists, without pause */
 
 #endif

@@ -8,6 +8,7 @@
 #include "userspace/base/files.h"
 #include "userspace/base/text.h"
 #include "userspace/memory/reach/roots.h"
+#include "userspace/memory/reach/shared_pages.h"
 
 namespace dwell::memory::reach {
 namespace {
@@ -47,6 +48,7 @@ NamedRoots::NamedRoots(const LiveHeap& live, WordScan& scan)
 
 void NamedRoots::find(const Graph& graph, std::vector<bool>& marked) {
   for (const heap::Range& range : live_.root_ranges()) scan_range(range);
+  for_each_shared_word(live_.target().memory.pid(), live_.uses(), [&](std::span<const std::uint64_t> words, std::uint64_t address) { add_words(words, address); });
   scan_code();
   for (const RootEdge& edge : edges_) graph.mark(edge.block, marked);
   for (const ThreadRegisters& thread : live_.threads())
@@ -61,10 +63,12 @@ void NamedRoots::find(const Graph& graph, std::vector<bool>& marked) {
 }
 
 void NamedRoots::scan_range(const heap::Range& range) {
-  scan_.range(range.start, range.end, [&](std::span<const std::uint64_t> words, std::uint64_t address) {
-    for (std::size_t i = 0; i < words.size(); ++i)
-      if (std::uint32_t block = live_.index().find(words[i]); block != BlockIndex::kNone) add(root_at(address + 8 * i), block);
-  });
+  scan_.range(range.start, range.end, [&](std::span<const std::uint64_t> words, std::uint64_t address) { add_words(words, address); });
+}
+
+void NamedRoots::add_words(std::span<const std::uint64_t> words, std::uint64_t address) {
+  for (std::size_t i = 0; i < words.size(); ++i)
+    if (std::uint32_t block = live_.index().find(words[i]); block != BlockIndex::kNone) add(root_at(address + 8 * i), block);
 }
 
 void NamedRoots::scan_code() {

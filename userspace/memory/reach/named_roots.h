@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,7 @@ class NamedRoots {
 
  private:
   void scan_range(const heap::Range& range);
+  void add_words(std::span<const std::uint64_t> words, std::uint64_t address);
   void scan_code();
   void add(const Root& root, std::uint32_t block);
   Root root_at(std::uint64_t address);

@@ -7,6 +7,7 @@
 
 #include "userspace/base/clock.h"
 #include "userspace/memory/reach/roots.h"
+#include "userspace/memory/reach/shared_pages.h"
 
 namespace dwell::memory::reach {
 
@@ -50,6 +51,7 @@ std::vector<std::uint32_t> SettlingLooks::find_roots(const LiveHeap& live, WordS
   roots.insert(roots.end(), in_code.begin(), in_code.end());
   for (const ThreadRegisters& thread : live.threads()) add_roots(thread.words, index, roots);
   add_roots(kernel_words(limits_.pid), index, roots);
+  for_each_shared_word(limits_.pid, live.uses(), [&](std::span<const std::uint64_t> words, std::uint64_t) { add_roots(words, index, roots); });
   return roots;
 }
 
