@@ -47,6 +47,8 @@ struct giving {
 struct thread_state {
   struct taking calls[MOST_CALLS];
   struct giving given;
+  struct dwell_alloc_record record; /* that is sent next: the stack has no room left for it, nor for */
+  struct call_end end;              /* how the calls end that are looked at now */
   __s32 depth; /* how many of them are under way */
   __u64 wake;  /* how the record of this hit is sent */
   __u32 tid;
@@ -87,13 +89,16 @@ static __always_inline bool take_value(unsigned span, __u64 *value) {
 
 static __always_inline void send_taken(struct thread_state *state, struct taking *call, struct call_end *end, __u64 value) {
   if (!room_for(DWELL_LOST_TAKE)) return;
-  struct dwell_alloc_record record = {
-      .h = {.type = DWELL_PAIR_TAKEN, .process = state->slot, .probe = call->probe, .tid = state->tid},
-      .address = value,
-      .size = call->size,
-      .stack = stack_from(end->pc, end->sp, end->bp, (__u64)state->slot << 32 | state->tid, end->hidden)};
-  record.time_ns = bpf_ktime_get_ns();
-  if (bpf_ringbuf_output(&events, &record, sizeof(record), state->wake)) dwell_count_loss(DWELL_LOST_TAKE);
+  struct dwell_alloc_record *record = &state->record;
+  record->h.type = DWELL_PAIR_TAKEN;
+  record->h.process = state->slot;
+  record->h.probe = call->probe;
+  record->h.tid = state->tid;
+  record->address = value;
+  record->size = call->size;
+  record->stack = stack_from(end->pc, end->sp, end->bp, (__u64)state->slot << 32 | state->tid, end->hidden);
+  record->time_ns = bpf_ktime_get_ns();
+  if (bpf_ringbuf_output(&events, record, sizeof(*record), state->wake)) dwell_count_loss(DWELL_LOST_TAKE);
 }
 
 /* The innermost call of the pair that is under way knows that this was taken inside it. `depth`: of the calls that are asked. */
@@ -253,12 +258,13 @@ static __always_inline int exited(struct pt_regs *ctx) {
     counted->returns++;
   if (!state->depth || !returns_from(ctx, cookie)) return 0;
   __u64 sp = ctx->sp + dwell_probe_cfa_offset_of(cookie) - 8, return_address = read_word(sp);
-  struct call_end end = end_at_exit(ctx, cookie, sp, return_address);
+  state->end = end_at_exit(ctx, cookie, sp, return_address);
+#pragma clang loop unroll(disable) /* or the stack has no room for it on Linux 6.1 */
   for (int i = MOST_CALLS - 1; i >= 0; i--) {
     struct taking *call = &state->calls[i];
-    if (i >= state->depth || call->sp != sp || !call->return_address || call->return_address != return_address) continue;
+    if (i >= state->depth || call->sp + 8 != state->end.sp || !call->return_address || call->return_address != state->end.pc) continue;
     state->depth = i;
-    take_ended(state, i, &end);
+    take_ended(state, i, &state->end);
   }
   return 0;
 }
