@@ -116,7 +116,7 @@ std::string CallSiteNames::line(const std::vector<ReportFrame>& stack, std::size
   std::string site = site_of(stack, at);
   auto times = times_.find(site);
   if (at == 0 || times == times_.end() || times->second < 2) return chain(stack, at, "", columns);
-  bool tells_more = wrappers_ ? !is_allocator(stack[at - 1].function) : is_library_internal(stack[at - 1]);
+  bool tells_more = wrappers_ ? !is_allocator(stack[at - 1].function) && !is_known_wrapper(stack[at - 1].function) : is_library_internal(stack[at - 1]);
   if (!tells_more) return chain(stack, at, "", columns);
   std::string called = short_function(stack[at - 1]) + std::string(kArrow);
   if (called.starts_with("std::")) called.erase(0, 5);

@@ -18,6 +18,7 @@ constexpr std::uint64_t kFreeThatMatters = std::uint64_t{64} << 20;
 
 // Leaks are searched for by reading the heap three times or more: in larger ones only where that is asked for.
 constexpr std::uint64_t kLargestSearched = std::uint64_t{128} << 20;
+constexpr std::uint64_t kLongestSearchNs = 2'000'000'000;  // pointers that move fast may take many more looks
 // A few blocks that are lost once, at the start, do no harm.
 constexpr std::uint64_t kLeakThatMatters = 64 << 10, kLeakedShare = 100;
 
@@ -79,7 +80,7 @@ std::optional<memory::reach::LeakReport> leaks_in(const memory::MemoryLook& look
   std::uint64_t bytes = 0;
   for (const memory::HeapLook& heap : look.heaps) bytes += heap.inventory.live().bytes;
   if (bytes == 0 || bytes > kLargestSearched) return std::nullopt;
-  Result<memory::reach::LeakReport> leaks = memory::reach::find_leaks({look.process.pid, max_read_per_s});
+  Result<memory::reach::LeakReport> leaks = memory::reach::find_leaks({look.process.pid, max_read_per_s, kLongestSearchNs});
   if (!leaks || !leaks->unsettled.empty()) return std::nullopt;
   return std::move(*leaks);
 }

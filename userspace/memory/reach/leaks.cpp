@@ -71,7 +71,7 @@ class LeakFinder {
 
 Result<LeakReport> find_leaks(const LeakOptions& options) {
   std::uint64_t started_ns = monotonic_ns();
-  Result<SettlingLooks> looks = SettlingLooks::begin({options.pid, options.max_read_per_s}, fmt::format("find leaks of PID {}", options.pid));
+  Result<SettlingLooks> looks = SettlingLooks::begin({options.pid, options.max_read_per_s, options.most_ns}, fmt::format("find leaks of PID {}", options.pid));
   if (!looks) return looks.error();
   Result<LeakReport> report = LeakFinder(options, std::move(*looks)).find();
   if (report) report->duration_ns = monotonic_ns() - started_ns;

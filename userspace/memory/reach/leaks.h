@@ -17,6 +17,7 @@ namespace dwell::memory::reach {
 struct LeakOptions {
   pid_t pid = 0;
   std::uint64_t max_read_per_s = 0;  // bytes; 0: as fast as it goes
+  std::uint64_t most_ns = 0;         // no look begins after that time; 0: no limit
 };
 
 // Lost blocks that look alike.
