@@ -205,7 +205,7 @@ Result<void> record_go(const std::string& path) {
     look.time_ns = now;
     look.version = "go1.24.4";
     look.figures.alive = static_cast<std::uint64_t>(second);
-    look.collector = Collector{1, 2, 3, 0.5, {{4, 5}}, 100, 6, 7, 8, 9};
+    look.collector = Collector{1, 2, 3, 0.5, {{4, 5}}, 100, 6, 7, 8, 9, 10, 11, 12};
     look.stuck = GoStuck{{5, 6}, true, "", 2, 3, 4, 5};
     GoGroup& group = look.groups.emplace_back();
     group.count = static_cast<std::uint64_t>(second);

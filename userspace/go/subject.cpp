@@ -13,6 +13,7 @@
 #include "userspace/go/heap/alloc_tracing.h"
 #include "userspace/go/heap/allocs_report.h"
 #include "userspace/go/heap/allocs_text.h"
+#include "userspace/go/heap/memory_ranges.h"
 #include "userspace/go/look_part.h"
 #include "userspace/go/record/look_report.h"
 #include "userspace/go/record/profiles.h"
@@ -142,6 +143,7 @@ Subject go_subject() {
   subject.of_target = has_look;
   subject.tracers = tracers;
   subject.look = go_look_command();
+  subject.runtime_memory = go_memory_of;
   subject.before = before;
   subject.behind = behind;
   subject.sentences = sentences;

@@ -7,6 +7,7 @@
 #include "ui/words.h"
 #include "userspace/memory/account/look_text.h"
 #include "userspace/memory/heap/class_name.h"
+#include "userspace/record/subject.h"
 
 namespace dwell {
 namespace {
@@ -24,9 +25,9 @@ constexpr std::uint64_t kLeakThatMatters = 64 << 10, kLeakedShare = 100;
 
 std::string percent(double share) { return fmt::format("{:.0f}%", share * 100); }
 
-std::optional<Finding> nearly_full(const std::vector<memory::MemoryLimit>& limits, pid_t pid) {
+std::optional<Finding> nearly_full(const std::vector<MemoryLimit>& limits, pid_t pid) {
   if (limits.empty() || limits[0].share() < kNearlyFull) return std::nullopt;
-  const memory::MemoryLimit& tightest = limits[0];
+  const MemoryLimit& tightest = limits[0];
   Finding finding;
   finding.weight = FindingWeight::kLimit;
   finding.headline = fmt::format("{} of the {} that its control group may use{} are in use ({})", bytes_text(tightest.in_use),
@@ -49,6 +50,18 @@ std::optional<Finding> kept_by_allocator(const memory::MemoryLook& look) {
   std::uint64_t trimmable = 0;
   for (const memory::HeapLook& heap : look.heaps) trimmable += heap.inventory.trimmable;
   if (trimmable) finding.evidence.push_back(fmt::format("malloc_trim(0) would give back about {}", bytes_text(trimmable)));
+  finding.command = fmt::format("dwell memory {}", look.process.pid);
+  return finding;
+}
+
+std::optional<Finding> kept_by_go(const memory::MemoryLook& look) {
+  std::int64_t idle = look.account.of(memory::Part::kGoIdle).resident;
+  if (idle < static_cast<std::int64_t>(kFreeThatMatters) || static_cast<double>(idle) < kMuchFree * static_cast<double>(look.account.resident)) return std::nullopt;
+  Finding finding;
+  finding.weight = FindingWeight::kWaste;
+  finding.headline = fmt::format("{} of {} RSS are idle memory of the Go heap, which the runtime has not given back yet", bytes_text(static_cast<std::uint64_t>(idle)),
+                                 bytes_text(look.account.resident));
+  finding.evidence.push_back("it gives back slowly what it did not use lately; debug.FreeOSMemory() does so at once");
   finding.command = fmt::format("dwell memory {}", look.process.pid);
   return finding;
 }
@@ -87,7 +100,7 @@ std::optional<memory::reach::LeakReport> leaks_in(const memory::MemoryLook& look
 
 }  // namespace
 
-Findings findings_of(const memory::MemoryLook& look, const std::vector<memory::MemoryLimit>& limits, const memory::reach::LeakReport* leaks) {
+Findings findings_of(const memory::MemoryLook& look, const std::vector<MemoryLimit>& limits, const memory::reach::LeakReport* leaks) {
   Findings result;
   result.looked_at = memory::headline_text(look);
   if (leaks) {
@@ -98,16 +111,25 @@ Findings findings_of(const memory::MemoryLook& look, const std::vector<memory::M
     result.looked_at += fmt::format("; its control group uses {} of {}", bytes_text(limits[0].in_use), bytes_text(limits[0].limit));
   if (std::optional<Finding> full = nearly_full(limits, look.process.pid)) result.findings.push_back(*full);
   if (std::optional<Finding> kept = kept_by_allocator(look)) result.findings.push_back(*kept);
+  if (std::optional<Finding> kept = kept_by_go(look)) result.findings.push_back(*kept);
   return result;
+}
+
+std::vector<RuntimeMemory> runtimes_of(const LookRequest& request) {
+  std::vector<RuntimeMemory> all;
+  if (request.peers)
+    for (auto memory_of : request.peers->runtime_memory) all.push_back(memory_of(request.pid));
+  return all;
 }
 
 std::optional<Findings> memory_findings(const LookRequest& request) {
   memory::LookOptions options;
   options.pid = request.pid;
+  options.runtimes = runtimes_of(request);
   Result<memory::MemoryLook> look = memory::look_at_memory(options);
   if (!look) return Findings{"", "memory: " + look.error().what, {}};
   std::optional<memory::reach::LeakReport> leaks = leaks_in(*look, options.max_read_per_s);
-  return findings_of(*look, memory::memory_limits(request.pid), leaks ? &*leaks : nullptr);
+  return findings_of(*look, memory_limits(request.pid), leaks ? &*leaks : nullptr);
 }
 
 }  // namespace dwell

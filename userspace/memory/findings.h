@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "userspace/memory/account/limits.h"
+#include "userspace/process/memory_group.h"
 #include "userspace/memory/account/look.h"
 #include "userspace/memory/reach/leaks.h"
 #include "userspace/record/look_command.h"
@@ -14,7 +14,9 @@
 namespace dwell {
 
 std::optional<Findings> memory_findings(const LookRequest& request);
+// What runtimes in the process manage by themselves, by the subjects that know them.
+std::vector<RuntimeMemory> runtimes_of(const LookRequest& request);
 // Pure. `leaks`: null where they were not searched for.
-Findings findings_of(const memory::MemoryLook& look, const std::vector<memory::MemoryLimit>& limits, const memory::reach::LeakReport* leaks = nullptr);
+Findings findings_of(const memory::MemoryLook& look, const std::vector<MemoryLimit>& limits, const memory::reach::LeakReport* leaks = nullptr);
 
 }  // namespace dwell

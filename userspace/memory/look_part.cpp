@@ -32,6 +32,7 @@ class MemoryLookPart : public LookPart {
   Result<LookAnswer> look(const LookRequest& request) override {
     memory::LookOptions options = options_;
     options.pid = request.pid;
+    options.runtimes = runtimes_of(request);
     Result<memory::MemoryLook> look = memory::look_at_memory(options);
     if (!look) return look.error();
     Result<std::optional<Leaks>> leaks = leaks_of(*look);
@@ -44,7 +45,8 @@ class MemoryLookPart : public LookPart {
     Found found{*look, *leaks, *holders, *diff};
     answer.content = request.json ? json_of(found) : text_of(found, request.style);
     if (*leaks && (*leaks)->lost_blocks) answer.exit = Exit::kFound;
-    if (!look->no_heap.empty())
+    bool has_go_heap = look->account.of(memory::Part::kGoHeap).resident > 0;
+    if (!look->no_heap.empty() && !has_go_heap)
       answer.problem = Error{fmt::format("look at the heap of PID {}: {}", request.pid, look->no_heap),
                              fmt::format("record what it maps: dwell record {} -d 60", request.pid), Exit::kUnsupported};
     return answer;

@@ -90,8 +90,8 @@ std::uint64_t sample_pause_ns(std::uint64_t age_ns, std::uint64_t sampling_took_
 }
 
 ProcessSampler::ProcessSampler(pid_t pid) : pid_(pid) {
-  if (Result<std::string> cgroup = read_file(fmt::format("/proc/{}/cgroup", pid))) group_ = memory::group_in(*cgroup);
-  std::vector<memory::MemoryLimit> limits = memory::memory_limits(pid);
+  if (Result<std::string> cgroup = read_file(fmt::format("/proc/{}/cgroup", pid))) group_ = group_in(*cgroup);
+  std::vector<MemoryLimit> limits = memory_limits(pid);
   if (!limits.empty()) group_.path = limits[0].group;
 }
 
@@ -99,7 +99,7 @@ std::optional<MemorySample> ProcessSampler::sample(std::uint64_t now_ns) {
   std::optional<MemorySample> sample = read_memory_sample(pid_);
   if (!sample) return std::nullopt;
   sample->time_ns = now_ns;
-  sample->group = memory::group_memory(group_).value_or(0);
+  sample->group = group_memory(group_).value_or(0);
   if (Result<std::string> meminfo = read_file("/proc/meminfo")) sample->available = available_in(*meminfo);
   return sample;
 }
@@ -113,7 +113,7 @@ std::uint64_t proportional_in(std::string_view rollup) {
 
 std::vector<ProcessLimit> ProcessSampler::limits() const {
   std::vector<ProcessLimit> limits;
-  for (const memory::MemoryLimit& group : memory::memory_limits(pid_))
+  for (const MemoryLimit& group : memory_limits(pid_))
     limits.push_back({group.throttles() ? LimitKind::kGroupHigh : LimitKind::kGroup, group.group, group.limit, group.in_use, group.high,
                       group.max, group.oom_kills});
   Result<std::string> own = read_file(memory_file(pid_, "limits"));

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "userspace/memory/account/limits.h"
+#include "userspace/process/memory_group.h"
 #include "userspace/memory/account/look.h"
 #include "userspace/memory/memory_usage.h"
 
@@ -32,7 +32,7 @@ class ProcessSampler {
 
  private:
   pid_t pid_;
-  memory::MemoryGroup group_;  // whose use is sampled
+  MemoryGroup group_;  // whose use is sampled
 };
 
 // Pure. None: /proc/PID/status of a process that has no memory.

@@ -18,6 +18,7 @@
 #include "userspace/base/result.h"
 #include "userspace/record/look_command.h"
 #include "userspace/record/record.h"
+#include "userspace/process/runtime_memory.h"
 #include "userspace/recording/codec.h"
 #include "userspace/views/block_sites.h"
 #include "userspace/views/filter.h"
@@ -28,6 +29,7 @@ namespace dwell {
 // What subjects know that others may ask for.
 struct Peers {
   const BlockSites* block_sites = nullptr;  // null: nobody knows who allocated an address
+  std::vector<RuntimeMemory (*)(pid_t pid)> runtime_memory;  // empty ranges where the process has no such runtime
 };
 
 // One profile that can be made of a recording: what `--view` names.
@@ -95,6 +97,7 @@ struct Subject {
   Result<std::string> (*look_json)(const Recording&, const Peers&) = nullptr;
 
   const BlockSites* block_sites = nullptr;
+  RuntimeMemory (*runtime_memory)(pid_t pid) = nullptr;
 };
 
 }  // namespace dwell

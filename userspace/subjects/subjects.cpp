@@ -27,6 +27,8 @@ const Peers& peers() {
     Peers known;
     for (const Subject& subject : subjects())
       if (subject.block_sites) known.block_sites = subject.block_sites;
+    for (const Subject& subject : subjects())
+      if (subject.runtime_memory) known.runtime_memory.push_back(subject.runtime_memory);
     return known;
   }();
   return all;

@@ -114,7 +114,7 @@ TEST(RecordedServices, BeginWithWhatToLookAt) {
   const std::pair<std::string, std::vector<std::string>> kRecorded[] = {
       {"context", {"made at requests.go:38 (main.openSession)"}},
       {"mutex", {"waited for a sync.Mutex at waits.go:77 (main.(*registry).update)"}},
-      {"garbage", {"arbage collector ran ", "most is allocated by "}},
+      {"garbage", {"arbage collector r", "most is allocated by "}},
   };
   for (const auto& [name, words] : kRecorded) {
     SCOPED_TRACE(name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// unjudged cond|global|tiny: goroutines that wait for ever, and of which a proof cannot say so.
+// unjudged global|tiny: goroutines that wait for ever, and of which a proof cannot say so. unjudged cond: those on conditions, which
+// nobody can signal any more; unjudged kept: on conditions that a global variable leads to.
 package main
 
 import (
@@ -28,8 +29,17 @@ func (q *queue) pop() int {
 }
 
 // A queue whose last Signal was forgotten, and who waits for its consumer.
-func onCondition() {
+func onCondition() { consume(&queue{}) }
+
+var queues []*queue
+
+func onKeptCondition() {
 	q := &queue{}
+	queues = append(queues, q)
+	consume(q)
+}
+
+func consume(q *queue) {
 	q.ready = sync.NewCond(&q.mu)
 	done := make(chan int)
 	go func() { done <- q.pop() }()
@@ -56,7 +66,7 @@ func onTiny() {
 }
 
 func main() {
-	start := map[string]func(){"cond": onCondition, "global": onGlobal, "tiny": onTiny}[os.Args[1]]
+	start := map[string]func(){"cond": onCondition, "kept": onKeptCondition, "global": onGlobal, "tiny": onTiny}[os.Args[1]]
 	global.Lock()
 	for i := 0; i < times; i++ {
 		start()

@@ -100,7 +100,7 @@ TEST(MemoryFindings, LeaksMatterWhereTheyAreManyAndAShareOfTheHeap) {
 }
 
 TEST(MemoryFindings, TheTightestLimitOfAllControlGroupsCounts) {
-  std::vector<memory::MemoryLimit> roomy = {{"/a", 1000, 899, 0}}, full = {{"/a", 1000, 900, 2}};
+  std::vector<MemoryLimit> roomy = {{"/a", 1000, 899, 0}}, full = {{"/a", 1000, 900, 2}};
   EXPECT_TRUE(findings_of(look(1, 0), roomy).findings.empty());
   Findings found = findings_of(look(1, 0), full);
   ASSERT_EQ(found.findings.size(), 1u);
@@ -118,13 +118,13 @@ TEST(MemoryLimits, OfAGroupAndItsAncestors) {
     if (found == files.end()) return std::nullopt;
     return found->second;
   };
-  auto limits = memory::limits_of_group({"/a/b"}, read);
+  auto limits = limits_of_group({"/a/b"}, read);
   ASSERT_EQ(limits.size(), 1u);
   EXPECT_EQ(limits[0].group, "/a");
   EXPECT_EQ(limits[0].in_use, 650u);
   EXPECT_EQ(limits[0].oom_kills, 1u);
-  EXPECT_TRUE(memory::limits_of_group({"/"}, read).empty());
-  EXPECT_TRUE(memory::limits_of_group({""}, read).empty());
+  EXPECT_TRUE(limits_of_group({"/"}, read).empty());
+  EXPECT_TRUE(limits_of_group({""}, read).empty());
 }
 
 // The files of a hierarchy, by their paths below its root.
@@ -136,7 +136,7 @@ memory::ReadGroupFile files_in(std::map<std::string, std::string> files) {
 }
 
 TEST(MemoryLimits, WhereTheGroupIsSlowedDownIsALimitToo) {
-  auto limits = memory::limits_of_group({"/a/b"}, files_in({{"/a/b/memory.max", "2000\n"}, {"/a/b/memory.high", "max\n"}, {"/a/b/memory.current", "500\n"},
+  auto limits = limits_of_group({"/a/b"}, files_in({{"/a/b/memory.max", "2000\n"}, {"/a/b/memory.high", "max\n"}, {"/a/b/memory.current", "500\n"},
                                                            {"/a/memory.max", "max\n"}, {"/a/memory.high", "1000\n"}, {"/a/memory.current", "990\n"},
                                                            {"/a/memory.events", "high 7\nmax 0\noom_kill 0\n"}}));
   ASSERT_EQ(limits.size(), 2u);
@@ -156,7 +156,7 @@ TEST(MemoryLimits, OfVersion1) {
       {"/a/memory.limit_in_bytes", "1000\n"}, {"/a/memory.usage_in_bytes", "800\n"}, {"/a/memory.failcnt", "5\n"},
       {"/a/memory.stat", "inactive_file 1\nhierarchical_memory_limit 1000\ntotal_inactive_file 150\n"},
       {"/a/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n"}};
-  auto limits = memory::limits_of_group({"/a/b", true}, files_in(files));
+  auto limits = limits_of_group({"/a/b", true}, files_in(files));
   ASSERT_EQ(limits.size(), 1u);
   EXPECT_EQ(limits[0].group, "/a");
   EXPECT_EQ(limits[0].file, "memory.limit_in_bytes");
@@ -165,7 +165,7 @@ TEST(MemoryLimits, OfVersion1) {
   EXPECT_EQ(limits[0].oom_kills, 2u);
   // The group above cannot be read: the kernel tells its limit all the same.
   for (const char* name : {"limit_in_bytes", "usage_in_bytes", "stat"}) files.erase(std::string("/a/memory.") + name);
-  limits = memory::limits_of_group({"/a/b", true}, files_in(files));
+  limits = limits_of_group({"/a/b", true}, files_in(files));
   ASSERT_EQ(limits.size(), 1u);
   EXPECT_EQ(limits[0].file, "hierarchical_memory_limit");
   EXPECT_EQ(limits[0].limit, 1000u);
@@ -173,17 +173,17 @@ TEST(MemoryLimits, OfVersion1) {
 }
 
 TEST(MemoryLimits, OfAContainerThatSeesItsGroupAsTheRoot) {
-  auto limits = memory::limits_of_group({"/docker/abc", true}, files_in({{"/memory.limit_in_bytes", "1000\n"}, {"/memory.usage_in_bytes", "800\n"}}));
+  auto limits = limits_of_group({"/docker/abc", true}, files_in({{"/memory.limit_in_bytes", "1000\n"}, {"/memory.usage_in_bytes", "800\n"}}));
   ASSERT_EQ(limits.size(), 1u);
   EXPECT_EQ(limits[0].group, "/");
-  EXPECT_TRUE(memory::limits_of_group({"/docker/abc", true}, files_in({{"/memory.limit_in_bytes", "9223372036854771712\n"}, {"/memory.usage_in_bytes", "800\n"}})).empty());
+  EXPECT_TRUE(limits_of_group({"/docker/abc", true}, files_in({{"/memory.limit_in_bytes", "9223372036854771712\n"}, {"/memory.usage_in_bytes", "800\n"}})).empty());
 }
 
 TEST(MemoryLimits, AreOfTheVersionThatAccountsForMemory) {
-  EXPECT_EQ(memory::group_in("0::/new\n"), (memory::MemoryGroup{"/new", false}));
-  EXPECT_EQ(memory::group_in("12:memory:/old\n0::/new\n"), (memory::MemoryGroup{"/old", true}));
-  EXPECT_EQ(memory::group_in("0::/new\n3:cpuset:/x\n12:memory:/old:er\n"), (memory::MemoryGroup{"/old:er", true}));
-  EXPECT_EQ(memory::group_in("3:cpuset:/x\n"), memory::MemoryGroup());
+  EXPECT_EQ(group_in("0::/new\n"), (MemoryGroup{"/new", false}));
+  EXPECT_EQ(group_in("12:memory:/old\n0::/new\n"), (MemoryGroup{"/old", true}));
+  EXPECT_EQ(group_in("0::/new\n3:cpuset:/x\n12:memory:/old:er\n"), (MemoryGroup{"/old:er", true}));
+  EXPECT_EQ(group_in("3:cpuset:/x\n"), MemoryGroup());
 }
 
 }  // namespace

@@ -48,7 +48,7 @@ GoMakers makers_from(const Sites& sites) {
 }
 
 // Those whose function never ends what it made.
-GoMakers makers_without(Sites sites, const GoCallSites& all, std::span<const std::string_view> end, const char* name) {
+GoMakers makers_without(Sites sites, const GoCallSites& all, std::span<const std::string_view> end, std::string_view name) {
   auto lacks = [&](const GoCallSite& site) { return !all.calls(site.place.function, end); };
   bool any = std::ranges::any_of(sites, lacks);
   prefer(sites, lacks);
@@ -110,6 +110,10 @@ GoMakers makers_of_responses(const GoCallSites& sites) {
 }
 
 GoMakers makers_of_rows(const GoCallSites& sites) { return makers_without(sites.of(kRows), sites, kCloseRows, "Rows.Close"); }
+
+GoMakers makers_who_keep(const GoCallSites& sites, std::span<const std::string_view> takes, std::span<const std::string_view> gives, std::string_view name) {
+  return gives.empty() ? GoMakers() : makers_without(sites.of(takes), sites, gives, name);
+}
 
 std::string places_text(const GoMakers& makers) {
   constexpr std::size_t kMost = 3;

@@ -23,9 +23,10 @@ void add_findings(const GoRuntime& runtime, GoroutineReport& report, FindingsOf 
   add_timers(code, report);
   add_responses(code, report);
   add_pools(code, report);
+  add_library_pools(code, report);
   add_locks(runtime, report, what);
   add_holders(code, report);
-  if (what == FindingsOf::kLook) add_collector(report);
+  add_collector(runtime, report);
   add_wall_reads(runtime, report);
   sort_findings(report.findings);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which global variables hold the heap, and what the collector makes of its limits.
+// Which global variables hold the heap.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -21,7 +21,10 @@ constexpr std::uint64_t kManySlices = 50, kMuchWaste = 8 << 20;
 
 std::string bytes_words(std::uint64_t count) { return human_bytes(static_cast<double>(count)); }
 
-bool grew(const GoHolder& holder) { return holder.since_ns && holder.length() >= holder.length_before + kFewestGrown; }
+// From each of three looks to the next.
+bool grew(const GoHolder& holder) {
+  return holder.since_ns && holder.length_between > holder.length_before && holder.length() > holder.length_between && holder.length() >= holder.length_before + kFewestGrown;
+}
 bool wastes(const GoHolder& holder) { return holder.short_slices >= kManySlices && holder.short_bytes >= kMuchWaste && holder.short_bytes * 2 >= holder.bytes; }
 // Closures that hold most of what it leads to.
 bool holds_by_closures(const GoHolder& holder) { return holder.closures > 1 && holder.closure_bytes * 2 >= holder.bytes; }
@@ -82,42 +85,6 @@ void add_holders(CodeOnDemand& code, GoroutineReport& report) {
     finding.command = fmt::format("dwell record {}", report.pid);
     report.findings.push_back(std::move(finding));
   }
-}
-
-void add_collector(GoroutineReport& report) {
-  if (!report.collector || !report.collector->live_bytes) return;
-  const Collector& collector = *report.collector;
-  // Over the last ten seconds, as far back as its memory of 256 cycles reaches.
-  constexpr std::uint64_t kWindowNs = 10'000'000'000;
-  constexpr std::size_t kFewestCycles = 20;
-  constexpr double kOften = 20;
-  std::uint64_t from_ns = report.time_unix_ns - std::min(report.time_unix_ns, kWindowNs), first_ns = report.time_unix_ns, stopped_ns = 0;
-  std::size_t cycles = 0;
-  for (const CollectorPause& pause : collector.last) {
-    if (pause.end_unix_ns < from_ns) break;
-    stopped_ns += pause.ns;
-    first_ns = pause.end_unix_ns;
-    ++cycles;
-  }
-  if (cycles < kFewestCycles || first_ns >= report.time_unix_ns) return;
-  std::uint64_t window_ns = report.time_unix_ns - first_ns;
-  double per_second = static_cast<double>(cycles) * 1e9 / static_cast<double>(window_ns);
-  if (per_second < kOften) return;
-  constexpr double kNearLimit = 0.7;
-  bool at_limit = collector.limit && static_cast<double>(*collector.live_bytes) >= kNearLimit * static_cast<double>(*collector.limit);
-  Finding finding;
-  finding.weight = FindingWeight::kWaste;
-  finding.headline = fmt::format("the garbage collector runs {:.0f} times a second and takes {:.1f}% of the CPU time", per_second, 100 * collector.cpu_share);
-  std::string live = bytes_words(*collector.live_bytes);
-  if (at_limit) {
-    finding.headline += fmt::format(": {} are live and GOMEMLIMIT is {}", live, bytes_words(static_cast<std::uint64_t>(*collector.limit)));
-  } else if (collector.goal_bytes && collector.percent) {
-    finding.evidence.push_back(fmt::format("{} are live, so it runs whenever the heap reaches {} (GOGC {}); a higher GOGC, with GOMEMLIMIT, lets it run less often", live,
-                                           bytes_words(*collector.goal_bytes), *collector.percent));
-  }
-  finding.evidence.push_back(fmt::format("it stopped the program for {} in the last {}", human_duration(stopped_ns), human_duration(window_ns)));
-  finding.command = fmt::format("dwell record {}", report.pid);
-  report.findings.push_back(std::move(finding));
 }
 
 }  // namespace dwell

@@ -28,10 +28,11 @@ void add_stuck(GoroutineReport& report);
 void add_locks(const GoRuntime& runtime, GoroutineReport& report, FindingsOf what);
 void add_responses(CodeOnDemand& code, GoroutineReport& report);
 void add_pools(CodeOnDemand& code, GoroutineReport& report);
+void add_library_pools(CodeOnDemand& code, GoroutineReport& report);
 void add_contexts(CodeOnDemand& code, GoroutineReport& report);
 void add_timers(CodeOnDemand& code, GoroutineReport& report);
 void add_holders(CodeOnDemand& code, GoroutineReport& report);
-void add_collector(GoroutineReport& report);
+void add_collector(const GoRuntime& runtime, GoroutineReport& report);
 void add_wall_reads(const GoRuntime& runtime, GoroutineReport& report);
 
 }  // namespace dwell

@@ -11,6 +11,7 @@
 #include "ui/words.h"
 #include "userspace/base/text.h"
 #include "userspace/go/code/places.h"
+#include "userspace/go/findings/collector_words.h"
 #include "userspace/go/findings/findings.h"
 #include "userspace/go/heap/allocs_report.h"
 #include "userspace/go/part.h"
@@ -94,28 +95,40 @@ std::string most_allocated(const Recording& recording, const GoReport& report) {
 }
 
 void add_recorded_collector(const Recording& recording, const GoReport& report, std::vector<Finding>& findings) {
-  constexpr double kOften = 20, kNearLimit = 0.7;
-  constexpr std::uint64_t kLongEnough = 1'000'000'000;
+  constexpr double kOften = 20;
+  constexpr std::uint64_t kLongEnough = 500'000'000;
   std::uint64_t span_ns = report.last_ns - report.first_ns;
-  if (!report.collector || span_ns < kLongEnough) return;
+  // By the last ten seconds.
+  auto of_end = [](const Finding& other) { return other.headline.starts_with("the garbage collector runs "); };
+  auto end = std::ranges::find_if(findings, of_end);
+  bool at_end = end != findings.end();
+  std::string most = most_allocated(recording, report);
+  if (!report.collector || span_ns < kLongEnough) {
+    if (at_end && !most.empty()) end->evidence.push_back("most is allocated by " + most);
+    return;
+  }
   const GoCollectorReport& collector = *report.collector;
   double rate = collector.cycles * 1e9 / static_cast<double>(span_ns);
   double stopped = static_cast<double>(collector.pauses_ns) / static_cast<double>(span_ns);
-  if (rate < kOften) return;
+  constexpr std::uint64_t kFewRecorded = 10;
+  constexpr double kMuchOfItsCpu = 0.25;
+  bool costly = collector.cycles >= kFewRecorded && collector.last.cpu_share >= kMuchOfItsCpu;
+  if (rate < kOften && !costly && !at_end) return;
   Finding& finding = findings.emplace_back();
   finding.weight = FindingWeight::kWaste;
-  finding.headline = fmt::format("the garbage collector ran {:.0f} times a second, stopped the program for {:.1f}% of the time, and took {:.1f}% of its CPU time", rate,
+  finding.headline = fmt::format("the garbage collector ran {:.0f} times a second, stopped the program for {:.1f}% of the time, and has taken {:.1f}% of its CPU time since that began", rate,
                                  100 * stopped, 100 * collector.last.cpu_share);
-  if (std::string most = most_allocated(recording, report); !most.empty()) finding.evidence.push_back("most is allocated by " + most);
-  const Collector& last = collector.last;
-  if (last.live_bytes && last.limit && static_cast<double>(*last.live_bytes) >= kNearLimit * static_cast<double>(*last.limit)) {
-    finding.evidence.push_back(fmt::format("{} are live and GOMEMLIMIT is {}", human_bytes(static_cast<double>(*last.live_bytes)),
-                                           human_bytes(static_cast<double>(*last.limit))));
-  } else if (last.live_bytes && last.goal_bytes && last.percent) {
-    finding.evidence.push_back(fmt::format("{} are live, so it runs whenever the heap reaches {} (GOGC {})", human_bytes(static_cast<double>(*last.live_bytes)),
-                                           human_bytes(static_cast<double>(*last.goal_bytes)), *last.percent));
+  if (!most.empty()) finding.evidence.push_back("most is allocated by " + most);
+  CollectorReason reason = reason_of(collector.last);
+  if (reason.at_limit) finding.headline += ", because " + reason.words;
+  if (!reason.at_limit && !reason.words.empty()) finding.evidence.push_back(reason.words);
+  // Who paid for it at the end.
+  if (end = std::ranges::find_if(findings, of_end); end != findings.end()) {
+    for (const std::string& evidence : end->evidence)
+      if (evidence.find("glances") != std::string::npos) finding.evidence.push_back("at the end " + evidence);
   }
   finding.command = "dwell export --view heap";
+  std::erase_if(findings, of_end);
 }
 
 }  // namespace

@@ -242,6 +242,9 @@ Json go_collector_json(const std::optional<Collector>& collector) {
           {"live_bytes", or_null(collector->live_bytes)},
           {"heap_bytes", or_null(collector->heap_bytes)},
           {"goal_bytes", or_null(collector->goal_bytes)},
+          {"idle_bytes", or_null(collector->idle_bytes)},
+          {"group_limit", or_null(collector->group_limit)},
+          {"group_in_use", or_null(collector->group_in_use)},
           {"last_pauses", std::move(pauses)}};
 }
 

@@ -118,14 +118,19 @@ bool holds_much(const GoHolder& holder, std::uint64_t heap_bytes) {
   return holder.bytes >= kMuchHeld && holder.bytes >= heap_bytes / kPartHeld && holder.length() >= kManyHeld;
 }
 
-void note_growth(const std::vector<GoHolder>& first, std::uint64_t since_ns, std::vector<GoHolder>& holders) {
+// `last`: as of the look before.
+void note_growth(const std::vector<GoHolder>& first, const std::vector<GoHolder>& last, std::uint64_t since_ns, std::vector<GoHolder>& holders) {
   for (GoHolder& holder : holders) {
-    auto before = std::ranges::find(first, holder.address, &GoHolder::address);
-    if (before == first.end()) continue;
+    auto before = std::ranges::find(first, holder.address, &GoHolder::address), between = std::ranges::find(last, holder.address, &GoHolder::address);
+    if (before == first.end() || between == last.end()) continue;
     holder.length_before = before->length();
+    holder.length_between = between->length();
     holder.since_ns = since_ns;
   }
 }
+
+// A map that filled once, as a program's start fills its own, may look the same at two moments: a third one tells.
+bool seems_to_grow(const GoHolder& holder) { return holder.since_ns && holder.length() > holder.length_before; }
 
 std::string reservation_of(const Agreed& agreed, int looks) {
   if (!agreed.ran.empty())
@@ -150,8 +155,9 @@ void take(Agreed& agreed, StuckFinding& finding) {
 Result<StuckFinding> find_stuck(const GoRuntime& runtime, const StuckOptions& options) {
   StuckFinding finding;
   std::optional<Agreed> agreed;
-  std::vector<GoHolder> first_holders;
+  std::vector<GoHolder> first_holders, last_holders;
   std::uint64_t first_ns = 0;
+  bool asks_again = false;  // what holds the heap seems to grow
   do {
     if (agreed) watch_for(options.pause_ns, runtime, *agreed);
     std::uint64_t start = monotonic_ns();
@@ -170,15 +176,17 @@ Result<StuckFinding> find_stuck(const GoRuntime& runtime, const StuckOptions& op
       first_holders = unreached->holders;
       first_ns = start;
     } else {
-      note_growth(first_holders, start - first_ns, finding.holders);
+      note_growth(first_holders, last_holders, start - first_ns, finding.holders);
     }
+    last_holders = unreached->holders;
+    asks_again = finding.looks == 2 && std::ranges::any_of(finding.holders, [&](const GoHolder& holder) { return seems_to_grow(holder) && holds_much(holder, finding.reached_bytes); });
     bool may_grow = std::ranges::any_of(first_holders, [&](const GoHolder& holder) { return holds_much(holder, finding.reached_bytes); });
     if (agreed)
       agreed->agree_with(*unreached);
     else
       agreed.emplace(std::move(*unreached));
-    if (agreed->nothing() && !(may_grow && finding.looks == 1)) break;
-  } while (finding.looks < options.looks || (!agreed->nothing() && !agreed->enough() && finding.looks < options.most_looks));
+    if (agreed->nothing() && !asks_again && !(may_grow && finding.looks == 1)) break;
+  } while (finding.looks < options.looks || asks_again || (!agreed->nothing() && !agreed->enough() && finding.looks < options.most_looks));
   take(*agreed, finding);
   return finding;
 }

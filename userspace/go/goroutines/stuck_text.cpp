@@ -45,7 +45,7 @@ std::string not_judged_words(const GoNotJudged& not_judged) {
   auto add = [&](std::uint64_t count, const char* what) {
     if (count) text += fmt::format("{}{} for {}", text.empty() ? "" : ", ", grouped(static_cast<std::int64_t>(count)), what);
   };
-  add(not_judged.conditions, "a sync.Cond (before Go 1.26 nothing outside tells who waits there)");
+  add(not_judged.conditions, "a sync.Cond that was not found on their stacks");
   add(not_judged.global_locks, "a lock that a global variable leads to");
   add(not_judged.shared_locks, "a lock that shares its block of memory with other small objects");
   return "Not judged, whether stuck or not: waits " + text + ".";

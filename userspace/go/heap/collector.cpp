@@ -4,6 +4,8 @@
 #include <array>
 #include <limits>
 
+#include "userspace/process/memory_group.h"
+
 namespace dwell {
 namespace {
 
@@ -32,10 +34,20 @@ std::uint64_t find_controller(const GoRuntime& runtime) {
     if (!reference.is_address) continue;
     std::int32_t percent = runtime.memory().load<std::int32_t>(reference.target).value_or(0);
     std::uint64_t least = runtime.memory().load<std::uint64_t>(reference.target + kLeastHeapAt).value_or(0);
-    if (percent > 0 && least == kLeastHeap * static_cast<std::uint64_t>(percent) / 100)
-      return reference.target;
+    // With GOGC=off the percentage is -1, and the runtime multiplies without a look at that.
+    bool is_it = (percent > 0 || percent == -1) && least == kLeastHeap * static_cast<std::uint64_t>(std::int64_t{percent}) / 100;
+    if (is_it) return reference.target;
   }
   return 0;
+}
+
+// The tightest at which the kernel ends processes.
+void add_group_limit(pid_t pid, Collector& collector) {
+  for (const MemoryLimit& limit : memory_limits(pid)) {
+    if (limit.throttles() || (collector.group_limit && *collector.group_limit <= limit.limit)) continue;
+    collector.group_limit = limit.limit;
+    collector.group_in_use = limit.in_use;
+  }
 }
 
 }  // namespace
@@ -64,7 +76,11 @@ std::optional<Collector> read_collector(const GoRuntime& runtime) {
     collector.heap_bytes = memory.load<std::uint64_t>(controller + layout.control_live);
     collector.live_bytes = memory.load<std::uint64_t>(controller + layout.control_marked);
     collector.goal_bytes = memory.load<std::uint64_t>(controller + layout.control_goal);
+    constexpr std::uint64_t kNoGoal = std::uint64_t{1} << 62;  // GOGC=off
+    if (collector.goal_bytes.value_or(0) >= kNoGoal) collector.goal_bytes.reset();
+    if (layout.control_free) collector.idle_bytes = memory.load<std::uint64_t>(controller + layout.control_free);
   }
+  add_group_limit(memory.pid(), collector);
   return collector;
 }
 

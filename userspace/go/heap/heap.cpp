@@ -10,85 +10,37 @@
 namespace dwell {
 namespace {
 
-constexpr std::uint64_t kPagesOfArena = 8192;
-constexpr std::size_t kSpanSize = 168;
-constexpr std::uint64_t kMostArenas = 1 << 14;  // a terabyte
 constexpr std::uint64_t kMostObjects = std::uint64_t{1} << 33;
-
-// runtime.mheap_: what mcentral asks for pages.
-std::uint64_t find_heap(const GoRuntime& runtime) {
-  const GoLayout& layout = runtime.layout();
-  const ProcessMemory& memory = runtime.memory();
-  for (const CodeReference& reference : runtime.references("runtime.(*mcentral).grow")) {
-    if (!reference.is_address) continue;
-    std::optional<GoSlice> arenas = memory.load<GoSlice>(reference.target + layout.heap_all_arenas);
-    if (!arenas || arenas->length == 0 || arenas->length > arenas->capacity || arenas->capacity > kMostArenas)
-      continue;
-    std::optional<std::uint64_t> table = memory.load<std::uint64_t>(reference.target + layout.heap_arenas);
-    std::optional<std::uint64_t> first = memory.load<std::uint64_t>(arenas->address);
-    if (table && first && *first < (std::uint64_t{1} << 22) &&
-        memory.load<std::uint64_t>(*table + *first * 8).value_or(0))
-      return reference.target;
-  }
-  return 0;
-}
 
 }  // namespace
 
 Result<GoHeap> GoHeap::copy(const GoRuntime& runtime, std::uint64_t limit) {
   GoHeap heap;
-  if (Result<void> read = heap.read_arenas(runtime); !read) return read.error();
+  if (Result<void> read = heap.read_spans(runtime); !read) return read.error();
   if (Result<void> copied = heap.copy_contents(runtime, limit); !copied) return copied.error();
   heap.read_notes(runtime);
   return heap;
 }
 
-Result<void> GoHeap::read_arenas(const GoRuntime& runtime) {
-  const GoLayout& layout = runtime.layout();
-  if (!layout.heap_arenas)
-    return Error{fmt::format("the heap of {} is not laid out as dwell knows it", runtime.module().version),
-                 "", Exit::kUnsupported};
-  std::uint64_t heap = find_heap(runtime);
-  if (!heap) return Error{"the heap of this program was not found", "", Exit::kUnsupported};
-  const ProcessMemory& memory = runtime.memory();
-  GoSlice all = memory.load<GoSlice>(heap + layout.heap_all_arenas).value_or(GoSlice{});
-  std::uint64_t table = memory.load<std::uint64_t>(heap + layout.heap_arenas).value_or(0);
-  all.length = std::min(all.length, kMostArenas);
-  std::vector<std::uint64_t> numbers(all.length);
-  if (!memory.read(all.address, numbers.data(), numbers.size() * 8)) numbers.clear();
-  std::sort(numbers.begin(), numbers.end());
-  constexpr std::uint64_t kFirst = 0xffff800000000000;  // the address of arena 0
-  for (std::uint64_t number : numbers) {
-    std::uint64_t arena = memory.load<std::uint64_t>(table + number * 8).value_or(0);
-    if (arena) read_spans(runtime, kFirst + number * kArena, arena);
-  }
+Result<void> GoHeap::read_spans(const GoRuntime& runtime) {
+  Result<std::vector<GoArena>> arenas = read_arenas(runtime);
+  if (!arenas) return arenas.error();
+  for (const GoArena& arena : *arenas) read_spans_of(runtime, arena);
   if (objects_ > kMostObjects)
     return Error{"the heap claims to have more objects than can be", "", Exit::kUnsupported};
   if (spans_.empty()) return Error{"the heap of this program could not be read", "", Exit::kNoTarget};
   return {};
 }
 
-void GoHeap::read_spans(const GoRuntime& runtime, std::uint64_t base, std::uint64_t record) {
+void GoHeap::read_spans_of(const GoRuntime& runtime, const GoArena& of) {
   const GoLayout& layout = runtime.layout();
-  std::vector<std::uint64_t> pointers(kPagesOfArena);
-  if (!runtime.memory().read(record + layout.arena_spans, pointers.data(), pointers.size() * 8)) return;
-  std::vector<MemoryPiece> pieces;
-  std::string bytes(kPagesOfArena * kSpanSize, '\0');
-  std::vector<std::size_t> page_of_piece;
-  std::uint64_t last = 0;
-  for (std::size_t page = 0; page < kPagesOfArena; ++page) {
-    if (!pointers[page] || pointers[page] == last) continue;
-    last = pointers[page];
-    pieces.push_back({last, kSpanSize, bytes.data() + pieces.size() * kSpanSize});
-    page_of_piece.push_back(page);
-  }
-  runtime.memory().read_pieces(pieces);
+  std::uint64_t base = of.base;
+  GoSpanRecords records = read_span_bytes(runtime, of);
   Arena& arena = arenas_[base / kArena];
-  arena.record = record;
-  arena.span_of_page.assign(kPagesOfArena, kNoSpan);
-  for (std::size_t i = 0; i < pieces.size(); ++i) {
-    if (!pieces[i].read) continue;
-    std::string_view view(pieces[i].to, kSpanSize);
+  arena.record = of.record;
+  arena.span_of_page.assign(kGoArenaPages, kNoSpan);
+  for (const GoSpanBytes& record : records) {
+    std::string_view view = record.bytes;
     constexpr std::uint8_t kInUse = 1;
     if (field_of<std::uint8_t>(view, layout.span_state) != kInUse) continue;
     GoSpan span;
@@ -106,7 +58,7 @@ void GoHeap::read_spans(const GoRuntime& runtime, std::uint64_t base, std::uint6
     span.tiny = field_of<std::uint8_t>(view, layout.span_class) == kTiny;
     if (span.type_in_span && layout.minor >= kFirstWithShort)
       span.type = field_of<std::uint64_t>(view, kLargeType);
-    std::uint64_t page = base + page_of_piece[i] * kPage;
+    std::uint64_t page = base + record.page * kPage;
     bool sound = span.start <= page && span.pages < (std::uint64_t{1} << 32) &&
                  page < span.start + span.pages * kPage && span.element_size > 0 && span.elements > 0 &&
                  span.elements <= span.pages * kPage / span.element_size;

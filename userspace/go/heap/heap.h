@@ -14,6 +14,7 @@
 
 #include "userspace/base/result.h"
 #include "userspace/go/runtime/runtime.h"
+#include "userspace/go/heap/arenas.h"
 #include "userspace/go/heap/type_masks.h"
 
 namespace dwell {
@@ -64,15 +65,15 @@ class GoHeap {
   std::uint64_t copied_bytes() const { return copied_; }
 
  private:
-  static constexpr std::uint64_t kPage = 8192, kArena = std::uint64_t{64} << 20;
+  static constexpr std::uint64_t kPage = kGoPage, kArena = kGoArenaSize;
   static constexpr std::uint32_t kNoSpan = ~0u;
   struct Arena {
     std::uint64_t record = 0;  // where its runtime.heapArena is
     std::vector<std::uint32_t> span_of_page;
   };
 
-  Result<void> read_arenas(const GoRuntime& runtime);
-  void read_spans(const GoRuntime& runtime, std::uint64_t base, std::uint64_t record);
+  Result<void> read_spans(const GoRuntime& runtime);
+  void read_spans_of(const GoRuntime& runtime, const GoArena& of);
   void read_notes(const GoRuntime& runtime);
   Result<void> copy_contents(const GoRuntime& runtime, std::uint64_t limit);
 

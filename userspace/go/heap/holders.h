@@ -22,6 +22,7 @@ struct GoHolder {
   std::uint64_t array_bytes = 0;     // of the largest such array
   // Since the first look, if there was one.
   std::uint64_t length_before = 0, since_ns = 0;
+  std::uint64_t length_between = 0;  // at the look before the last
 
   std::uint64_t length() const { return map_length > slice_length ? map_length : slice_length; }
 };

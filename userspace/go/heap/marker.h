@@ -16,6 +16,7 @@
 #include "userspace/go/goroutines/stillness.h"
 #include "userspace/go/heap/stack_roots.h"
 #include "userspace/go/timers/timers.h"
+#include "userspace/go/waits/conditions.h"
 
 namespace dwell {
 
@@ -30,7 +31,8 @@ class Marker {
         heap_(std::move(heap)),
         roots_(runtime),
         marked_(heap_.objects()),
-        watched_(heap_.objects()) {}
+        watched_(heap_.objects()),
+        conditions_(runtime) {}
 
   Result<Unreached> run();
 
@@ -114,6 +116,8 @@ class Marker {
   std::vector<std::uint64_t> goroutine_addresses_, processors_;
   absl::flat_hash_map<std::uint64_t, std::vector<std::size_t>> watchers_;  // by object
   absl::flat_hash_map<std::uint64_t, std::uint64_t> semaphores_;
+  GoConditions conditions_;
+  absl::flat_hash_map<std::uint64_t, std::uint64_t> condition_of_;  // by goroutine
   std::size_t specials_ = 0;
   std::uint64_t reached_bytes_ = 0;
   absl::flat_hash_map<std::uint64_t, std::pair<std::uint64_t, std::uint64_t>> closures_;  // by entry: how many, and bytes

@@ -23,7 +23,7 @@ Wait kind_of_wait(const GoRuntime& runtime, const Goroutine& goroutine) {
   auto begins = [&](std::string_view text) { return reason.rfind(text, 0) == 0; };
   if (begins("select (no cases)") || reason.find("(nil chan)") != std::string::npos) return Wait::kForEver;
   if (begins("chan receive") || begins("chan send") || begins("select")) return Wait::kChannel;
-  constexpr int kFirstWithConditions = 26;  // before, a condition's waiters can't be told from outside
+  constexpr int kFirstWithConditions = 26;  // before, only the goroutine's frame tells which one it is
   if (begins("sync.Cond"))
     return runtime.layout().minor >= kFirstWithConditions ? Wait::kSemaphore : Wait::kCondition;
   if (begins("sync.") || begins("semacquire")) return Wait::kSemaphore;
@@ -140,8 +140,15 @@ void Marker::sort_out(const Goroutine& goroutine) {
   // A program's first goroutine often waits for nothing, on purpose: the program lives as long as it does. At the end it
   // waits for others, and for that it has a lock or a wait group.
   if (goroutine.id == 1 && wait != Wait::kSemaphore) wait = Wait::kOther;
-  if (wait == Wait::kCondition && judged) ++result_.not_judged.conditions;
-  bool can_be_left = wait != Wait::kOther && wait != Wait::kCondition;
+  if (wait == Wait::kCondition) {
+    std::uint64_t condition = conditions_.of(goroutine);
+    if (condition)
+      condition_of_[goroutine.address] = condition;
+    else
+      ++result_.not_judged.conditions;
+    if (!condition) wait = Wait::kOther;
+  }
+  bool can_be_left = wait != Wait::kOther;
   if (can_be_left && goroutine.id != 1) ++result_.candidates;
   if (!can_be_left || !stood_still(goroutine)) return live_.push_back(goroutine);
   candidates_.push_back({goroutine, wait == Wait::kSemaphore, false, 0, false});
@@ -183,7 +190,9 @@ Result<void> Marker::read_goroutines() {
     const Goroutine& goroutine = candidates_[i].goroutine;
     Wait wait = kind_of_wait(runtime_, goroutine);
     bool told = wait == Wait::kForEver ||
-                (wait == Wait::kChannel ? watch_channels(i, goroutine) : watch_semaphore(i, goroutine));
+                (wait == Wait::kChannel     ? watch_channels(i, goroutine)
+                 : wait == Wait::kCondition ? watch(i, condition_of_[goroutine.address])
+                                            : watch_semaphore(i, goroutine));
     if (!told && !std::exchange(candidates_[i].reached, true)) reached_.push_back(i);
   }
   return {};

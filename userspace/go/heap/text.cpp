@@ -91,13 +91,16 @@ std::string collector_text(const Collector& collector, const TextStyle& style) {
                         human_duration(longest->ns),
                         utc_time(static_cast<std::int64_t>(collector.last[0].end_unix_ns)));
   }
-  if (collector.live_bytes && collector.heap_bytes && collector.goal_bytes)
-    text += fmt::format(
-        "; {} live, heap {} now, goal {}{}", human_bytes(static_cast<double>(*collector.live_bytes)),
-        human_bytes(static_cast<double>(*collector.heap_bytes)),
-        human_bytes(static_cast<double>(*collector.goal_bytes)), gogc_words(collector.percent));
+  if (collector.live_bytes && collector.heap_bytes)
+    text += fmt::format("; {} live, heap {} now{}{}", human_bytes(static_cast<double>(*collector.live_bytes)),
+                        human_bytes(static_cast<double>(*collector.heap_bytes)),
+                        collector.goal_bytes ? fmt::format(", goal {}", human_bytes(static_cast<double>(*collector.goal_bytes))) : "",
+                        gogc_words(collector.percent));
+  if (collector.idle_bytes) text += fmt::format(", {} idle and not yet given back", human_bytes(static_cast<double>(*collector.idle_bytes)));
   if (collector.limit)
     text += fmt::format(", memory limit {}", human_bytes(static_cast<double>(*collector.limit)));
+  if (collector.group_limit)
+    text += fmt::format(", control group {} of {}", human_bytes(static_cast<double>(collector.group_in_use.value_or(0))), human_bytes(static_cast<double>(*collector.group_limit)));
   return "\n" + style.paragraph(Paint::kPlain, text + ".");
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 bool is_lock_or_runtime(std::string_view function) {
   std::string_view package = function.substr(0, function.find('.'));
-  return package == "sync" || package == "internal/sync" || package == "runtime";
+  return package == "sync" || package == "internal/sync" || package == "sync/atomic" || package == "internal/runtime/atomic" || package == "runtime";
 }
 
 bool is_taken(const std::vector<LockAhead>& taken, const HeldLock& held) {
@@ -63,8 +63,7 @@ GoroutineLocks LockEvidence::of(const Goroutine& goroutine, std::uint64_t waits_
   std::vector<LockAhead> taken_inside;  // by the calls inside: what is unlocked for the moment
   std::size_t first = first_frame_that_may_hold(pcs);
   for (std::size_t i = 0; i < pcs.size(); ++i) {
-    // It waits without its lock, and takes it again.
-    if (runtime_.frames().function_at(pcs[i]) == "sync.(*Cond).Wait") {
+    if (runtime_.frames().function_at(pcs[i]) == kWaitOnCondition && !add_given_up(goroutine, taken_inside)) {
       locks.unclear = true;
       return locks;
     }
@@ -87,6 +86,14 @@ GoroutineLocks LockEvidence::of(const Goroutine& goroutine, std::uint64_t waits_
     if (waiting) add_taken_again(frame, waits_for, taken_inside);
   }
   return locks;
+}
+
+// It waits without the condition's lock, and takes it again. False: which one that is was not found.
+bool LockEvidence::add_given_up(const Goroutine& goroutine, std::vector<LockAhead>& taken) {
+  std::uint64_t condition = conditions_.of(goroutine);
+  std::uint64_t lock = condition ? conditions_.lock_of(condition) : 0;
+  for (LockUse use : {LockUse::kMutex, LockUse::kWrite, LockUse::kRead}) taken.push_back({lock, use, 0, false});
+  return lock != 0;
 }
 
 // What it waits for, if it may have unlocked that for its caller before.

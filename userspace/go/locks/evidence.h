@@ -9,6 +9,7 @@
 #include "userspace/go/locks/code.h"
 #include "userspace/go/locks/deferred.h"
 #include "userspace/go/locks/paths.h"
+#include "userspace/go/waits/conditions.h"
 
 namespace dwell {
 
@@ -26,7 +27,7 @@ struct GoroutineLocks {
 
 class LockEvidence {
  public:
-  LockEvidence(const GoRuntime& runtime, LockCodes& codes) : runtime_(runtime), codes_(codes) {}
+  LockEvidence(const GoRuntime& runtime, LockCodes& codes) : runtime_(runtime), codes_(codes), conditions_(runtime) {}
 
   // Of a goroutine whose stack was walked, and the lock that it waits for, 0 if for none: what the function that waits will
   // unlock is what it waits for.
@@ -40,12 +41,14 @@ class LockEvidence {
   // `waiting`: it is the frame that waits for a lock.
   GoroutineLocks of_frame(const GoFrameAt& frame, bool waiting, const LocksAhead& ahead, const std::vector<DeferredCall>& listed, const WordReader& read);
   void add_ahead(const GoFrameAt& frame, bool waiting, const LocksAhead& ahead, GoroutineLocks& locks);
+  bool add_given_up(const Goroutine& goroutine, std::vector<LockAhead>& taken);
   void add_taken_again(const GoFrameAt& frame, std::uint64_t lock, std::vector<LockAhead>& taken);
   GoCall place_of(std::uint64_t address) const;
   GoCall place_of_held(std::uint64_t pc, LockUse use);
 
   const GoRuntime& runtime_;
   LockCodes& codes_;
+  GoConditions conditions_;
 };
 
 }  // namespace dwell

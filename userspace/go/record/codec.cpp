@@ -178,6 +178,9 @@ std::string encode_collector(const Collector& collector) {
     put_uleb(out, pause.end_unix_ns);
     put_uleb(out, pause.ns);
   }
+  put_optional(out, collector.idle_bytes);
+  put_optional(out, collector.group_limit);
+  put_optional(out, collector.group_in_use);
   return out;
 }
 
@@ -197,6 +200,10 @@ bool decode_collector(std::string_view bytes, Collector& collector) {
     pause.end_unix_ns = in.uleb();
     pause.ns = in.uleb();
   }
+  if (in.ok() && in.at_end()) return true;  // written by an earlier version
+  get_optional(in, collector.idle_bytes);
+  get_optional(in, collector.group_limit);
+  get_optional(in, collector.group_in_use);
   return in.ok();
 }
 

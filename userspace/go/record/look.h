@@ -101,6 +101,8 @@ struct Collector {
   std::optional<std::uint64_t> live_bytes;  // marked by the last collection
   std::optional<std::uint64_t> heap_bytes;  // now, garbage included
   std::optional<std::uint64_t> goal_bytes;  // at which the next collection ends, by GOGC alone
+  std::optional<std::uint64_t> idle_bytes;  // of the heap's memory: used for nothing, and not given back to the kernel
+  std::optional<std::uint64_t> group_limit, group_in_use;  // of the process's control group, if that has a limit
   bool operator==(const Collector&) const = default;
 };
 

@@ -36,7 +36,8 @@ struct GoLayout {
   // runtime.moduledata, beyond what all versions have at the same place
   std::uint16_t module_read_only, module_data_mask, module_bss_mask, module_next,
       module_types, module_itabs;  // since 1.27 the itabs are an offset from the types, and a size
-  std::uint16_t control_percent, control_limit, control_live, control_marked, control_goal;
+  std::uint16_t control_percent, control_limit, control_live, control_marked, control_goal,
+      control_free;  // of its heap in bytes: kept, and used for nothing
 };
 
 inline constexpr int kOldestGoMinor = 18, kNewestGoMinor = 27;

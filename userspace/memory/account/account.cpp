@@ -97,18 +97,19 @@ class AccountMaker {
     heap_resident_ += in_heap;
     part(Part::kStacks).resident += static_cast<std::int64_t>(in_stack);
     part(Part::kStacks).mappings += in_stack > 0;
-    std::uint64_t in_runtime = std::min(use.resident - in_heap - in_stack, resident_inside(use, owned_.javascript));
-    part(Part::kJavaScript).resident += static_cast<std::int64_t>(in_runtime);
-    part(Part::kJavaScript).mappings += in_runtime > 0;
-    std::uint64_t in_data = std::min(use.resident - in_heap - in_stack - in_runtime, resident_inside(use, owned_.zeroed_data));
-    part(Part::kData).resident += static_cast<std::int64_t>(in_data);
-    std::uint64_t left = use.resident - in_heap - in_stack - in_runtime - in_data;
+    std::uint64_t left = use.resident - in_heap - in_stack;
+    left -= add_owned(use, owned_.javascript, Part::kJavaScript, left);
+    left -= add_owned(use, owned_.go_heap, Part::kGoHeap, left);
+    left -= add_owned(use, owned_.go_stacks, Part::kGoStacks, left);
+    left -= add_owned(use, owned_.go_idle, Part::kGoIdle, left);
+    left -= add_owned(use, owned_.zeroed_data, Part::kData, left);
+    bool has_owner = left < use.resident;
     if (in_heap) {
       part(Part::kLive).mappings++;
       part(Part::kLive).swapped += use.swapped;
     }
     Part which = owner_of_rest(index);
-    if (in_heap || in_stack || in_runtime || in_data) {
+    if (has_owner) {
       part(which).resident += static_cast<std::int64_t>(left);
     } else {
       add(which, use, left);
@@ -117,6 +118,14 @@ class AccountMaker {
       account_.mappings.push_back(use);
       account_.mappings.back().resident = left;
     }
+  }
+
+  // What of the mapping lies inside `ranges`, at most `left` bytes.
+  std::uint64_t add_owned(const MappingUse& use, const std::vector<Range>& ranges, Part which, std::uint64_t left) {
+    std::uint64_t inside = left ? std::min(left, resident_inside(use, ranges)) : 0;
+    part(which).resident += static_cast<std::int64_t>(inside);
+    if (which != Part::kData) part(which).mappings += inside > 0;
+    return inside;
   }
 
   Part owner_of_rest(std::size_t index) const {

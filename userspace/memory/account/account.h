@@ -35,6 +35,7 @@ struct AccountedHeap {
 struct OwnedRanges {
   std::vector<heap::Range> javascript;   // V8's chunks
   std::vector<heap::Range> zeroed_data;  // of modules
+  std::vector<heap::Range> go_heap = {}, go_stacks = {}, go_idle = {};
 };
 
 // The same for whoever asks later, with the mappings and what else lies in them.

@@ -46,6 +46,10 @@ std::vector<heap::Range> both(std::vector<heap::Range> ranges, const std::vector
   return merged;
 }
 
+void add(const std::vector<MemoryRange>& from, std::vector<heap::Range>& to) {
+  for (const MemoryRange& range : from) to.push_back({range.begin, range.end});
+}
+
 bool balances(const Account& account) {
   constexpr std::int64_t kMostBelowZero = 256 << 10, kFewBytes = 1 << 20;
   std::int64_t unexplained = account.of(Part::kUnexplained).resident, most = std::max(kFewBytes, static_cast<std::int64_t>(account.resident / 100));
@@ -99,6 +103,11 @@ class Look {
   Result<void> balance(const std::vector<std::vector<heap::Range>>& ranges) {
     look_.stacks = find_thread_stacks(target_);
     OwnedRanges owned{options_.walk ? find_v8_chunks(target_) : std::vector<heap::Range>(), find_zeroed_data(target_)};
+    for (const RuntimeMemory& runtime : options_.runtimes) {
+      add(runtime.objects, owned.go_heap);
+      add(runtime.stacks, owned.go_stacks);
+      add(runtime.idle, owned.go_idle);
+    }
     Result<std::vector<MappingUse>> uses = read_mapping_uses(options_.pid);
     if (!uses) return uses.error();
     std::vector<AccountedHeap> accounted;

@@ -16,6 +16,7 @@
 #include "userspace/memory/heap/heap.h"
 #include "userspace/memory/heap/inventory.h"
 #include "userspace/process/process.h"
+#include "userspace/process/runtime_memory.h"
 
 namespace dwell::memory {
 
@@ -23,6 +24,7 @@ struct LookOptions {
   pid_t pid = 0;
   std::uint64_t max_read_per_s = std::uint64_t{1} << 30;  // bytes; 0: as fast as it goes
   bool walk = true;    // false: only what the mappings tell
+  std::vector<RuntimeMemory> runtimes = {};  // that manage memory of their own, as far as those know who do
   bool types = false;  // what is in live blocks: reads their first words, too
 };
 

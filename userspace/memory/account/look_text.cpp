@@ -54,7 +54,10 @@ class LookText {
       if (one.inventory.trimmable >= one.inventory.free().resident / 2 && one.inventory.trimmable > (1 << 20))
         line(Paint::kPlain, fmt::format("malloc_trim(0) would give back about {}.", bytes_text(one.inventory.trimmable)));
     }
-    if (!look_.no_heap.empty()) line(Paint::kWarning, "No heap: " + look_.no_heap);
+    if (look_.account.of(Part::kGoHeap).resident > 0)
+      line(Paint::kPlain, fmt::format("What is on the Go heap, by call site: dwell go {} --heap", look_.process.pid));
+    else if (!look_.no_heap.empty())
+      line(Paint::kWarning, "No heap: " + look_.no_heap);
     if (look_.no_heap.empty() && !look_.unread_allocator.empty())
       line(Paint::kWarning, fmt::format("The heap of {} could not be read: it kept changing, or is of a version that dwell does not know. "
                                         "Its blocks are in \"anonymous mappings\".", printable(look_.unread_allocator)));

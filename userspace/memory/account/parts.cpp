@@ -23,6 +23,12 @@ std::string_view name_of(Part part) {
       return "shared memory";
     case Part::kJavaScript:
       return "JavaScript heap";
+    case Part::kGoHeap:
+      return "Go heap";
+    case Part::kGoStacks:
+      return "goroutine stacks";
+    case Part::kGoIdle:
+      return "idle Go heap";
     case Part::kAnonymous:
       return "anonymous mappings";
     default:

@@ -19,6 +19,9 @@ enum class Part : std::uint8_t {
   kFiles,         // code and file mappings
   kShared,        // shm, memfd, shared anonymous
   kJavaScript,    // V8's heap
+  kGoHeap,        // of a Go program: spans with objects
+  kGoStacks,      // and stacks of goroutines
+  kGoIdle,        // of its heap: used for nothing, and not given back to the kernel
   kAnonymous,     // other anonymous mappings: the program's own, and those of runtimes and allocators that cannot be read
   kUnexplained,   // pages of heaps that no block covers, and what changed while it was read
   kParts,

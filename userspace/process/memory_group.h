@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-namespace dwell::memory {
+namespace dwell {
 
 struct MemoryLimit {
   std::string group;           // "/system.slice/redis.service"; may be an ancestor of the process's own
@@ -44,4 +44,4 @@ std::vector<MemoryLimit> memory_limits(pid_t pid);
 // What the group uses, in bytes; none: it has no such file, or is outside our own namespace.
 std::optional<std::uint64_t> group_memory(const MemoryGroup& group);
 
-}  // namespace dwell::memory
+}  // namespace dwell

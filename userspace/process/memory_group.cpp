@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "userspace/memory/account/limits.h"
+#include "userspace/process/memory_group.h"
 
 #include <fmt/core.h>
 
@@ -9,7 +9,7 @@
 #include "userspace/base/files.h"
 #include "userspace/base/text.h"
 
-namespace dwell::memory {
+namespace dwell {
 namespace {
 
 constexpr std::string_view kRoot = "/sys/fs/cgroup", kRootOfVersion1 = "/sys/fs/cgroup/memory";
@@ -137,4 +137,4 @@ std::optional<std::uint64_t> group_memory(const MemoryGroup& group) {
   return text ? number_in(*text) : std::nullopt;
 }
 
-}  // namespace dwell::memory
+}  // namespace dwell
