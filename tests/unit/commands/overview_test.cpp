@@ -128,7 +128,7 @@ TEST(MemoryLimits, OfAGroupAndItsAncestors) {
 }
 
 // The files of a hierarchy, by their paths below its root.
-memory::ReadGroupFile files_in(std::map<std::string, std::string> files) {
+ReadGroupFile files_in(std::map<std::string, std::string> files) {
   return [files = std::move(files)](const std::string& path) -> std::optional<std::string> {
     auto found = files.find(path);
     return found == files.end() ? std::nullopt : std::optional(found->second);
