@@ -18,8 +18,8 @@ namespace dwell {
 
 class ProcessSampler {
  public:
-  // Walked at 1 GB a second: the recording begins, and ends, at most two seconds later.
-  static constexpr std::uint64_t kMostWalked = std::uint64_t{2} << 30;
+  // Walked at 1 to 2.5 GB a second: the recording begins, and ends, some seconds later.
+  static constexpr std::uint64_t kMostWalked = std::uint64_t{4} << 30;
 
   explicit ProcessSampler(pid_t pid);
 

@@ -58,7 +58,7 @@ class WholeEstimate {
     divide();
     for (const auto& [key, ids] : parts_) {
       const auto& [site, cell] = key;
-      double one_more = takes_one_more(group_of_[site], ids.size()) ? mean_weight_ : 0;
+      double one_more = takes_one_more(group_of_[site], ids.size()) ? mean_weight_ * blocks_at_once(site) : 0;
       estimates_.push_back(SiteEstimator(all_, all_.sites_[site], now_ns, time_scale, covered, count_).estimate(site, ids, one_more));
       portions_.push_back(portion(cell, ids, estimates_.back()));
     }
@@ -98,6 +98,12 @@ class WholeEstimate {
     }
     for (std::uint32_t site = 0; site < all_.sites_.size(); ++site)
       if (all_.sites_[site].met && !std::exchange(groups_[group_of_[site]].any, true)) parts_[{site, Census::kNoCell}];
+  }
+
+  // What one window more would have met of a call site: of one that few met, as much as those that live of what each met.
+  double blocks_at_once(std::uint32_t site) const {
+    const auto& of = all_.sites_[site];
+    return is_rare(site) && of.windows ? std::max(1.0, static_cast<double>(of.live) / of.windows) : 1;
   }
 
   // One window more with one block more: of all parts of a call site, it is in the first of the largest.

@@ -75,9 +75,9 @@ void add(SeriesFigures& figures, const RetainedRow& row, double common) {
   Sum retained{whole(row.blocks), whole(row.bytes), 0};
   figures.retained.add(retained);
   figures.freed.subtract(retained);
-  double shared = row.anchored ? 0 : common * row.bytes * common * row.bytes;
-  figures.estimate.below += shared + (row.bytes - row.low) * (row.bytes - row.low) / (kTwoSided95 * kTwoSided95);
-  figures.estimate.above += shared + (row.high - row.bytes) * (row.high - row.bytes) / (kTwoSided95 * kTwoSided95);
+  double shared = row.anchored ? 0 : common;
+  figures.estimate.below += std::pow(shared * row.bytes, 2) + (row.bytes - row.low) * (row.bytes - row.low) / (kTwoSided95 * kTwoSided95);
+  figures.estimate.above += std::pow(shared * row.high, 2) + (row.high - row.bytes) * (row.high - row.bytes) / (kTwoSided95 * kTwoSided95);
   figures.estimate.any = true;
   figures.estimate.range_only |= !row.identity && !row.anchored;
 }

@@ -2,10 +2,13 @@
 #include "userspace/memory/windows/glibc_liveness.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
+#include <string>
 
 #include "userspace/memory/heap/glibc_chunk.h"
 #include "userspace/memory/heap/glibc_parameters.h"
+#include "userspace/memory/heap/glibc_version.h"
 #include "userspace/memory/heap/page_states.h"
 #include "userspace/memory/windows/cut_words.h"
 
@@ -20,6 +23,15 @@ constexpr std::uint64_t kLargestCachedChunk = 0x410;
 constexpr std::size_t kEnoughForKey = 3, kMostCandidates = 1000;
 constexpr std::uint64_t kMmapSlack = 1 << 16;
 constexpr std::uint64_t kMostGrowth = 64 << 20;  // the size of an arena's heap
+
+constexpr int kFirstMangled = 32;  // 2.32
+
+// "2.31"; what is no such number is new.
+bool is_older(const std::string& version, int minor) {
+  int number = minor;
+  if (version.starts_with("2.")) std::from_chars(version.data() + 2, version.data() + version.size(), number);
+  return number < minor;
+}
 
 void add_caches(const ProcessMemory& memory, const std::vector<heap::Segment>& segments, heap::FreeLists& lists) {
   for (const heap::Segment& segment : segments) {
@@ -45,7 +57,12 @@ std::unique_ptr<GlibcLiveness> GlibcLiveness::open(const ProcessMemory& memory, 
   heap::Segments segments = heap::find_glibc_segments(target, *arenas, parameters);
   heap::FreeLists lists;
   add_caches(memory, segments.all, lists);
-  return std::unique_ptr<GlibcLiveness>(new GlibcLiveness(memory, std::move(*arenas), std::move(segments.all), std::move(lists)));
+  std::string version;
+  for (const Mapping& mapping : mappings)
+    if (mapping.start == arenas->data.start) version = heap::glibc_version(memory.pid(), mapping);
+  std::unique_ptr<GlibcLiveness> made(new GlibcLiveness(memory, std::move(*arenas), std::move(segments.all), std::move(lists)));
+  made->mangled_ = version.empty() || !is_older(version, kFirstMangled);
+  return made;
 }
 
 void GlibcLiveness::look(std::span<const Question> questions, std::span<Look> looks) {
@@ -85,15 +102,19 @@ BlockState GlibcLiveness::judge(const Question& question, const Head& head) cons
   if (head.mapped()) return BlockState::kLive;
   if (key_ && head.words[1] == key_) return BlockState::kFree;
   if (!heap::is_live(lists_.state_of(question.address, head.words[1]))) return BlockState::kFree;
-  return knows_key() || size > kLargestCachedChunk ? BlockState::kLive : BlockState::kUnknown;
+  return !knows_key() && may_be_cached(question, head) ? BlockState::kUnknown : BlockState::kLive;
 }
 
-// Thread caches may have been empty when they were looked at. A block in one has the key behind its link to the next one,
-// which is mangled, and leads to a block of the same size.
+// A block in a thread cache has the key behind its link to the next one, which leads to a block of the same size.
+bool GlibcLiveness::may_be_cached(const Question& question, const Head& head) const {
+  if (head.mapped() || head.size() > kLargestCachedChunk || head.words[1] == 0) return false;
+  std::uint64_t next = mangled_ ? head.words[0] ^ question.address >> 12 : head.words[0];
+  return next == 0 || is_chunk_of(next - heap::kChunkHeader, head.size());
+}
+
+// Thread caches may have been empty when they were looked at.
 void GlibcLiveness::learn_key(const Question& question, const Head& head) {
-  std::uint64_t next = head.words[0] ^ question.address >> 12;
-  if (head.mapped() || head.size() > kLargestCachedChunk || head.words[1] == 0) return;
-  if (next && !is_chunk_of(next - heap::kChunkHeader, head.size())) return;
+  if (!may_be_cached(question, head)) return;
   std::vector<std::uint64_t>& blocks = candidates_[head.words[1]];
   if (std::find(blocks.begin(), blocks.end(), question.address) == blocks.end()) blocks.push_back(question.address);
   if (blocks.size() >= kEnoughForKey) key_ = head.words[1];

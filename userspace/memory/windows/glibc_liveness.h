@@ -19,7 +19,8 @@ namespace dwell::memory::windows {
 
 class GlibcLiveness : public LivenessReader {
  public:
-  // Null: glibc's malloc is not in use. As long as the key of thread caches is not known, small blocks are unknown.
+  // Null: glibc's malloc is not in use. As long as the key of thread caches is not known, which a program that frees nothing does not
+  // tell, small blocks that look as if they were in one are unknown.
   static std::unique_ptr<GlibcLiveness> open(const ProcessMemory& memory, const std::vector<Mapping>& mappings);
   void take_key(const GlibcLiveness& before) { key_ = before.key_; }
   void look(std::span<const Question> questions, std::span<Look> looks) override;
@@ -35,6 +36,7 @@ class GlibcLiveness : public LivenessReader {
       : memory_(memory), arenas_(std::move(arenas)), segments_(std::move(segments)), lists_(std::move(lists)) {}
 
   bool knows_key() const { return key_ != 0 || lists_.knows_key(); }
+  bool may_be_cached(const Question& question, const Head& head) const;
   void learn_key(const Question& question, const Head& head);
   BlockState judge(const Question& question, const Head& head) const;
   BlockState fastbin_state(const Question& question, const Head& head, int& links) const;  // `links`: that may still be followed
@@ -46,6 +48,7 @@ class GlibcLiveness : public LivenessReader {
   std::vector<heap::Segment> segments_;
   heap::FreeLists lists_;
   std::uint64_t key_ = 0;
+  bool mangled_ = true;  // links in free lists, since 2.32
   absl::flat_hash_map<std::uint64_t, std::vector<std::uint64_t>> candidates_;  // words that may be the key: blocks that have them
 };
 
