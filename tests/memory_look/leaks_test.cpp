@@ -70,5 +70,20 @@ TEST(MovingPointers, AreNotTakenForLeaks) {
   EXPECT_TRUE(leaks.json["groups"].empty());
 }
 
+// Heads lead to elements that were not there yet when the heap was walked, in each look.
+TEST(MovingPointers, ToTheHeadsOfListsHoldTheRestOfThem) {
+  DWELL_NEEDS_BPF();
+  for (const char* way : {"grow", "churn"}) {
+    Program program({target_binary("list_heads"), way});
+    ASSERT_TRUE(program.wait_for_output("ready"));
+    for (int look = 0; look < 3; ++look) {
+      Finished found = run({dwell_binary(), "memory", std::to_string(program.pid()), "--leaks", "--json"});
+      auto json = nlohmann::json::parse(found.output)["leaks"];
+      EXPECT_TRUE(json["settled"].get<bool>()) << way << ": " << json["unsettled_because"];
+      EXPECT_EQ(json["leaked_blocks"], 0) << way << ", in " << json["looks"] << " looks";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace dwell::testing

@@ -53,6 +53,8 @@ class BlockIndex {
     if (sizes_[found.index] & kSharesLastWord) ++size;
     return word - found.address < size ? found.index : kNone;
   }
+  // Whether it lies where blocks may be.
+  bool is_in_heap(std::uint64_t word) const { return starts_.is_inside(word); }
   // Where those begin that are marked. The index is of no use afterwards.
   StartMap take_marked(const std::vector<bool>& marked) &&;
 

@@ -22,11 +22,30 @@ class Beside {
 
 }  // namespace
 
-void Candidates::mark_known(const BlockIndex& index, const Graph& graph, std::vector<bool>& marked) const {
+void Candidates::mark_known(const BlockIndex& index, const Graph& graph, std::vector<bool>& marked, const LateWords* late) const {
   if (looks_ == 0) return;
+  auto mark = [&](std::uint64_t word) {
+    if (std::uint32_t block = index.find(word); block != BlockIndex::kNone) graph.mark(block, marked);
+  };
+  std::vector<LateWord> now;
+  if (late) now = late->words();
+  std::ranges::sort(now);
+  for (const LateWord& one : late_.words()) mark(one.word);
+  for (const PeekedWord& one : late_.peeked())
+    if (!std::ranges::binary_search(now, one.late)) mark(one.target);
   index.for_each([&](std::uint32_t i, const LiveBlock& block) {
     if (!marked[i] && reached_.begins_at(block.address)) graph.mark(i, marked);
   });
+}
+
+// What unreachable blocks point to is held by nobody.
+void Candidates::keep(BlockIndex index, const std::vector<bool>& marked, LateWords late) {
+  late_ = std::move(late);
+  late_.keep_only([&](const LateWord& one) {
+    std::uint32_t holder = one.from ? index.find(one.from) : BlockIndex::kNone;
+    return holder == BlockIndex::kNone || marked[holder];
+  });
+  reached_ = std::move(index).take_marked(marked);
 }
 
 void Candidates::add_look(const BlockIndex& index, const std::vector<bool>& marked) {

@@ -13,8 +13,8 @@ constexpr std::size_t kMostEdges = 0xfffffff0;
 // Goes through the blocks of a region beside the words that are read of it.
 class Graph::Reading {
  public:
-  Reading(Graph& graph, const BlockIndex& index, const FirstWords& first_words)
-      : graph_(graph), index_(index), first_words_(first_words) {}
+  Reading(Graph& graph, const BlockIndex& index, const FirstWords& first_words, LateWords* late)
+      : graph_(graph), index_(index), first_words_(first_words), late_(late) {}
 
   void region(const heap::Range& range, std::uint32_t first, std::uint32_t last, WordScan& scan) {
     if (first == last) return;
@@ -30,6 +30,11 @@ class Graph::Reading {
  private:
   // A block that goes on behind the piece stays the next one.
   void piece(std::span<const std::uint64_t> words, std::uint64_t address) {
+    read(words, address);
+    if (late_) late_->peek();
+  }
+
+  void read(std::span<const std::uint64_t> words, std::uint64_t address) {
     std::uint64_t end = address + words.size_bytes();
     while (next_ < last_ && block_.address < end) {
       if (!begun_) begin_block();
@@ -54,6 +59,7 @@ class Graph::Reading {
 
   void add(std::uint64_t word) {
     std::uint32_t target = index_.find(word);
+    if (target == BlockIndex::kNone && late_) late_->add(block_.address, word);
     if (target == BlockIndex::kNone || target == next_) return;
     if (graph_.edges_.size() > first_edge_ && graph_.edges_.back() == target) return;
     if (graph_.edges_.size() >= kMostEdges) {
@@ -73,6 +79,7 @@ class Graph::Reading {
   Graph& graph_;
   const BlockIndex& index_;
   const FirstWords& first_words_;
+  LateWords* late_;
   std::uint32_t next_ = 0, last_ = 0;  // block
   LiveBlock block_;
   StartMap::Cursor* cursor_ = nullptr;
@@ -80,10 +87,10 @@ class Graph::Reading {
   std::size_t first_edge_ = 0;
 };
 
-Graph::Graph(const BlockIndex& index, WordScan& scan, FirstWords first_words)
+Graph::Graph(const BlockIndex& index, WordScan& scan, FirstWords first_words, LateWords* late)
     : blocks_(index.size()), points_(index.size() / 64 + 1) {
   groups_.reserve(blocks_ / kGroup + 1);
-  Reading reading(*this, index, first_words);
+  Reading reading(*this, index, first_words, late);
   index.for_each_region([&](const heap::Range& region, std::uint32_t first, std::uint32_t last) {
     reading.region(region, first, last, scan);
   });

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "userspace/memory/reach/block_index.h"
+#include "userspace/memory/reach/late_words.h"
 #include "userspace/memory/reach/word_scan.h"
 
 namespace dwell::memory::reach {
@@ -19,8 +20,8 @@ class Graph {
  public:
   // The first two words of each block, 0 where they are not in memory.
   using FirstWords = std::function<void(std::uint32_t block, std::uint64_t first, std::uint64_t second)>;
-  // Reads all live blocks.
-  Graph(const BlockIndex& index, WordScan& scan, FirstWords first_words = {});
+  // Reads all live blocks. `late`: gets the words that lead into the heap and to none of them; null: nobody asks.
+  Graph(const BlockIndex& index, WordScan& scan, FirstWords first_words = {}, LateWords* late = nullptr);
 
   std::uint32_t blocks() const { return blocks_; }
   std::size_t edges() const { return edges_.size(); }

@@ -38,6 +38,7 @@ class FirstReached {
       auto edge = std::ranges::lower_bound(edges, root, {}, &RootEdge::root);
       for (; edge != edges.end() && edge->root == root; ++edge) reach(edge->block, root);
     }
+    follow(look);
   }
   std::uint32_t of(std::uint32_t block) const { return reached_by_[block]; }
 
@@ -51,6 +52,26 @@ class FirstReached {
     std::iota(order.begin(), order.end(), 0u);
     std::ranges::sort(order, {}, rank);
     return order;
+  }
+
+  // From blocks of the heap to what they were seen to point to when it was no block yet.
+  void follow(const SettlingLooks::Settled& look) {
+    const BlockIndex& index = look.live.index();
+    for (bool any = true; any;) {
+      any = false;
+      for (const LateWord& late : look.late.words()) {
+        std::uint32_t from = late.from ? index.find(late.from) : kNone, to = index.find(late.word);
+        if (from == kNone || to == kNone || reached_by_[from] == kNone || reached_by_[to] != kNone) continue;
+        reach(to, reached_by_[from]);
+        any = true;
+      }
+      for (const PeekedWord& peeked : look.late.peeked()) {
+        std::uint32_t from = peeked.late.from ? index.find(peeked.late.from) : kNone, to = index.find(peeked.target);
+        if (from == kNone || to == kNone || reached_by_[from] == kNone || reached_by_[to] != kNone) continue;
+        reach(to, reached_by_[from]);
+        any = true;
+      }
+    }
   }
 
   void reach(std::uint32_t from, std::uint32_t root) {
@@ -84,6 +105,8 @@ class HoldingFinder {
     for (const LiveBlock& block : look_.unreachable) holding_.lost_bytes += block.usable;
     {
       std::vector<bool> marked(look_.graph.blocks());
+      for (const LateWord& late : look_.late.words()) roots_.add_late(late.from, late.word);
+      for (const PeekedWord& peeked : look_.late.peeked()) roots_.add_late(peeked.late.from, peeked.target);
       roots_.find(look_.graph, marked);
     }
     FirstReached reached(look_, roots_);

@@ -62,6 +62,10 @@ void NamedRoots::find(const Graph& graph, std::vector<bool>& marked) {
   edges_.erase(rest.begin(), rest.end());
 }
 
+void NamedRoots::add_late(std::uint64_t from, std::uint64_t word) {
+  if (from && !live_.index().is_in_heap(from)) add(root_at(from), live_.index().find(word));
+}
+
 void NamedRoots::scan_range(const heap::Range& range) {
   scan_.range(range.start, range.end, [&](std::span<const std::uint64_t> words, std::uint64_t address) { add_words(words, address); });
 }

@@ -43,6 +43,9 @@ class NamedRoots {
   // stacks. `marked`: what can be reached at all, in the end.
   void find(const Graph& graph, std::vector<bool>& marked);
 
+  // A word that an earlier look met at an address outside of the heap, and what it leads to now; before find().
+  void add_late(std::uint64_t from, std::uint64_t word);
+
   const std::vector<Root>& roots() const { return roots_; }
   const std::vector<RootEdge>& edges() const { return edges_; }  // in order of roots
   std::string name(const Root& root);

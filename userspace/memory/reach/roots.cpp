@@ -66,14 +66,14 @@ std::vector<Range> generated_code(const std::vector<MappingUse>& uses) {
   return ranges;
 }
 
-std::vector<std::uint32_t> roots_in_code(const std::vector<Range>& ranges, const BlockIndex& index, WordScan& scan) {
+std::vector<std::uint32_t> roots_in_code(const std::vector<Range>& ranges, const BlockIndex& index, WordScan& scan, LateWords* late) {
   std::vector<std::uint32_t> roots;
   for (const Range& range : ranges)
-    scan.range(range.start, range.end, [&](std::span<const std::uint64_t> words, std::uint64_t) {
+    scan.range(range.start, range.end, [&](std::span<const std::uint64_t> words, std::uint64_t address) {
       for (std::size_t i = 0; i + 1 < words.size(); ++i)
         for (unsigned shift = 8; shift < 64; shift += 8) {
           std::uint64_t word = words[i] >> shift | words[i + 1] << (64 - shift);
-          add_roots(std::span(&word, 1), index, roots);
+          add_roots(std::span(&word, 1), index, roots, late, address + 8 * i);
         }
     });
   return roots;
@@ -103,18 +103,22 @@ std::vector<std::uint64_t> kernel_words(pid_t pid) {
   return words;
 }
 
-void add_roots(std::span<const std::uint64_t> words, const BlockIndex& index, std::vector<std::uint32_t>& roots) {
-  for (std::uint64_t word : words) {
-    std::uint32_t block = index.find(word);
+void add_roots(std::span<const std::uint64_t> words, const BlockIndex& index, std::vector<std::uint32_t>& roots, LateWords* late, std::uint64_t from) {
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    std::uint32_t block = index.find(words[i]);
+    if (block == BlockIndex::kNone && late) late->add(from ? from + 8 * i : 0, words[i]);
     if (block != BlockIndex::kNone && (roots.empty() || roots.back() != block)) roots.push_back(block);
   }
 }
 
-std::vector<std::uint32_t> roots_in(const std::vector<Range>& ranges, const BlockIndex& index, WordScan& scan) {
+std::vector<std::uint32_t> roots_in(const std::vector<Range>& ranges, const BlockIndex& index, WordScan& scan, LateWords* late) {
   std::vector<std::uint32_t> roots;
   for (const Range& range : ranges)
     scan.range(range.start, range.end,
-               [&](std::span<const std::uint64_t> words, std::uint64_t) { add_roots(words, index, roots); });
+               [&](std::span<const std::uint64_t> words, std::uint64_t address) {
+                 add_roots(words, index, roots, late, address);
+                 if (late) late->peek();
+               });
   return roots;
 }
 

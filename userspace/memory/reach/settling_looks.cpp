@@ -34,9 +34,9 @@ bool SettlingLooks::may_look() {
 }
 
 bool SettlingLooks::mark(const LiveHeap& live, const Graph& graph, const std::vector<std::uint32_t>& roots, std::vector<bool>& marked,
-                         const WordScan& scan) {
+                         const WordScan& scan, const LateWords& late) {
   graph.mark(roots, marked);
-  candidates_.mark_known(live.index(), graph, marked);
+  candidates_.mark_known(live.index(), graph, marked, &late);
   if (scan.swapped_pages())
     unsettled_ = fmt::format("{} pages are in swap, and what they hold cannot be told", scan.swapped_pages());
   if (graph.cut()) unsettled_ = "there are more pointers than can be kept";
@@ -44,14 +44,16 @@ bool SettlingLooks::mark(const LiveHeap& live, const Graph& graph, const std::ve
   return unsettled_.empty() && candidates_.settled();
 }
 
-std::vector<std::uint32_t> SettlingLooks::find_roots(const LiveHeap& live, WordScan& scan) const {
+std::vector<std::uint32_t> SettlingLooks::find_roots(const LiveHeap& live, WordScan& scan, LateWords& late) const {
   const BlockIndex& index = live.index();
-  std::vector<std::uint32_t> roots = roots_in(live.root_ranges(), index, scan);
-  std::vector<std::uint32_t> in_code = roots_in_code(generated_code(live.uses()), index, scan);
+  std::vector<std::uint32_t> roots = roots_in(live.root_ranges(), index, scan, &late);
+  std::vector<std::uint32_t> in_code = roots_in_code(generated_code(live.uses()), index, scan, &late);
   roots.insert(roots.end(), in_code.begin(), in_code.end());
-  for (const ThreadRegisters& thread : live.threads()) add_roots(thread.words, index, roots);
-  add_roots(kernel_words(limits_.pid), index, roots);
-  for_each_shared_word(limits_.pid, live.uses(), [&](std::span<const std::uint64_t> words, std::uint64_t) { add_roots(words, index, roots); });
+  for (const ThreadRegisters& thread : live.threads()) add_roots(thread.words, index, roots, &late);
+  add_roots(kernel_words(limits_.pid), index, roots, &late);
+  for_each_shared_word(limits_.pid, live.uses(),
+                       [&](std::span<const std::uint64_t> words, std::uint64_t address) { add_roots(words, index, roots, &late, address); });
+  late.peek();
   return roots;
 }
 

@@ -31,6 +31,7 @@ class SettlingLooks {
     const Graph& graph;
     WordScan& scan;
     const std::vector<LiveBlock>& unreachable;  // in address order
+    const LateWords& late;                      // of the look before: what they lead to is reachable
   };
   // `visit(Settled)` is called once, where it settles; otherwise unsettled() says why not.
   template <typename Visit>
@@ -39,11 +40,13 @@ class SettlingLooks {
       auto live = LiveHeap::read(doing_, *reader_, registers_);
       if (!live) return live.error();
       WordScan scan((*live)->target());
-      std::vector<std::uint32_t> roots = find_roots(**live, scan);
-      Graph graph((*live)->index(), scan);
+      LateWords late((*live)->target(), (*live)->index());
+      std::vector<std::uint32_t> roots = find_roots(**live, scan, late);
+      Graph graph((*live)->index(), scan, {}, &late);
       std::vector<bool> marked((*live)->index().size());
-      if (mark(**live, graph, roots, marked, scan)) visit(Settled{**live, graph, scan, candidates_.unreachable()});
-      candidates_.keep((*live)->take_index(), marked);
+      if (late.full()) unsettled_ = "there are more pointers to what is no block than can be kept";
+      if (mark(**live, graph, roots, marked, scan, late)) visit(Settled{**live, graph, scan, candidates_.unreachable(), candidates_.late()});
+      candidates_.keep((*live)->take_index(), marked, std::move(late));
     }
     return {};
   }
@@ -55,8 +58,9 @@ class SettlingLooks {
   SettlingLooks(const LookLimits& limits, std::string doing, RegisterReader registers);
   bool may_look();
   // Whether it is settled now.
-  bool mark(const LiveHeap& live, const Graph& graph, const std::vector<std::uint32_t>& roots, std::vector<bool>& marked, const WordScan& scan);
-  std::vector<std::uint32_t> find_roots(const LiveHeap& live, WordScan& scan) const;
+  bool mark(const LiveHeap& live, const Graph& graph, const std::vector<std::uint32_t>& roots, std::vector<bool>& marked, const WordScan& scan,
+            const LateWords& late);
+  std::vector<std::uint32_t> find_roots(const LiveHeap& live, WordScan& scan, LateWords& late) const;
 
   LookLimits limits_;
   std::string doing_, unsettled_;

@@ -32,6 +32,7 @@ class StartMap {
     return address - lowest_ < span_ ? in_regions(address) : Found{};
   }
   std::uint64_t address(std::uint32_t index) const;
+  bool is_inside(std::uint64_t address) const { return address - lowest_ < span_ && region_of(address); }
 
   // In address order: visit(index, address).
   template <typename Visit>
