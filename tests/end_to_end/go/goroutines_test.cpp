@@ -124,7 +124,7 @@ TEST_P(Goroutines, TellWhatTheyWaitFor) {
   };
   EXPECT_EQ(lock("mutex"), "sync.Mutex: locked, 1 wait");
   EXPECT_EQ(lock("reader"), "sync.RWMutex: a writer has it or waits for it, readers: 1");
-  EXPECT_EQ(lock("writer"), "sync.Mutex: locked, 1 wait");
+  EXPECT_EQ(lock("writer"), "sync.RWMutex: a writer has it or waits for it, readers: 1");  // not the mutex inside
   EXPECT_EQ(lock("group"), "sync.WaitGroup: 3 not done, 1 wait");
 
   const GoroutineGroup* reader = started_at(*report, "network");
