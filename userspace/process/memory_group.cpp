@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kRoot = "/sys/fs/cgroup", kRootOfVersion1 = "/sys/fs/cgroup/memory";
 
-std::optional<std::uint64_t> number_in(std::string_view text) {
+std::optional<std::uint64_t> whole_number_in(std::string_view text) {
   std::uint64_t value = 0;
   auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
   if (parsed.ec != std::errc()) return std::nullopt;  // "max"
@@ -26,7 +26,7 @@ std::uint64_t value_of(const std::optional<std::string>& file, std::string_view 
   if (!file) return 0;
   for (std::string_view line : split(*file, '\n'))
     if (line.size() > name.size() && line.starts_with(name) && line[name.size()] == ' ')
-      return number_in(line.substr(name.size() + 1)).value_or(0);
+      return whole_number_in(line.substr(name.size() + 1)).value_or(0);
   return 0;
 }
 
@@ -52,7 +52,7 @@ struct Level {
   std::optional<std::string> file(const char* name) const { return read(path + "/" + name); }
   std::optional<std::uint64_t> number(const char* name) const {
     std::optional<std::string> text = file(name);
-    return text ? number_in(*text) : std::nullopt;
+    return text ? whole_number_in(*text) : std::nullopt;
   }
 };
 
@@ -134,7 +134,7 @@ std::vector<MemoryLimit> memory_limits(pid_t pid) {
 std::optional<std::uint64_t> group_memory(const MemoryGroup& group) {
   if (group.path.size() < 2) return std::nullopt;
   std::optional<std::string> text = files_of(group)(group.path + (group.version_1 ? "/memory.usage_in_bytes" : "/memory.current"));
-  return text ? number_in(*text) : std::nullopt;
+  return text ? whole_number_in(*text) : std::nullopt;
 }
 
 }  // namespace dwell

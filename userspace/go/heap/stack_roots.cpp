@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint32_t kStackMapIndex = 1;                                    // values by address
 constexpr std::uint32_t kArgumentMaps = 0, kLocalMaps = 1, kStackObjects = 2;  // function data
 constexpr std::uint64_t kMostStack = std::uint64_t{1} << 30;                   // Go allows no more
-constexpr std::uint32_t kMostBits = 1 << 20, kMostObjects = 1 << 16;
+constexpr std::uint32_t kMostBits = 1 << 20, kMostStackObjects = 1 << 16;
 constexpr std::size_t kMostMaps = 1 << 18;
 
 // Their arguments are those of whatever function they stand for.
@@ -161,7 +161,7 @@ void StackRoots::read_objects(const GoRecord& record, Maps& maps) const {
   if (!offset) return;
   std::uint64_t address = function_data_ + *offset;
   std::uint64_t count = runtime_.memory().load<std::uint64_t>(address).value_or(0);
-  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(count, kMostObjects); ++i) {
+  for (std::uint64_t i = 0; i < std::min<std::uint64_t>(count, kMostStackObjects); ++i) {
     struct {
       std::int32_t offset, size, pointer_bytes;
       std::uint32_t mask;
