@@ -4,10 +4,13 @@
 
 #include <cstring>
 #include <map>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "userspace/memory/reach/candidates.h"
 #include "userspace/memory/reach/graph.h"
+#include "userspace/memory/reach/roots.h"
 
 namespace dwell::testing {
 
@@ -32,10 +35,12 @@ class MadeUpHeap {
   }
   void forget(std::size_t from) { words_.erase(address(from) + 8); }
 
-  BlockIndex index() const {
+  // `late`: this one was allocated after the walk, or has been freed; kNobody: none was.
+  static constexpr std::size_t kNobody = ~std::size_t{0};
+  BlockIndex index(std::size_t late = kNobody) const {
     BlockIndex index({{kHeap, kHeap + kHeapSize}});
     for (std::size_t i = 0; i < blocks_; ++i)
-      index.add({address(i), 48, header_, 0, heap::BlockState::kLive});
+      if (i != late) index.add({address(i), 48, header_, 0, heap::BlockState::kLive});
     index.finish();
     return index;
   }
@@ -51,8 +56,34 @@ class MadeUpHeap {
     return marked;
   }
 
+  // A whole look, with one word as the only root.
+  void look(BlockIndex index, std::uint64_t root, Candidates& candidates) const {
+    constexpr std::uint64_t kVariable = 0x8000'0000;
+    with_target([&](const heap::Target& target) {
+      LateWords late(target, index);
+      std::vector<std::uint32_t> roots;
+      add_roots(std::span(&root, 1), index, roots, &late, kVariable);
+      late.peek();
+      WordScan scan(target);
+      Graph graph(index, scan, {}, &late);
+      std::vector<bool> marked(index.size());
+      graph.mark(roots, marked);
+      candidates.mark_known(index, graph, marked, &late);
+      candidates.add_look(index, marked);
+      candidates.keep(std::move(index), marked, std::move(late));
+    });
+  }
+
   template <typename Use>
   void with_graph(const BlockIndex& index, Use use) const {
+    with_target([&](const heap::Target& target) {
+      WordScan scan(target);
+      use(Graph(index, scan));
+    });
+  }
+
+  template <typename Use>
+  void with_target(Use use) const {
     ProcessMemory memory(1, [this](std::uint64_t at, void* to, std::size_t size) {
       for (std::size_t i = 0; i < size; i += 8) {
         auto word = words_.find(at + i);
@@ -63,9 +94,7 @@ class MadeUpHeap {
     });
     heap::PageStates pages([](std::uint64_t) { return heap::PageState::kPresent; });
     std::vector<Mapping> mappings;
-    heap::Target target{memory, pages, mappings};
-    WordScan scan(target);
-    use(Graph(index, scan));
+    use(heap::Target{memory, pages, mappings});
   }
 
  private:

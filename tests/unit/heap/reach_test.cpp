@@ -103,6 +103,39 @@ TEST(Candidates, TakeWhatOneLookReachedAsReachable) {
   EXPECT_THAT(candidates.unreachable(), IsEmpty());
 }
 
+// A list of 0, 1 and 2, to whose head another element is added before each look reads it, and after its walk: 3, then 4, then 5.
+TEST(Candidates, KnowAListWhoseHeadIsNewInEachLook) {
+  MadeUpHeap heap(7);
+  Candidates candidates;
+  for (std::size_t i = 1; i < 6; ++i) heap.point(i, heap.address(i - 1));
+  for (std::size_t head = 3; head < 6; ++head) heap.look(heap.index(head), heap.address(head), candidates);
+  EXPECT_THAT(candidates.unreachable(), ElementsAre(LiveBlock{heap.address(6), 48})) << "nothing leads to 6";
+}
+
+// The newest element comes and goes: at each walk the one that a look finds is not there.
+TEST(Candidates, KnowAListWhoseNewestElementComesAndGoes) {
+  MadeUpHeap heap(5);
+  Candidates candidates;
+  for (std::size_t i = 1; i < 3; ++i) heap.point(i, heap.address(i - 1));
+  heap.point(3, heap.address(2)), heap.point(4, heap.address(2));  // in turn the head
+  for (std::size_t look = 0; look < 4; ++look) {
+    std::size_t head = 3 + look % 2;
+    heap.look(heap.index(head), heap.address(head), candidates);
+  }
+  for (std::size_t stays : {0u, 1u, 2u})
+    EXPECT_THAT(candidates.unreachable(), ::testing::Not(::testing::Contains(LiveBlock{heap.address(stays), 48})));
+}
+
+// 1 was held by 0, which was freed: a pointer to 0 is still there, and so is what 0 contained.
+TEST(Candidates, LeadNowhereByAPointerToWhatWasFreed) {
+  MadeUpHeap heap(2);
+  Candidates candidates;
+  heap.point(0, heap.address(1));
+  while (!candidates.settled() && candidates.looks() < Candidates::kMostLooks) heap.look(heap.index(0), heap.address(0), candidates);
+  EXPECT_TRUE(candidates.settled());
+  EXPECT_THAT(candidates.unreachable(), ElementsAre(LiveBlock{heap.address(1), 48}));
+}
+
 TEST(LostBlocks, CountWhatAHeadHoldsOnce) {
   MadeUpHeap heap(6);
   heap.point(0, heap.address(1));  // a chain

@@ -54,23 +54,21 @@ class FirstReached {
     return order;
   }
 
-  // From blocks of the heap to what they were seen to point to when it was no block yet.
+  // From blocks of the heap to what they were seen to point to when it was no block yet; and what that led to.
   void follow(const SettlingLooks::Settled& look) {
+    constexpr int kRounds = 8;
     const BlockIndex& index = look.live.index();
-    for (bool any = true; any;) {
+    bool any = true;
+    auto lead = [&](std::uint64_t from_address, std::uint64_t to_address) {
+      std::uint32_t from = from_address ? index.find(from_address) : kNone, to = index.find(to_address);
+      if (from == kNone || to == kNone || reached_by_[from] == kNone || reached_by_[to] != kNone) return;
+      reach(to, reached_by_[from]);
+      any = true;
+    };
+    for (int round = 0; any && round < kRounds; ++round) {
       any = false;
-      for (const LateWord& late : look.late.words()) {
-        std::uint32_t from = late.from ? index.find(late.from) : kNone, to = index.find(late.word);
-        if (from == kNone || to == kNone || reached_by_[from] == kNone || reached_by_[to] != kNone) continue;
-        reach(to, reached_by_[from]);
-        any = true;
-      }
-      for (const PeekedWord& peeked : look.late.peeked()) {
-        std::uint32_t from = peeked.late.from ? index.find(peeked.late.from) : kNone, to = index.find(peeked.target);
-        if (from == kNone || to == kNone || reached_by_[from] == kNone || reached_by_[to] != kNone) continue;
-        reach(to, reached_by_[from]);
-        any = true;
-      }
+      for (const LateWord& late : look.late.words()) lead(late.from, late.word);
+      for (const PeekedWord& peeked : look.late.peeked()) lead(peeked.late.from, peeked.target);
     }
   }
 

@@ -17,6 +17,7 @@ constexpr std::size_t kPeekedWords = 16, kAtOnce = 256;
 }  // namespace
 
 LateWords::LateWords(const heap::Target& target, const BlockIndex& index) : target_(&target), index_(&index) {
+  most_ = std::max<std::size_t>(kMost, index.size() / kBlocksForOne);
   heap::Range brk = heap::brk_range(target.mappings);
   if (brk.end) brk_ = {brk.end, brk.end + kMostGrowth};
   for (const Mapping& mapping : target.mappings) {
@@ -49,8 +50,8 @@ void LateWords::peek() {
       if (!pieces[i].read) continue;
       for (std::uint64_t word : contents[i]) {
         if (index_->find(word) == BlockIndex::kNone) continue;
-        if (peeked_.size() == kMost) full_ = true;
-        if (peeked_.size() < kMost) peeked_.push_back({words_[peeked_until_ + i], word});
+        if (peeked_.size() == most_) full_ = true;
+        if (peeked_.size() < most_) peeked_.push_back({words_[peeked_until_ + i], word});
       }
     }
   }

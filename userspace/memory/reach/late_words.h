@@ -30,7 +30,8 @@ struct PeekedWord {
 
 class LateWords {
  public:
-  static constexpr std::size_t kMost = std::size_t{1} << 20;  // of either: 40 MB
+  // So many of either are kept, or one for each eight blocks: 40 MB, or five bytes a block.
+  static constexpr std::size_t kMost = std::size_t{1} << 20, kBlocksForOne = 8;
 
   LateWords() = default;
   // Both outlive the look.
@@ -62,7 +63,7 @@ class LateWords {
   }
   bool is_mapped(std::uint64_t address) const;
   void keep(std::uint64_t from, std::uint64_t word) {
-    if (words_.size() < kMost)
+    if (words_.size() < most_)
       words_.push_back({from, word});
     else
       full_ = true;
@@ -74,7 +75,7 @@ class LateWords {
   mutable std::size_t last_ = 0;  // mapping
   std::vector<LateWord> words_;
   std::vector<PeekedWord> peeked_;
-  std::size_t peeked_until_ = 0;
+  std::size_t peeked_until_ = 0, most_ = kMost;
   bool full_ = false;
 };
 
