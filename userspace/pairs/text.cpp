@@ -47,7 +47,7 @@ std::string totals_text(const PairInfo& pair, const PairTotals& totals) {
   std::string text = fmt::format("{}: {} held now, {} taken and {} given back in this recording", pair.name, number(totals.held()), number(totals.taken),
                                  number(totals.given));
   if (pair.sized) text += fmt::format("; in size, {} of {} are held", number(totals.held_size()), number(totals.taken_size));
-  if (totals.peak_after_ns) text += fmt::format("; at most {} at a time, after {}", number(totals.peak), human_duration(*totals.peak_after_ns));
+  if (totals.peak_after_ns && totals.peak > 1) text += fmt::format("; at most {} at a time, after {}", number(totals.peak), human_duration(*totals.peak_after_ns));
   text += ".";
   if (!totals.unknown) return text;
   if (totals.taken && !totals.given)
