@@ -5,11 +5,13 @@
 
 #include <chrono>
 #include <thread>
+#include <utility>
 
 #include "userspace/base/clock.h"
 #include "userspace/base/time_units.h"
 #include "userspace/collect/trace_core.h"
 #include "userspace/memory/tracer.h"
+#include "userspace/memory/windows/hit_count.h"
 #include "userspace/memory/windows/hit_prices.h"
 #include "userspace/process/process.h"
 #include "userspace/unwind/unwind_tables.h"
@@ -28,8 +30,6 @@ std::vector<ProbeSite> sites_that_allocate(const TargetExamination& target) {
     if (probe.refusal.empty() && wants_return(probe.function.shape) && probe.function.family != AllocFamily::kMapping) sites.push_back(probe.site);
   return sites;
 }
-
-void sleep_ns(std::uint64_t ns) { std::this_thread::sleep_for(std::chrono::nanoseconds(ns)); }
 
 }  // namespace
 
@@ -50,13 +50,10 @@ Result<AllocationPrice> measure_allocations(const TargetExamination& target, con
   std::uint64_t begun_ns = monotonic_ns(), cpu_ns = process_cpu_ns(target.pid).value_or(0), covered_ns = 0, hits = 0;
   for (int moment = 0; moment < kMoments; ++moment) {
     ProbeLinks links(method, tracer->programs(), target.pid);
-    if (Result<std::vector<AttachedSite>> attached = links.try_attach(sites); !attached) return attached.error();
-    std::uint64_t start_ns = monotonic_ns(), before = levels->hits(kSlot), met = 0;
-    while (monotonic_ns() < start_ns + kMomentNs && met < kMostHits) sleep_ns(kMillisecond / 2), met = levels->hits(kSlot) - before;
-    covered_ns += monotonic_ns() - start_ns;
-    hits += levels->hits(kSlot) - before;
-    links.detach();
-    sleep_ns(kPauseNs);
+    auto count = memory::windows::count_hits(*levels, kSlot, std::move(links), sites, kMomentNs, kMostHits);
+    if (!count) return count.error();
+    hits += count->hits, covered_ns += count->lasted_ns;
+    std::this_thread::sleep_for(std::chrono::nanoseconds(kPauseNs));
   }
   auto lasted = static_cast<double>(monotonic_ns() - begun_ns);
   memory::windows::HitPrices prices(*tracer, calibration.prices, method == AttachMethod::kSession);

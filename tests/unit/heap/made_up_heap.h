@@ -68,9 +68,9 @@ class MadeUpHeap {
       Graph graph(index, scan, {}, &late);
       std::vector<bool> marked(index.size());
       graph.mark(roots, marked);
-      candidates.mark_known(index, graph, marked, &late);
+      candidates.mark_known(index, graph, marked, late.words());
       candidates.add_look(index, marked);
-      candidates.keep(std::move(index), marked, std::move(late));
+      candidates.keep(std::move(index), marked, std::move(late).take());
     });
   }
 

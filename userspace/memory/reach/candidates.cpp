@@ -22,16 +22,14 @@ class Beside {
 
 }  // namespace
 
-void Candidates::mark_known(const BlockIndex& index, const Graph& graph, std::vector<bool>& marked, const LateWords* late) const {
+void Candidates::mark_known(const BlockIndex& index, const Graph& graph, std::vector<bool>& marked, std::vector<LateWord> now) const {
   if (looks_ == 0) return;
   auto mark = [&](std::uint64_t word) {
     if (std::uint32_t block = index.find(word); block != BlockIndex::kNone) graph.mark(block, marked);
   };
-  std::vector<LateWord> now;
-  if (late) now = late->words();
   std::ranges::sort(now);
-  for (const LateWord& one : late_.words()) mark(one.word);
-  for (const PeekedWord& one : late_.peeked())
+  for (const LateWord& one : late_.words) mark(one.word);
+  for (const PeekedWord& one : late_.peeked)
     if (!std::ranges::binary_search(now, one.late)) mark(one.target);
   index.for_each([&](std::uint32_t i, const LiveBlock& block) {
     if (!marked[i] && reached_.begins_at(block.address)) graph.mark(i, marked);
@@ -39,12 +37,14 @@ void Candidates::mark_known(const BlockIndex& index, const Graph& graph, std::ve
 }
 
 // What unreachable blocks point to is held by nobody.
-void Candidates::keep(BlockIndex index, const std::vector<bool>& marked, LateWords late) {
-  late_ = std::move(late);
-  late_.keep_only([&](const LateWord& one) {
+void Candidates::keep(BlockIndex index, const std::vector<bool>& marked, FoundLate late) {
+  auto is_held_by_nobody = [&](const LateWord& one) {
     std::uint32_t holder = one.from ? index.find(one.from) : BlockIndex::kNone;
-    return holder == BlockIndex::kNone || marked[holder];
-  });
+    return holder != BlockIndex::kNone && !marked[holder];
+  };
+  late_ = std::move(late);
+  std::erase_if(late_.words, is_held_by_nobody);
+  std::erase_if(late_.peeked, [&](const PeekedWord& one) { return is_held_by_nobody(one.late); });
   reached_ = std::move(index).take_marked(marked);
 }
 

@@ -21,13 +21,13 @@ class Candidates {
   static constexpr int kMostLooks = 8;
 
   // Marks what blocks hold that were reached in a former look, and what its late words lead to by now.
-  // `late`: those of this look; null: there are none.
-  void mark_known(const BlockIndex& index, const Graph& graph, std::vector<bool>& marked, const LateWords* late = nullptr) const;
+  // `now`: the late words of this look.
+  void mark_known(const BlockIndex& index, const Graph& graph, std::vector<bool>& marked, std::vector<LateWord> now = {}) const;
   // What this look reached, mark_known() included.
   void add_look(const BlockIndex& index, const std::vector<bool>& marked);
   // The blocks of the look that was added last, for the next one.
-  void keep(BlockIndex index, const std::vector<bool>& marked, LateWords late = {});
-  const LateWords& late() const { return late_; }  // of the look before
+  void keep(BlockIndex index, const std::vector<bool>& marked, FoundLate late = {});
+  const FoundLate& late() const { return late_; }  // of the look before
 
   int looks() const { return looks_; }
   // Two looks in a row reached nothing new of them, or there are none left.
@@ -38,7 +38,7 @@ class Candidates {
  private:
   int looks_ = 0, quiet_ = 0;
   StartMap reached_{{}, 16};  // in the last look
-  LateWords late_;            // the same: of what it reached, and of roots
+  FoundLate late_;            // the same: of what it reached, and of roots
   std::vector<LiveBlock> candidates_;
 };
 

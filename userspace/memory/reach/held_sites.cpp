@@ -67,8 +67,8 @@ class FirstReached {
     };
     for (int round = 0; any && round < kRounds; ++round) {
       any = false;
-      for (const LateWord& late : look.late.words()) lead(late.from, late.word);
-      for (const PeekedWord& peeked : look.late.peeked()) lead(peeked.late.from, peeked.target);
+      for (const LateWord& late : look.late.words) lead(late.from, late.word);
+      for (const PeekedWord& peeked : look.late.peeked) lead(peeked.late.from, peeked.target);
     }
   }
 
@@ -103,8 +103,8 @@ class HoldingFinder {
     for (const LiveBlock& block : look_.unreachable) holding_.lost_bytes += block.usable;
     {
       std::vector<bool> marked(look_.graph.blocks());
-      for (const LateWord& late : look_.late.words()) roots_.add_late(late.from, late.word);
-      for (const PeekedWord& peeked : look_.late.peeked()) roots_.add_late(peeked.late.from, peeked.target);
+      for (const LateWord& late : look_.late.words) roots_.add_late(late.from, late.word);
+      for (const PeekedWord& peeked : look_.late.peeked) roots_.add_late(peeked.late.from, peeked.target);
       roots_.find(look_.graph, marked);
     }
     FirstReached reached(look_, roots_);

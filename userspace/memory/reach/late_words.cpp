@@ -9,15 +9,14 @@
 namespace dwell::memory::reach {
 namespace {
 
-// Links of lists and trees stand among the first words of an element.
 constexpr std::uint64_t kMostGrowth = std::uint64_t{4} << 30;  // during a look
 constexpr std::uint64_t kMmapArea = 0x7000'0000'0000;          // mappings are given out from the top down (x86-64, mm/mmap.c)
-constexpr std::size_t kPeekedWords = 16, kAtOnce = 256;
+constexpr std::size_t kPeekedWords = 16;                       // links of lists and trees stand among the first words of an element
 
 }  // namespace
 
-LateWords::LateWords(const heap::Target& target, const BlockIndex& index) : target_(&target), index_(&index) {
-  most_ = std::max<std::size_t>(kMost, index.size() / kBlocksForOne);
+LateWords::LateWords(const heap::Target& target, const BlockIndex& index)
+    : target_(target), index_(index), most_(std::max<std::size_t>(kMost, index.size() / kBlocksForOne)) {
   heap::Range brk = heap::brk_range(target.mappings);
   if (brk.end) brk_ = {brk.end, brk.end + kMostGrowth};
   for (const Mapping& mapping : target.mappings) {
@@ -28,7 +27,7 @@ LateWords::LateWords(const heap::Target& target, const BlockIndex& index) : targ
 }
 
 bool LateWords::is_mapped(std::uint64_t address) const {
-  const std::vector<Mapping>& mappings = target_->mappings;
+  const std::vector<Mapping>& mappings = target_.mappings;
   if (last_ < mappings.size() && address >= mappings[last_].start && address < mappings[last_].end) return true;
   auto after = std::ranges::upper_bound(mappings, address, {}, &Mapping::start);
   if (after == mappings.begin() || address >= (after - 1)->end) return false;
@@ -37,22 +36,16 @@ bool LateWords::is_mapped(std::uint64_t address) const {
 }
 
 void LateWords::peek() {
-  std::vector<std::array<std::uint64_t, kPeekedWords>> contents;
-  std::vector<MemoryPiece> pieces;
-  for (; target_ && peeked_until_ < words_.size(); peeked_until_ += pieces.size()) {
-    std::size_t count = std::min(kAtOnce, words_.size() - peeked_until_);
-    contents.resize(count);
-    pieces.clear();
-    for (std::size_t i = 0; i < count; ++i)
-      pieces.push_back({words_[peeked_until_ + i].word & ~std::uint64_t{7}, sizeof contents[i], reinterpret_cast<char*>(contents[i].data())});
-    target_->memory.read_pieces(pieces);
-    for (std::size_t i = 0; i < count; ++i) {
-      if (!pieces[i].read) continue;
-      for (std::uint64_t word : contents[i]) {
-        if (index_->find(word) == BlockIndex::kNone) continue;
-        if (peeked_.size() == most_) full_ = true;
-        if (peeked_.size() < most_) peeked_.push_back({words_[peeked_until_ + i], word});
-      }
+  std::array<std::uint64_t, kPeekedWords> content;
+  for (; peeked_until_ < found_.words.size(); ++peeked_until_) {
+    const LateWord& late = found_.words[peeked_until_];
+    if (!target_.memory.read(late.word & ~std::uint64_t{7}, content.data(), sizeof content)) continue;
+    for (std::uint64_t word : content) {
+      if (index_.find(word) == BlockIndex::kNone) continue;
+      if (found_.peeked.size() < most_)
+        found_.peeked.push_back({late, word});
+      else
+        full_ = true;
     }
   }
 }

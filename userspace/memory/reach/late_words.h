@@ -11,6 +11,7 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "userspace/memory/reach/block_index.h"
@@ -28,13 +29,18 @@ struct PeekedWord {
   std::uint64_t target = 0;  // of a block that the walk met: what lay at the late word led there
 };
 
+// Of a look, for the next one.
+struct FoundLate {
+  std::vector<LateWord> words;
+  std::vector<PeekedWord> peeked;
+};
+
 class LateWords {
  public:
   // So many of either are kept, or one for each eight blocks: 40 MB, or five bytes a block.
   static constexpr std::size_t kMost = std::size_t{1} << 20, kBlocksForOne = 8;
 
-  LateWords() = default;
-  // Both outlive the look.
+  // Both outlive it.
   LateWords(const heap::Target& target, const BlockIndex& index);
 
   // A word that leads to no block: kept if one may have come to be there since the walk.
@@ -43,39 +49,32 @@ class LateWords {
   }
   // Reads what the words lead to that were kept since the last time.
   void peek();
-  // Without those that `keep(LateWord)` refuses.
-  template <typename Keep>
-  void keep_only(Keep keep) {
-    std::erase_if(words_, [&](const LateWord& one) { return !keep(one); });
-    std::erase_if(peeked_, [&](const PeekedWord& one) { return !keep(one.late); });
-  }
 
-  const std::vector<LateWord>& words() const { return words_; }
-  const std::vector<PeekedWord>& peeked() const { return peeked_; }
+  const std::vector<LateWord>& words() const { return found_.words; }
+  FoundLate take() && { return std::move(found_); }
   // There were more: what is not marked may be held all the same.
   bool full() const { return full_; }
 
  private:
   // In the heap as it was, where it grows to, or where nothing was mapped beside what is.
   bool may_be_new(std::uint64_t word) const {
-    if (index_->is_in_heap(word) || word - brk_.start < brk_.end - brk_.start) return true;
+    if (index_.is_in_heap(word) || word - brk_.start < brk_.end - brk_.start) return true;
     return word - mapped_.start < mapped_.end - mapped_.start && !is_mapped(word);
   }
   bool is_mapped(std::uint64_t address) const;
   void keep(std::uint64_t from, std::uint64_t word) {
-    if (words_.size() < most_)
-      words_.push_back({from, word});
+    if (found_.words.size() < most_)
+      found_.words.push_back({from, word});
     else
       full_ = true;
   }
 
-  const heap::Target* target_ = nullptr;
-  const BlockIndex* index_ = nullptr;
+  const heap::Target& target_;
+  const BlockIndex& index_;
   heap::Range brk_, mapped_;
   mutable std::size_t last_ = 0;  // mapping
-  std::vector<LateWord> words_;
-  std::vector<PeekedWord> peeked_;
-  std::size_t peeked_until_ = 0, most_ = kMost;
+  FoundLate found_;
+  std::size_t peeked_until_ = 0, most_;
   bool full_ = false;
 };
 

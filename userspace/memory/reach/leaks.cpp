@@ -18,7 +18,7 @@ constexpr std::size_t kAddressesKept = 5;
 
 class LeakFinder {
  public:
-  LeakFinder(const LeakOptions& options, SettlingLooks looks) : options_(options), looks_(std::move(looks)) {}
+  LeakFinder(pid_t pid, SettlingLooks looks) : pid_(pid), looks_(std::move(looks)) {}
 
   Result<LeakReport> find() {
     Result<void> looked = looks_.run([&](const SettlingLooks::Settled& settled) { describe(settled); });
@@ -44,7 +44,7 @@ class LeakFinder {
   }
 
   void group(const heap::Target& target, const std::vector<LostBlock>& lost) {
-    heap::BlockKinds kinds(target, heap::file_reader(options_.pid));
+    heap::BlockKinds kinds(target, heap::file_reader(pid_));
     std::map<std::tuple<std::string, bool, std::uint64_t>, LeakGroup> groups;
     for (const LostBlock& one : lost) {
       heap::BlockKind kind = kinds.of(one.block.address, one.block.usable);
@@ -62,18 +62,18 @@ class LeakFinder {
     });
   }
 
-  LeakOptions options_;
+  pid_t pid_;
   SettlingLooks looks_;
   LeakReport report_;
 };
 
 }  // namespace
 
-Result<LeakReport> find_leaks(const LeakOptions& options) {
+Result<LeakReport> find_leaks(const LookLimits& limits) {
   std::uint64_t started_ns = monotonic_ns();
-  Result<SettlingLooks> looks = SettlingLooks::begin({options.pid, options.max_read_per_s, options.most_ns}, fmt::format("find leaks of PID {}", options.pid));
+  Result<SettlingLooks> looks = SettlingLooks::begin(limits, fmt::format("find leaks of PID {}", limits.pid));
   if (!looks) return looks.error();
-  Result<LeakReport> report = LeakFinder(options, std::move(*looks)).find();
+  Result<LeakReport> report = LeakFinder(limits.pid, std::move(*looks)).find();
   if (report) report->duration_ns = monotonic_ns() - started_ns;
   return report;
 }

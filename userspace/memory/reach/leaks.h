@@ -2,23 +2,16 @@
 // Leaks: live blocks that nothing points to any more, found in a running process by several looks.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <string>
 #include <vector>
 
 #include "userspace/base/result.h"
 #include "userspace/memory/heap/census.h"
+#include "userspace/memory/reach/look_limits.h"
 #include "userspace/memory/reach/lost_blocks.h"
 
 namespace dwell::memory::reach {
-
-struct LeakOptions {
-  pid_t pid = 0;
-  std::uint64_t max_read_per_s = 0;  // bytes; 0: as fast as it goes
-  std::uint64_t most_ns = 0;         // no look begins after that time; 0: no limit
-};
 
 // Lost blocks that look alike.
 struct LeakGroup {
@@ -41,6 +34,6 @@ struct LeakReport {
   std::uint64_t duration_ns = 0, bytes_read = 0, edges = 0;
 };
 
-Result<LeakReport> find_leaks(const LeakOptions& options);
+Result<LeakReport> find_leaks(const LookLimits& limits);
 
 }  // namespace dwell::memory::reach

@@ -36,7 +36,7 @@ bool SettlingLooks::may_look() {
 bool SettlingLooks::mark(const LiveHeap& live, const Graph& graph, const std::vector<std::uint32_t>& roots, std::vector<bool>& marked,
                          const WordScan& scan, const LateWords& late) {
   graph.mark(roots, marked);
-  candidates_.mark_known(live.index(), graph, marked, &late);
+  candidates_.mark_known(live.index(), graph, marked, late.words());
   if (scan.swapped_pages())
     unsettled_ = fmt::format("{} pages are in swap, and what they hold cannot be told", scan.swapped_pages());
   if (graph.cut()) unsettled_ = "there are more pointers than can be kept";

@@ -10,15 +10,10 @@
 #include "userspace/base/result.h"
 #include "userspace/memory/reach/candidates.h"
 #include "userspace/memory/reach/live_heap.h"
+#include "userspace/memory/reach/look_limits.h"
 #include "userspace/memory/reach/word_scan.h"
 
 namespace dwell::memory::reach {
-
-struct LookLimits {
-  pid_t pid = 0;
-  std::uint64_t max_read_per_s = 0;  // bytes; 0: as fast as it goes
-  std::uint64_t most_ns = 0;         // no look begins after that time; 0: no limit
-};
 
 class SettlingLooks {
  public:
@@ -31,7 +26,7 @@ class SettlingLooks {
     const Graph& graph;
     WordScan& scan;
     const std::vector<LiveBlock>& unreachable;  // in address order
-    const LateWords& late;                      // of the look before: what they lead to is reachable
+    const FoundLate& late;                      // of the look before: what they lead to is reachable
   };
   // `visit(Settled)` is called once, where it settles; otherwise unsettled() says why not.
   template <typename Visit>
@@ -46,7 +41,7 @@ class SettlingLooks {
       std::vector<bool> marked((*live)->index().size());
       if (late.full()) unsettled_ = "there are more pointers to what is no block than can be kept";
       if (mark(**live, graph, roots, marked, scan, late)) visit(Settled{**live, graph, scan, candidates_.unreachable(), candidates_.late()});
-      candidates_.keep((*live)->take_index(), marked, std::move(late));
+      candidates_.keep((*live)->take_index(), marked, std::move(late).take());
     }
     return {};
   }

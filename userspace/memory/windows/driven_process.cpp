@@ -4,12 +4,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 #include <utility>
 
 #include "userspace/base/clock.h"
 #include "userspace/base/time_units.h"
+#include "userspace/memory/windows/hit_count.h"
 #include "userspace/process/process.h"
 
 namespace dwell::memory::windows {
@@ -74,20 +73,14 @@ void DrivenProcess::try_price(const std::vector<DrivenSite>& sites) {
   std::uint64_t tried_from_ns = monotonic_ns();
   parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
   std::uint64_t begun_ns = monotonic_ns(), cpu_ns = process_cpu_ns(pid_).value_or(0);
-  ProbeLinks trial(parts_.settings.method, parts_.settings.programs, pid_);
-  bool attached = static_cast<bool>(trial.try_attach(chosen));
-  std::uint64_t start_ns = monotonic_ns(), before = parts_.kernel.hits(kernel_slot_), hits = 0;
-  for (std::uint64_t now_ns = start_ns; now_ns < start_ns + kTrialNs && hits < kTrialHits; now_ns = monotonic_ns()) {
-    std::this_thread::sleep_for(std::chrono::microseconds(500));
-    hits = parts_.kernel.hits(kernel_slot_) - before;
-  }
-  double seconds = static_cast<double>(monotonic_ns() - start_ns) / 1e9, met = static_cast<double>(hits);
-  trial.detach();
+  Result<HitCount> trial = count_hits(parts_.kernel, kernel_slot_, ProbeLinks(parts_.settings.method, parts_.settings.programs, pid_), chosen, kTrialNs, kTrialHits);
+  HitCount count = trial ? *trial : HitCount{0, 1};
+  double seconds = static_cast<double>(count.lasted_ns) / 1e9, met = static_cast<double>(count.hits);
   parts_.trials_ns += monotonic_ns() - tried_from_ns;
   double cpus = static_cast<double>(process_cpu_ns(pid_).value_or(cpu_ns) - cpu_ns) / static_cast<double>(monotonic_ns() - begun_ns);
   LevelPrices prices = level_prices();
   double cost = met / seconds * (prices.allocation + prices.free), allowed = parts_.settings.share * std::max(cpus, kFewCpus) * 1e9;
-  too_dear_ = attached && met >= kTrialFewHits && cost > kClearlyMore * allowed;
+  too_dear_ = met >= kTrialFewHits && cost > kClearlyMore * allowed;
   if (too_dear_) {
     told_price_ = true;
     if (++parts_.told > kFewTold) return;

@@ -57,9 +57,9 @@ std::unique_ptr<GlibcLiveness> GlibcLiveness::open(const ProcessMemory& memory, 
   heap::Segments segments = heap::find_glibc_segments(target, *arenas, parameters);
   heap::FreeLists lists;
   add_caches(memory, segments.all, lists);
-  std::string version;
+  std::string version;  // which tells how links read as long as the key is not known
   for (const Mapping& mapping : mappings)
-    if (mapping.start == arenas->data.start) version = heap::glibc_version(memory.pid(), mapping);
+    if (!lists.knows_key() && mapping.start == arenas->data.start) version = heap::glibc_version(memory.pid(), mapping);
   std::unique_ptr<GlibcLiveness> made(new GlibcLiveness(memory, std::move(*arenas), std::move(segments.all), std::move(lists)));
   made->mangled_ = version.empty() || !is_older(version, kFirstMangled);
   return made;
