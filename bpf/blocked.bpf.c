@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/run_time.h"
 #include "bpf/targets.h"
 #include "bpf/unwind.h"
 #include "bpf/vmlinux.h"
@@ -67,7 +68,9 @@ static __always_inline __u32 preemption_count(struct task_struct *task) {
 static __always_inline __u64 stack_of_current(struct task_struct *task, __u8 process) {
   struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
   struct dwell_stack_start start = {.pc = regs->ip, .sp = regs->sp, .bp = regs->bp, .flags = DWELL_PC_EXACT};
-  return dwell_stack(NULL, start, process, dwell_tid_of(task));
+  __u64 now = bpf_ktime_get_ns(), stack = dwell_stack(NULL, start, process, dwell_tid_of(task));
+  count_run_since(now);
+  return stack;
 }
 
 /* ---- it blocks ---- */

@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/run_time.h"
 #include "bpf/target_hints.h"
 #include "bpf/targets.h"
 #include "bpf/unwind.h"
@@ -49,6 +50,7 @@ static __always_inline struct dwell_fd_opened opening(struct task_struct *task, 
   if (!(task->flags & PF_IO_WORKER)) call = ((struct pt_regs *)bpf_task_pt_regs(task))->orig_ax;
   struct dwell_fd_opened record = {.h = header(DWELL_FD_OPENED, target->slot, call), .time_ns = bpf_ktime_get_ns()};
   if (call != DWELL_FD_CALL_UNKNOWN) record.stack = stack_of_call(task, target->slot, record.h.tid);
+  count_run_since(record.time_ns);
   return record;
 }
 
@@ -64,6 +66,7 @@ static __always_inline void send_closed(struct dwell_target *target, __u32 first
   struct dwell_fd_closed record = {
       .h = header(DWELL_FD_CLOSED, target->slot, 0), .time_ns = bpf_ktime_get_ns(), .first = first, .last = last};
   DWELL_SEND(record, DWELL_LOST_CLOSE);
+  count_run_since(record.time_ns);
 }
 
 /* close_range(first, last, flags), as it begins. */

@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/run_time.h"
 #include "bpf/target_hints.h"
 #include "bpf/targets.h"
 #include "bpf/unwind.h"
@@ -22,12 +23,17 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 #define USER_SPACE_BITS 56 /* with five levels of page tables; above lies the kernel's half */
 #define SECOND 1000000000ull
-#define PRICE_NS (SECOND / DWELL_FAULT_RATE)
-#define BURST_NS (DWELL_FAULT_BURST * PRICE_NS)
 #define LOWER_AFTER_NS (2 * SECOND)
 #define MOST_STEPS 6 /* of the shift, at once */
 
-struct dwell_fault_budget budget = {};
+struct dwell_fault_budget budget = {.price_ns = SECOND / DWELL_FAULT_RATE, .burst = DWELL_FAULT_BURST};
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, __u64);
+} unsent SEC(".maps");
+
 /* Faults are sent only while less than this waits in the ring: the rest is for allocations and frees. */
 const volatile __u64 ring_limit_bytes = ~0ull;
 
@@ -35,7 +41,7 @@ const volatile __u64 ring_limit_bytes = ~0ull;
 static __always_inline __u32 steps_up(__u64 sent, __u64 ns) {
   __u32 steps = 1;
   for (int i = 1; i < MOST_STEPS; i++) {
-    if ((sent * PRICE_NS) >> i > ns) steps = i + 1;
+    if ((sent * budget.price_ns) >> i > ns) steps = i + 1;
   }
   return steps;
 }
@@ -50,21 +56,32 @@ static __always_inline void set_shift(__u32 shift, __u64 now) {
 static __always_inline void pay(__u32 shift, __u64 now) {
   __u64 paid = budget.paid_until_ns > now ? budget.paid_until_ns : now;
   __u64 age = now - budget.changed_ns, sent = budget.sent + 1;
-  budget.paid_until_ns = paid + PRICE_NS;
+  __u64 price = budget.price_ns, burst = budget.burst * price;
+  budget.paid_until_ns = paid + price;
   budget.sent = sent;
-  if (paid - now > BURST_NS) {
-    budget.paid_until_ns = now + BURST_NS / 2;
+  if (paid - now > burst) {
+    budget.paid_until_ns = now + burst / 2;
     set_shift(shift + steps_up(sent, age), now);
-  } else if (shift > budget.floor && age > LOWER_AFTER_NS && sent * PRICE_NS < age / 4) {
+  } else if (shift > budget.floor && age > LOWER_AFTER_NS && sent * price < age / 4) {
     set_shift(shift - 1, now);
   }
 }
 
+/* Faults of targets that were not sent cost next to nothing, and there may be very many. */
+static __always_inline void count_unsent(void) {
+  __u32 key = 0;
+  __u64 *count = bpf_map_lookup_elem(&unsent, &key);
+  if (count) ++*count;
+}
+
 static __always_inline void send(const struct pt_regs *regs, __u64 address, __u64 code) {
   __u32 shift = budget.shift;
-  if (!dwell_page_is_chosen(address, shift)) return;
   struct dwell_target *target = find_target();
   if (!target) return;
+  if (!dwell_page_is_chosen(address, shift)) {
+    count_unsent();
+    return;
+  }
   __u64 now = bpf_ktime_get_ns();
   pay(shift, now);
   if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) > ring_limit_bytes) {
@@ -78,6 +95,7 @@ static __always_inline void send(const struct pt_regs *regs, __u64 address, __u6
   struct dwell_stack_start start = {.pc = regs->ip, .sp = regs->sp, .bp = regs->bp, .flags = DWELL_PC_EXACT};
   record.stack = dwell_stack(NULL, start, target->slot, record.h.tid);
   DWELL_SEND(record, DWELL_LOST_FAULT);
+  count_run_since(now);
 }
 
 SEC("tp_btf/page_fault_user")

@@ -15,8 +15,8 @@ enum { DWELL_FAULT = 96 }; /* dwell_header.type; no other tracer's */
 #define DWELL_FAULT_WRITE 1     /* else it was read, or executed */
 #define DWELL_FAULT_PROTECTED 2 /* a page was there, and could not be used so: a zero page, or one shared with a child */
 
-#define DWELL_FAULT_RATE 8192   /* faults a second that are sent for any length of time */
-#define DWELL_FAULT_BURST 32768 /* and so many at once */
+#define DWELL_FAULT_RATE 8192   /* faults a second that are sent for any length of time, or fewer: dwell_fault_budget.price_ns */
+#define DWELL_FAULT_BURST 32768 /* and so many at once, or fewer: burst */
 #define DWELL_FAULT_MOST_SHIFT 12
 
 #define DWELL_FAULT_PAGE_SHIFT 12
@@ -28,13 +28,15 @@ struct dwell_fault_record {
   __u64 stack;   /* identity, 0 if it was lost */
 };
 
-/* Written by the kernel's side, but for `floor`. Races between CPUs make it a little wrong, which does no harm. */
+/* Written by the kernel's side, but for the last three. Races between CPUs make it a little wrong, which does no harm. */
 struct dwell_fault_budget {
   __u64 paid_until_ns; /* behind now: there is room for a burst */
   __u64 changed_ns;    /* when the shift was */
   __u64 sent;          /* since then */
   __u32 shift;
   __u32 floor; /* of the shift: userspace has no room for more pages */
+  __u64 price_ns; /* one fault is sent in so long, on average: at least a second divided by DWELL_FAULT_RATE */
+  __u64 burst;    /* faults that are sent at once, DWELL_FAULT_BURST at most */
 };
 
 /* Whether a page is one of those that are chosen. */
@@ -44,6 +46,6 @@ static inline __attribute__((always_inline)) int dwell_page_is_chosen(__u64 addr
 }
 
 DWELL_PIN(struct dwell_fault_record, 32);
-DWELL_PIN(struct dwell_fault_budget, 32);
+DWELL_PIN(struct dwell_fault_budget, 48);
 
 #endif /* DWELL_BPF_FAULTS_H */

@@ -12,6 +12,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/run_time.h"
 #include "bpf/target_hints.h"
 #include "bpf/targets.h"
 #include "bpf/unwind.h"
@@ -89,6 +90,7 @@ int BPF_PROG(on_waking, struct task_struct *task) {
   if (!wait || !wait->since_ns) return 0;
   struct task_struct *waker = bpf_get_current_task_btf();
   if (waker == task || ((struct pt_regs *)bpf_task_pt_regs(waker))->orig_ax != SYS_FUTEX) return 0;
+  __u64 now = bpf_ktime_get_ns();
   struct dwell_target *target = find_target();
   if (target && !target->shares_mm) {
     wait->holder_process = target->slot;
@@ -97,6 +99,7 @@ int BPF_PROG(on_waking, struct task_struct *task) {
   } else {
     wait->end = DWELL_LOCK_END_OUTSIDE;
   }
+  count_run_since(now);
   return 0;
 }
 
@@ -120,7 +123,7 @@ static __always_inline int futex_ends(const struct pt_regs *regs, long result) {
   if (!may_be_target() || !is_wait(regs->si)) return 0;
   struct waiting *wait = bpf_task_storage_get(&waits, bpf_get_current_task_btf(), NULL, 0);
   if (!wait || !wait->since_ns) return 0;
-  __u64 ns = bpf_ktime_get_ns() - wait->since_ns;
+  __u64 now = bpf_ktime_get_ns(), ns = now - wait->since_ns;
   wait->since_ns = 0;
   __sync_fetch_and_add(&waiting_threads, -1);
   struct dwell_target *target = find_target();
@@ -134,6 +137,7 @@ static __always_inline int futex_ends(const struct pt_regs *regs, long result) {
   }
   site.stack = stack_at_call(target->slot);
   add_wait(&site, ns);
+  count_run_since(now);
   return 0;
 }
 

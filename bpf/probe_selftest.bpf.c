@@ -19,6 +19,10 @@ __u64 returns[MAX_PROBES];
 __u64 last_address[MAX_PROBES]; /* argument 0 at the last entry */
 __u64 last_size[MAX_PROBES];    /* what the shape says is asked for; 0 where it has no size */
 __u64 last_return[MAX_PROBES];  /* return address found by the cookie's CFA offset at the last entry */
+#define BETWEENS 64
+__u64 entered_ns;             /* when our program was done with the last entry */
+__u64 between_ns[BETWEENS];   /* from then to its return program, of the last calls */
+__u64 betweens;
 __u64 foreign; /* hits in another process than the one asked for */
 
 const volatile __u32 expected_tgid = 0; /* 0: any */
@@ -60,10 +64,12 @@ static int count_entry(struct pt_regs *ctx, __u64 cookie) {
   last_address[index] = ctx->di;
   last_size[index] = size_by_shape(ctx, dwell_probe_shape_of(cookie));
   bpf_probe_read_user(&last_return[index], sizeof(__u64), (void *)(ctx->sp + dwell_probe_cfa_offset_of(cookie) - 8));
+  entered_ns = bpf_ktime_get_ns();
   return dwell_probe_flags_of(cookie) & DWELL_PROBE_RETURNS ? 0 : 1;
 }
 
 static int count_return(__u64 cookie) {
+  between_ns[betweens++ % BETWEENS] = bpf_ktime_get_ns() - entered_ns;
   __sync_fetch_and_add(&returns[dwell_probe_index_of(cookie) % MAX_PROBES], 1);
   return 0;
 }

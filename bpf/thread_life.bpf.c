@@ -11,6 +11,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/probe_shapes.h"
+#include "bpf/run_time.h"
 #include "bpf/targets.h"
 #include "bpf/thread_life.h"
 #include "bpf/thread_stack.h"
@@ -68,6 +69,7 @@ int on_call(struct pt_regs *ctx) {
                                         .time_ns = bpf_ktime_get_ns(),
                                         .thread_pointer = ctx->di};
   DWELL_SEND(record, DWELL_LOST_THREAD);
+  count_run_since(record.time_ns);
   return 0;
 }
 
@@ -94,5 +96,6 @@ int on_new_thread(struct bpf_raw_tracepoint_args *ctx) {
   struct dwell_stack_start start = {.pc = regs->ip, .sp = regs->sp, .bp = regs->bp, .cfa_offset = 8};
   record.stack = dwell_stack(ctx, start, target->slot, record.h.tid);
   DWELL_SEND(record, DWELL_LOST_THREAD);
+  count_run_since(record.time_ns);
   return 0;
 }

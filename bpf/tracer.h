@@ -25,4 +25,8 @@ struct dwell_hits {
   __u64 returns;
 };
 
+struct dwell_run_time {
+  __u64 runs, ns;
+};
+
 #endif /* DWELL_BPF_TRACER_H */

@@ -113,5 +113,25 @@ TEST(Budget, WhatComesInBurstsIsNamedByWindowsThatGrowthBegins) {
   EXPECT_LT(estimate(watched.report, "make_temporary", "retained_bytes_low"), 0.03 * truth);
 }
 
+// Page faults are part of the budget: of a program that does nothing else, so many are followed as it has room for, and each part's
+// cost is told.
+TEST(Budget, PageFaultsKeepWithinItToo) {
+  DWELL_NEEDS_BPF();
+  TemporaryFolder folder;
+  Program target({target_binary("fault_storm"), "2", "4096"});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  Recording recording(target.pid(), folder.file("r.dwell"), {"--max-overhead", "0.4"});
+  ASSERT_TRUE(recording.attached()) << recording.program().errors();
+  std::this_thread::sleep_for(seconds(3));
+  ASSERT_EQ(recording.stop(), 0) << recording.program().errors();
+  nlohmann::json cost = report(folder.file("r.dwell"))["cost"];
+  double faults = 0;
+  for (const auto& part : cost["parts"])
+    if (part["part"] == "page faults") faults = part["target_cpu_percent"].get<double>();
+  EXPECT_GT(faults, 0.001) << cost;
+  EXPECT_LT(faults, 0.4 * 1.25 + 0.3) << "what is not followed costs 80 ns of a fault's microseconds: " << cost;
+  EXPECT_GE(cost["target_cpu_percent"].get<double>(), faults);
+}
+
 }  // namespace
 }  // namespace dwell::testing

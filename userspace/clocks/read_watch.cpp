@@ -81,6 +81,12 @@ Result<void> ReadWatch::start() {
   return {};
 }
 
+void ReadWatch::set_share(double share) {
+  std::lock_guard lock(mutex_);
+  settings_.share = share;
+  if (windows_) windows_->set_share(share);
+}
+
 void ReadWatch::stop() {
   if (!thread_.joinable()) return;
   {

@@ -52,6 +52,8 @@ class ReadWatch {
   // closes windows.
   Result<void> start();
   void stop();
+  // Of the target's time, from now on.
+  void set_share(double share);
 
   ReadWatchState state() const;
 

@@ -12,6 +12,8 @@
 namespace dwell {
 namespace {
 
+constexpr double kReadWorth = 3;  // of the budget for all: memory's is worth 8
+
 AttachMethod method_for(const Calibration& calibration) {
   AttachMethod best = *calibration.abilities.best;
   return best == AttachMethod::kSession ? AttachMethod::kMulti : best;  // a read is seen at its entry
@@ -36,6 +38,7 @@ Result<std::unique_ptr<Tracer>> ClockTracing::load(const TracerContext& context)
 
 ClockTracing::ClockTracing(const TracerContext& context, ClockTracer tracer)
     : context_(context),
+      part_(context.overhead.join("clocks", kReadWorth, WindowSettings().share)),
       tracer_(std::move(tracer)),
       read_cost_(measure_read_cost()),
       reads_(tracer_, method_for(context.calibration), {}, highest_read_price({})) {}
@@ -162,6 +165,11 @@ Result<void> ClockTracing::write_live(std::uint64_t now_ns) {
   if (pending_) judge_sample(*pending_);
   pending_.reset();
   return write_clock_look(context_.writer, look(now_ns));
+}
+
+Result<void> ClockTracing::poll(std::uint64_t) {
+  reads_.set_share(part_->share);
+  return {};
 }
 
 TracerCost ClockTracing::cost() {

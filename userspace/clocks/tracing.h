@@ -30,10 +30,13 @@ class ClockTracing : public Tracer {
   void on_fork(std::uint64_t, ProcessSlot, ProcessSlot) override {}  // what was counted stays the parent's
   std::uint64_t skipped_runs() const override { return tracer_.skipped_runs(); }
   bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) override;
+  Result<void> poll(std::uint64_t) override;
   Result<void> write_tick(std::uint64_t now_ns) override;
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t live_count() const override { return 0; }
   TracerCost cost() override;
+  std::string_view called() const override { return "clocks"; }
+  std::shared_ptr<OverheadShares::Part> part() const override { return part_; }
   void report_progress(RecordProgress&) const override {}
   void detach() override;
 
@@ -50,6 +53,7 @@ class ClockTracing : public Tracer {
   ClockLook look(std::uint64_t now_ns);
 
   TracerContext context_;
+  std::shared_ptr<OverheadShares::Part> part_;
   ClockTracer tracer_;
   ReadCost read_cost_;
   std::map<ProcessSlot, Process> processes_;

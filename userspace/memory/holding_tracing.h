@@ -7,11 +7,11 @@
 #include <set>
 
 #include "userspace/memory/kept_blocks.h"
-#include "userspace/record/tracer.h"
+#include "userspace/record/probeless_tracer.h"
 
 namespace dwell::memory {
 
-class HoldingTracing : public Tracer {
+class HoldingTracing : public ProbelessTracer {
  public:
   // Heaps up to this size are looked through: three times or more, each time at about 1 GB a second.
   static constexpr std::uint64_t kLargestHeap = std::uint64_t{1} << 30;
@@ -21,18 +21,9 @@ class HoldingTracing : public Tracer {
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
   void forgotten(ProcessSlot slot) override { processes_.erase(slot); }
-  Result<void> mapped(ProcessSlot, const std::vector<Mapping>&, bool) override { return {}; }
   Result<void> require_probes(const ProcessFacts& facts) override;
-  bool is_optional() const override { return true; }
   void on_process_event(const ProcessNews& news) override;
-  void on_fork(std::uint64_t, ProcessSlot, ProcessSlot) override {}
-  bool decode(const dwell_header&, ProcessSlot, std::span<const std::byte>) override { return false; }
-  bool counts_in_kernel() const override { return false; }
-  Result<void> write_tick(std::uint64_t) override { return {}; }
   Result<void> write_live(std::uint64_t now_ns) override;
-  std::uint64_t live_count() const override { return 0; }
-  TracerCost cost() override { return {}; }
-  void report_progress(RecordProgress&) const override {}
   void detach() override { detached_ = true; }
 
  private:

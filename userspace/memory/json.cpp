@@ -122,12 +122,16 @@ Json children_json(const std::optional<ChildReport>& children) {
 
 Json cost_json(const std::optional<CostReport>& cost) {
   if (!cost) return nullptr;
+  Json parts = Json::array();
+  for (const CostPartReport& part : cost->parts)
+    parts.push_back({{"part", printable(part.name)}, {"ns", part.ns}, {"target_cpu_percent", part.target_cpu_percent ? Json(*part.target_cpu_percent) : Json(nullptr)}});
   return {{"target_cpu_percent", cost->target_cpu_percent ? Json(*cost->target_cpu_percent) : Json(nullptr)},
           {"probe_hits", cost->probe_hits},
           {"trap_ns", cost->trap_ns},
           {"bpf_ns", time_json(cost->bpf_ns)},
           {"target_cpu_ns", cost->target_cpu_ns},
-          {"dwell_cpu_ns", cost->dwell_cpu_ns}};
+          {"dwell_cpu_ns", cost->dwell_cpu_ns},
+          {"parts", parts}};
 }
 
 Json stacks_json(const StackQuality& quality) {

@@ -9,32 +9,24 @@
 
 #include "userspace/memory/process_sampler.h"
 #include "userspace/memory/touched/kept_looks.h"
-#include "userspace/record/tracer.h"
+#include "userspace/record/probeless_tracer.h"
 
 namespace dwell {
 
-class ProcessTracing : public Tracer {
+class ProcessTracing : public ProbelessTracer {
  public:
   // `alone`: nothing else of memory is recorded. `looks`: keeps what the last looks found.
   static TracerLoader loader(bool alone, std::shared_ptr<memory::KeptLooks> looks);
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
   void forgotten(ProcessSlot slot) override { processes_.erase(slot); }
-  Result<void> mapped(ProcessSlot, const std::vector<Mapping>&, bool) override { return {}; }
   void begin(std::uint64_t start_ns) override;
   void end() override;
   Result<void> require_probes(const ProcessFacts& facts) override;
-  bool is_optional() const override { return true; }
   void on_process_event(const ProcessNews& news) override;
-  void on_fork(std::uint64_t, ProcessSlot, ProcessSlot) override {}
-  bool decode(const dwell_header&, ProcessSlot, std::span<const std::byte>) override { return false; }
-  bool counts_in_kernel() const override { return false; }
   Result<void> poll(std::uint64_t now_ns) override;
   Result<void> write_tick(std::uint64_t now_ns) override;
   Result<void> write_live(std::uint64_t now_ns) override;
-  std::uint64_t live_count() const override { return 0; }
-  TracerCost cost() override { return {}; }
-  void report_progress(RecordProgress&) const override {}
   void detach() override { detached_ = true; }
 
  private:

@@ -454,10 +454,18 @@ class ReportBuilder {
     // Both parts are hits times a price: what comes out above the whole is no time that ever was.
     report.trap_ns = std::min(report.trap_ns, cost.target_cpu_ns);
     if (report.bpf_ns) report.bpf_ns = std::min(*report.bpf_ns, cost.target_cpu_ns - report.trap_ns);
-    double ours = static_cast<double>(report.trap_ns) + static_cast<double>(report.bpf_ns.value_or(0));
+    std::uint64_t of_parts = 0;  // which may be known where the whole is not
+    for (const CostPart& part : recording_.cost_parts) of_parts += part.ns;
+    double ours = static_cast<double>(std::max(report.trap_ns + report.bpf_ns.value_or(0), std::min(of_parts, cost.target_cpu_ns)));
     if (cost.target_cpu_ns > 0) report.target_cpu_percent = 100 * ours / static_cast<double>(cost.target_cpu_ns);
     if (report_.duration_ns > 0 && cost.target_cpu_ns < report_.duration_ns / 4)
       report.one_cpu_percent = 100 * ours / static_cast<double>(report_.duration_ns);
+    for (const CostPart& part : recording_.cost_parts) {
+      report.parts.push_back({part.name, part.ns, std::nullopt});
+      if (cost.target_cpu_ns > 0)
+        report.parts.back().target_cpu_percent = std::min(100 * static_cast<double>(part.ns) / static_cast<double>(cost.target_cpu_ns), 100.0);
+    }
+    std::ranges::stable_sort(report.parts, std::greater<>(), &CostPartReport::ns);
     report_.cost = report;
   }
 

@@ -113,12 +113,19 @@ struct ChildReport {
   std::vector<std::string> words;  // sentences about those that are not recorded
 };
 
+struct CostPartReport {
+  std::string name;  // "page faults"
+  std::uint64_t ns = 0;
+  std::optional<double> target_cpu_percent;
+};
+
 struct CostReport {
   // Cost of the probes in % of the target's own CPU time, which is never more than all of it; none: it used too little of
   // it to tell.
   std::optional<double> target_cpu_percent;
   std::uint64_t probe_hits = 0, trap_ns = 0, target_cpu_ns = 0, dwell_cpu_ns = 0;
   KnownTime bpf_ns;  // not known: the share above is without it
+  std::vector<CostPartReport> parts = {};      // dearest first; of trap_ns and bpf_ns
   std::optional<double> one_cpu_percent = {};  // the same cost in % of one CPU; set where the target used less than a quarter of one
 };
 

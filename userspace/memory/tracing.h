@@ -49,6 +49,8 @@ class MemoryTracing : public Tracer {
   bool counts_in_kernel() const override { return context_.options.sample_bytes != 0; }
   std::uint64_t live_count() const override { return ledger_.block_count(); }
   TracerCost cost() override;
+  std::string_view called() const override { return "memory"; }
+  std::shared_ptr<OverheadShares::Part> part() const override { return part_; }
   void report_progress(RecordProgress& progress) const override;
   void detach() override;
 
@@ -82,6 +84,7 @@ class MemoryTracing : public Tracer {
   void not_seen(const std::string& what, const std::string& why) { context_.unseen({0, "memory", what, why}); }
 
   TracerContext context_;
+  std::shared_ptr<OverheadShares::Part> part_;
   MemoryTracingOptions options_;
   MemoryTracer tracer_;
   MemoryLedger ledger_;

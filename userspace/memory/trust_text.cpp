@@ -87,6 +87,7 @@ class TrustText {
       share = fmt::format("{}{:.1f} % of the target's CPU time", cost.bpf_ns ? "" : "at least ", *cost.target_cpu_percent);
     if (cost.one_cpu_percent) share += fmt::format(" ({:.2g} % of one CPU)", *cost.one_cpu_percent);
     if (report_.to_ns - report_.from_ns != report_.duration_ns) share += ", over the whole recording";
+    share += parts_of(cost);
     line(Paint::kPlain,
          fmt::format("Cost: {}: {} probe hits, {} in traps, {}; dwell itself used {}.", share,
                      grouped(static_cast<std::int64_t>(cost.probe_hits)), human_duration(cost.trap_ns),
@@ -96,6 +97,18 @@ class TrustText {
  private:
   void line(Paint paint, const std::string& text) { out_ += style_.paragraph(paint, text); }
   void heading(const std::string& text) { out_ += "\n" + style_.paragraph(Paint::kStrong, text); }
+
+  // " (memory 1.2 %, page faults 0.3 %)": where more than one of them is worth a word.
+  static std::string parts_of(const CostReport& cost) {
+    constexpr double kWorthAWord = 0.05;
+    std::string text;
+    int told = 0;
+    for (const CostPartReport& part : cost.parts) {
+      if (part.target_cpu_percent.value_or(0) < kWorthAWord) continue;
+      text += fmt::format("{}{} {:.1f} %", told++ ? ", " : "", printable(part.name), *part.target_cpu_percent);
+    }
+    return told > 1 ? " (" + text + ")" : "";
+  }
 
   const MemoryReport& report_;
   const TextStyle& style_;

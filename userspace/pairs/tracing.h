@@ -42,6 +42,7 @@ class PairTracing : public Tracer {
   std::uint64_t live_count() const override { return ledger_.held_count(); }
   std::uint64_t skipped_runs() const override { return probes_.skipped_runs(); }
   TracerCost cost() override;
+  std::string_view called() const override { return "pairs"; }
   void report_progress(RecordProgress&) const override {}
   void detach() override;
 

@@ -20,6 +20,7 @@
 #include <cstring>
 #include <memory>
 #include <thread>
+#include <type_traits>
 
 #include "bpf/probe_shapes.h"
 #include "probe_selftest.skel.h"
@@ -205,7 +206,18 @@ class OtherProcess {
 struct Trial {
   bool pid_filter_exact;
   Prices without, with;
+  double between_ns;  // of a call with its return: what lies between the two programs
 };
+
+// The median of some calls of our own.
+double measure_between(const probe_selftest& skeleton) {
+  std::array<std::uint64_t, std::extent_v<decltype(skeleton.bss->between_ns)>> times;
+  for (std::size_t i = 0; i < times.size(); ++i) dwell_site_counted();
+  std::ranges::copy(skeleton.bss->between_ns, times.begin());
+  auto middle = times.begin() + times.size() / 2;
+  std::ranges::nth_element(times, middle);
+  return static_cast<double>(*middle);
+}
 
 Error wrong_count(const char* what, std::uint64_t expected, std::uint64_t got) {
   return {fmt::format("the self-test saw {} {} of {}", got, what, expected), {}, Exit::kUnsupported};
@@ -257,6 +269,7 @@ Result<Trial> try_method(AttachMethod method, const OwnText& text) {
        own_site(text, dwell_site_stepped, 7, false)});
   if (!attached) return attached.error();
   trial.with = measure();
+  trial.between_ns = measure_between(skeleton);
   // Both wait for the kernel to be done with their programs: together rather than one after the other.
   std::thread closing([&] { counting.detach(); });
   priced.detach();
@@ -278,6 +291,7 @@ void use(const Trial& trial, AttachMethod method, Calibration& calibration) {
   calibration.prices.entry_ns[static_cast<int>(TrapClass::kEmulated)] = push;
   calibration.prices.entry_ns[static_cast<int>(TrapClass::kStepped)] = stepped;
   calibration.prices.return_ns = std::max(0.0, added(&Prices::push_return) - push);
+  if (trial.between_ns > 0) calibration.prices.uneven_ns = std::max(0.0, added(&Prices::push_return) - 2 * trial.between_ns);
 }
 
 std::string& why_not(ProbeAbilities& abilities, AttachMethod method) {

@@ -32,6 +32,9 @@ struct TrapAbilities {
 struct TrapPrices {
   double entry_ns[kTrapClasses] = {230, 490, 5300};
   double return_ns = 310;  // on top, if the return probe runs too
+  // What the traps of a call that begins with a breakpoint take beyond twice the time between its programs: next to nothing on
+  // most machines, and microseconds where a hypervisor delivers breakpoints.
+  double uneven_ns = 0;
 };
 
 struct FunctionCode {

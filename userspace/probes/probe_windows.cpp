@@ -13,12 +13,14 @@ constexpr std::uint64_t kWait = 5'000'000;
 
 ProbeWindows::Step ProbeWindows::next(std::uint64_t now_ns, double cost_ns, double target_ns) {
   cost_ns += static_cast<double>(windows_ * settings_.toggle_cost_ns);
-  double left_ns = settings_.share * (target_ns + static_cast<double>(settings_.credit_ns)) - cost_ns;
+  left_ns_ = std::min(left_ns_ + settings_.share * (target_ns - target_ns_), most_kept_ns()) - (cost_ns - cost_ns_);
+  cost_ns_ = cost_ns;
+  target_ns_ = target_ns;
   if (settings_.share >= 1) return open_ ? Step::kStay : Step::kOpen;
-  if (!open_) return windows_ == 0 || left_ns >= saved_ns_ ? Step::kOpen : Step::kStay;
+  if (!open_) return windows_ == 0 || left_ns_ >= std::min(saved_ns_, most_kept_ns() / 2) ? Step::kOpen : Step::kStay;
   quiet_ns_ = now_ns - opened_ns_;
   if (quiet_ns_ < settings_.length_ns) return Step::kStay;
-  return left_ns < 0 ? Step::kClose : Step::kStay;
+  return left_ns_ < 0 ? Step::kClose : Step::kStay;
 }
 
 void ProbeWindows::opened(std::uint64_t now_ns) {

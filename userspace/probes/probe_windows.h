@@ -3,7 +3,8 @@
 //
 // The probes may take `share` of the target's time. A program that hits them seldom is watched all the time,
 // and its hits are counted exactly. One that does so millions of times a second is watched in short windows:
-// each begins when what the windows before have cost is paid back.
+// each begins when what the windows before have cost is paid back. What is not spent may be kept, as much of it as there is
+// to begin with: who saved for an hour may not spend it in a second.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +21,12 @@ struct WindowSettings {
 class ProbeWindows {
  public:
   ProbeWindows(const WindowSettings& settings, std::uint64_t now_ns, std::uint64_t seed)
-      : settings_(settings), start_ns_(now_ns), random_(seed | 1) {}
+      : settings_(settings), start_ns_(now_ns), random_(seed | 1), left_ns_(most_kept_ns()) {}
 
   bool is_open() const { return open_; }
+
+  // From now on.
+  void set_share(double share) { settings_.share = share; }
 
   // What to do now: open the window, close it, or nothing. `cost_ns` is what the probes have cost so far, and
   // `target_ns` the time that it had to spend.
@@ -41,6 +45,7 @@ class ProbeWindows {
   std::uint64_t windows() const { return windows_; }
 
  private:
+  double most_kept_ns() const { return settings_.share * static_cast<double>(settings_.credit_ns); }
   double jitter();  // 0.5 to 1.5, so that windows keep no step with what the target does
 
   WindowSettings settings_;
@@ -50,6 +55,8 @@ class ProbeWindows {
   std::uint64_t opened_ns_ = 0, closed_ns_ = 0, watched_ns_ = 0, windows_ = 0;
   std::uint64_t quiet_ns_ = 0;  // for how long an open window has cost little
   double saved_ns_ = 0;         // what must be left before the next one opens
+  double left_ns_ = 0;          // earned, and not spent
+  double cost_ns_ = 0, target_ns_ = 0;  // as told last
 };
 
 }  // namespace dwell

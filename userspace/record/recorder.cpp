@@ -27,6 +27,12 @@ RecordingInfo describe(const RecordOptions& options, const ProcessFacts& target)
   return info;
 }
 
+// Where memory cannot be recorded within a budget (probes are attached one by one), nobody is: it would leave the others nothing.
+double share_of_all(const RecordOptions& options, const Calibration& calibration) {
+  bool too_slow = calibration.abilities.best == AttachMethod::kPerf && !options.max_overhead_percent;
+  return too_slow ? 0 : overhead_budget(options) / 100;
+}
+
 constexpr std::size_t kMostTargets = 255;  // TargetSlots
 
 // A started program has nothing mapped yet but itself and its loader; room is made for what will come.
@@ -86,6 +92,7 @@ Recorder::Recorder(const RecordOptions& options, const RecordCallbacks& callback
                   completer_.complete(static_cast<pid_t>(process.info.pid), process.code, modules_, rest, stack);
                 }}),
       schedule_(start_ns_, options.longest_tick_ns),
+      overhead_(share_of_all(options, calibration)),
       losses_(start_ns_),
       children_(options.follow_forks || options.group),
       guardrail_(options.detach_above_percent) {
@@ -140,13 +147,16 @@ Result<void> Recorder::load_tracers(const Targets& targets) {
                         .next_probe = next_probe_,
                         .refused_probes = refused_probes_,
                         .note = [this](const std::string& text) { note(text); },
-                        .unseen = [this](Unseen unseen) { note_unseen(std::move(unseen)); }};
+                        .unseen = [this](Unseen unseen) { note_unseen(std::move(unseen)); },
+                        .overhead = overhead_};
   std::optional<Error> first_error;
   for (const TracerLoader& load : options_.tracers) {
     Result<std::unique_ptr<Tracer>> tracer = load(context);
     if (tracer && !*tracer) continue;  // there is nothing for it in this target
     if (tracer) {
       if ((*tracer)->counts_in_kernel()) slots_.never_reuse();
+      std::shared_ptr<OverheadShares::Part> part = (*tracer)->part();
+      parts_.push_back(part ? part : overhead_.join_fixed(std::string((*tracer)->called())));
       tracers_.push_back(std::move(*tracer));
       continue;
     }

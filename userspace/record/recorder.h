@@ -20,6 +20,7 @@
 #include "userspace/record/guardrail.h"
 #include "userspace/record/loss_account.h"
 #include "userspace/record/modules.h"
+#include "userspace/record/overhead_shares.h"
 #include "userspace/record/program_change.h"
 #include "userspace/record/record.h"
 #include "userspace/record/signals.h"
@@ -111,7 +112,7 @@ class Recorder {
   Result<void> write_losses(std::uint64_t now_ns);
   Result<void> write_children(std::uint64_t now_ns);
   Result<void> write_cost(std::uint64_t now_ns);
-  TracerCost measure_cost();
+  TracerCost measure_cost();  // and tells each part what it has cost
   std::uint64_t measure_target_cpu();  // ns since the recording of each process began
   void count_run_time(std::uint64_t now_ns);
   void tell_progress(std::uint64_t now_ns);
@@ -142,7 +143,9 @@ class Recorder {
   TickSchedule schedule_;
   std::uint16_t next_probe_ = 1;
   std::uint64_t refused_probes_ = 0;
+  OverheadShares overhead_;
   std::vector<std::unique_ptr<Tracer>> tracers_;
+  std::vector<std::shared_ptr<OverheadShares::Part>> parts_;  // of each tracer
   std::vector<std::unique_ptr<Process>> processes_;  // by ProcessSlot
   TargetSlots slots_;
   LossAccount losses_;

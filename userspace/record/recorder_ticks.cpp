@@ -66,7 +66,11 @@ Result<void> Recorder::mark(std::uint64_t now_ns) {
 Result<void> Recorder::write_live(std::uint64_t now_ns) {
   for (auto& tracer : tracers_)
     if (Result<void> written = tracer->write_live(now_ns); !written) return written;
-  return {};
+  (void)measure_cost();
+  std::vector<CostPart> parts;
+  for (const auto& part : parts_)
+    if (part->cost_ns) parts.push_back({part->name, part->cost_ns});
+  return parts.empty() ? Result<void>() : writer_.write_cost_parts(parts);
 }
 
 Result<void> Recorder::write_losses(std::uint64_t now_ns) {
@@ -110,8 +114,9 @@ Result<void> Recorder::write_cost(std::uint64_t now_ns) {
 
 TracerCost Recorder::measure_cost() {
   TracerCost sum;
-  for (auto& tracer : tracers_) {
-    TracerCost cost = tracer->cost();
+  for (std::size_t i = 0; i < tracers_.size(); ++i) {
+    TracerCost cost = tracers_[i]->cost();
+    parts_[i]->cost_ns = cost.trap_ns + cost.bpf_ns.value_or(0);
     sum.probe_hits += cost.probe_hits;
     sum.trap_ns += cost.trap_ns;
     sum.bpf_ns = sum_of(sum.bpf_ns, cost.bpf_ns);

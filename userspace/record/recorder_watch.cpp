@@ -87,7 +87,8 @@ Result<void> Recorder::watch_events(StopSignals& signals) {
     }
     if (now_ns - last_progress_ns >= kProgressNs) {
       tell_progress(now_ns);
-      spare_target(now_ns);
+      spare_target(now_ns);  // after which each part knows what it has cost
+      overhead_.update(now_ns, measure_target_cpu());
       last_progress_ns = now_ns;
     }
     if (!end_.reason.empty()) break;

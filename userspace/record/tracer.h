@@ -6,8 +6,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bpf/events.h"
@@ -20,6 +22,7 @@
 #include "userspace/probes/calibrate.h"
 #include "userspace/process/process.h"
 #include "userspace/record/modules.h"
+#include "userspace/record/overhead_shares.h"
 #include "userspace/record/record.h"
 #include "userspace/recording/writer.h"
 
@@ -41,6 +44,7 @@ struct TracerContext {
   std::function<void(const std::string&)> note;  // something that the user should know
   // What should be seen, is not, and is missing in the figures; and why.
   std::function<void(Unseen)> unseen;
+  OverheadShares& overhead;  // who can be made cheaper joins when it is loaded
 };
 
 // Sums since the recording began.
@@ -105,6 +109,10 @@ class Tracer {
   virtual std::uint64_t refused_stacks() const { return 0; }  // that the recording had no room for
 
   virtual TracerCost cost() = 0;
+  // What costs that, in the account: "page faults".
+  virtual std::string_view called() const = 0;
+  // Its part of what the recording may cost. Null: it costs what it costs.
+  virtual std::shared_ptr<OverheadShares::Part> part() const { return nullptr; }
   virtual void report_progress(RecordProgress& progress) const = 0;
   virtual void detach() = 0;
 };

@@ -27,6 +27,7 @@ inline constexpr std::uint32_t kChunkStacks = chunk_type("STKS");
 inline constexpr std::uint32_t kChunkLosses = chunk_type("LOSS");
 inline constexpr std::uint32_t kChunkChildren = chunk_type("KIDS");
 inline constexpr std::uint32_t kChunkCost = chunk_type("COST");
+inline constexpr std::uint32_t kChunkCostParts = chunk_type("CPRT");
 inline constexpr std::uint32_t kChunkNote = chunk_type("NOTE");
 inline constexpr std::uint32_t kChunkMark = chunk_type("MARK");
 inline constexpr std::uint32_t kChunkUnseen = chunk_type("MISS");
@@ -73,7 +74,9 @@ std::string encode_children(const ChildCounts& children);
 std::string decode_children(Cursor& in, Recording& out);
 
 std::string encode_cost(const CostSample& cost);
+std::string encode_cost_parts(std::span<const CostPart> parts);
 std::string decode_cost(Cursor& in, Recording& out);
+std::string decode_cost_parts(Cursor& in, Recording& out);
 
 std::string encode_note(const Note& note);
 std::string decode_note(Cursor& in, Recording& out);

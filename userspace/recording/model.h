@@ -145,6 +145,13 @@ struct CostSample {
   bool operator==(const CostSample&) const = default;
 };
 
+// Of CostSample's trap_ns and bpf_ns: what one subject's probes cost.
+struct CostPart {
+  std::string name;  // "page faults"
+  std::uint64_t ns = 0;
+  bool operator==(const CostPart&) const = default;
+};
+
 // What should have been seen and is not: it is missing in the figures, and a report says so first.
 struct Unseen {
   std::uint64_t time_ns = 0;  // when that was found out
@@ -182,6 +189,7 @@ struct Recording {
   std::vector<Loss> losses;
   std::optional<ChildCounts> children;  // the last that were written; none in recordings older than that
   std::vector<CostSample> costs;
+  std::vector<CostPart> cost_parts;  // at the last checkpoint
   std::vector<Note> notes;
   std::vector<Mark> marks;             // in order of time
   std::vector<Unseen> unseen;

@@ -32,6 +32,7 @@ struct Decoder {
       case kChunkLosses: return decode_losses(in, recording);
       case kChunkChildren: return decode_children(in, recording);
       case kChunkCost: return decode_cost(in, recording);
+      case kChunkCostParts: return decode_cost_parts(in, recording);
       case kChunkNote: return decode_note(in, recording);
       case kChunkMark: return decode_mark(in, recording);
       case kChunkUnseen: return decode_unseen(in, recording);

@@ -329,6 +329,27 @@ std::string decode_cost(Cursor& in, Recording& out) {
   return "";
 }
 
+std::string encode_cost_parts(std::span<const CostPart> parts) {
+  std::string out;
+  put_uleb(out, parts.size());
+  for (const CostPart& part : parts) {
+    put_text(out, part.name);
+    put_uleb(out, part.ns);
+  }
+  return out;
+}
+
+std::string decode_cost_parts(Cursor& in, Recording& out) {
+  std::vector<CostPart> parts;
+  for (std::size_t left = get_count<CostPart>(in); left > 0 && in.ok(); --left) {
+    std::string name(get_text(in));
+    parts.push_back({std::move(name), in.uleb()});
+  }
+  if (!in.ok()) return kTooShort;
+  out.cost_parts = std::move(parts);
+  return "";
+}
+
 std::string encode_note(const Note& note) {
   std::string out;
   put_uleb(out, note.time_ns);

@@ -196,6 +196,10 @@ Result<void> RecordingWriter::write_cost(const CostSample& cost) {
   return impl_->write_chunk(kChunkCost, encode_cost(cost));
 }
 
+Result<void> RecordingWriter::write_cost_parts(std::span<const CostPart> parts) {
+  return impl_->write_chunk(kChunkCostParts, encode_cost_parts(parts));
+}
+
 Result<void> RecordingWriter::write_note(const Note& note) { return impl_->write_chunk(kChunkNote, encode_note(note)); }
 Result<void> RecordingWriter::write_mark(const Mark& mark) { return impl_->write_chunk(kChunkMark, encode_mark(mark)); }
 

@@ -51,6 +51,7 @@ class RecordingWriter {
   Result<void> write_losses(std::span<const Loss> losses);
   Result<void> write_children(const ChildCounts& children);
   Result<void> write_cost(const CostSample& cost);
+  Result<void> write_cost_parts(std::span<const CostPart> parts);
   Result<void> write_note(const Note& note);
   Result<void> write_mark(const Mark& mark);
   Result<void> write_unseen(const Unseen& unseen);

@@ -12,6 +12,7 @@
 #include "blocked.skel.h"
 #include "userspace/collect/each_entry.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/collect/own_run_time.h"
 
 namespace dwell {
 namespace {
@@ -114,9 +115,7 @@ std::vector<BlockedSum> BlockedTime::read(std::uint64_t now_ns) const {
 
 std::uint64_t BlockedTime::skipped_runs() const { return skipped_runs_of(impl_->object->obj); }
 std::uint64_t BlockedTime::lost() const { return impl_->object->bss->lost; }
-std::vector<int> BlockedTime::programs() const {
-  return {bpf_program__fd(impl_->object->progs.on_switch), bpf_program__fd(impl_->object->progs.on_waking)};
-}
+std::uint64_t BlockedTime::run_time_ns() const { return own_run_time_ns(bpf_map__fd(impl_->object->maps.run_times)); }
 void BlockedTime::detach() { impl_->links.clear(); }
 
 }  // namespace dwell

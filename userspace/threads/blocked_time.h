@@ -47,7 +47,7 @@ class BlockedTime {
   std::vector<BlockedSum> read(std::uint64_t now_ns) const;
   std::uint64_t skipped_runs() const;
   std::uint64_t lost() const;  // waits that are in no sum
-  std::vector<int> programs() const;
+  std::uint64_t run_time_ns() const;  // of the programs, for the targets
   void detach();
 
  private:

@@ -19,6 +19,7 @@
 #include "userspace/probes/detach_together.h"
 #include "userspace/record/look_budget.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/collect/own_run_time.h"
 #include "userspace/threads/codec.h"
 
 namespace dwell {
@@ -402,12 +403,9 @@ Result<void> ThreadTracing::write_live(std::uint64_t now_ns) {
 }
 
 TracerCost ThreadTracing::cost() {
-  std::vector<int> fds;
-  if (program_) fds = {bpf_program__fd(program_->object->progs.on_call), bpf_program__fd(program_->object->progs.on_new_thread)};
-  if (blocked_)
-    for (int program : blocked_->programs()) fds.push_back(program);
-  RunTime counted = run_time_of(fds);
-  return {0, 0, context_.core.counts_run_time() ? KnownTime(counted.ns) : std::nullopt};
+  std::uint64_t ns = program_ ? own_run_time_ns(bpf_map__fd(program_->object->maps.run_times)) : 0;
+  if (blocked_) ns += blocked_->run_time_ns();
+  return {0, 0, ns};
 }
 
 }  // namespace dwell

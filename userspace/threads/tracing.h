@@ -56,6 +56,7 @@ class ThreadTracing : public Tracer {
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t live_count() const override { return ledger_.live_count(); }
   TracerCost cost() override;
+  std::string_view called() const override { return "threads"; }
   void report_progress(RecordProgress&) const override {}
   void detach() override;
 

@@ -176,7 +176,7 @@ OwnTime one_window(std::uint64_t ran_ns, double cost_ns, bool counts = true) {
 }
 
 TEST(ThreadWork, WhereProbesTakeHalfOfAThreadsTimeItsWindowsCountTwice) {
-  EXPECT_NEAR(ten_windows(0.5 * kMs).factor(), 1.9, 0.01) << "windows are a tenth of all time";
+  EXPECT_NEAR(ten_windows(0.5 * kMs).factor(), 1.9, 0.06) << "windows are a tenth of all time";
 }
 
 TEST(ThreadWork, WhatProbesHardlyTakeCountsOnce) { EXPECT_NEAR(ten_windows(0.01 * kMs).factor(), 1, 0.02); }
@@ -208,7 +208,7 @@ TEST(ThreadWork, AWindowThatFoundItsThreadsWaitingForACpuCountsMore) {
   work.allocated(1, 0, true);
   work.count(10 * kMs, Backlog(0, 0));
   work.opened(510 * kMs, Times{{1, 505 * kMs}});
-  EXPECT_NEAR(work.sum().factor(), 1.98, 0.02) << "it ran half of the window, and almost all of the time";
+  EXPECT_NEAR(work.sum().factor(), 1.98, 0.04) << "it ran half of the window, and almost all of the time";
 }
 
 TEST(ThreadWork, WhatThreadsDidBeforeTheFirstWindowAndBetweenTwoStretchesIsLeftOut) {
@@ -264,8 +264,11 @@ TEST(OwnTime, TheMoreProbesTakeTheLessIsKnown) {
 
 TEST(OwnTime, WhatIsNotKnownIsNotCorrected) {
   EXPECT_EQ(OwnTime().factor(), 1);
-  EXPECT_EQ((OwnTime{1'000'000, 900'000'000, 10'000'000, 1'000'000'000}.factor()), 1) << "too little was seen";
-  EXPECT_EQ((OwnTime{2'000'000, 900'000'000, 1'000'000'000, 1'000'000'000}.factor()), 20) << "at most";
+  EXPECT_NEAR((OwnTime{100'000, 90'000'000, 1'000'000, 1'000'000'000}.factor()), 1, 0.05) << "too little was seen";
+  EXPECT_NEAR((OwnTime{1'000'000, 900'000'000, 10'000'000, 1'000'000'000}.factor()), 6.4, 0.1) << "of 9";
+  EXPECT_NEAR((OwnTime{200'000'000, 90'000'000'000, 100'000'000'000, 100'000'000'000}.factor()), 20, 0.1) << "at most";
+  // The probes took seven times as much as the program.
+  EXPECT_NEAR((OwnTime{10'000'000, 3'000'000'000, 100'000'000, 10'000'000'000, 70'000'000}.factor()), 1.45, 0.05) << "of 3";
 }
 
 TEST(DueTimes, OneInEachIntervalAtAnyPlaceOfIt) {

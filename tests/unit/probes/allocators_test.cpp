@@ -6,10 +6,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <optional>
 #include <random>
 #include <set>
@@ -190,8 +192,20 @@ TEST(FindAllocators, SaysWhyThereIsNone) {
   EXPECT_EQ(stripped->exit, Exit::kUnsupported);
 }
 
+// Not every kernel does (CONFIG_IA32_EMULATION).
+bool kernel_runs_32_bit_programs() {
+  std::string path = PROGRAM_32;
+  char* const arguments[] = {path.data(), nullptr};
+  pid_t child;
+  if (int failure = posix_spawn(&child, PROGRAM_32, nullptr, nullptr, arguments, environ)) return failure != ENOEXEC;
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  return true;
+}
+
 TEST(FindAllocators, A32BitProcessIsRefused) {
   if (access(PROGRAM_32, X_OK) != 0) GTEST_SKIP() << "no 32-bit program was built";
+  if (!kernel_runs_32_bit_programs()) GTEST_SKIP() << "this kernel runs no 32-bit programs";
   std::optional<Error> narrow = why_nothing(PROGRAM_32);
   ASSERT_TRUE(narrow);
   EXPECT_EQ(narrow->exit, Exit::kUnsupported);

@@ -98,5 +98,35 @@ TEST(ProbeWindows, KeepNoRhythm) {
   EXPECT_GT(*most, *least + 10 * kMillisecond);
 }
 
+// Who hits nothing for an hour has not saved for a minute in which the probes may take everything.
+TEST(ProbeWindows, DoNotSaveWhatIsNotSpent) {
+  WindowSettings settings;
+  settings.share = 0.02;
+  std::uint64_t now = kSecond;
+  ProbeWindows windows(settings, now, 42);
+  (void)windows.next(now, 0, 0);
+  windows.opened(now);
+  now += 3600 * kSecond;
+  EXPECT_EQ(windows.next(now, 0, 3600e9), ProbeWindows::Step::kStay) << "it costs nothing";
+  now += kSecond / 10;
+  EXPECT_EQ(windows.next(now, 20e6, 3600.1e9), ProbeWindows::Step::kClose) << "a fifth of the last tenth of a second";
+}
+
+TEST(ProbeWindows, FollowAShareThatChanges) {
+  WindowSettings settings;
+  settings.share = 0.02;
+  std::uint64_t now = kSecond;
+  ProbeWindows windows(settings, now, 42);
+  windows.set_share(0.001);
+  double cost = 0;
+  for (const std::uint64_t start = now; now - start < 120 * kSecond; now += windows.ask_again_in_ns()) {
+    ProbeWindows::Step step = windows.next(now, cost, static_cast<double>(now - start));
+    if (step == ProbeWindows::Step::kOpen) windows.opened(now);
+    if (step == ProbeWindows::Step::kClose) windows.closed(now);
+    if (windows.is_open()) cost += 0.95 * static_cast<double>(windows.ask_again_in_ns());
+  }
+  EXPECT_LT(cost, 1.4 * 0.001 * 120e9);
+}
+
 }  // namespace
 }  // namespace dwell

@@ -12,6 +12,7 @@
 #include "descriptor_calls.skel.h"
 #include "descriptors.skel.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/collect/own_run_time.h"
 #include "userspace/files/opened/kinds.h"
 #include "userspace/kernel/kernel_types.h"
 #include "userspace/kernel/trampolines.h"
@@ -111,10 +112,8 @@ void DescriptorProbes::add_target(pid_t pid) {
 DescriptorsBy DescriptorProbes::by() const { return impl_->by; }
 std::uint64_t DescriptorProbes::skipped_runs() const { return skipped_runs_of(impl_->object()); }
 
-std::vector<int> DescriptorProbes::programs() const {
-  std::vector<int> fds;
-  for (bpf_program* program : impl_->programs) fds.push_back(bpf_program__fd(program));
-  return fds;
+std::uint64_t DescriptorProbes::run_time_ns() const {
+  return own_run_time_ns(bpf_map__fd(impl_->tables ? impl_->tables->maps.run_times : impl_->calls->maps.run_times));
 }
 
 void DescriptorProbes::detach() { impl_->links.clear(); }

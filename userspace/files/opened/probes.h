@@ -35,7 +35,7 @@ class DescriptorProbes {
   void add_target(pid_t pid);
   DescriptorsBy by() const;
   std::uint64_t skipped_runs() const;
-  std::vector<int> programs() const;
+  std::uint64_t run_time_ns() const;  // of the programs, for the targets
   void detach();
 
  private:

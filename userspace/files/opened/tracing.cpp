@@ -161,9 +161,6 @@ Result<void> DescriptorTracing::write_live(std::uint64_t now_ns) {
   return context_.writer.append(kChunkOpenDescriptors, encode_open_descriptors(open));
 }
 
-TracerCost DescriptorTracing::cost() {
-  RunTime counted = run_time_of(probes_.programs());
-  return {0, 0, context_.core.counts_run_time() ? KnownTime(counted.ns) : std::nullopt};
-}
+TracerCost DescriptorTracing::cost() { return {0, 0, probes_.run_time_ns()}; }
 
 }  // namespace dwell::files

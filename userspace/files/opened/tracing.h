@@ -39,6 +39,7 @@ class DescriptorTracing : public Tracer {
   // Most were to run in other processes. Where the ledger agrees with the processes at the end, none of ours is missing.
   std::uint64_t skipped_runs() const override { return may_lack_some_ ? probes_.skipped_runs() : 0; }
   TracerCost cost() override;
+  std::string_view called() const override { return "descriptors"; }
   void report_progress(RecordProgress&) const override {}
   void detach() override {}
 

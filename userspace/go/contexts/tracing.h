@@ -33,6 +33,7 @@ class ContextTracing : public Tracer {
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t live_count() const override { return 0; }
   TracerCost cost() override;
+  std::string_view called() const override { return "contexts"; }
   void report_progress(RecordProgress&) const override {}
   void detach() override;
 

@@ -67,7 +67,7 @@ Result<std::unique_ptr<Tracer>> AllocTracing::load(const TracerContext& context)
 }
 
 AllocTracing::AllocTracing(const TracerContext& context, std::unique_ptr<Program> program)
-    : context_(context), method_(go_probe_method(context.calibration)), program_(std::move(program)), random_start_(kAllocSeed) {}
+    : context_(context), part_(context.overhead.join("Go's allocations", kGoProbeWorth, kGoProbeShare)), method_(go_probe_method(context.calibration)), program_(std::move(program)), random_start_(kAllocSeed) {}
 AllocTracing::~AllocTracing() = default;
 
 // ---- processes and their probes ----
@@ -174,8 +174,9 @@ Result<void> AllocTracing::poll(std::uint64_t now_ns) {
     any |= !process.sites.empty();
   }
   if (!any) return {};
-  if (!windows_) windows_.emplace(WindowSettings{.share = kGoProbeShare, .length_ns = kGoWindowNs}, now_ns, kAllocSeed);
+  if (!windows_) windows_.emplace(WindowSettings{.share = part_->share, .length_ns = kGoWindowNs}, now_ns, kAllocSeed);
   if (!start_ns_) start_ns_ = now_ns;
+  windows_->set_share(part_->share);
   ProbeWindows::Step step = windows_->next(now_ns, trap_ns() + bpf_ns(), target_ns(now_ns));
   if (step == ProbeWindows::Step::kOpen) {
     open();

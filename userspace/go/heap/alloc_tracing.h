@@ -40,6 +40,8 @@ class AllocTracing : public Tracer {
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t live_count() const override { return 0; }
   TracerCost cost() override;
+  std::string_view called() const override { return "Go's allocations"; }
+  std::shared_ptr<OverheadShares::Part> part() const override { return part_; }
   void report_progress(RecordProgress&) const override {}
   void detach() override;
 
@@ -72,6 +74,7 @@ class AllocTracing : public Tracer {
   GoAllocs allocs(std::uint64_t now_ns);
 
   TracerContext context_;
+  std::shared_ptr<OverheadShares::Part> part_;
   AttachMethod method_;
   std::unique_ptr<Program> program_;
   std::map<ProcessSlot, Process> processes_;

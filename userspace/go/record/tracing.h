@@ -39,6 +39,7 @@ class GoTracing : public Tracer {
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t live_count() const override { return 0; }
   TracerCost cost() override { return {}; }
+  std::string_view called() const override { return "looks at goroutines"; }
   void report_progress(RecordProgress&) const override {}
   void name(std::vector<LocationSymbol>& symbols) const override;
   std::uint64_t refused_stacks() const override { return stacks_.refused(); }

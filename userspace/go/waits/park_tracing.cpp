@@ -42,7 +42,7 @@ Result<std::unique_ptr<Tracer>> ParkTracing::load(const TracerContext& context) 
 }
 
 ParkTracing::ParkTracing(const TracerContext& context, ParkTracer tracer)
-    : context_(context), method_(go_probe_method(context.calibration)), tracer_(std::move(tracer)), random_start_(kParkSeed) {}
+    : context_(context), part_(context.overhead.join("goroutines' waits", kGoProbeWorth, kGoProbeShare)), method_(go_probe_method(context.calibration)), tracer_(std::move(tracer)), random_start_(kParkSeed) {}
 
 // ---- processes and their probes ----
 
@@ -152,8 +152,9 @@ Result<void> ParkTracing::poll(std::uint64_t now_ns) {
   if (!anything_to_watch()) return {};
   if (!windows_) {
     start_ns_ = now_ns;
-    windows_.emplace(WindowSettings{.share = kGoProbeShare, .length_ns = kGoWindowNs}, now_ns, kParkSeed);
+    windows_.emplace(WindowSettings{.share = part_->share, .length_ns = kGoWindowNs}, now_ns, kParkSeed);
   }
+  windows_->set_share(part_->share);
   ProbeWindows::Step step = windows_->next(now_ns, trap_ns() + bpf_ns(), target_ns(now_ns));
   if (step == ProbeWindows::Step::kOpen && now_ns - closed_ns_ >= kLookShare * look_took_ns_) {
     open();

@@ -39,6 +39,8 @@ class ParkTracing : public Tracer {
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t live_count() const override { return 0; }
   TracerCost cost() override;
+  std::string_view called() const override { return "goroutines' waits"; }
+  std::shared_ptr<OverheadShares::Part> part() const override { return part_; }
   void report_progress(RecordProgress&) const override {}
   void detach() override;
 
@@ -74,6 +76,7 @@ class ParkTracing : public Tracer {
   std::uint32_t reason_index(GoParks& parks, const ParkSite& site) const;
 
   TracerContext context_;
+  std::shared_ptr<OverheadShares::Part> part_;
   AttachMethod method_;
   ParkTracer tracer_;
   std::map<ProcessSlot, Process> processes_;

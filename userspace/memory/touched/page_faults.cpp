@@ -8,13 +8,17 @@
 #include <cerrno>
 
 #include "bpf/faults.h"
+#include "bpf/tracer.h"
 #include "faults.skel.h"
+#include "userspace/base/time_units.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/collect/per_cpu.h"
 
 namespace dwell::memory {
 namespace {
 
 constexpr const char* kWhat = "page faults";
+constexpr double kLeastRate = 16, kLeastAtOnce = 256;  // of them something is still to be learnt
 
 std::uint64_t missed_runs(const bpf_program* program) {
   bpf_prog_info info{};
@@ -58,7 +62,7 @@ void PageFaults::add_target(pid_t pid) {
 }
 
 void PageFaults::send_at_most(std::uint32_t shift) {
-  dwell_fault_budget& budget = impl_->object->bss->budget;
+  dwell_fault_budget& budget = impl_->object->data->budget;
   budget.floor = std::min<std::uint32_t>(shift, DWELL_FAULT_MOST_SHIFT);
   budget.shift = std::max(budget.shift, budget.floor);
 }
@@ -66,8 +70,19 @@ void PageFaults::send_at_most(std::uint32_t shift) {
 // The kernel's own faults meet themselves wherever one of our reads fails: nothing is missed there.
 std::uint64_t PageFaults::skipped_runs() const { return missed_runs(impl_->object->progs.on_user_fault); }
 
-std::vector<int> PageFaults::programs() const {
-  return {bpf_program__fd(impl_->object->progs.on_user_fault), bpf_program__fd(impl_->object->progs.on_kernel_fault)};
+void PageFaults::limit(double a_second, double at_once) {
+  dwell_fault_budget& budget = impl_->object->data->budget;
+  double rate = std::clamp(a_second, kLeastRate, double{DWELL_FAULT_RATE});
+  budget.price_ns = static_cast<std::uint64_t>(static_cast<double>(kSecond) / rate);
+  budget.burst = static_cast<std::uint64_t>(std::clamp(at_once, kLeastAtOnce, double{DWELL_FAULT_BURST}));
+}
+
+PageFaults::Spent PageFaults::spent() const {
+  Spent sum;
+  for (const dwell_run_time& one : per_cpu_values<dwell_run_time>(bpf_map__fd(impl_->object->maps.run_times)))
+    sum.sent += one.runs, sum.sent_ns += one.ns;
+  for (std::uint64_t one : per_cpu_values<std::uint64_t>(bpf_map__fd(impl_->object->maps.unsent))) sum.unsent += one;
+  return sum;
 }
 
 void PageFaults::detach() { impl_->links.clear(); }

@@ -27,7 +27,13 @@ class PageFaults {
   // No fault of more pages than one in 2^shift from now on.
   void send_at_most(std::uint32_t shift);
   std::uint64_t skipped_runs() const;
-  std::vector<int> programs() const;
+  // Not more than so many a second on average, and so many at once, from now on; the others are chosen by their pages.
+  void limit(double a_second, double at_once);
+  struct Spent {
+    std::uint64_t sent = 0, unsent = 0;  // faults of the targets
+    std::uint64_t sent_ns = 0;           // that the programs took for those that were sent
+  };
+  Spent spent() const;
   void detach();
 
  private:

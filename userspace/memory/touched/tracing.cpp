@@ -9,6 +9,7 @@
 
 #include "bpf/faults.h"
 #include "userspace/base/clock.h"
+#include "userspace/collect/own_run_time.h"
 #include "userspace/memory/account/look.h"
 #include "userspace/memory/process_sampler.h"
 #include "userspace/memory/touched/codec.h"
@@ -19,6 +20,9 @@ namespace {
 
 constexpr std::size_t kMostPagesKept = std::size_t{1} << 19;              // of all processes: about 20 MB
 constexpr std::uint64_t kMostEntries = std::uint64_t{8} << 20;        // of pagemap, when the recording begins: 32 GB
+constexpr double kIdleCpu = 0.1, kIdleKeptSeconds = 4, kKeptSeconds = 0.25;  // as for allocations: docs/budget.md
+constexpr double kUsualNs = 1500;         // of a fault that is sent: most of it is the walk of the stack
+constexpr std::uint64_t kFewFaults = 64;  // of fewer, the price is not known
 constexpr std::uint64_t kMostInBetween = std::uint64_t{1} << 30;      // bytes of a process that is looked at while it is recorded
 
 // Where heaps lie is not looked for.
@@ -135,8 +139,25 @@ Result<void> TouchedTracing::write_live(std::uint64_t now_ns) {
 }
 
 TracerCost TouchedTracing::cost() {
-  RunTime counted = run_time_of(faults_.programs());
-  return {0, 0, context_.core.counts_run_time() ? KnownTime(counted.ns) : std::nullopt};
+  PageFaults::Spent spent = faults_.spent();
+  return {0, 0, spent.sent_ns + (spent.sent + spent.unsent) * kAroundRunNs};
+}
+
+// As many faults are sent as the budget has room for, by what one has cost so far. Those that are not sent cost a little, too.
+Result<void> TouchedTracing::poll(std::uint64_t now_ns) {
+  if (context_.overhead.share() <= 0 || now_ns - limited_ns_ < OverheadShares::kEveryNs) return {};
+  std::uint64_t cpu_ns = 0;
+  for (const auto& [slot, process] : processes_)
+    if (!process.ended) cpu_ns += process_cpu_ns(process.pid).value_or(0);
+  PageFaults::Spent spent = faults_.spent();
+  double passed = static_cast<double>(now_ns - limited_ns_) / 1e9;
+  double cpus = limited_ns_ ? static_cast<double>(cpu_ns - std::min(cpu_ns_, cpu_ns)) / 1e9 / passed : 0;
+  double unsent_ns = limited_ns_ ? static_cast<double>((spent.unsent - spent_.unsent) * kAroundRunNs) / passed : 0;
+  limited_ns_ = now_ns, cpu_ns_ = cpu_ns, spent_ = spent;
+  double each_ns = kAroundRunNs + (spent.sent >= kFewFaults ? static_cast<double>(spent.sent_ns) / static_cast<double>(spent.sent) : kUsualNs);
+  double idle = part_->share * kIdleCpu * 1e9 / each_ns, now = std::max(0.0, part_->share * std::max(cpus, kIdleCpu) * 1e9 - unsent_ns) / each_ns;
+  faults_.limit(now, std::max(now * kKeptSeconds, idle * kIdleKeptSeconds));
+  return {};
 }
 
 }  // namespace dwell::memory

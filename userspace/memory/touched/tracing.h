@@ -13,11 +13,11 @@
 #include "userspace/memory/touched/pagemap.h"
 #include "userspace/memory/touched/sites.h"
 #include "userspace/memory/touched/touched_pages.h"
-#include "userspace/record/tracer.h"
+#include "userspace/record/probeless_tracer.h"
 
 namespace dwell::memory {
 
-class TouchedTracing : public Tracer {
+class TouchedTracing : public ProbelessTracer {
  public:
   // `alone`: nothing else of memory is recorded. `looks`: of others, if they take any.
   static TracerLoader loader(bool alone, std::shared_ptr<KeptLooks> looks);
@@ -26,26 +26,24 @@ class TouchedTracing : public Tracer {
 
   Result<void> added(ProcessSlot process, const ProcessFacts& facts) override;
   void forgotten(ProcessSlot slot) override { processes_.erase(slot); }
-  Result<void> mapped(ProcessSlot, const std::vector<Mapping>&, bool) override { return {}; }
   void begin(std::uint64_t start_ns) override;
   void end() override { faults_.detach(); }
   Result<void> require_probes(const ProcessFacts& facts) override;
-  bool is_optional() const override { return true; }
   bool begins_behind_system_calls() const override { return true; }
   bool begins_anywhere() const override { return true; }
   void on_process_event(const ProcessNews& news) override;
-  void on_fork(std::uint64_t, ProcessSlot, ProcessSlot) override {}
   bool decode(const dwell_header& header, ProcessSlot process, std::span<const std::byte> record) override;
-  bool counts_in_kernel() const override { return false; }
   Result<void> write_tick(std::uint64_t now_ns) override;
   Result<void> write_live(std::uint64_t now_ns) override;
-  std::uint64_t live_count() const override { return 0; }
   std::uint64_t skipped_runs() const override { return faults_.skipped_runs(); }
   TracerCost cost() override;
-  void report_progress(RecordProgress&) const override {}
+  std::string_view called() const override { return "page faults"; }
+  std::shared_ptr<OverheadShares::Part> part() const override { return part_; }
+  Result<void> poll(std::uint64_t now_ns) override;
   void detach() override { detached_ = true; }
 
  private:
+  static constexpr double kWorth = 3;  // of the budget for all: memory's is worth 8
   struct Process {
     pid_t pid;
     TouchedPages pages = {};
@@ -54,15 +52,18 @@ class TouchedTracing : public Tracer {
   };
 
   TouchedTracing(const TracerContext& context, bool alone, std::shared_ptr<KeptLooks> looks, PageFaults faults)
-      : context_(context), alone_(alone), looks_(std::move(looks)), faults_(std::move(faults)) {}
+      : context_(context), part_(context.overhead.join("page faults", kWorth, 1)), alone_(alone), looks_(std::move(looks)), faults_(std::move(faults)) {}
   std::optional<TouchedMemory> look(ProcessSlot slot, const Process& process, std::uint64_t now_ns) const;
 
   TracerContext context_;
+  std::shared_ptr<OverheadShares::Part> part_;
   bool alone_;
   std::shared_ptr<KeptLooks> looks_;
   PageFaults faults_;
   std::map<ProcessSlot, Process> processes_;
   bool detached_ = false;
+  std::uint64_t limited_ns_ = 0, cpu_ns_ = 0;
+  PageFaults::Spent spent_;  // then
 };
 
 }  // namespace dwell::memory

@@ -19,22 +19,23 @@ constexpr std::size_t kKnownOfASeries = 300;       // live blocks that are watch
 
 }  // namespace
 
-Result<std::unique_ptr<BudgetedMemory>> BudgetedMemory::create(const TracerContext& context, double percent, MemoryTracer& tracer, MemoryLedger& ledger) {
+Result<std::unique_ptr<BudgetedMemory>> BudgetedMemory::create(const TracerContext& context, double percent, std::shared_ptr<OverheadShares::Part> part,
+                                                               MemoryTracer& tracer, MemoryLedger& ledger) {
   if (*context.calibration.abilities.best == AttachMethod::kPerf)
     return Error{"keep within --max-overhead: this kernel attaches probes one by one, which takes longer than a window lasts",
                  "leave --max-overhead out, or use Linux 6.6 or newer", Exit::kUnsupported};
   Result<KernelLevels> kernel = tracer.levels();
   if (!kernel) return kernel.error();
-  return std::unique_ptr<BudgetedMemory>(new BudgetedMemory(context, percent, tracer, *kernel, ledger));
+  return std::unique_ptr<BudgetedMemory>(new BudgetedMemory(context, percent, std::move(part), tracer, *kernel, ledger));
 }
 
-BudgetedMemory::BudgetedMemory(const TracerContext& context, double percent, const MemoryTracer& tracer, const KernelLevels& kernel,
-                               MemoryLedger& ledger)
+BudgetedMemory::BudgetedMemory(const TracerContext& context, double percent, std::shared_ptr<OverheadShares::Part> part,
+                               const MemoryTracer& tracer, const KernelLevels& kernel, MemoryLedger& ledger)
     : context_(context),
       percent_(percent),
       ledger_(ledger),
       driver_(tracer, kernel,
-              {percent / 100, *context.calibration.abilities.best, tracer.programs()},
+              {std::move(part), percent / 100, *context.calibration.abilities.best, tracer.programs()},
               context.calibration.prices),
       tick_start_ns_(context.start_ns) {}
 

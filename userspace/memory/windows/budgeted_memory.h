@@ -18,9 +18,10 @@ namespace dwell::memory::windows {
 
 class BudgetedMemory {
  public:
-  // Exit::kUnsupported where probes cannot be attached and detached quickly. `percent`: of the target's CPU time. `tracer` and
-  // `ledger` outlive it.
-  static Result<std::unique_ptr<BudgetedMemory>> create(const TracerContext& context, double percent, MemoryTracer& tracer, MemoryLedger& ledger);
+  // Exit::kUnsupported where probes cannot be attached and detached quickly. `percent` of the target's CPU time may be spent on
+  // everything, and `part` is what memory may have of that. `tracer` and `ledger` outlive it.
+  static Result<std::unique_ptr<BudgetedMemory>> create(const TracerContext& context, double percent, std::shared_ptr<OverheadShares::Part> part,
+                                                        MemoryTracer& tracer, MemoryLedger& ledger);
 
   void added(ProcessSlot slot, pid_t pid) { driver_.add(slot, context_.target_of(slot), pid); }
   void forgotten(ProcessSlot slot);
@@ -48,7 +49,8 @@ class BudgetedMemory {
     WindowsOfProcess sums;
     std::map<std::uint32_t, WindowRow> rows;
   };
-  BudgetedMemory(const TracerContext& context, double percent, const MemoryTracer& tracer, const KernelLevels& kernel, MemoryLedger& ledger);
+  BudgetedMemory(const TracerContext& context, double percent, std::shared_ptr<OverheadShares::Part> part, const MemoryTracer& tracer,
+                 const KernelLevels& kernel, MemoryLedger& ledger);
   void to_windows(ProcessSlot slot, std::uint64_t time_ns);
   void count(const WindowFacts& facts);
   void add_up_retained(std::uint64_t now_ns);

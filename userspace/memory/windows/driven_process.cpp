@@ -34,7 +34,7 @@ DrivenProcess::DrivenProcess(const DriverParts& parts, ProcessSlot slot, TargetS
       links_(std::make_unique<ProbeLinks>(parts.settings.method, parts.settings.programs, pid)),
       policy_(now_ns),
       estimator_(std::make_unique<LivenessEstimator>(now_ns)),
-      budget_(parts.settings.share, now_ns),
+      budget_(parts.settings.part->share, now_ns),
       random_start_(now_ns ^ static_cast<std::uint64_t>(pid)),
       liveness_(pid),
       survey_(pid),
@@ -79,7 +79,7 @@ void DrivenProcess::try_price(const std::vector<DrivenSite>& sites) {
   parts_.trials_ns += monotonic_ns() - tried_from_ns;
   double cpus = static_cast<double>(process_cpu_ns(pid_).value_or(cpu_ns) - cpu_ns) / static_cast<double>(monotonic_ns() - begun_ns);
   LevelPrices prices = level_prices();
-  double cost = met / seconds * (prices.allocation + prices.free), allowed = parts_.settings.share * std::max(cpus, kFewCpus) * 1e9;
+  double cost = met / seconds * (prices.allocation + prices.free), allowed = parts_.settings.part->share * std::max(cpus, kFewCpus) * 1e9;
   too_dear_ = met >= kTrialFewHits && cost > kClearlyMore * allowed;
   if (too_dear_) {
     told_price_ = true;
@@ -239,6 +239,7 @@ void DrivenProcess::earn(std::uint64_t now_ns) {
   std::uint64_t hits = parts_.kernel.hits(kernel_slot_), cpu_ns = process_cpu_ns(pid_).value_or(0);
   cost_ns_ += static_cast<double>(hits - hits_seen_) * parts_.prices.per_hit();
   hits_seen_ = hits;
+  budget_.set_share(parts_.settings.part->share);
   budget_.update(now_ns, cpu_ns - std::min(cpu_ns, cpu_at_start_ns_), cost_ns_);
 }
 
@@ -339,7 +340,7 @@ void DrivenProcess::to_windows(std::uint64_t now_ns) {
   }
   old.reset();  // at once, and not behind a process that is busy with these probes
   if (!std::exchange(told_price_, true) && ++parts_.told <= kFewTold)
-    add_note(fmt::format("exact recording takes more than {:g} % of the CPU time that the target uses: {}", 100 * parts_.settings.share, kFromHereOn));
+    add_note(fmt::format("exact recording takes more than its part of {:g} % of the CPU time that the target uses: {}", 100 * parts_.settings.share, kFromHereOn));
   work_.begin();
   if (cost_of_a_call_ns_ == 0) cost_of_a_call_ns_ = level_prices().allocation;
   if (!times_) {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@
 #include "userspace/memory/windows/thread_times.h"
 #include "userspace/memory/windows/thread_work.h"
 #include "userspace/probes/attach.h"
+#include "userspace/record/overhead_shares.h"
 
 namespace dwell::memory::windows {
 
@@ -46,7 +48,8 @@ struct DrivenSite {
 };
 
 struct DriverSettings {
-  double share = 0.02;  // of the target's CPU time
+  std::shared_ptr<const OverheadShares::Part> part;  // of the target's CPU time, what memory may cost now,
+  double share = 0.02;                               // and all of the recording
   AttachMethod method = AttachMethod::kSession;
   ProbePrograms programs;
 };
@@ -159,6 +162,7 @@ class DrivenProcess {
   bool watches_growth_ = true;
   ThreadWork work_;
   std::map<std::uint16_t, Allocator> allocators_;  // by probe
+  std::set<std::uint16_t> breakpoints_;            // probes that begin with one
   std::vector<dwell_window_block> events_;  // of the window that is open
   std::vector<std::uint64_t> at_;           // of each of them: Backlog::add()
   std::uint64_t log_read_ = 0;

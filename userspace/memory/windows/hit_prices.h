@@ -24,6 +24,7 @@ class HitPrices {
   double per_hit() const;         // ns, of late
   double allocation() const;      // expected of a call of malloc with its return, at a cheap place
   double free() const;
+  double uneven() const { return prices_.uneven_ns; }
 
  private:
   const MemoryTracer& tracer_;

@@ -16,6 +16,9 @@ class OverheadBudget {
   // `share`: 0.02 for 2 %.
   OverheadBudget(double share, std::uint64_t now_ns);
 
+  // From now on.
+  void set_share(double share) { share_ = share; }
+
   // With how many processes the allowance for idle ones is shared, this one included: it is that of four at most.
   void share_idle_time(std::size_t processes);
 

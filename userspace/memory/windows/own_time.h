@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 namespace dwell::memory::windows {
@@ -22,16 +23,27 @@ struct OwnTime {
     cost_ns += other.cost_ns;
   }
 
-  // By how much more what windows met counts than their share of the time says.
+  // By how much more what windows met counts than their share of the time says. Where the probes took most of the windows' CPU time,
+  // little is known of that: then it counts the less, the less is known.
   double factor() const {
-    constexpr std::uint64_t kEnough = 2'000'000;
-    if (covered_ns < kEnough || lasted_ns < covered_ns || elapsed_ns == 0 || passed_ns < elapsed_ns) return 1;
-    double by_work = static_cast<double>(lasted_ns) / static_cast<double>(covered_ns);
+    if (lasted_ns == 0 || elapsed_ns == 0 || passed_ns < elapsed_ns) return 1;
+    double by_work = static_cast<double>(lasted_ns) / own();
     double by_time = static_cast<double>(passed_ns) / static_cast<double>(elapsed_ns);
-    return std::clamp(by_work / by_time, 0.1, 20.0);
+    return std::exp(trust() * std::log(std::clamp(by_work / by_time, 0.1, 20.0)));
   }
-  // The relative error of that, one standard deviation: the cost is known to a seventh.
-  double error() const { return covered_ns ? static_cast<double>(cost_ns) / 7 / static_cast<double>(covered_ns) : 0; }
+  // The relative error of that, one standard deviation.
+  double error() const { return lasted_ns ? kUsual * std::sqrt(1 - trust()) : 0; }
+
+ private:
+  static constexpr double kLeastNs = 300'000;  // of so little, next to nothing is known
+  static constexpr double kCostError = 1.0 / 7;  // the cost of a call is known to a seventh
+  // How far the factor lies from 1 where nothing is known of it: windows find programs waiting, or catching up.
+  static constexpr double kUsual = 0.7;
+  double own() const { return static_cast<double>(std::max<std::uint64_t>(covered_ns, 1)); }
+  double trust() const {
+    double error = std::hypot(kCostError * static_cast<double>(cost_ns), kLeastNs) / own();
+    return kUsual * kUsual / (kUsual * kUsual + error * error);
+  }
 };
 
 }  // namespace dwell::memory::windows

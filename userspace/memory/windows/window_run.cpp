@@ -30,11 +30,13 @@ constexpr int kRoundsOfLooks = 8;  // in one step
 void DrivenProcess::window(Why why) {
   std::vector<ProbeSite> sites;
   allocators_.clear();
+  breakpoints_.clear();
   {
     std::lock_guard lock(mutex_);
     for (const DrivenSite& site : sites_) {
       if (site.in_windows) sites.push_back(site.site);
       allocators_[site.probe] = site.allocator == Allocator::kMain ? main_ : site.allocator;
+      if (site.trap != TrapClass::kNop5) breakpoints_.insert(site.probe);
     }
   }
   auto links = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
@@ -115,20 +117,21 @@ std::uint64_t DrivenProcess::wait_for_work(std::uint64_t start_ns, std::uint64_t
 }
 
 // What the probes cost a call: our programs, and the traps at its entry and at its end. What lies between the programs is half of
-// both traps and the call itself, which is short mostly: so the traps are twice the median of that. And traps leave caches cold:
-// a program that counts its own work was seen to need so much more for it.
+// both traps and the call itself, which is short mostly: so the traps are twice the median of that, and what a breakpoint was found to
+// take beyond it on calls of our own. And traps leave caches cold: a program that counts its own work was seen to need so much more for it.
 void DrivenProcess::measure_cost_of_a_call() {
   std::vector<std::uint32_t> between;
-  double programs = 0;
+  double programs = 0, uneven = 0;
   for (const dwell_window_block& event : events_) {
     if (event.event != DWELL_WINDOW_ALLOC) continue;
     between.push_back(event.between_ns);
     programs += event.program_ns;
+    if (breakpoints_.contains(event.probe)) uneven += parts_.prices.uneven();
   }
   if (between.size() < kEnoughCalls) return;
   auto middle = between.begin() + static_cast<std::ptrdiff_t>(between.size() / 2);
   std::nth_element(between.begin(), middle, between.end());
-  double cost = kWithColdCaches * (2.0 * *middle + programs / static_cast<double>(between.size()));
+  double cost = kWithColdCaches * (2.0 * *middle + (programs + uneven) / static_cast<double>(between.size()));
   cost_of_a_call_ns_ += kFreshCost * (cost - cost_of_a_call_ns_);
 }
 

@@ -10,6 +10,7 @@
 #include "locks.skel.h"
 #include "userspace/collect/each_entry.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/collect/own_run_time.h"
 #include "userspace/kernel/trampolines.h"
 
 namespace dwell {
@@ -74,11 +75,7 @@ bool LockSums::follows_all_calls() const { return impl_->by_calls; }
 
 std::uint64_t LockSums::skipped_runs() const { return skipped_runs_of(impl_->object->obj); }
 
-std::vector<int> LockSums::programs() const {
-  std::vector<int> fds;
-  for (bpf_program* program : impl_->programs()) fds.push_back(bpf_program__fd(program));
-  return fds;
-}
+std::uint64_t LockSums::run_time_ns() const { return own_run_time_ns(bpf_map__fd(impl_->object->maps.run_times)); }
 
 void LockSums::detach() { impl_->links.clear(); }
 

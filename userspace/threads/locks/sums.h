@@ -30,7 +30,7 @@ class LockSums {
   // The kernel has no BPF trampolines, so each system call of the machine is looked at, and becomes dearer.
   bool follows_all_calls() const;
   std::uint64_t skipped_runs() const;
-  std::vector<int> programs() const;
+  std::uint64_t run_time_ns() const;  // of the programs, for the targets
   void detach();
 
  private:

@@ -86,9 +86,6 @@ Result<void> LockTracing::write_live(std::uint64_t now_ns) {
   return context_.writer.append(kChunkLockWaits, encode_lock_waits(waits));
 }
 
-TracerCost LockTracing::cost() {
-  RunTime counted = run_time_of(sums_.programs());
-  return {0, 0, context_.core.counts_run_time() ? KnownTime(counted.ns) : std::nullopt};
-}
+TracerCost LockTracing::cost() { return {0, 0, sums_.run_time_ns()}; }
 
 }  // namespace dwell

@@ -33,6 +33,7 @@ class LockTracing : public Tracer {
   std::uint64_t live_count() const override { return 0; }
   std::uint64_t skipped_runs() const override { return sums_.skipped_runs(); }
   TracerCost cost() override;
+  std::string_view called() const override { return "locks"; }
   void report_progress(RecordProgress&) const override {}
   void detach() override { sums_.detach(); }
 
