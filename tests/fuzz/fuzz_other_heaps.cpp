@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace dwell::testing;
   Input input(data, size);
   static const AllocatorImage kSound[] = {musl_image(), mimalloc_image(), tcmalloc_image(), jemalloc_image(),
-                                          mimalloc_3_0_image(), mimalloc_3_6_image()};
+                                          mimalloc_3_0_image(), mimalloc_3_6_image(), old_musl_image(), jemalloc_5_2_image()};
   AllocatorImage image = kSound[input.byte() % std::size(kSound)];
   for (int changes = input.byte() % 16; changes > 0; --changes) {
     std::uint64_t at = image.structures[input.byte() % image.structures.size()] + input.byte() / 4 * 4;

@@ -22,7 +22,8 @@ void MemoryImage::map(std::uint64_t start, std::uint64_t size, const std::string
 }
 
 void MemoryImage::put(std::uint64_t address, const void* from, std::size_t size) {
-  for (std::size_t i = 0; i < size; ++i) pages_[(address + i) & ~std::uint64_t{4095}][(address + i) % 4096] = static_cast<const char*>(from)[i];
+  for (std::size_t i = 0; i < size; ++i)
+    pages_[(address + i) & ~std::uint64_t{4095}][(address + i) % 4096] = static_cast<const char*>(from)[i];
 }
 
 std::uint64_t MemoryImage::load(std::uint64_t address) const {
@@ -50,9 +51,11 @@ std::size_t MemoryImage::read(std::uint64_t address, void* to, std::size_t size)
   return done;
 }
 
-// A group of 15 slots of 64 bytes with a page of its own; its slot 4 holds a group of three slots of 16 bytes.
+// A group of 15 slots of 64 bytes with a page of its own; its slot 4 holds a group of three slots of 16
+// bytes.
 AllocatorImage musl_image() {
-  constexpr std::uint64_t kContext = kData + 0x100, kArea = 0x7f0000400000, kGroup = 0x7f0000500000, kSecret = 0x1234567890abcdef;
+  constexpr std::uint64_t kContext = kData + 0x100, kArea = 0x7f0000400000, kGroup = 0x7f0000500000,
+                          kSecret = 0x1234567890abcdef;
   AllocatorImage image;
   MemoryImage& memory = image.memory;
   memory.map(kData, 0x2000, "/lib/ld-musl-x86_64.so.1", kInode);
@@ -76,7 +79,9 @@ AllocatorImage musl_image() {
   meta(0, kGroup, 1 << 2, 14 | 3 << 6 | 1 << 12);
   std::uint64_t nested = kGroup + 16 + 4 * 64;
   meta(1, nested, 1 << 1, 2 | 0 << 6);
-  auto header = [&](std::uint64_t block, int slot, int reserved) { memory.store8(block - 3, static_cast<std::uint8_t>(slot | reserved << 5)); };
+  auto header = [&](std::uint64_t block, int slot, int reserved) {
+    memory.store8(block - 3, static_cast<std::uint8_t>(slot | reserved << 5));
+  };
   for (int slot = 0; slot < 15; ++slot) {
     std::uint64_t block = kGroup + 16 + static_cast<std::uint64_t>(slot) * 64;
     if (slot != 4) header(block, slot, 0);
@@ -109,7 +114,8 @@ AllocatorImage mimalloc_image() {
   memory.store32(page + 28, 64);
   memory.store(first + 5 * 64, first + 9 * 64);
   memory.store32(page + kRecord, 510);
-  for (std::uint64_t block = 0; block < 20; ++block) (block == 5 || block == 9 ? image.free : image.live).push_back(first + block * 64);
+  for (std::uint64_t block = 0; block < 20; ++block)
+    (block == 5 || block == 9 ? image.free : image.live).push_back(first + block * 64);
   image.structures = {kSegment + 200, kRecords, page, page + kRecord, first + 5 * 64};
   return image;
 }
@@ -120,7 +126,8 @@ struct MappedRecord {
   bool start_is_address;
 };
 AllocatorImage mimalloc_3_image(const MappedRecord& field) {
-  constexpr std::uint64_t kMap = 0x7f0010000000, kPart = 0x7f0020000000, kArena = 0x48f70000000, kSlice = 0x10000;
+  constexpr std::uint64_t kMap = 0x7f0010000000, kPart = 0x7f0020000000, kArena = 0x48f70000000,
+                          kSlice = 0x10000;
   constexpr std::uint64_t kSmall = kArena + 11 * kSlice, kLarge = kArena + 12 * kSlice;
   AllocatorImage image;
   MemoryImage& memory = image.memory;
@@ -132,7 +139,8 @@ AllocatorImage mimalloc_3_image(const MappedRecord& field) {
   std::uint64_t words = kMap + field.head, behind = (words + 0x200000 + 4095) & ~std::uint64_t{4095};
   memory.store(words, behind);
   memory.store(words + 8 * (kArena >> 29), kPart);
-  auto page = [&](std::uint64_t at, std::uint64_t slices, std::uint64_t size, std::uint64_t start, std::uint16_t used, std::uint16_t capacity) {
+  auto page = [&](std::uint64_t at, std::uint64_t slices, std::uint64_t size, std::uint64_t start,
+                  std::uint16_t used, std::uint16_t capacity) {
     for (std::uint64_t i = 0; i < slices; ++i) memory.store(kPart + 8 * ((at >> 16) % 8192 + i), at);
     memory.store(at + field.block_size, size);
     memory.store(at + field.start, field.start_is_address ? at + start : start);
@@ -148,19 +156,27 @@ AllocatorImage mimalloc_3_image(const MappedRecord& field) {
   std::uint64_t first = kSmall + 256;
   memory.store(kSmall + field.free, first + 5 * 64);
   memory.store(kSmall + field.local_free, first + 9 * 64);
-  for (std::uint64_t block = 0; block < 20; ++block) (block == 5 || block == 9 ? image.free : image.live).push_back(first + block * 64);
+  for (std::uint64_t block = 0; block < 20; ++block)
+    (block == 5 || block == 9 ? image.free : image.live).push_back(first + block * 64);
   image.live.push_back(kLarge + 512);
-  image.structures = {words, words + 8 * (kArena >> 29), kPart + 8 * ((kSmall >> 16) % 8192), kSmall, kSmall + field.block_size, kSmall + field.used,
-                      kSmall + field.arena + 8, first + 5 * 64};
+  image.structures = {words,
+                      words + 8 * (kArena >> 29),
+                      kPart + 8 * ((kSmall >> 16) % 8192),
+                      kSmall,
+                      kSmall + field.block_size,
+                      kSmall + field.used,
+                      kSmall + field.arena + 8,
+                      first + 5 * 64};
   return image;
 }
 AllocatorImage mimalloc_3_0_image() { return mimalloc_3_image({0, 8, 24, 16, 18, 20, 40, 48, 96, true}); }
 AllocatorImage mimalloc_3_6_image() { return mimalloc_3_image({80, 16, 24, 40, 56, 58, 32, 48, 104, false}); }
 
-// A span of 16 objects of 512 bytes, of which two are free, one with 1024 pages for one block, and one that is free.
+// A span of 16 objects of 512 bytes, of which two are free, one with 1024 pages for one block, and one that
+// is free.
 AllocatorImage tcmalloc_image() {
-  constexpr std::uint64_t kZeroed = kData + 0x1000, kRoot = kZeroed + 0x1000, kLeaf = 0x7f0010000000, kSpans = kLeaf + (2 << 20),
-                          kHeap = 0x7f0020000000;
+  constexpr std::uint64_t kZeroed = kData + 0x1000, kRoot = kZeroed + 0x1000, kLeaf = 0x7f0010000000,
+                          kSpans = kLeaf + (2 << 20), kHeap = 0x7f0020000000;
   AllocatorImage image;
   MemoryImage& memory = image.memory;
   memory.map(kData, 0x1000, "/lib/libtcmalloc_minimal.so.4", kInode);
@@ -173,7 +189,8 @@ AllocatorImage tcmalloc_image() {
     memory.store32(kZeroed + 16 + 4 * i, size);
   }
   memory.store(kRoot + 8 * (kHeap >> 31), kLeaf);
-  auto span = [&](int index, std::uint64_t first, std::uint64_t pages, std::uint64_t objects, std::uint32_t bits) {
+  auto span = [&](int index, std::uint64_t first, std::uint64_t pages, std::uint64_t objects,
+                  std::uint32_t bits) {
     std::uint64_t at = kSpans + static_cast<std::uint64_t>(index) * 48, page = kHeap / 8192 + first;
     memory.store(at, page);
     memory.store(at + 8, pages);
@@ -185,18 +202,23 @@ AllocatorImage tcmalloc_image() {
   memory.store(kHeap + 3 * 512, kHeap + 7 * 512);
   span(1, 1, 1024, 0, 1);
   span(2, 1025, 7, 0, 1 << 24);
-  for (std::uint64_t i = 0; i < 16; ++i) (i == 3 || i == 7 ? image.free : image.live).push_back(kHeap + i * 512);
+  for (std::uint64_t i = 0; i < 16; ++i)
+    (i == 3 || i == 7 ? image.free : image.live).push_back(kHeap + i * 512);
   image.live.push_back(kHeap + 8192);
   image.free.push_back(kHeap + 1025 * 8192);
-  image.structures = {kRoot + 8 * (kHeap >> 31), kLeaf + 8 * (kHeap / 8192 % (1 << 18)), kSpans, kSpans + 48, kHeap + 3 * 512, kZeroed + 16};
+  image.structures = {kRoot + 8 * (kHeap >> 31),
+                      kLeaf + 8 * (kHeap / 8192 % (1 << 18)),
+                      kSpans,
+                      kSpans + 48,
+                      kHeap + 3 * 512,
+                      kZeroed + 16};
   return image;
 }
 
 // A slab of 64 regions of 64 bytes of which three are free, and eight extents with one block each.
-AllocatorImage jemalloc_image() {
-  using memory::heap::ExtentRecord;
-  constexpr std::uint64_t kZeroed = kData + 0x1000, kRoot = kZeroed + 0x1000, kLeaf = 0x7f0010000000, kRecords = kLeaf + (2 << 20),
-                          kHeap = 0x7f0020000000;
+AllocatorImage jemalloc_image_of(const memory::heap::JemallocLayout& layout) {
+  constexpr std::uint64_t kZeroed = kData + 0x1000, kRoot = kZeroed + 0x1000, kLeaf = 0x7f0010000000,
+                          kRecords = kLeaf + (2 << 20), kHeap = 0x7f0020000000;
   AllocatorImage image;
   MemoryImage& memory = image.memory;
   memory.map(kData, 0x1000, "/lib/libjemalloc.so.2", kInode);
@@ -205,9 +227,11 @@ AllocatorImage jemalloc_image() {
   memory.map(kHeap, 16 << 20);
   memory.store(kRoot + 8 * (kHeap >> 30), kLeaf);
   std::uint64_t at = kHeap;
-  auto extent = [&](std::uint64_t index, std::uint64_t size, std::uint64_t size_class, bool slab, std::uint64_t free) {
+  auto extent = [&](std::uint64_t index, std::uint64_t size, std::uint64_t size_class, bool slab,
+                    std::uint64_t free) {
     std::uint64_t record = kRecords + index * 128;
-    memory.store(record, std::uint64_t{slab} << 12 | size_class << 20 | static_cast<std::uint64_t>(std::popcount(free)) << 28);
+    memory.store(record, std::uint64_t{slab} << 12 | size_class << layout.size_class |
+                             static_cast<std::uint64_t>(std::popcount(free)) << layout.regions_free);
     memory.store(record + 8, at);
     memory.store(record + 16, size);
     if (slab) memory.store(record + 64, free);
@@ -216,12 +240,51 @@ AllocatorImage jemalloc_image() {
     at += size;
   };
   extent(0, 4096, 4, true, 0b1010100);
-  for (std::uint64_t i = 0; i < 64; ++i) (std::uint64_t{0b1010100} >> i & 1 ? image.free : image.live).push_back(kHeap + i * 64);
+  for (std::uint64_t i = 0; i < 64; ++i)
+    (std::uint64_t{0b1010100} >> i & 1 ? image.free : image.live).push_back(kHeap + i * 64);
   for (std::uint64_t i = 1; i < 9; ++i) {
     image.live.push_back(at);
     extent(i, 16384, 36, false, 0);
   }
-  image.structures = {kRoot + 8 * (kHeap >> 30), kLeaf + 8 * (kHeap / 4096 % (1 << 18)), kRecords, kRecords + 128};
+  image.structures = {kRoot + 8 * (kHeap >> 30), kLeaf + 8 * (kHeap / 4096 % (1 << 18)), kRecords,
+                      kRecords + 128};
+  return image;
+}
+
+AllocatorImage jemalloc_image() { return jemalloc_image_of(memory::heap::kJemallocLayouts[0]); }
+AllocatorImage jemalloc_5_2_image() { return jemalloc_image_of(memory::heap::kJemallocLayouts[1]); }
+AllocatorImage jemalloc_5_0_image() { return jemalloc_image_of(memory::heap::kJemallocLayouts[2]); }
+
+// An area with six chunks of 64 bytes, two of which are free, a gap behind the data of a module with two
+// chunks, and a block with a mapping of its own.
+AllocatorImage old_musl_image() {
+  constexpr std::uint64_t kBins = kData + 0x200, kHeap = 0x7f0000400000, kMapped = 0x7f0000500000;
+  AllocatorImage image;
+  MemoryImage& memory = image.memory;
+  memory.map(kData, 0x3000, "/lib/ld-musl-x86_64.so.1", kInode);
+  memory.map(kHeap, 0x1000);
+  memory.map(kMapped, 0x40000);
+  for (std::uint64_t bin = 0; bin < 40; ++bin) {
+    std::uint64_t first = kBins + 8 + 24 * bin + 8;
+    for (std::uint64_t at : {first, first + 8}) memory.store(at, first - 16);
+  }
+  auto chunks = [&](std::uint64_t at, std::uint64_t size, std::uint64_t count, std::uint64_t free) {
+    std::uint64_t before = 1;
+    for (std::uint64_t i = 0; i < count; ++i, at += size) {
+      std::uint64_t self = size | !(free >> i & 1);
+      memory.store(at, before), memory.store(at + 8, self);
+      (free >> i & 1 ? image.free : image.live).push_back(at + 16);
+      before = self;
+    }
+    memory.store(at, before), memory.store(at + 8, 1);
+  };
+  chunks(kHeap + 16, 64, 6, 0b010100);
+  chunks(kData + 0x3000 - 16 - 64, 32, 2, 0);
+  memory.store(kMapped + 16, 16), memory.store(kMapped + 24, 0x40000 - 16);
+  image.live.push_back(kMapped + 32);
+  std::uint64_t free = kHeap + 16 + 2 * 64, other = kHeap + 16 + 4 * 64, bin = kBins + 8 + 24 + 8;
+  memory.store(kBins, 2), memory.store(bin, free), memory.store(bin + 8, other);
+  image.structures = {kBins, bin, kHeap + 16, kHeap + 24, kHeap + 16 + 64, kMapped + 16, kData + 0x3000 - 16};
   return image;
 }
 

@@ -34,8 +34,8 @@ class MemoryImage {
 
 struct AllocatorImage {
   MemoryImage memory;
-  std::vector<std::uint64_t> live, free;   // blocks
-  std::vector<std::uint64_t> structures;   // where a fuzzer's changes may hurt
+  std::vector<std::uint64_t> live, free;  // blocks
+  std::vector<std::uint64_t> structures;  // where a fuzzer's changes may hurt
 };
 
 AllocatorImage musl_image();
@@ -44,11 +44,15 @@ AllocatorImage mimalloc_3_0_image();
 AllocatorImage mimalloc_3_6_image();
 AllocatorImage tcmalloc_image();
 AllocatorImage jemalloc_image();
+AllocatorImage jemalloc_5_2_image();
+AllocatorImage jemalloc_5_0_image();
+AllocatorImage old_musl_image();
 
 class AllocatorTarget {
  public:
   explicit AllocatorTarget(AllocatorImage& image)
-      : memory_(1, [&image](std::uint64_t at, void* to, std::size_t size) { return image.memory.read(at, to, size); }),
+      : memory_(1, [&image](std::uint64_t at, void* to,
+                            std::size_t size) { return image.memory.read(at, to, size); }),
         pages_([](std::uint64_t) { return memory::heap::PageState::kPresent; }),
         target_{memory_, pages_, image.memory.mappings()} {}
   const memory::heap::Target& target() const { return target_; }

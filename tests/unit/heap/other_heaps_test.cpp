@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Heaps of other allocators than glibc's, made up: what is live, what is free, and what happens when they change or lie.
+// Heaps of other allocators than glibc's, made up: what is live, what is free, and what happens when they
+// change or lie.
 #include <gmock/gmock.h>
 
 #include "tests/unit/heap/allocator_images.h"
@@ -10,10 +11,10 @@
 namespace dwell::testing {
 namespace {
 
+using memory::heap::Block;
 using ::testing::Contains;
 using ::testing::ElementsAreArray;
 using ::testing::Not;
-using memory::heap::Block;
 
 struct Seen {
   std::string name;
@@ -56,17 +57,23 @@ TEST_P(MadeUp, IsFoundThoughOtherMemoryGoesOnBehindTheLibrary) {
   AllocatorImage image = GetParam().make();
   for (std::size_t i = 1; i < image.memory.mappings().size(); ++i) {
     Mapping& mapping = image.memory.mappings()[i];
-    if (!mapping.is_file() && image.memory.mappings()[i - 1].is_file()) mapping.end = mapping.start + (100 << 20);
+    if (!mapping.is_file() && image.memory.mappings()[i - 1].is_file())
+      mapping.end = mapping.start + (100 << 20);
   }
   AllocatorTarget target(image);
   EXPECT_EQ(walk(target.target()).name, GetParam().name);
 }
 
-INSTANTIATE_TEST_SUITE_P(Allocators, MadeUp,
-                         ::testing::Values(Kind{"musl mallocng", musl_image}, Kind{"mimalloc 2", mimalloc_image},
-                                           Kind{"mimalloc 3", mimalloc_3_0_image, "30"}, Kind{"mimalloc 3", mimalloc_3_6_image, "36"},
-                                           Kind{"tcmalloc (gperftools)", tcmalloc_image}, Kind{"jemalloc 5.3", jemalloc_image}),
-                         [](const auto& kind) { return std::string(kind.param.name).substr(0, 4) + kind.param.version; });
+INSTANTIATE_TEST_SUITE_P(
+    Allocators, MadeUp,
+    ::testing::Values(Kind{"musl mallocng", musl_image}, Kind{"mimalloc 2", mimalloc_image},
+                      Kind{"mimalloc 3", mimalloc_3_0_image, "30"},
+                      Kind{"mimalloc 3", mimalloc_3_6_image, "36"},
+                      Kind{"tcmalloc (gperftools)", tcmalloc_image}, Kind{"jemalloc 5.3", jemalloc_image},
+                      Kind{"jemalloc 5.1 or 5.2", jemalloc_5_2_image, "52"},
+                      Kind{"jemalloc 5.0", jemalloc_5_0_image, "50"},
+                      Kind{"musl before 1.2.1", old_musl_image, "Old"}),
+    [](const auto& kind) { return std::string(kind.param.name).substr(0, 4) + kind.param.version; });
 
 // Programs without jemalloc have many pointers to large mappings that are all but empty: a JVM's.
 TEST(Jemalloc, IsNotSearchedForInMemoryThatWasNeverTouched) {
@@ -77,22 +84,28 @@ TEST(Jemalloc, IsNotSearchedForInMemoryThatWasNeverTouched) {
   image.map(kSpace, std::uint64_t{4} << 30);
   for (std::uint64_t i = 0; i < 20'000; ++i) image.store(kData + 0x2000 + 8 * i, kSpace + 4096 * i);
   std::size_t reads = 0;
-  ProcessMemory memory(1, [&](std::uint64_t at, void* to, std::size_t size) { return ++reads, image.read(at, to, size); });
-  memory::heap::PageStates pages([&](std::uint64_t at) { return at < kSpace ? memory::heap::PageState::kPresent : memory::heap::PageState::kAbsent; });
+  ProcessMemory memory(
+      1, [&](std::uint64_t at, void* to, std::size_t size) { return ++reads, image.read(at, to, size); });
+  memory::heap::PageStates pages([&](std::uint64_t at) {
+    return at < kSpace ? memory::heap::PageState::kPresent : memory::heap::PageState::kAbsent;
+  });
   EXPECT_FALSE(memory::heap::find_jemalloc_root({memory, pages, image.mappings()}));
   EXPECT_LT(reads, 1000u);
 }
 
-std::size_t caches_in(MemoryImage& image, absl::flat_hash_set<std::uint64_t>* regions = nullptr) {
-  ProcessMemory memory(1, [&](std::uint64_t at, void* to, std::size_t size) { return image.read(at, to, size); });
+std::size_t caches_in(MemoryImage& image, absl::flat_hash_set<std::uint64_t>* regions = nullptr,
+                      const memory::heap::JemallocLayout& layout = memory::heap::kJemallocLayouts[0]) {
+  ProcessMemory memory(
+      1, [&](std::uint64_t at, void* to, std::size_t size) { return image.read(at, to, size); });
   memory::heap::PageStates pages([](std::uint64_t) { return memory::heap::PageState::kPresent; });
-  memory::heap::JemallocCaches found = memory::heap::find_jemalloc_caches({memory, pages, image.mappings()});
+  memory::heap::JemallocCaches found =
+      memory::heap::find_jemalloc_caches({memory, pages, image.mappings()}, layout);
   if (regions) *regions = found.regions;
   return found.caches;
 }
 
-// redis keeps pointers to 128 small objects in an array: at some addresses these look like a thread's cache, each third of them like the
-// head of a stack of free blocks.
+// redis keeps pointers to 128 small objects in an array: at some addresses these look like a thread's cache,
+// each third of them like the head of a stack of free blocks.
 TEST(Jemalloc, AnArrayOfPointersIsNoThreadCache) {
   constexpr std::uint64_t kData = 0x7f0000100000, kObjects = 0x7f282d503000, kStacks = 0x7f282d700000;
   MemoryImage array;
@@ -115,6 +128,43 @@ TEST(Jemalloc, AnArrayOfPointersIsNoThreadCache) {
   EXPECT_EQ(regions.size(), 80u);
 }
 
+// Since 5.3.1 a bin also says how many blocks fit: what does not agree with its stack is none.
+TEST(Jemalloc, TheNewestCachesSayHowManyBlocksFit) {
+  constexpr std::uint64_t kData = 0x7f0000100000, kStacks = 0x7f282d700000;
+  for (std::uint64_t fit : {8, 9}) {
+    MemoryImage cache;
+    cache.map(kData, 0x4000);
+    cache.map(kStacks, 0x4000);
+    for (std::uint64_t i = 0; i < 40; ++i) {
+      std::uint64_t full = 0x40 * i, empty = full + 0x40, at = kData + 0x100 + 24 * i;
+      cache.store(at, kStacks + empty - 16);
+      cache.store(at + 16, empty | full << 16 | empty << 32 | fit << 48);
+    }
+    EXPECT_EQ(caches_in(cache), fit == 8 ? 1u : 0u);
+  }
+}
+
+// Before 5.3 a bin says how many blocks are in its stack, which ends where the next one's begins; those of
+// large classes lie apart.
+TEST(Jemalloc, OlderCachesCountTheirBlocks) {
+  constexpr std::uint64_t kData = 0x7f0000100000, kObjects = 0x7f282d503000, kStacks = 0x7f282d700000,
+                          kBetween = 12;
+  MemoryImage cache;
+  cache.map(kData, 0x4000);
+  cache.map(kStacks, 0x4000);
+  for (std::uint64_t i = 0; i < 41; ++i) {  // of eight blocks each, two of which are free
+    std::uint64_t end = kStacks + 0x40 * (i + 1), at = kData + 0x100 + 24 * i + (i < 36 ? 0 : 8 * kBetween);
+    cache.store(at, std::uint64_t{2} << 32 | 1);
+    cache.store(at + 16, end);
+    for (std::uint64_t n : {1, 2}) cache.store(end - 8 * n, kObjects + 16 * i + 0x1000 * n);
+    cache.store(end - 24, kObjects + 8);  // was handed out
+  }
+  absl::flat_hash_set<std::uint64_t> regions;
+  EXPECT_EQ(caches_in(cache, &regions, memory::heap::kJemallocLayouts[1]), 1u);
+  EXPECT_EQ(regions.size(), 82u);
+  EXPECT_FALSE(regions.contains(kObjects + 8));
+}
+
 // A block that was handed out is the program's: what it points to is no list of free blocks.
 TEST(Mimalloc, DoesNotFollowAListThatIsLongerThanItSays) {
   AllocatorImage image = mimalloc_image();
@@ -126,7 +176,8 @@ TEST(Mimalloc, DoesNotFollowAListThatIsLongerThanItSays) {
   EXPECT_THAT(seen.free, Not(Contains(image.live[0])));
 }
 
-// Links that are encoded, by builds that are meant to be safe, cannot be followed: then nothing is claimed of any block.
+// Links that are encoded, by builds that are meant to be safe, cannot be followed: then nothing is claimed of
+// any block.
 TEST(Mimalloc, IsRefusedWhereItsLinksAreEncoded) {
   AllocatorImage image = mimalloc_3_6_image();
   for (std::uint64_t free : image.free) image.memory.store(free, 0x9e3779b97f4a7c15);

@@ -5,6 +5,7 @@
 #include <array>
 
 #include "userspace/memory/heap/glibc_chunk.h"
+#include "userspace/memory/heap/glibc_version.h"
 
 namespace dwell::memory::heap {
 namespace {
@@ -19,31 +20,38 @@ constexpr std::size_t kSmallBins = 64;
 constexpr std::uint64_t kFastbinsBeforeBins = 96;
 constexpr std::size_t kFastbins = 10;
 constexpr std::size_t kMostLinks = 1 << 24;
+constexpr int kCacheListTries = 8;
+constexpr int kFirstMangled = 32;  // 2.32
 
 bool is_in(const std::vector<Segment>& segments, std::uint64_t address) {
-  auto after = std::upper_bound(segments.begin(), segments.end(), address,
-                                [](std::uint64_t a, const Segment& segment) { return a < segment.range.start; });
+  auto after =
+      std::upper_bound(segments.begin(), segments.end(), address,
+                       [](std::uint64_t a, const Segment& segment) { return a < segment.range.start; });
   return after != segments.begin() && (after - 1)->range.contains(address);
 }
 
-std::optional<Chunk> chunk_of(const ProcessMemory& memory, std::uint64_t block, const std::vector<Segment>& segments) {
+std::optional<Chunk> chunk_of(const ProcessMemory& memory, std::uint64_t block,
+                              const std::vector<Segment>& segments) {
   if (block % kChunkAlignment || !is_in(segments, block - kChunkHeader)) return std::nullopt;
   return memory.load<Chunk>(block - kChunkHeader);
 }
 
-struct ListHead {
-  std::uint64_t at = 0;  // where it stands
-  std::uint64_t block = 0;
-};
+// The count and the head of a list are written one after the other.
+std::size_t count_of(const ProcessMemory& memory, const CacheList& list) {
+  if (list.count_bytes == 0) return kMostLinks;
+  std::uint16_t count = 0;
+  return memory.read(list.count_at, &count, list.count_bytes) ? count : 0;
+}
 
 // The heads of its lists, if counters and lists agree for every bin.
-std::optional<std::vector<ListHead>> lists_of(const ProcessMemory& memory, std::uint64_t block,
-                                              const CacheLayout& layout, const std::vector<Segment>& segments) {
+std::optional<std::vector<CacheList>> lists_of(const ProcessMemory& memory, std::uint64_t block,
+                                               const CacheLayout& layout,
+                                               const std::vector<Segment>& segments) {
   std::vector<char> bytes(layout.entries() + layout.bins * 8);
   if (!memory.read(block, bytes.data(), bytes.size())) return std::nullopt;
   std::vector<std::uint64_t> entries(layout.bins);
   std::memcpy(entries.data(), bytes.data() + layout.entries(), layout.bins * 8);
-  std::vector<ListHead> heads;
+  std::vector<CacheList> heads;
   for (std::size_t bin = 0; bin < layout.bins; ++bin) {
     std::uint16_t count = 0;
     std::memcpy(&count, bytes.data() + bin * layout.count_bytes, layout.count_bytes);
@@ -52,20 +60,29 @@ std::optional<std::vector<ListHead>> lists_of(const ProcessMemory& memory, std::
     std::optional<Chunk> chunk = chunk_of(memory, entries[bin], segments);
     if (!chunk) return std::nullopt;
     if (bin < kSmallBins && chunk->size() != kSmallestChunk + bin * kChunkAlignment) return std::nullopt;
-    heads.push_back({block + layout.entries() + bin * 8, entries[bin]});
+    heads.push_back({block + layout.entries() + bin * 8, entries[bin], block + bin * layout.count_bytes,
+                     layout.counts_room ? 0 : layout.count_bytes});
   }
   return heads;
 }
 
 }  // namespace
 
-// The block that a link leads to, plain or mangled, if its chunk has the size of the list. 0: the end of the list.
+Links links_of(std::string_view version) {
+  if (version.empty()) return Links::kEither;
+  return is_glibc_before(version, kFirstMangled) ? Links::kPlain : Links::kMangled;
+}
+
+// The block that a link leads to, plain or mangled, if its chunk has the size of the list. 0: the end of the
+// list.
 std::optional<std::uint64_t> FreeLists::next_of(const ProcessMemory& memory, std::uint64_t link_at,
                                                 std::uint64_t chunk_size, std::uint64_t to_block,
                                                 const std::vector<Segment>& segments) const {
   std::optional<std::uint64_t> link = memory.load<std::uint64_t>(link_at);
   if (!link) return std::nullopt;
-  for (std::uint64_t next : {*link ^ (link_at >> 12), *link}) {
+  for (Links how : {Links::kMangled, Links::kPlain}) {
+    if (links_ != Links::kEither && links_ != how) continue;
+    std::uint64_t next = how == Links::kPlain ? *link : *link ^ (link_at >> 12);
     if (next == 0) return 0;
     std::uint64_t block = next + to_block;
     std::optional<Chunk> chunk = chunk_of(memory, block, segments);
@@ -98,23 +115,42 @@ bool FreeLists::add_cache(const ProcessMemory& memory, std::uint64_t block, std:
     return one.chunk_size == usable + kChunkHeader / 2;
   });
   if (layout == kCacheLayouts.end()) return false;
-  std::optional<std::vector<ListHead>> heads = lists_of(memory, block, *layout, segments);
+  std::optional<std::vector<CacheList>> heads = lists_of(memory, block, *layout, segments);
   if (!heads || heads->empty()) return false;
   caches_.push_back(block);
   bool has_keys = layout->count_bytes > 1;  // 2.30 and newer surely have
-  for (const ListHead& head : *heads) {
-    std::optional<Chunk> chunk = chunk_of(memory, head.block, segments);
+  for (const CacheList& list : *heads) {
+    std::optional<Chunk> chunk = chunk_of(memory, list.head, segments);
     // If it was handed out meanwhile, its second word is the program's.
-    if (!chunk || memory.load<std::uint64_t>(head.at) != head.block) continue;
+    if (!chunk || memory.load<std::uint64_t>(list.head_at) != list.head) continue;
     own_keys_ += chunk->word1 == block;
     if (has_keys) seen_keys_.push_back(chunk->word1);
-    for (std::uint64_t at = head.block; cached_.size() < kMostLinks && cached_.insert(at).second;) {
-      std::optional<std::uint64_t> next = next_of(memory, at, chunk->size(), 0, segments);
-      if (!next || *next == 0) break;
-      at = *next;
-    }
+    follow(memory, list, segments);
   }
   return true;
+}
+
+// All of it counts, or nothing: what was handed out meanwhile may begin with a pointer to a live block of
+// that size.
+void FreeLists::follow(const ProcessMemory& memory, const CacheList& list,
+                       const std::vector<Segment>& segments) {
+  for (int tries = 0; tries < kCacheListTries && cached_.size() < kMostLinks; ++tries) {
+    std::uint64_t head = memory.load<std::uint64_t>(list.head_at).value_or(0);
+    std::size_t count = count_of(memory, list);
+    std::vector<std::uint64_t> blocks;
+    std::optional<std::uint64_t> at = head;
+    while (at && *at && blocks.size() < count) {
+      std::optional<Chunk> chunk = chunk_of(memory, *at, segments);
+      if (!chunk) break;
+      blocks.push_back(*at);
+      at = next_of(memory, *at, chunk->size(), 0, segments);
+    }
+    bool ends = at && *at == 0 && (blocks.size() == count || list.count_bytes == 0);
+    if (!ends || memory.load<std::uint64_t>(list.head_at) != head || count_of(memory, list) != count)
+      continue;
+    cached_.insert(blocks.begin(), blocks.end());
+    return;
+  }
 }
 
 void FreeLists::conclude() {
@@ -129,7 +165,8 @@ void FreeLists::conclude() {
   std::size_t most = 0;
   for (auto first = seen_keys_.begin(); first != seen_keys_.end();) {
     auto last = std::upper_bound(first, seen_keys_.end(), *first);
-    if (static_cast<std::size_t>(last - first) > most) most = static_cast<std::size_t>(last - first), best = *first;
+    if (static_cast<std::size_t>(last - first) > most)
+      most = static_cast<std::size_t>(last - first), best = *first;
     first = last;
   }
   if (most * 2 <= seen_keys_.size() || best == 0) return;

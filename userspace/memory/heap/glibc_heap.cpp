@@ -19,14 +19,15 @@ class GlibcHeap final : public Heap {
         found_(std::move(arenas)),
         parameters_(find_glibc_parameters(target.memory, found_.data, brk_range(target.mappings))),
         segments_(find_glibc_segments(target, found_, parameters_)) {
+    for (const Mapping& mapping : target.mappings)
+      if (mapping.start == found_.data.start) version_ = glibc_version(target.memory.pid(), mapping);
+    lists_ = FreeLists(links_of(version_));
     for (const GlibcArena& arena : found_.arenas) arenas_.push_back({arena.address, arena.system_mem, arena.main});
     for (const Segment& segment : segments_.all) ranges_.push_back(segment.range);
     if (!parameters_ || parameters_->mapped_chunks) mapped_ = find_mapped_chunks(target_, ranges_);
     for (const MappedChunk& chunk : mapped_) ranges_.push_back({chunk.start(), chunk.end()});
     std::sort(ranges_.begin(), ranges_.end(), [](const Range& a, const Range& b) { return a.start < b.start; });
     find_caches();
-    for (const Mapping& mapping : target.mappings)
-      if (mapping.start == found_.data.start) version_ = glibc_version(target.memory.pid(), mapping);
   }
 
   std::string name() const override { return version_.empty() ? "glibc" : "glibc " + version_; }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/memory/heap/glibc_version.h"
 
+#include <charconv>
+
 #include "userspace/base/byte_source.h"
 
 namespace dwell::memory::heap {
@@ -24,6 +26,12 @@ std::string glibc_version_in(std::string_view bytes) {
     return std::string(version);
   }
   return "";
+}
+
+bool is_glibc_before(std::string_view version, int minor) {
+  int number = minor;
+  if (version.starts_with("2.")) std::from_chars(version.data() + 2, version.data() + version.size(), number);
+  return number < minor;
 }
 
 std::string glibc_version(pid_t pid, const Mapping& mapping) {

@@ -9,6 +9,7 @@
 #include "userspace/memory/heap/jemalloc_heap.h"
 #include "userspace/memory/heap/mimalloc_heap.h"
 #include "userspace/memory/heap/musl_heap.h"
+#include "userspace/memory/heap/old_musl_heap.h"
 #include "userspace/memory/heap/tcmalloc_heap.h"
 
 namespace dwell::memory::heap {
@@ -45,6 +46,7 @@ FoundHeaps find_heaps(const Target& target) {
   FoundHeaps found;
   if (std::unique_ptr<Heap> glibc = open_glibc_heap(target)) found.heaps.push_back(std::move(glibc));
   if (std::unique_ptr<Heap> musl = open_musl_heap(target)) found.heaps.push_back(std::move(musl));
+  if (std::unique_ptr<Heap> musl = open_old_musl_heap(target)) found.heaps.push_back(std::move(musl));
   if (std::unique_ptr<Heap> mimalloc = open_mimalloc_heap(target)) found.heaps.push_back(std::move(mimalloc));
   if (std::unique_ptr<Heap> tcmalloc = open_tcmalloc_heap(target)) found.heaps.push_back(std::move(tcmalloc));
   if (std::unique_ptr<Heap> jemalloc = open_jemalloc_heap(target)) found.heaps.push_back(std::move(jemalloc));

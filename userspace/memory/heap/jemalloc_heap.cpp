@@ -28,7 +28,8 @@ struct Extent {
 
 class JemallocHeap final : public Heap {
  public:
-  JemallocHeap(const Target& target, std::uint64_t root) : target_(target), root_(root) {
+  JemallocHeap(const Target& target, const JemallocRoot& root)
+      : target_(target), root_(root.address), layout_(root.layout) {
     read_leaves();
     read_records();
     for (Extent& extent : extents_) settle(extent);
@@ -36,10 +37,14 @@ class JemallocHeap final : public Heap {
               [](const Extent& a, const Extent& b) { return a.record.start() < b.record.start(); });
     drop_overlaps();
     find_ranges();
-    caches_ = find_jemalloc_caches(target);
+    // A page more than the block needs, so that it may begin anywhere in the first; unless that was turned
+    // off.
+    for (const Extent& extent : extents_)
+      if (!extent.record.slab() && extent.record.address != extent.record.start()) padding_ = kPageSize;
+    caches_ = find_jemalloc_caches(target, layout_);
   }
 
-  std::string name() const override { return "jemalloc 5.3"; }
+  std::string name() const override { return "jemalloc " + std::string(layout_.version); }
   const std::vector<Arena>& arenas() const override { return arenas_; }
   const std::vector<Range>& ranges() const override { return ranges_; }
   const std::vector<Checksum>& checksums() const override { return checksums_; }
@@ -53,7 +58,8 @@ class JemallocHeap final : public Heap {
       BlockBatch out(sink);
       auto base = metadata_.begin();
       for (const Extent& extent : extents_) {
-        for (; base != metadata_.end() && base->start < extent.record.start(); ++base) add_metadata(*base, out);
+        for (; base != metadata_.end() && base->start < extent.record.start(); ++base)
+          add_metadata(*base, out);
         walk(extent.record, out);
       }
       for (; base != metadata_.end(); ++base) add_metadata(*base, out);
@@ -83,12 +89,14 @@ class JemallocHeap final : public Heap {
   // A hostile root would lead to 2^18 leaves: only those are read that cover something mapped.
   bool is_mapped(std::uint64_t block) const {
     std::uint64_t start = block * kLeafCovers, end = start + kLeafCovers;
-    auto mapping = std::lower_bound(target_.mappings.begin(), target_.mappings.end(), start,
-                                    [](const Mapping& one, std::uint64_t address) { return one.end <= address; });
+    auto mapping =
+        std::lower_bound(target_.mappings.begin(), target_.mappings.end(), start,
+                         [](const Mapping& one, std::uint64_t address) { return one.end <= address; });
     return mapping != target_.mappings.end() && mapping->start < end;
   }
 
-  // Words are left over from extents that were merged: what counts is the one for the first page of an extent.
+  // Words are left over from extents that were merged: what counts is the one for the first page of an
+  // extent.
   void read_records() {
     std::vector<MemoryPiece> pieces;
     std::vector<ExtentRecord> records(kRecordsAtOnce);
@@ -96,11 +104,13 @@ class JemallocHeap final : public Heap {
       std::size_t count = std::min(kRecordsAtOnce, found_.size() - from);
       pieces.clear();
       for (std::size_t i = 0; i < count; ++i)
-        pieces.push_back({found_[from + i].record, sizeof(ExtentRecord), reinterpret_cast<char*>(&records[i])});
+        pieces.push_back(
+            {found_[from + i].record, sizeof(ExtentRecord), reinterpret_cast<char*>(&records[i])});
       target_.memory.read_pieces(pieces);
       for (std::size_t i = 0; i < count; ++i) {
-        bool counts = pieces[i].read && records[i].state() != kRetained && lies_in_memory(records[i]);
-        if (counts && records[i].start() == found_[from + i].page) extents_.push_back({found_[from + i].record, records[i]});
+        bool counts = pieces[i].read && records[i].state(layout_) != kRetained && lies_in_memory(records[i]);
+        if (counts && records[i].start() == found_[from + i].page)
+          extents_.push_back({found_[from + i].record, records[i]});
       }
     }
     for (const Extent& extent : extents_) base_blocks_.push_back(extent.at);
@@ -111,8 +121,9 @@ class JemallocHeap final : public Heap {
   bool lies_in_memory(const ExtentRecord& record) const {
     std::uint64_t at = record.start(), end = at + record.size();
     if (end <= at) return false;
-    auto mapping = std::upper_bound(target_.mappings.begin(), target_.mappings.end(), at,
-                                    [](std::uint64_t address, const Mapping& one) { return address < one.end; });
+    auto mapping =
+        std::upper_bound(target_.mappings.begin(), target_.mappings.end(), at,
+                         [](std::uint64_t address, const Mapping& one) { return address < one.end; });
     for (; mapping != target_.mappings.end() && mapping->start <= at && mapping->writable; ++mapping) {
       at = mapping->end;
       if (at >= end) return true;
@@ -120,23 +131,24 @@ class JemallocHeap final : public Heap {
     return false;
   }
 
-  static std::size_t regions_of(const ExtentRecord& record) {
-    std::uint64_t size = jemalloc_class_size(record.size_class());
+  std::size_t regions_of(const ExtentRecord& record) const {
+    std::uint64_t size = jemalloc_class_size(record.size_class(layout_));
     return size ? std::min<std::uint64_t>(record.size() / size, 512) : 0;
   }
 
-  static std::uint32_t free_in(const ExtentRecord& record) {
+  std::uint32_t free_in(const ExtentRecord& record) const {
     std::uint32_t sum = 0;
     std::size_t regions = regions_of(record);
     for (std::size_t i = 0; i < regions; ++i) sum += record.free[i / 64] >> (i % 64) & 1;
     return sum;
   }
 
-  static bool is_slab(const ExtentRecord& record) { return record.slab() && record.state() == kActive; }
+  bool is_slab(const ExtentRecord& record) const { return record.slab() && record.state(layout_) == kActive; }
 
   // The count of free regions and their bits are written one after the other.
   void settle(Extent& extent) {
-    for (int tries = 0; is_slab(extent.record) && free_in(extent.record) != extent.record.regions_free(); ++tries) {
+    for (int tries = 0;
+         is_slab(extent.record) && free_in(extent.record) != extent.record.regions_free(layout_); ++tries) {
       std::optional<ExtentRecord> again = target_.memory.load<ExtentRecord>(extent.at);
       if (!again || tries == kSlabTries) return;
       ++first_quality_.retries;
@@ -173,12 +185,14 @@ class JemallocHeap final : public Heap {
     std::vector<Range> extents = ranges_;
     for (std::uint64_t start : base_blocks_) {
       Range base{start, start + kBaseBlock};
-      auto next = std::lower_bound(extents.begin(), extents.end(), start,
-                                   [](const Range& range, std::uint64_t address) { return range.end <= address; });
+      auto next =
+          std::lower_bound(extents.begin(), extents.end(), start,
+                           [](const Range& range, std::uint64_t address) { return range.end <= address; });
       if (next != extents.end()) base.end = std::max(base.start, std::min(base.end, next->start));
       if (base.start < base.end) metadata_.push_back(base), ranges_.push_back(base);
     }
-    std::sort(ranges_.begin(), ranges_.end(), [](const Range& a, const Range& b) { return a.start < b.start; });
+    std::sort(ranges_.begin(), ranges_.end(),
+              [](const Range& a, const Range& b) { return a.start < b.start; });
   }
 
   void add_metadata(const Range& range, BlockBatch& out) const {
@@ -188,26 +202,37 @@ class JemallocHeap final : public Heap {
   void walk(const ExtentRecord& record, BlockBatch& out) {
     if (is_slab(record)) return walk_slab(record, out);
     std::uint64_t start = record.start(), end = start + record.size();
-    if (record.state() != kActive) return out.add({start, record.size(), 0, record.arena(), BlockState::kFree});
-    std::uint64_t size = std::min(jemalloc_class_size(record.size_class()), end - record.address);
+    if (record.state(layout_) != kActive)
+      return out.add({start, record.size(), 0, record.arena(), BlockState::kFree});
+    std::uint64_t size = std::min(usable_of_large(record), end - record.address);
     // A large block begins somewhere in the first page, so that not all begin in the same cache line.
-    if (record.address > start) out.add({start, record.address - start, 0, record.arena(), BlockState::kMetadata});
+    if (record.address > start)
+      out.add({start, record.address - start, 0, record.arena(), BlockState::kMetadata});
     out.add({record.address, size, 0, record.arena(), state_of(record.address, size)});
     if (record.address + size < end)
       out.add({record.address + size, end - record.address - size, 0, record.arena(), BlockState::kMetadata});
+  }
+
+  // Since 5.3.1 blocks of more than 16 KB have as many pages as they need, and the class is that of the next
+  // larger size.
+  std::uint64_t usable_of_large(const ExtentRecord& record) const {
+    std::uint64_t of_class = jemalloc_class_size(record.size_class(layout_)),
+                  of_extent = record.size() - std::min(padding_, record.size());
+    return record.slab() ? of_class : std::min(of_class, of_extent);
   }
 
   // Of what is not free in its extent.
   BlockState state_of(std::uint64_t address, std::uint64_t size) const {
     if (caches_.regions.contains(address)) return BlockState::kThreadCache;
     auto stack = std::lower_bound(caches_.stacks.begin(), caches_.stacks.end(), address);
-    return stack != caches_.stacks.end() && *stack < address + size ? BlockState::kMetadata : BlockState::kLive;
+    return stack != caches_.stacks.end() && *stack < address + size ? BlockState::kMetadata
+                                                                    : BlockState::kLive;
   }
 
   void walk_slab(const ExtentRecord& record, BlockBatch& out) {
-    std::uint64_t size = jemalloc_class_size(record.size_class());
+    std::uint64_t size = jemalloc_class_size(record.size_class(layout_));
     std::size_t regions = regions_of(record);
-    free_said_ += record.regions_free();
+    free_said_ += record.regions_free(layout_);
     free_found_ += free_in(record);
     for (std::size_t i = 0; i < regions; ++i) {
       std::uint64_t address = record.start() + i * size;
@@ -215,11 +240,13 @@ class JemallocHeap final : public Heap {
       out.add({address, size, 0, record.arena(), state});
     }
     if (regions * size < record.size())
-      out.add({record.start() + regions * size, record.size() - regions * size, 0, record.arena(), BlockState::kMetadata});
+      out.add({record.start() + regions * size, record.size() - regions * size, 0, record.arena(),
+               BlockState::kMetadata});
   }
 
   Target target_;
   std::uint64_t root_;
+  JemallocLayout layout_;
   std::vector<Found> found_;
   std::vector<std::uint64_t> base_blocks_;
   std::vector<Extent> extents_;
@@ -229,13 +256,14 @@ class JemallocHeap final : public Heap {
   JemallocCaches caches_;
   WalkQuality quality_, first_quality_;
   std::size_t leaves_ = 0;
+  std::uint64_t padding_ = 0;  // of each extent that is no slab
   std::uint64_t free_said_ = 0, free_found_ = 0;
 };
 
 }  // namespace
 
 std::unique_ptr<Heap> open_jemalloc_heap(const Target& target) {
-  std::optional<std::uint64_t> root = find_jemalloc_root(target);
+  std::optional<JemallocRoot> root = find_jemalloc_root(target);
   if (!root) return nullptr;
   auto heap = std::make_unique<JemallocHeap>(target, *root);
   if (heap->extents() == 0) return nullptr;

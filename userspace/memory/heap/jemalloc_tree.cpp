@@ -11,10 +11,10 @@ namespace dwell::memory::heap {
 namespace {
 
 constexpr std::uint64_t kRootBytes = kTreeWords * 8, kLeafBytes = kTreeWords * 8;
-constexpr std::uint64_t kRecordAlignment = 128, kLeafAlignment = 64;
-constexpr int kLookedAt = 1024;            // words of a leaf
-constexpr int kGlance = 64;                // after so many of which none is right, it is no leaf
-constexpr int kFewest = 4;                 // of those that lead to the right record
+constexpr std::uint64_t kRecordAlignment = 64, kLeafAlignment = 64;
+constexpr int kLookedAt = 1024;  // words of a leaf
+constexpr int kGlance = 64;      // after so many of which none is right, it is no leaf
+constexpr int kFewest = 4;       // of those that lead to the right record
 constexpr int kCertain = 200;
 constexpr std::size_t kMostLeaves = 1 << 16, kWordsAtOnce = 512;
 constexpr std::uint64_t kMostRead = std::uint64_t{256} << 20;
@@ -26,7 +26,7 @@ class RootFinder {
       if (is_anonymous(mapping)) append_range(anonymous_, {mapping.start, mapping.end});
   }
 
-  std::optional<std::uint64_t> find() {
+  std::optional<JemallocRoot> find() {
     for (const Range& data : module_data(target_.mappings))
       if (data.end - data.start >= kRootBytes && most_ < kCertain) look_in(data);
     return most_ >= kFewest ? std::optional(best_) : std::nullopt;
@@ -34,12 +34,18 @@ class RootFinder {
 
  private:
   struct Leaf {
-    int good = 0;             // words that lead to records of the very pages that they are for
+    std::array<int, kJemallocLayouts.size()>
+        good{};               // by layout: words that lead to records of the very pages that they are for
     std::uint64_t block = 0;  // of kLeafCovers, whose pages these are
+    std::size_t best() const {
+      return static_cast<std::size_t>(std::ranges::max_element(good) - good.begin());
+    }
+    int most() const { return good[best()]; }
   };
 
-  // Other pointers lead to a record or two by chance: the root is what leads to most. It is looked for no further where it is
-  // certain: behind a library's data may lie, as one mapping with it, all that the program allocated.
+  // Other pointers lead to a record or two by chance: the root is what leads to most. It is looked for no
+  // further where it is certain: behind a library's data may lie, as one mapping with it, all that the
+  // program allocated.
   void look_in(const Range& data) {
     std::vector<std::uint64_t> words((data.end - data.start) / 8);
     words.resize(target_.memory.read_some(data.start, words.data(), words.size() * 8) / 8);
@@ -47,8 +53,10 @@ class RootFinder {
       if (!may_be_leaf(words[i])) continue;
       const Leaf& leaf = leaf_at(words[i]);
       std::uint64_t at = data.start + 8 * i;
-      if (leaf.good <= most_ || at < data.start + 8 * leaf.block || at - 8 * leaf.block + kRootBytes > data.end) continue;
-      most_ = leaf.good, best_ = at - 8 * leaf.block;
+      if (leaf.most() <= most_ || at < data.start + 8 * leaf.block ||
+          at - 8 * leaf.block + kRootBytes > data.end)
+        continue;
+      most_ = leaf.most(), best_ = {at - 8 * leaf.block, kJemallocLayouts[leaf.best()]};
     }
   }
 
@@ -72,7 +80,8 @@ class RootFinder {
     return leaf->second;
   }
 
-  // Reads those of its pages that are in memory, until it is clear. Many words are left over from extents that were merged.
+  // Reads those of its pages that are in memory, until it is clear. Many words are left over from extents
+  // that were merged.
   Leaf read_leaf(std::uint64_t address) {
     std::vector<PageState> pages(kLeafBytes / kPageSize + 1);
     target_.pages.read(address & ~(kPageSize - 1), pages);
@@ -88,36 +97,42 @@ class RootFinder {
       for (std::size_t i = 0; i < kWordsAtOnce && looked_at < kLookedAt; ++i) {
         if (words[i] == 0) continue;
         add_word(leaf, TreeWord{words[i]}, first + i);
-        if (++looked_at == kGlance && leaf.good == 0) return {};
+        if (++looked_at == kGlance && leaf.most() == 0) return {};
       }
     }
     return leaf;
   }
 
-  // The record says which pages it holds: with those the word's place in the leaf must agree, and all words on the block.
+  // The record says which pages it holds: with those the word's place in the leaf must agree, and all words
+  // on the block.
   void add_word(Leaf& leaf, TreeWord word, std::uint64_t index) const {
     if (word.record() % kRecordAlignment || !is_consistent(word) || !anonymous_at(word.record())) return;
     auto record = target_.memory.load<ExtentRecord>(word.record());
-    if (!record || word.size_class() != record->size_class() || word.slab() != record->slab()) return;
+    if (!record || word.slab() != record->slab()) return;
     std::uint64_t block = record->start() / kLeafCovers, page = block * kLeafCovers + index * kPageSize;
     if (page < record->start()) page += kLeafCovers, ++block;
     bool holds = page >= record->start() && page - record->start() < record->size() && anonymous_at(page);
-    if (!holds || block >= kTreeWords || (leaf.good && block != leaf.block)) return;
-    leaf.block = block;
-    ++leaf.good;
+    if (!holds || block >= kTreeWords || (leaf.most() && block != leaf.block)) return;
+    for (std::size_t i = 0; i < kJemallocLayouts.size(); ++i) {
+      if (word.size_class() != record->size_class(kJemallocLayouts[i])) continue;
+      leaf.block = block;
+      ++leaf.good[i];
+    }
   }
 
-  // Slabs are of small classes, all else of larger ones: most pointers of other programs fail here, before anything is read.
+  // Slabs are of small classes, all else of larger ones: most pointers of other programs fail here, before
+  // anything is read.
   static bool is_consistent(TreeWord word) {
     constexpr std::uint32_t kSmallestLarge = 30, kLargestSmall = 64, kClasses = 256;
-    return word.slab() ? word.size_class() < kLargestSmall : word.size_class() >= kSmallestLarge && word.size_class() < kClasses;
+    return word.slab() ? word.size_class() < kLargestSmall
+                       : word.size_class() >= kSmallestLarge && word.size_class() < kClasses;
   }
 
   const Target& target_;
   std::vector<Range> anonymous_;
   absl::flat_hash_map<std::uint64_t, Leaf> leaves_;
   std::uint64_t read_ = 0;  // bytes
-  std::uint64_t best_ = 0;
+  JemallocRoot best_{};
   int most_ = 0;
 };
 
@@ -132,6 +147,6 @@ std::uint64_t jemalloc_class_size(std::uint32_t index) {
   return (std::uint64_t{64} << shift) + (above % 4 + 1) * (std::uint64_t{16} << shift);
 }
 
-std::optional<std::uint64_t> find_jemalloc_root(const Target& target) { return RootFinder(target).find(); }
+std::optional<JemallocRoot> find_jemalloc_root(const Target& target) { return RootFinder(target).find(); }
 
 }  // namespace dwell::memory::heap

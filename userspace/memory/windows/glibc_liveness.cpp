@@ -2,7 +2,6 @@
 #include "userspace/memory/windows/glibc_liveness.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstring>
 #include <string>
 
@@ -23,15 +22,6 @@ constexpr std::uint64_t kLargestCachedChunk = 0x410;
 constexpr std::size_t kEnoughForKey = 3, kMostCandidates = 1000;
 constexpr std::uint64_t kMmapSlack = 1 << 16;
 constexpr std::uint64_t kMostGrowth = 64 << 20;  // the size of an arena's heap
-
-constexpr int kFirstMangled = 32;  // 2.32
-
-// "2.31"; what is no such number is new.
-bool is_older(const std::string& version, int minor) {
-  int number = minor;
-  if (version.starts_with("2.")) std::from_chars(version.data() + 2, version.data() + version.size(), number);
-  return number < minor;
-}
 
 void add_caches(const ProcessMemory& memory, const std::vector<heap::Segment>& segments, heap::FreeLists& lists) {
   for (const heap::Segment& segment : segments) {
@@ -55,13 +45,13 @@ std::unique_ptr<GlibcLiveness> GlibcLiveness::open(const ProcessMemory& memory, 
   if (!arenas) return nullptr;
   auto parameters = heap::find_glibc_parameters(memory, arenas->data, heap::brk_range(mappings));
   heap::Segments segments = heap::find_glibc_segments(target, *arenas, parameters);
-  heap::FreeLists lists;
-  add_caches(memory, segments.all, lists);
-  std::string version;  // which tells how links read as long as the key is not known
+  std::string version;  // which tells how links read
   for (const Mapping& mapping : mappings)
-    if (!lists.knows_key() && mapping.start == arenas->data.start) version = heap::glibc_version(memory.pid(), mapping);
+    if (mapping.start == arenas->data.start) version = heap::glibc_version(memory.pid(), mapping);
+  heap::FreeLists lists(heap::links_of(version));
+  add_caches(memory, segments.all, lists);
   std::unique_ptr<GlibcLiveness> made(new GlibcLiveness(memory, std::move(*arenas), std::move(segments.all), std::move(lists)));
-  made->mangled_ = version.empty() || !is_older(version, kFirstMangled);
+  made->mangled_ = heap::links_of(version) != heap::Links::kPlain;
   return made;
 }
 
@@ -139,7 +129,7 @@ bool GlibcLiveness::is_chunk_of(std::uint64_t chunk, std::uint64_t size) const {
 // like; in older versions it may be any pointer to a chunk of that size, so that the lists have to be followed.
 BlockState GlibcLiveness::fastbin_state(const Question& question, const Head& head, int& links) const {
   if (head.size() > kLargestFastChunk || arenas_.layout.bins < kFastbinsBeforeBins) return BlockState::kLive;
-  if (knows_key()) return is_chunk_of(head.words[0] ^ question.address >> 12, head.size()) ? BlockState::kFree : BlockState::kLive;
+  if (mangled_ && knows_key()) return is_chunk_of(head.words[0] ^ question.address >> 12, head.size()) ? BlockState::kFree : BlockState::kLive;
   if (!is_chunk_of(head.words[0], head.size())) return BlockState::kLive;
   std::uint64_t bin = (head.size() - heap::kSmallestChunk) / heap::kChunkAlignment;
   for (const heap::GlibcArena& arena : arenas_.arenas) {

@@ -11,9 +11,11 @@ namespace {
 using heap::ExtentRecord;
 constexpr std::uint32_t kActive = 0;
 
-BlockState judge(const Question& question, const ExtentRecord& record) {
-  std::uint64_t start = record.start(), size = heap::jemalloc_class_size(record.size_class());
-  if (question.address < start || question.address - start >= record.size() || record.state() != kActive) return BlockState::kFree;
+BlockState judge(const Question& question, const ExtentRecord& record, const heap::JemallocLayout& layout) {
+  std::uint64_t start = record.start(), size = heap::jemalloc_class_size(record.size_class(layout));
+  if (question.address < start || question.address - start >= record.size() ||
+      record.state(layout) != kActive)
+    return BlockState::kFree;
   if (size < question.size) return BlockState::kFree;  // of another class now
   if (!record.slab()) return record.address == question.address ? BlockState::kLive : BlockState::kFree;
   std::uint64_t region = (question.address - start) / size;
@@ -23,29 +25,33 @@ BlockState judge(const Question& question, const ExtentRecord& record) {
 
 }  // namespace
 
-std::unique_ptr<JemallocLiveness> JemallocLiveness::open(const ProcessMemory& memory, const std::vector<Mapping>& mappings) {
+std::unique_ptr<JemallocLiveness> JemallocLiveness::open(const ProcessMemory& memory,
+                                                         const std::vector<Mapping>& mappings) {
   heap::PageStates pages(memory.pid());
   heap::Target target{memory, pages, mappings};
-  std::optional<std::uint64_t> root = heap::find_jemalloc_root(target);
+  std::optional<heap::JemallocRoot> root = heap::find_jemalloc_root(target);
   if (!root) return nullptr;
-  return std::unique_ptr<JemallocLiveness>(new JemallocLiveness(memory, *root, heap::find_jemalloc_caches(target).places));
+  return std::unique_ptr<JemallocLiveness>(
+      new JemallocLiveness(memory, *root, heap::find_jemalloc_caches(target, root->layout).places));
 }
 
 std::uint64_t JemallocLiveness::leaf_of(std::uint64_t address) {
   std::uint64_t& leaf = leaves_[address / heap::kLeafCovers];
-  if (!leaf) leaf = memory_.load<std::uint64_t>(root_ + address / heap::kLeafCovers * 8).value_or(0);
+  if (!leaf) leaf = memory_.load<std::uint64_t>(root_.address + address / heap::kLeafCovers * 8).value_or(0);
   return leaf;
 }
 
 // Where the extent of each block has its record; 0: it has none. Reads the blocks' words on the way.
-std::vector<std::uint64_t> JemallocLiveness::records_of(std::span<const Question> questions, std::span<Look> looks) {
+std::vector<std::uint64_t> JemallocLiveness::records_of(std::span<const Question> questions,
+                                                        std::span<Look> looks) {
   std::vector<std::uint64_t> words(questions.size(), 0);
   std::vector<MemoryPiece> pieces;
   for (std::size_t i = 0; i < questions.size(); ++i) {
     std::uint64_t address = questions[i].address, leaf = leaf_of(address);
     looks[i] = {};
     if (!leaf) continue;
-    pieces.push_back({leaf + address % heap::kLeafCovers / heap::kPageSize * 8, 8, reinterpret_cast<char*>(&words[i])});
+    pieces.push_back(
+        {leaf + address % heap::kLeafCovers / heap::kPageSize * 8, 8, reinterpret_cast<char*>(&words[i])});
     std::size_t known = std::min<std::uint64_t>(sizeof(Words), questions[i].size);
     if (known) pieces.push_back({address, known, reinterpret_cast<char*>(looks[i].words.data())});
   }
@@ -67,11 +73,12 @@ void JemallocLiveness::look(std::span<const Question> questions, std::span<Look>
   }
   memory_.read_pieces(pieces);
   for (std::size_t n = 0; n < pieces.size(); ++n)
-    if (pieces[n].read) looks[whose[n]].state = judge(questions[whose[n]], read[whose[n]]);
+    if (pieces[n].read) looks[whose[n]].state = judge(questions[whose[n]], read[whose[n]], root_.layout);
   // After the extents: what was given to a cache meanwhile is found there.
   absl::flat_hash_set<std::uint64_t> free = cached();
   for (std::size_t i = 0; i < questions.size(); ++i)
-    if (looks[i].state == BlockState::kLive && free.contains(questions[i].address)) looks[i].state = BlockState::kFree;
+    if (looks[i].state == BlockState::kLive && free.contains(questions[i].address))
+      looks[i].state = BlockState::kFree;
 }
 
 absl::flat_hash_set<std::uint64_t> JemallocLiveness::cached() const {
@@ -79,7 +86,8 @@ absl::flat_hash_set<std::uint64_t> JemallocLiveness::cached() const {
   std::vector<MemoryPiece> pieces;
   for (std::size_t i = 0; i < caches_.size(); ++i) {
     bins[i].resize(caches_[i].bins);
-    pieces.push_back({caches_[i].address, bins[i].size() * sizeof(heap::CacheBin), reinterpret_cast<char*>(bins[i].data())});
+    pieces.push_back({caches_[i].address, bins[i].size() * sizeof(heap::CacheBin),
+                      reinterpret_cast<char*>(bins[i].data())});
   }
   memory_.read_pieces(pieces);
   std::vector<std::vector<std::uint64_t>> stacks;
@@ -87,9 +95,10 @@ absl::flat_hash_set<std::uint64_t> JemallocLiveness::cached() const {
   for (std::size_t i = 0; i < caches_.size(); ++i) {
     if (!pieces[i].read) continue;
     for (const heap::CacheBin& bin : bins[i]) {
-      if (bin.used() <= 0) continue;
-      stacks.emplace_back(static_cast<std::size_t>(bin.used()));
-      of_stacks.push_back({bin.head, stacks.back().size() * 8, nullptr});
+      heap::CacheStack stack = bin.stack(root_.layout);
+      if (stack.used <= 0) continue;
+      stacks.emplace_back(static_cast<std::size_t>(stack.used));
+      of_stacks.push_back({stack.at, stacks.back().size() * 8, nullptr});
     }
   }
   for (std::size_t i = 0; i < stacks.size(); ++i) of_stacks[i].to = reinterpret_cast<char*>(stacks[i].data());
