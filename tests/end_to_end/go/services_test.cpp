@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Twelve small services, and a lease, with a problem each, and the same without it: dwell names the one by the program's own line, with no
+// Thirteen small services, and a lease, with a problem each, and the same without it: dwell names the one by the program's own line, with no
 // option, and finds nothing in the other. DWELL_GO_SERVICES may name more builds of the target, of other versions of Go.
 #include <gmock/gmock.h>
 
@@ -34,6 +34,7 @@ const std::vector<Problem> kProblems = {
               "rows are taken at waits.go:53 (main.queryFirst), which never calls Rows.Close"}},
     {"garbage", {"the garbage collector runs "}},
     {"mutex", {"goroutines wait for a sync.Mutex at waits.go:77 (main.(*registry).update)"}},
+    {"files", {"files are open, ", "opened at files.go:12 (main.(*auditLog).open), which never calls File.Close", "none of them was closed meanwhile", "held through the global variable at 0x"}},
     {"shutdown", {"the program never ends: its first goroutine waits at waits.go:109 (main.(*pool).stop) for 3 goroutines that never wake"}},
 };
 
@@ -113,6 +114,7 @@ TEST(RecordedServices, BeginWithWhatToLookAt) {
   DWELL_NEEDS_BPF();
   const std::pair<std::string, std::vector<std::string>> kRecorded[] = {
       {"context", {"made at requests.go:38 (main.openSession)"}},
+      {"files", {"opened at files.go:12 (main.(*auditLog).open), which never calls File.Close"}},
       {"mutex", {"waited for a sync.Mutex at waits.go:77 (main.(*registry).update)"}},
       {"garbage", {"arbage collector r", "most is allocated by "}},
   };

@@ -2,6 +2,8 @@
 // Timers and contexts of a Go program in a recording.
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "sample_recording.h"
 #include "userspace/go/codec.h"
 #include "userspace/go/part.h"
@@ -48,6 +50,9 @@ GoHeld sample_held() {
   held.findings = {{FindingWeight::kPileUp, true, "170 contexts were never cancelled", {"made at main.go:81"}, "dwell go 7 --contexts"},
                    {FindingWeight::kWaste, false, "the collector runs", {}, ""}};
   held.not_seen = {"timers: not laid out as dwell knows them"};
+  held.holders = {{GoHolderKind::kGlobal, "main.cache", 0x5a0010, {"main.fill", "/src/fill.go", 9, false, false}, true, 4 << 20, 200, 100, 0, 0, 0},
+                  {GoHolderKind::kFrame, "", 0, {"main.collect", "/src/collect.go", 33, false, false}, false, 1 << 20, 7, 0, 12, 3, 17}};
+  held.reached_bytes = 6 << 20;
   return held;
 }
 
@@ -80,21 +85,34 @@ TEST(GoHeldChunk, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(first.findings[0].evidence, std::vector<std::string>{"made at main.go:81"});
   EXPECT_EQ(first.findings[1].headline, "the collector runs");
   EXPECT_EQ(first.not_seen.size(), 1u);
+  ASSERT_EQ(first.holders.size(), 2u);
+  EXPECT_EQ(first.holders[0].name, "main.cache");
+  EXPECT_TRUE(first.holders[0].fills);
+  EXPECT_EQ(first.holders[0].map_length, 100u);
+  EXPECT_EQ(first.holders[1].kind, GoHolderKind::kFrame);
+  EXPECT_EQ(first.holders[1].place.line, 33u);
+  EXPECT_EQ(first.holders[1].slice_length, 12u);
+  EXPECT_EQ(first.holders[1].goroutine, 17u);
+  EXPECT_EQ(first.reached_bytes, std::uint64_t{6} << 20);
 }
 
-// Before findings were in it.
-std::size_t size_of_older(const GoHeld& held) {
+// Before holders were in it, and before findings were.
+std::set<std::size_t> sizes_of_older(const GoHeld& held) {
   GoHeld older = held;
+  older.holders.clear();
+  older.reached_bytes = 0;
+  std::size_t without_holders = encode_go_held(older).size() - 2;  // a count of nothing, and 0
   older.findings.clear();
   older.not_seen.clear();
-  return encode_go_held(older).size() - 2;  // two counts of nothing
+  return {without_holders, encode_go_held(older).size() - 4};
 }
 
 TEST(GoHeldChunk, ThatEndsTooEarlyOrLiesIsRefused) {
   std::string payload = encode_go_held(sample_held());
+  std::set<std::size_t> older = sizes_of_older(sample_held());
   for (std::size_t size = 0; size < payload.size(); ++size) {
     Recording recording = sample_recording();
-    if (size == size_of_older(sample_held())) {
+    if (older.contains(size)) {
       EXPECT_EQ(decode(payload.substr(0, size), recording), "");
       continue;
     }

@@ -24,6 +24,8 @@ constexpr std::string_view kRequests[] = {"net/http.Get", "net/http.Post", "net/
 constexpr std::string_view kRows[] = {"database/sql.(*DB).Query", "database/sql.(*DB).QueryContext", "database/sql.(*Stmt).Query",
                                       "database/sql.(*Stmt).QueryContext"};
 constexpr std::string_view kCloseRows[] = {"database/sql.(*Rows).Close", "database/sql.(*Rows).close"};
+constexpr std::string_view kFiles[] = {"os.Open", "os.OpenFile", "os.Create", "os.CreateTemp", "os.OpenInRoot", "os.Pipe"};
+constexpr std::string_view kCloseFile[] = {"os.(*File).Close", "os.(*file).close"};
 
 using Sites = std::vector<GoCallSite>;
 
@@ -68,7 +70,7 @@ std::span<const std::string_view> maker_functions() {
   static const std::vector<std::string_view> kAll = [] {
     std::vector<std::string_view> all;
     for (std::span<const std::string_view> names : std::initializer_list<std::span<const std::string_view>>{
-             kTickers, kStopTicker, kTimers, kStopTimer, kCancels, kDeadlines, kRequests, kRows, kCloseRows})
+             kTickers, kStopTicker, kTimers, kStopTimer, kCancels, kDeadlines, kRequests, kRows, kCloseRows, kFiles, kCloseFile})
       all.insert(all.end(), names.begin(), names.end());
     return all;
   }();
@@ -110,6 +112,8 @@ GoMakers makers_of_responses(const GoCallSites& sites) {
 }
 
 GoMakers makers_of_rows(const GoCallSites& sites) { return makers_without(sites.of(kRows), sites, kCloseRows, "Rows.Close"); }
+
+GoMakers makers_of_files(const GoCallSites& sites) { return makers_without(sites.of(kFiles), sites, kCloseFile, "File.Close"); }
 
 GoMakers makers_who_keep(const GoCallSites& sites, std::span<const std::string_view> takes, std::span<const std::string_view> gives, std::string_view name) {
   return gives.empty() ? GoMakers() : makers_without(sites.of(takes), sites, gives, name);

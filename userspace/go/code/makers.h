@@ -28,6 +28,7 @@ GoMakers makers_of_timers(const GoCallSites& sites, std::uint64_t left_ns, std::
 GoMakers makers_of_contexts(const GoCallSites& sites, const GoContextGroup& group);
 GoMakers makers_of_responses(const GoCallSites& sites);
 GoMakers makers_of_rows(const GoCallSites& sites);
+GoMakers makers_of_files(const GoCallSites& sites);
 // Of what `takes` take, and `gives`, called `name`, give back: lines whose function never does. Empty where the library has no such call.
 GoMakers makers_who_keep(const GoCallSites& sites, std::span<const std::string_view> takes, std::span<const std::string_view> gives, std::string_view name);
 

@@ -25,6 +25,7 @@ void add_findings(const GoRuntime& runtime, GoroutineReport& report, FindingsOf 
   add_pools(code, report);
   add_library_pools(code, report);
   add_locks(runtime, report, what);
+  add_open_files(code, report);
   add_holders(code, report);
   add_collector(runtime, report);
   add_wall_reads(runtime, report);

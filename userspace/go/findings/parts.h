@@ -31,6 +31,7 @@ void add_pools(CodeOnDemand& code, GoroutineReport& report);
 void add_library_pools(CodeOnDemand& code, GoroutineReport& report);
 void add_contexts(CodeOnDemand& code, GoroutineReport& report);
 void add_timers(CodeOnDemand& code, GoroutineReport& report);
+void add_open_files(CodeOnDemand& code, GoroutineReport& report);
 void add_holders(CodeOnDemand& code, GoroutineReport& report);
 void add_collector(const GoRuntime& runtime, GoroutineReport& report);
 void add_wall_reads(const GoRuntime& runtime, GoroutineReport& report);

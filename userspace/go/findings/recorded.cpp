@@ -30,7 +30,8 @@ bool waited_for_lock(const GoGroup& group) {
   return lock && (lock->kind == "sync.Mutex" || lock->kind == "sync.RWMutex");
 }
 
-void add_recorded_locks(const Recording& recording, const std::vector<const GoLook*>& looks, std::vector<Finding>& findings) {
+void add_recorded_locks(const Recording& recording, const std::vector<const GoLook*>& looks,
+                        std::vector<Finding>& findings) {
   constexpr std::size_t kFewestLooks = 3;
   constexpr std::uint64_t kManyWaited = 3;
   if (looks.size() < kFewestLooks) return;
@@ -39,7 +40,8 @@ void add_recorded_locks(const Recording& recording, const std::vector<const GoLo
     std::map<std::string, std::uint64_t> counts;
     for (const GoGroup& group : look->groups)
       if (waited_for_lock(group))
-        counts[fmt::format("{} at {}", group.examples[0].wait.lock->kind, own_place_text(recorded_calls(recording, group.stack)))] += group.count;
+        counts[fmt::format("{} at {}", group.examples[0].wait.lock->kind,
+                           own_place_text(recorded_calls(recording, group.stack)))] += group.count;
     for (const auto& [where, count] : counts) {
       LockWaits& lock = locks[where];
       ++lock.looks;
@@ -52,10 +54,13 @@ void add_recorded_locks(const Recording& recording, const std::vector<const GoLo
     Finding& finding = findings.emplace_back();
     finding.weight = FindingWeight::kPileUp;
     finding.headline = fmt::format("in {} of {} snapshots, {}{} waited for a {}", lock.looks, looks.size(),
-                                   lock.least == lock.most ? "" : count_text(lock.least) + " to ", counted(lock.most, "goroutine"), where);
+                                   lock.least == lock.most ? "" : count_text(lock.least) + " to ",
+                                   counted(lock.most, "goroutine"), where);
     finding.command = "dwell record --go-blocked";
     // Who held it at the end.
-    auto same = [&, text = "wait for a " + where](const Finding& other) { return &other != &finding && other.headline.ends_with(text); };
+    auto same = [&, text = "wait for a " + where](const Finding& other) {
+      return &other != &finding && other.headline.ends_with(text);
+    };
     if (auto held = std::ranges::find_if(findings, same); held != findings.end()) {
       for (const std::string& evidence : held->evidence) finding.evidence.push_back("at the end " + evidence);
       findings.erase(held);
@@ -68,14 +73,39 @@ void add_growing(const GoReport& report, std::vector<Finding>& findings) {
     if (creator.of_runtime || !creator.count.grows || creator.creator.function.empty()) continue;
     Finding& finding = findings.emplace_back();
     finding.weight = FindingWeight::kPileUp;
-    finding.headline = fmt::format("goroutines started at {} grow steadily, by {} a minute: from {} to {}", place_text(creator.creator),
-                                   count_text(std::round(*creator.count.per_minute)), count_text(creator.count.first), count_text(creator.count.last));
-    finding.evidence.push_back(fmt::format("most of them in {} at {}", creator.state, own_place_text(creator.calls)));
+    finding.headline =
+        fmt::format("goroutines started at {} grow steadily, by {} a minute: from {} to {}",
+                    place_text(creator.creator), count_text(std::round(*creator.count.per_minute)),
+                    count_text(creator.count.first), count_text(creator.count.last));
+    finding.evidence.push_back(
+        fmt::format("most of them in {} at {}", creator.state, own_place_text(creator.calls)));
     finding.command = "dwell report";
   }
 }
 
-std::string per_second(double bytes, std::uint64_t ns) { return human_bytes(bytes * 1e9 / static_cast<double>(std::max<std::uint64_t>(ns, 1))); }
+std::string per_second(double bytes, std::uint64_t ns) {
+  return human_bytes(bytes * 1e9 / static_cast<double>(std::max<std::uint64_t>(ns, 1)));
+}
+
+// Who had to help the collector, by the snapshots; "" if none saw anybody.
+std::string assists_text(const Recording& recording, const std::vector<const GoLook*>& looks) {
+  std::size_t seen = 0;
+  std::map<std::string, std::uint64_t> places;
+  for (const GoLook* look : looks) {
+    bool here = false;
+    for (const GoGroup& group : look->groups) {
+      if (!group.state.starts_with("GC assist")) continue;
+      here = true;
+      places[own_place_text(recorded_calls(recording, group.stack))] += group.count;
+    }
+    seen += here;
+  }
+  if (!seen) return "";
+  auto most = std::ranges::max_element(places, {}, [](const auto& place) { return place.second; });
+  return fmt::format(
+      "in {} of {} snapshots goroutines that allocate had to help it or wait for it, most at {}", seen,
+      looks.size(), most->first);
+}
 
 // By its own profile or by samples; "" if neither tells.
 std::string most_allocated(const Recording& recording, const GoReport& report) {
@@ -84,22 +114,28 @@ std::string most_allocated(const Recording& recording, const GoReport& report) {
     auto most = std::ranges::max_element(allocs.rows, {}, &GoAllocRow::alloc_bytes);
     if (most == allocs.rows.end() || most->alloc_bytes <= 0) return "";
     std::vector<GoCall> calls;
-    for (const ReportFrame& frame : most->stack.frames()) calls.push_back({frame.function, frame.file, frame.line, false, false});
-    return fmt::format("{} a second at {}", per_second(most->alloc_bytes, allocs.duration_ns), own_place_text(calls));
+    for (const ReportFrame& frame : most->stack.frames())
+      calls.push_back({frame.function, frame.file, frame.line, false, false});
+    return fmt::format("{} a second at {}", per_second(most->alloc_bytes, allocs.duration_ns),
+                       own_place_text(calls));
   }
   if (!report.heap || report.heap->sites.empty()) return "";
   auto bytes_of = [](const GoHeapSiteReport& site) { return site.allocated.bytes; };
   auto most = std::ranges::max_element(report.heap->sites, {}, bytes_of);
   if (most->allocated.bytes <= 0) return "";
-  return fmt::format("{} a second at {}", per_second(most->allocated.bytes, report.heap->window_ns), own_place_text(most->calls));
+  return fmt::format("{} a second at {}", per_second(most->allocated.bytes, report.heap->window_ns),
+                     own_place_text(most->calls));
 }
 
-void add_recorded_collector(const Recording& recording, const GoReport& report, std::vector<Finding>& findings) {
+void add_recorded_collector(const Recording& recording, const std::vector<const GoLook*>& looks,
+                            const GoReport& report, std::vector<Finding>& findings) {
   constexpr double kOften = 20;
   constexpr std::uint64_t kLongEnough = 500'000'000;
   std::uint64_t span_ns = report.last_ns - report.first_ns;
   // By the last ten seconds.
-  auto of_end = [](const Finding& other) { return other.headline.starts_with("the garbage collector runs "); };
+  auto of_end = [](const Finding& other) {
+    return other.headline.starts_with("the garbage collector runs ");
+  };
   auto end = std::ranges::find_if(findings, of_end);
   bool at_end = end != findings.end();
   std::string most = most_allocated(recording, report);
@@ -116,9 +152,13 @@ void add_recorded_collector(const Recording& recording, const GoReport& report, 
   if (rate < kOften && !costly && !at_end) return;
   Finding& finding = findings.emplace_back();
   finding.weight = FindingWeight::kWaste;
-  finding.headline = fmt::format("the garbage collector ran {:.0f} times a second, stopped the program for {:.1f}% of the time, and has taken {:.1f}% of its CPU time since that began", rate,
-                                 100 * stopped, 100 * collector.last.cpu_share);
+  finding.headline = fmt::format(
+      "the garbage collector ran {:.0f} times a second, stopped the program for {:.1f}% of the time, and has "
+      "taken {:.1f}% of its CPU time since that began",
+      rate, 100 * stopped, 100 * collector.last.cpu_share);
   if (!most.empty()) finding.evidence.push_back("most is allocated by " + most);
+  if (std::string assists = assists_text(recording, looks); !assists.empty())
+    finding.evidence.push_back(assists);
   CollectorReason reason = reason_of(collector.last);
   if (reason.at_limit) finding.headline += ", because " + reason.words;
   if (!reason.at_limit && !reason.words.empty()) finding.evidence.push_back(reason.words);
@@ -133,12 +173,13 @@ void add_recorded_collector(const Recording& recording, const GoReport& report, 
 
 }  // namespace
 
-std::vector<Finding> recorded_findings(const Recording& recording, const std::vector<const GoLook*>& looks, const GoReport& report) {
+std::vector<Finding> recorded_findings(const Recording& recording, const std::vector<const GoLook*>& looks,
+                                       const GoReport& report) {
   std::vector<Finding> findings;
   if (report.held) findings = report.held->findings;
   add_growing(report, findings);
   add_recorded_locks(recording, looks, findings);
-  add_recorded_collector(recording, report, findings);
+  add_recorded_collector(recording, looks, report, findings);
   sort_findings(findings);
   return findings;
 }

@@ -295,6 +295,7 @@ std::string goroutines_json(const GoroutineReport& report) {
                {"stuck", stuck_json(report.stuck)},
                {"heap", heap_json(report.heap)},
                {"no_heap", report.no_heap.empty() ? Json(nullptr) : Json(printable(report.no_heap))},
+               {"holders", holders_json(report.holders)},
                {"timers", timers_json(report.timers)},
                {"contexts", contexts_json(report.contexts)},
                {"contention", contention_json(report.contention)},

@@ -13,6 +13,7 @@
 #include "userspace/go/waits/contention_profile.h"
 #include "userspace/go/contexts/report.h"
 #include "userspace/go/goroutines/reader.h"
+#include "userspace/go/heap/holder_rows.h"
 #include "userspace/go/heap/profile.h"
 #include "userspace/go/goroutines/labels.h"
 #include "userspace/go/goroutines/stuck.h"
@@ -61,6 +62,8 @@ struct GoroutineReport {
   std::vector<Finding> findings;              // what to look at, the gravest first
   std::vector<std::string> not_seen;          // parts that could not be looked at, and why
   std::vector<GoroutineGroup> groups;  // stuck ones first, then most goroutines first, the runtime's own last
+  std::vector<GoHolderRow> holders;    // of the heap, those that hold most first, if it was asked for
+  std::uint64_t reached_bytes = 0;     // of the heap: what something leads to, if it was asked for
 };
 
 // Whether each of them holds an HTTP response whose body is neither read to its end nor closed.

@@ -156,6 +156,8 @@ Result<StuckFinding> find_stuck(const GoRuntime& runtime, const StuckOptions& op
   StuckFinding finding;
   std::optional<Agreed> agreed;
   std::vector<GoHolder> first_holders, last_holders;
+  GoFileSet first_files;
+  std::uint64_t last_files = 0;
   std::uint64_t first_ns = 0;
   bool asks_again = false;  // what holds the heap seems to grow
   do {
@@ -174,13 +176,20 @@ Result<StuckFinding> find_stuck(const GoRuntime& runtime, const StuckOptions& op
     finding.reached_bytes = unreached->reached_bytes;
     if (finding.looks++ == 0) {
       first_holders = unreached->holders;
+      first_files = unreached->files;
       first_ns = start;
     } else {
       note_growth(first_holders, last_holders, start - first_ns, finding.holders);
     }
     last_holders = unreached->holders;
-    asks_again = finding.looks == 2 && std::ranges::any_of(finding.holders, [&](const GoHolder& holder) { return seems_to_grow(holder) && holds_much(holder, finding.reached_bytes); });
-    bool may_grow = std::ranges::any_of(first_holders, [&](const GoHolder& holder) { return holds_much(holder, finding.reached_bytes); });
+    finding.files = open_files_since(first_files, last_files, unreached->files, start - first_ns);
+    finding.files.held = unreached->files_held;
+    finding.files.holder = unreached->files_holder;
+    last_files = unreached->files.size();
+    asks_again = finding.looks == 2 && (files_seem_to_grow(finding.files) || std::ranges::any_of(finding.holders, [&](const GoHolder& holder) {
+                                          return seems_to_grow(holder) && holds_much(holder, finding.reached_bytes);
+                                        }));
+    bool may_grow = finding.files.count >= kManyOpenFiles || std::ranges::any_of(first_holders, [&](const GoHolder& holder) { return holds_much(holder, finding.reached_bytes); });
     if (agreed)
       agreed->agree_with(*unreached);
     else

@@ -19,6 +19,7 @@
 #include "userspace/base/result.h"
 #include "userspace/go/contexts/contexts.h"
 #include "userspace/go/heap/holders.h"
+#include "userspace/go/heap/open_files.h"
 #include "userspace/go/record/look.h"
 #include "userspace/go/runtime/runtime.h"
 
@@ -38,6 +39,7 @@ struct StuckFinding {
   GoNotJudged not_judged;                             // at the last look
   std::vector<GoContext> contexts;                    // as of the last look; lost: at all looks
   std::vector<GoHolder> holders;                      // as of the last look, with their growth since the first
+  GoOpenFiles files;                                  // as of the last look
   std::uint64_t reached_bytes = 0;                    // of the heap: what something leads to
   absl::flat_hash_set<std::uint64_t> useless_timers;  // addresses of those that nobody can receive from
   bool proved = false;                                // else they are very likely stuck

@@ -114,6 +114,7 @@ class Writer {
                                                      "own profile is as of the last one.");
     else if (report_.heap)
       out_ += heap_profile_text(*report_.heap, options_.groups, style_);
+    if (!report_.holders.empty()) out_ += holders_text(report_.holders, report_.reached_bytes, options_.groups, style_);
     for (const ContentionProfile& profile : report_.contention)
       out_ += contention_text(profile, options_.groups, style_);
     for (const std::string& part : report_.not_seen)

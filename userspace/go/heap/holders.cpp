@@ -37,11 +37,13 @@ std::uint64_t go_map_length(std::string_view head, int minor, const SizeOfObject
   return minor >= kFirstSwissMaps ? length_of_swiss_map(head, size_of) : length_of_old_map(head, size_of);
 }
 
-std::uint64_t elements_of_short_slice(std::uint64_t length, std::uint64_t capacity, std::uint64_t array_bytes) {
+std::uint64_t elements_of_short_slice(std::uint64_t length, std::uint64_t capacity,
+                                      std::uint64_t array_bytes) {
   constexpr std::uint64_t kLargeArray = 4096, kLargeElement = 1024, kLittle = 16;
   if (capacity == 0 || length > capacity || array_bytes < kLargeArray) return 0;
   if (array_bytes / capacity >= kLargeElement) return capacity;
-  // As many elements as bytes: they are bytes, and what it could still be grown to is hers too, but is not used.
+  // As many elements as bytes: they are bytes, and what it could still be grown to is hers too, but is not
+  // used.
   bool of_bytes = capacity <= array_bytes && capacity > array_bytes / 2;
   return of_bytes && length > 0 && length <= capacity / kLittle ? length : 0;
 }
@@ -83,6 +85,7 @@ void Marker::account_slice(std::string_view words, std::uint64_t place, GoHolder
 void Marker::account(const GoObject& object, GoHolder& holder) {
   const GoSpan& span = heap_.spans()[object.span];
   holder.bytes += span.element_size;
+  files_here_ += files_.contains(object.number);
   ++holder.objects;
   std::string_view words = heap_.contents(object);
   if (words.empty()) return;
@@ -91,7 +94,8 @@ void Marker::account(const GoObject& object, GoHolder& holder) {
     return there ? heap_.spans()[there->span].element_size : 0;
   };
   if (span.element_size == kMapHead)
-    holder.map_length = std::max(holder.map_length, go_map_length(words, static_cast<int>(runtime_.layout().minor), size_of));
+    holder.map_length =
+        std::max(holder.map_length, go_map_length(words, static_cast<int>(runtime_.layout().minor), size_of));
   account_closure(words, object, holder);
   heap_.visit_places(object, [&](std::uint64_t place) { account_slice(words, place, holder); });
 }
@@ -108,7 +112,8 @@ void Marker::follow(GoHolder& holder) {
 void Marker::find_holders() {
   begin_anew();
   contexts_.reset();
-  visit_globals([this](std::uint64_t address, std::string_view words, std::uint64_t) {
+  std::uint64_t explained_bytes = 0;
+  visit_globals([&, this](std::uint64_t address, std::string_view words, std::uint64_t) {
     GoHolder holder;
     holder.address = address;
     closures_.clear();
@@ -118,14 +123,22 @@ void Marker::find_holders() {
       std::uint64_t array = field_of<std::uint64_t>(words, 0);
       std::optional<GoObject> there = heap_.object_at(array);
       // An element has a byte at least.
-      if (there && length <= capacity && capacity <= heap_.spans()[there->span].element_size) holder.slice_length = length;
+      if (there && length <= capacity && capacity <= heap_.spans()[there->span].element_size)
+        holder.slice_length = length;
     }
     mark(field_of<std::uint64_t>(words, 0));
+    files_here_ = 0;
     follow(holder);
+    if (files_here_ > result_.files_held) {
+      result_.files_held = files_here_;
+      result_.files_holder = address;
+    }
+    explained_bytes += holder.bytes;
     if (holder.objects) result_.holders.push_back(holder);
     if (result_.holders.size() < 2 * kMostHolders) return;
     keep_largest_holders();
   });
+  find_other_holders(explained_bytes);
   keep_largest_holders();
 }
 

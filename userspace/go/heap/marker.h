@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "userspace/go/contexts/contexts.h"
-#include "userspace/go/heap/heap.h"
 #include "userspace/go/goroutines/goroutine.h"
-#include "userspace/go/heap/reachability.h"
 #include "userspace/go/goroutines/stillness.h"
+#include "userspace/go/heap/heap.h"
+#include "userspace/go/heap/reachability.h"
 #include "userspace/go/heap/stack_roots.h"
 #include "userspace/go/timers/timers.h"
 #include "userspace/go/waits/conditions.h"
@@ -78,6 +78,8 @@ class Marker {
   void hide_processors();
   void mark_timers();
   void mark_specials(const GoSpan& span);
+  // Of an object with this finalizer: whether it is an open file.
+  void note_file(const GoObject& object, std::uint64_t address, std::uint64_t finalizer);
   std::vector<std::uint64_t> mark_deferred(std::string_view goroutine);
   void mark_goroutine(const Goroutine& goroutine);
   void drain();
@@ -95,6 +97,9 @@ class Marker {
   void find_holders();
   void follow(GoHolder& holder);
   void keep_largest_holders();
+  // Of the bytes that something leads to, global variables explain so many.
+  void find_other_holders(std::uint64_t explained_bytes);
+  void follow_frames(const Goroutine& goroutine, absl::flat_hash_map<std::uint64_t, GoHolder>& holders);
   void account(const GoObject& object, GoHolder& holder);
   void account_closure(std::string_view words, const GoObject& object, GoHolder& holder);
   void account_slice(std::string_view words, std::uint64_t place, GoHolder& holder);
@@ -119,9 +124,14 @@ class Marker {
   GoConditions conditions_;
   absl::flat_hash_map<std::uint64_t, std::uint64_t> condition_of_;  // by goroutine
   std::size_t specials_ = 0;
+  absl::flat_hash_map<std::uint64_t, bool> closes_files_;  // finalizers, by address
+  absl::flat_hash_set<std::uint64_t> files_;               // numbers of objects
+  std::uint64_t files_here_ = 0;  // that the variable leads to which is being followed
   std::uint64_t reached_bytes_ = 0;
-  absl::flat_hash_map<std::uint64_t, std::pair<std::uint64_t, std::uint64_t>> closures_;  // by entry: how many, and bytes
-  absl::flat_hash_map<std::uint64_t, bool> entries_;  // whether an address in the code is where a function begins
+  absl::flat_hash_map<std::uint64_t, std::pair<std::uint64_t, std::uint64_t>>
+      closures_;  // by entry: how many, and bytes
+  absl::flat_hash_map<std::uint64_t, bool>
+      entries_;                           // whether an address in the code is where a function begins
   std::optional<ContextTypes> contexts_;  // in the second marking
   bool parents_hold_ = true;              // what they are to cancel
   absl::flat_hash_map<std::uint64_t, GoContextKind> seen_contexts_;
@@ -141,12 +151,15 @@ void Marker::visit_masked(const GoRange& range, std::uint64_t mask_field, Visito
     std::uint64_t address;
   } header{};
   std::string mask;
-  if (runtime_.memory().read(runtime_.module().moduledata + mask_field, &header, sizeof header) && header.bits > 0)
-    mask = runtime_.memory().text(header.address, (static_cast<std::uint64_t>(header.bits) + 7) / 8, kMostGlobals / 64);
+  if (runtime_.memory().read(runtime_.module().moduledata + mask_field, &header, sizeof header) &&
+      header.bits > 0)
+    mask = runtime_.memory().text(header.address, (static_cast<std::uint64_t>(header.bits) + 7) / 8,
+                                  kMostGlobals / 64);
   for (std::size_t i = 0; i * 8 + 8 <= bytes.size(); ++i) {
     bool pointer = i / 8 >= mask.size() || (mask[i / 8] >> (i % 8) & 1);
     if (pointer)
-      visit(range.begin + i * 8, std::string_view(bytes).substr(i * 8), i ? field_of<std::uint64_t>(bytes, i * 8 - 8) : 0);
+      visit(range.begin + i * 8, std::string_view(bytes).substr(i * 8),
+            i ? field_of<std::uint64_t>(bytes, i * 8 - 8) : 0);
   }
 }
 

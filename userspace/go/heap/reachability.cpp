@@ -216,6 +216,19 @@ void Marker::mark_timers() {
   }
 }
 
+void Marker::note_file(const GoObject& object, std::uint64_t address, std::uint64_t finalizer) {
+  constexpr std::uint64_t kDescriptor = 16;  // in os.file, of all versions: behind the lock of its poll.FD
+  constexpr std::int64_t kFirstOfTheProgram = 3;
+  auto [known, fresh] = closes_files_.try_emplace(finalizer);
+  if (fresh) known->second = runtime_.frames().function_at(runtime_.memory().load<std::uint64_t>(finalizer).value_or(0)) == "os.(*file).close";
+  std::string_view words = heap_.contents(object);
+  if (!known->second || words.size() < kDescriptor + 8) return;
+  std::int64_t descriptor = field_of<std::int64_t>(words, kDescriptor);
+  if (descriptor < kFirstOfTheProgram) return;
+  result_.files.emplace(address, descriptor);
+  files_.insert(object.number);
+}
+
 // A finalizer or a cleanup is a function that will run, and what it may use.
 void Marker::mark_specials(const GoSpan& span) {
   constexpr int kFirstWide = 24, kFirstRenumbered = 25;
@@ -234,6 +247,7 @@ void Marker::mark_specials(const GoSpan& span) {
       mark(field_of<std::uint64_t>(view, header));
       std::optional<GoObject> object = heap_.object_at(span.start + offset);
       if (object && kind == finalizer) look_into(*object);
+      if (object && kind == finalizer) note_file(*object, span.start + offset, field_of<std::uint64_t>(view, header));
     }
     special = field_of<std::uint64_t>(view, 0);
   }

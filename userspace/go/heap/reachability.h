@@ -13,6 +13,7 @@
 #include "userspace/go/contexts/contexts.h"
 #include "userspace/go/heap/heap.h"
 #include "userspace/go/heap/holders.h"
+#include "userspace/go/heap/open_files.h"
 #include "userspace/go/goroutines/goroutine.h"
 #include "userspace/go/goroutines/stillness.h"
 #include "userspace/go/heap/stack_roots.h"
@@ -36,6 +37,8 @@ struct Unreached {
   std::vector<GoContext> contexts;  // that are not cancelled
   std::vector<GoHolder> holders;    // global variables that lead to most, the largest first
   std::uint64_t reached_bytes = 0;  // of all objects that something leads to
+  GoFileSet files;                  // that are open
+  std::uint64_t files_held = 0, files_holder = 0;  // as in GoOpenFiles
   std::uint64_t candidates = 0;
   std::uint64_t copied_bytes = 0;
 };

@@ -44,6 +44,8 @@ void StackRoots::visit_range(std::uint64_t begin, std::uint64_t end, const WordV
 void StackRoots::visit(const Goroutine& goroutine, std::span<const std::uint64_t> deferred,
                        const WordVisitor& to) {
   objects_.clear();
+  pcs_.clear();
+  frame_ = 0;
   if (maps_.size() >= kMostMaps) maps_.clear();
   inward_.assign(deferred.begin(), deferred.end());
   auto word = [&](std::uint64_t value, std::uint64_t before) {
@@ -56,20 +58,32 @@ void StackRoots::visit(const Goroutine& goroutine, std::span<const std::uint64_t
   if (goroutine.stack_high <= stack_start_ || goroutine.stack_high - stack_start_ > kMostStack) return;
   stack_.resize(goroutine.stack_high - stack_start_);
   stack_.resize(runtime_.memory().read_some(stack_start_, stack_.data(), stack_.size()));
-  std::vector<std::uint64_t> pcs, sps;
+  std::vector<std::uint64_t> sps;
   bool walked = whole && !goroutine.pcs.empty() &&
                 walk_go_stack(goroutine.pcs[0], goroutine.sp, goroutine.stack_high, {stack_start_, stack_},
-                              runtime_.memory(), runtime_.frames(), pcs, &sps) == WalkEnd::kRoot;
+                              runtime_.memory(), runtime_.frames(), pcs_, &sps) == WalkEnd::kRoot;
+  if (!walked) pcs_.clear();
   if (!walked) return visit_range(stack_start_, stack_start_ + stack_.size(), word);
   bool exact = false;
-  for (std::size_t i = 0; i < pcs.size(); ++i) {
-    const GoStep step = runtime_.frames().step(pcs[i]);
-    visit_frame({pcs[i], sps[i], sps[i] + step.depth + 8, exact}, step.depth > 0, word);
+  for (std::size_t i = 0; i < pcs_.size(); ++i) {
+    frame_ = i;
+    const GoStep step = runtime_.frames().step(pcs_[i]);
+    visit_frame({pcs_[i], sps[i], sps[i] + step.depth + 8, exact}, step.depth > 0, word);
     exact = step.is_injected;
     // What the stub was called with stands in the frame above.
-    if (passes_unknown_arguments(runtime_.frames().function_at(pcs[i])) && i + 1 < pcs.size()) exact = true;
+    if (passes_unknown_arguments(runtime_.frames().function_at(pcs_[i])) && i + 1 < pcs_.size()) exact = true;
   }
   visit_objects(word);
+}
+
+void StackRoots::visit_by_frame(const Goroutine& goroutine, std::span<const std::uint64_t> deferred,
+                                const FrameVisitor& to) {
+  std::vector<std::pair<std::size_t, std::uint64_t>> words;
+  visit(goroutine, deferred, [&](std::uint64_t word, std::uint64_t) {
+    if (word) words.emplace_back(frame_, word);
+  });
+  std::ranges::stable_sort(words, std::greater<>(), &std::pair<std::size_t, std::uint64_t>::first);
+  for (const auto& [frame, word] : words) to(frame < pcs_.size() ? pcs_[frame] : goroutine.start_pc, word);
 }
 
 void StackRoots::visit_frame(const Frame& frame, bool has_room, const WordVisitor& word) {
@@ -90,7 +104,7 @@ void StackRoots::visit_frame(const Frame& frame, bool has_room, const WordVisito
   visit_bits(maps.arguments, frame.fp);
   for (const ObjectMap& object : maps.objects) {
     std::uint64_t from = object.offset < 0 ? locals_end : frame.fp;
-    objects_.push_back({from + static_cast<std::uint64_t>(object.offset), &object, false});
+    objects_.push_back({from + static_cast<std::uint64_t>(object.offset), &object, false, frame_});
   }
 }
 
@@ -111,6 +125,7 @@ void StackRoots::visit_objects(const WordVisitor& word) {
     inward_.pop_back();
     if (!object || std::exchange(object->visited, true)) continue;
     const ObjectMap& map = *object->map;
+    frame_ = object->frame;
     for (std::uint64_t i = 0; i * 8 < map.pointer_bytes; ++i) {
       bool pointer = map.bits.empty() || static_cast<unsigned char>(map.bits[i / 8]) >> (i % 8) & 1;
       if (pointer) visit_range(object->begin + i * 8, object->begin + i * 8 + 8, word);

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "userspace/go/runtime/runtime.h"
 #include "userspace/go/goroutines/goroutine.h"
+#include "userspace/go/runtime/runtime.h"
 
 namespace dwell {
 
@@ -26,6 +26,11 @@ class StackRoots {
   // Hands over each word that may be a pointer. A goroutine whose stack can't be walked gives all of its
   // words. `deferred` are the functions that it will still call, whose variables may stand on its stack.
   void visit(const Goroutine& goroutine, std::span<const std::uint64_t> deferred, const WordVisitor& word);
+  // The same by frames, the outermost first. Where a stack can't be walked, `pc` is where the goroutine
+  // began.
+  using FrameVisitor = std::function<void(std::uint64_t pc, std::uint64_t word)>;
+  void visit_by_frame(const Goroutine& goroutine, std::span<const std::uint64_t> deferred,
+                      const FrameVisitor& word);
 
  private:
   struct Frame {
@@ -42,6 +47,7 @@ class StackRoots {
     std::uint64_t begin = 0;
     const ObjectMap* map = nullptr;
     bool visited = false;
+    std::size_t frame = 0;  // by number, the innermost first
   };
   // Which words of a frame may be pointers; cached by address, as most goroutines stand at few places.
   struct Maps {
@@ -69,6 +75,8 @@ class StackRoots {
   std::vector<std::uint64_t> inward_;  // words that point into its stack
   std::string stack_;                  // of the goroutine that is being visited
   std::uint64_t stack_start_ = 0;
+  std::vector<std::uint64_t> pcs_;   // of its frames, the innermost first; none if it can't be walked
+  std::size_t frame_ = 0;            // that is being visited
 };
 
 }  // namespace dwell

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "userspace/go/contexts/report.h"
+#include "userspace/go/heap/holder_rows.h"
 #include "userspace/go/timers/report.h"
 #include "userspace/record/findings.h"
 #include "userspace/recording/ids.h"
@@ -22,6 +23,8 @@ struct GoHeld {
   std::optional<ContextReport> contexts;
   std::vector<Finding> findings;      // what to look at first
   std::vector<std::string> not_seen;  // parts that could not be looked at, and why
+  std::vector<GoHolderRow> holders;   // of the heap, if it was asked for
+  std::uint64_t reached_bytes = 0;    // of the heap: what something leads to
 };
 
 }  // namespace dwell

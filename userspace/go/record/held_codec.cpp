@@ -178,6 +178,26 @@ Finding get_finding(Cursor& in) {
   return finding;
 }
 
+void put_holder(std::string& out, const GoHolderRow& row) {
+  put_uleb(out, static_cast<std::uint64_t>(row.kind));
+  put_text(out, row.name);
+  put_call(out, row.place);
+  for (std::uint64_t figure : {row.address, std::uint64_t{row.fills}, row.bytes, row.objects, row.map_length, row.slice_length, row.goroutines, row.goroutine})
+    put_uleb(out, figure);
+}
+
+GoHolderRow get_holder(Cursor& in) {
+  GoHolderRow row;
+  std::uint64_t kind = in.uleb();
+  if (kind <= static_cast<std::uint64_t>(GoHolderKind::kFinalizers)) row.kind = static_cast<GoHolderKind>(kind);
+  row.name = get_text(in);
+  row.place = get_call(in);
+  row.address = in.uleb();
+  row.fills = in.uleb() != 0;
+  for (std::uint64_t* figure : {&row.bytes, &row.objects, &row.map_length, &row.slice_length, &row.goroutines, &row.goroutine}) *figure = in.uleb();
+  return row;
+}
+
 }  // namespace
 
 std::string encode_go_held(const GoHeld& held) {
@@ -188,6 +208,8 @@ std::string encode_go_held(const GoHeld& held) {
   put_text(out, held.contexts ? encode_alive_contexts(*held.contexts) : "");
   put_list(out, held.findings, put_finding);
   put_texts(out, held.not_seen);
+  put_list(out, held.holders, put_holder);
+  put_uleb(out, held.reached_bytes);
   return out;
 }
 
@@ -204,6 +226,10 @@ std::string decode_go_held(Cursor& in, Recording& out) {
   if (!in.at_end()) {  // else of an older recording
     held.findings = get_list<Finding>(in, get_finding);
     held.not_seen = get_texts(in);
+  }
+  if (!in.at_end()) {
+    held.holders = get_list<GoHolderRow>(in, get_holder);
+    held.reached_bytes = in.uleb();
   }
   if (!in.ok()) return kTooShort;
   go_of(out).held.push_back(std::move(held));

@@ -109,6 +109,8 @@ GoroutineReport report_of(const Recording& recording, const GoLook& look) {
     report.contexts = held->contexts;
     report.findings = held->findings;
     report.not_seen = held->not_seen;
+    report.holders = held->holders;
+    report.reached_bytes = held->reached_bytes;
   }
   for (const GoGroup& group : look.groups) report.groups.push_back(group_of(recording, group));
   return report;

@@ -128,8 +128,8 @@ Result<void> write_go_report(const GoroutineReport& report, ProcessSlot process,
   for (const ContentionProfile& profile : report.contention)
     write(profiles.contention(profile, look.time_ns, process, frames, stacks));
   if (written) written = write_go_look(writer, look);
-  if (written && (report.timers || report.contexts || !report.findings.empty() || !report.not_seen.empty()))
-    written = write_go_held(writer, {look.time_ns, process, report.timers, report.contexts, report.findings, report.not_seen});
+  if (written && (report.timers || report.contexts || !report.findings.empty() || !report.not_seen.empty() || !report.holders.empty()))
+    written = write_go_held(writer, {look.time_ns, process, report.timers, report.contexts, report.findings, report.not_seen, report.holders, report.reached_bytes});
   return written ? stacks.write_names() : written;
 }
 

@@ -106,6 +106,10 @@ Result<GoroutineReport> take_go_snapshot(const GoSnapshotOptions& options) {
   if (taken && (options.contexts || options.findings) && has_contexts)
     taken = take(report_contexts(*runtime, contexts, proves), options.insist, report->contexts, *report);
   if (!taken) return taken.error();
+  if (options.heap && report->stuck) {
+    report->holders = holder_rows(*runtime, report->stuck->holders);
+    report->reached_bytes = report->stuck->reached_bytes;
+  }
   if (options.findings) {
     add_findings(*runtime, *report, FindingsOf::kLook);
     keep_what_was_asked_for(options, *report);

@@ -27,13 +27,14 @@ var services = map[string]service{
 	"garbage":   {encodeEvent, encodeReused},
 	"mutex":     {updateLocked, updateSharded},
 	"shutdown":  {stopWithoutClose, stopAndClose},
+	"files":     {writeAudit, writeAndClose},
 	"parked":    {park, park},
 }
 
 // How often each step is made before "ready", and how long the pause between two steps is from then on.
 var (
 	steps = map[string]int{"goroutine": 400, "context": 400, "after": 3000, "ticker": 400, "map": 20000,
-		"closure": 400, "subslice": 200, "body": 60, "pool": 12, "garbage": 50, "mutex": 16, "shutdown": 1, "parked": 1}
+		"closure": 400, "subslice": 200, "body": 60, "pool": 12, "garbage": 50, "mutex": 16, "shutdown": 1, "files": 100, "parked": 1}
 	pauses = map[string]time.Duration{"garbage": 0, "mutex": time.Hour, "shutdown": time.Hour, "pool": time.Hour,
 		"map": time.Millisecond, "subslice": 20 * time.Millisecond, "body": 50 * time.Millisecond}
 )
