@@ -3,11 +3,15 @@
 
 #include <zlib.h>
 
+#include <set>
+#include <string_view>
 #include <tuple>
 
 #include "absl/container/flat_hash_map.h"
 #include "ui/escape.h"
 #include "ui/pprof_profile.pb.h"
+#include "ui/wrappers.h"
+#include "userspace/views/frames.h"
 
 namespace dwell {
 namespace {
@@ -15,6 +19,29 @@ namespace {
 using pprof_wire::ProfileProto;
 
 constexpr std::size_t kMostBytes = 0x7fffffff;  // readers take no larger message
+
+// As pprof does before it compares: "operator new(unsigned long)" -> "operator new".
+std::string without_arguments(const std::string& name) {
+  constexpr std::string_view kAnonymous = "(anonymous namespace)", kCall = "operator";
+  std::size_t at = 0;
+  while ((at = name.find('(', at)) != name.npos) {
+    const bool anonymous = name.compare(at, kAnonymous.size(), kAnonymous) == 0,
+               call = std::string_view(name).substr(0, at).ends_with(kCall);
+    if (!anonymous && !call) return name.substr(0, at);
+    at += anonymous ? kAnonymous.size() : 2;
+  }
+  return name;
+}
+
+// As a regular expression that matches nothing else.
+std::string regular(const std::string& name) {
+  std::string escaped;
+  for (char c : name) {
+    if (std::string_view("\\.+*?()|[]{}^$").find(c) != std::string_view::npos) escaped += '\\';
+    escaped += c;
+  }
+  return escaped;
+}
 
 // Translates one Profile; string, function and location numbers are given in order of first use.
 class PprofBuilder {
@@ -118,7 +145,22 @@ class PprofBuilder {
     return unknown_location_;
   }
 
+  // Allocators and the wrappers around them, as far as they occur. pprof matches whole names, without
+  // arguments, and drops what they call as well; so no function that calls the program back may be among
+  // them.
+  std::string drop_frames() const {
+    std::set<std::string> names;
+    for (const ProfileLocation& location : profile_.locations)
+      for (const ProfileLine& line : location.lines)
+        if (is_allocator(line.function) || is_known_wrapper(line.function))
+          names.insert(without_arguments(printable(line.function)));
+    std::string pattern;
+    for (const std::string& name : names) pattern += (pattern.empty() ? "" : "|") + regular(name);
+    return pattern;
+  }
+
   void add_header() {
+    if (profile_.allocators_are_leaves) proto_.set_drop_frames_text(text(drop_frames()));
     if (!profile_.title.empty()) proto_.add_comment_text(text(profile_.title));
     for (const std::string& comment : profile_.comments) proto_.add_comment_text(text(comment));
     proto_.set_time_nanos(profile_.time_unix_ns);

@@ -7,9 +7,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <ostream>
 
 #include "tests/end_to_end/harness.h"
 #include "tests/targets/descriptors.h"
@@ -101,6 +103,55 @@ TEST(Check, WhoeverWaitsForALockWhoseHolderHasEnded) {
   ASSERT_TRUE(eventually([&] { return (checked = check(program.pid())).exit == 8; })) << checked.text;
   EXPECT_EQ(checked.findings[0]["weight"], "stuck");
 }
+
+// What goes wrong, a program each: the cause comes first, in words that name it.
+struct Incident {
+  std::vector<std::string> program;  // below the folder of targets
+  std::string weight;                // "": nothing is wrong
+  std::vector<std::string> words;    // in the first finding and its evidence
+  bool works_when_told = false;      // between a line to it and "done"
+  int exit = 0;
+};
+
+void PrintTo(const Incident& incident, std::ostream* out) { *out << incident.program.front() << " " << incident.program.back(); }
+
+std::string first_in_words(const nlohmann::json& findings) {
+  std::string all = findings[0]["headline"].get<std::string>();
+  for (const nlohmann::json& sentence : findings[0]["evidence"]) all += "\n" + sentence.get<std::string>();
+  return all;
+}
+
+class Incidents : public ::testing::TestWithParam<Incident> {};
+
+TEST_P(Incidents, AreNamedFirst) {
+  DWELL_NEEDS_BPF();
+  std::vector<std::string> command = GetParam().program;
+  command[0] = target_binary(command[0]);
+  Program program(command);
+  ASSERT_TRUE(program.wait_for_output("ready"));
+  if (GetParam().works_when_told) {
+    program.write_line("");
+    ASSERT_TRUE(program.wait_for_output("done"));
+  }
+  nlohmann::json findings;
+  Finished looked;
+  auto is_named = [&] {
+    looked = run({dwell_binary(), std::to_string(program.pid()), "--json"});
+    findings = nlohmann::json::parse(looked.output, nullptr, false)["findings"];
+    if (GetParam().weight.empty()) return findings.empty();
+    if (findings.empty() || findings[0]["weight"] != GetParam().weight) return false;
+    return std::ranges::all_of(GetParam().words, [&](const std::string& words) { return first_in_words(findings).find(words) != std::string::npos; });
+  };
+  EXPECT_TRUE(eventually(is_named, std::chrono::seconds(20))) << looked.output << looked.errors;
+  EXPECT_EQ(looked.exit, GetParam().exit);
+}
+
+INSTANTIATE_TEST_SUITE_P(OfMemory, Incidents, ::testing::Values(
+    Incident{{"memory_cases", "leak_and_cache"}, "pile-up", {" are leaked: nothing points to them any more"}, true},
+    Incident{{"memory_cases", "cache"}, "", {}, true}));
+
+INSTANTIATE_TEST_SUITE_P(OfThreads, Incidents, ::testing::Values(
+    Incident{{"stuck_locks", "never_signalled"}, "stuck", {"no thread is left that could wake these 2 threads"}, false, 8}));
 
 // Threads that wait for work, and a thread that works without a pause: neither is wrong.
 TEST(Check, NothingIsWrongWithPoolsThatAreIdleOrBusy) {

@@ -35,7 +35,7 @@ namespace {
 
 void look_at(const Recording& recording) {
   for (SortKey sort : {SortKey::kRetained, SortKey::kAge})
-    for (GroupBy group : {GroupBy::kStack, GroupBy::kFunction, GroupBy::kModule})
+    for (GroupBy group : {GroupBy::kStack, GroupBy::kFunction, GroupBy::kModule, GroupBy::kFile})
       if (!memory_report(recording, {}, sort, group)) std::abort();
   Result<MemoryReport> report = memory_report(recording, {});
   for (const ProcessBalance& balance : report->balances) {

@@ -186,7 +186,7 @@ test("a row opens its stack; library frames are folded; arrow keys go on", async
   const stack = await tab.run(`Array.from(document.querySelectorAll("#stack .function"), name => name.textContent)`);
   assert.deepEqual(stack, first.stack.map(frame => frame.function));
   assert.match(await tab.text("#detail-facts"), new RegExp(page.bytesText(first.figures.retained_bytes).replace(".", "\\.")));
-  assert.match(await tab.text("#stack .folded summary"), /frames? of allocators and libraries/);
+  assert.match(await tab.text("#stack .folded summary"), /frames? of allocators, libraries and wrappers/);
   await tab.run(`document.getElementById("table-scroll").focus()`);
   await tab.key("ArrowDown");
   assert.equal(await tab.run(`document.querySelector("#sites tr.chosen").dataset.index`), "1");
@@ -308,6 +308,13 @@ test("one look at a deadlock: the verdict, who holds what, and the look's text",
   assert.match(await tab.text("#summary .card.grave"), /^Deadlock \(certain\): 3 threads wait for each other/);
   assert.equal(await tab.run(`document.querySelectorAll("#threads-threads tbody tr").length`), 4);
   assert.match(await tab.text("#threads-threads"), /mutex second.*two \(/);
+  const graph = await tab.run(`Array.from(document.querySelectorAll("#wait-graph .waits"), row => [row.querySelector(".nodes").textContent, row.querySelector(".lock").textContent, row.lastElementChild.previousElementSibling.textContent])`);
+  assert.equal(graph.length, 3, "three locks");
+  for (const [waiters, lock, holder] of graph) {
+    const next = graph.find(([others]) => others.includes(holder));
+    assert.ok(next && next[1] !== lock && waiters !== holder, "who holds a lock waits for the next");
+  }
+  assert.equal(await tab.run(`document.querySelectorAll("#wait-graph .node.circle").length`), 6);
   assert.equal(await tab.run(`document.getElementById("timeline")`), null);
   assert.doesNotMatch(await tab.text("#app"), /No memory|No event was lost/);
   assert.match(await tab.text("#text"), /Deadlock \(certain\)/);
@@ -334,8 +341,124 @@ test("resident memory: its parts, its course, and the marks of generations", asy
   assert.equal(await tab.run(`document.querySelectorAll("#memory-generations tbody tr").length`), whole.generations.length);
 });
 
+test("processes of one program are one, and each apart on demand", async () => {
+  const recording = path.join(golden, "html/workers.dwell"), whole = report(recording), sum = whole.by_program.totals.find(total => total.kind === "heap");
+  await fresh({}, recording);
+  const root = () => tab.run(`document.getElementById("app").page.flame.root.value`), pid = whole.processes[sum.processes[1].process].pid;
+  assert.equal(await root(), sum.figures.retained_bytes);
+  const title = "Heap of " + sum.processes.length + " processes of ";
+  assert.ok((await tab.text("#totals tr.chosen")).startsWith(title));
+  assert.ok((await tab.text("#about-view")).startsWith(title));
+  const most = whole.by_program.sites.filter(site => site.kind === "heap").sort((a, b) => b.figures.retained_bytes - a.figures.retained_bytes)[0];
+  assert.equal((await rows("retained_bytes"))[0], page.bytesText(most.figures.retained_bytes));
+  assert.doesNotMatch(await tab.text("#command"), /--process/);
+  await tab.click("#sites tbody tr[data-site]");
+  const shown = await tab.run(`Array.from(document.querySelectorAll("#detail-processes tbody tr"), row => Array.from(row.cells, cell => cell.textContent))`);
+  assert.equal(shown.length, most.processes.length);
+  for (const one of most.processes) {
+    const process = whole.processes[one.process], row = shown.find(cells => cells[0] === process.name + " (" + process.pid + ")");
+    assert.equal(row[1], page.bytesText(one.figures.retained_bytes));
+  }
+  await tab.run(`Array.from(document.querySelectorAll("#detail-processes button")).find(button => button.textContent.includes("(${pid})")).click()`);
+  assert.match(await tab.text("#command"), new RegExp("--process " + pid));
+  assert.equal(await root(), whole.totals.find(total => total.kind === "heap" && whole.processes[total.process].pid === pid).figures.retained_bytes);
+  assert.match(await tab.text("#detail-facts"), new RegExp("\\(" + pid + "\\)"));
+});
+
+test("descriptors: leaks by call site; where they were only counted, their course and kinds", async () => {
+  const followed = path.join(golden, "html/descriptors.dwell"), counted = path.join(golden, "html/descriptors_counted.dwell");
+  await fresh({}, followed);
+  const whole = report(followed).descriptors;
+  assert.ok(whole.verdicts.length > 0);
+  assert.equal(await tab.text("#files .card .verdict"), whole.verdicts[0].text);
+  assert.equal(await tab.run(`document.querySelectorAll("#files-descriptors-sites tbody tr").length`), whole.sites.length);
+  await fresh({}, counted);
+  const [counts] = report(counted).descriptor_counts;
+  assert.match(counts.growth, /^Open descriptors grow steadily/);
+  assert.equal(await tab.text("#files .descriptor-count .verdict"), counts.growth);
+  assert.ok(await tab.run(`document.querySelector("#files .descriptor-count svg path").getAttribute("d").split("L").length === ${counts.samples.length}`), "each sample is a point");
+  const cells = await tab.run(`Array.from(document.querySelectorAll("#files .descriptor-count tbody tr"), row => Array.from(row.cells, cell => cell.textContent))`);
+  for (const [kind, , before, after] of cells) assert.deepEqual([Number(before), Number(after)], counts.kinds[kind]);
+  assert.equal(cells.length, Object.keys(counts.kinds).length);
+});
+
+test("lines of sources stand below the frame that asks, as text", async () => {
+  const file = path.join(folder, "sources.html"), targets = path.join(folder, "targets");
+  fs.mkdirSync(targets);
+  const lines = fs.readFileSync(path.join(__dirname, "../targets/leaking_service.cpp"), "utf8").split("\n").map(line => line + `  // <img src=x onerror="document.title='owned'">\u202e`);
+  fs.writeFileSync(path.join(targets, "leaking_service.cpp"), lines.join("\n"));
+  execFileSync(dwell, ["export", service, "-o", file, "--sources", targets], { stdio: "ignore" });
+  await tab.close();
+  tab = await browser.open(file);
+  await tab.click("#sites tbody tr[data-site]");
+  assert.ok(await tab.run(`document.querySelector("#stack > li > details.source").open`), "that of the call site is open");
+  assert.match(await tab.text("#stack details.source figcaption"), /leaking_service\.cpp: changed after /);
+  const here = await tab.text("#stack details.source .here code"), line = Number(await tab.text("#stack details.source .here span"));
+  assert.equal(here, lines[line - 1].replace("\u202e", "\\u{202e}"));
+  assert.deepEqual(await tab.run(`[document.images.length, document.title.includes("owned")]`), [0, false]);
+  await tab.click("#stack > li:nth-of-type(3) details.source summary");
+  assert.match(await tab.text("footer"), /Sources: lines around [1-9][0-9]* of [0-9]+ places/);
+});
+
+test("two recordings: what grew, in graph and table, with the figures of dwell diff", async () => {
+  const [before, after] = [path.join(golden, "html/growth_before.dwell"), path.join(golden, "html/growth_after.dwell")], file = path.join(folder, "growth.html");
+  execFileSync(dwell, ["diff", before, after, "-o", file], { stdio: "ignore" });
+  const whole = JSON.parse(execFileSync(dwell, ["diff", before, after, "-f", "json"], { maxBuffer: 1 << 28 })), heap = whole.totals[0];
+  await tab.close();
+  tab = await browser.open(file);
+  const root = () => tab.run(`document.getElementById("app").page.flame.root.value`);
+  const listed = () => tab.run(`document.getElementById("app").page.table.order.length`);
+  assert.match(await tab.text("#summary .verdict"), /^RSS was .* at the end of the first recording and .* at the end of the second/);
+  const cells = await tab.run(`Array.from(document.querySelectorAll("#totals tbody tr:first-child td"), cell => cell.textContent)`);
+  assert.deepEqual(cells.slice(0, 4), [page.bytesText(heap.retained_bytes_change, true), page.countText(heap.retained_blocks_change, true), page.bytesText(heap.before.retained_bytes), page.bytesText(heap.after.retained_bytes)]);
+  const changes = page.accountChanges(whole);
+  assert.deepEqual(await tab.run(`Array.from(document.querySelectorAll("#account-changes tbody tr"), row => Array.from(row.cells, cell => cell.textContent))`),
+    changes.map(row => [row.name, page.bytesText(row.after - row.before, true), page.bytesText(row.before), page.bytesText(row.after)]));
+  assert.equal(await tab.run(`document.querySelectorAll("#account .resident canvas").length`), 2);
+  // The change: each site of the JSON, in its order.
+  const sites = whole.sites.filter(site => site.kind === heap.kind);
+  assert.equal(await listed(), sites.length);
+  assert.equal(await root(), sites.reduce((sum, site) => sum + site.retained_bytes_change, 0));
+  assert.deepEqual((await rows("change_retained_bytes")).slice(0, 8), sites.slice(0, 8).map(site => page.bytesText(site.retained_bytes_change, true)));
+  assert.deepEqual((await rows("before_retained_bytes")).slice(0, 8), sites.slice(0, 8).map(site => page.bytesText(site.before ? site.before.retained_bytes : 0)));
+  // Every view in both units.
+  const sums = { before: ["retained_bytes", "retained_blocks"], after: ["retained_bytes", "retained_blocks"] };
+  for (const view in sums) for (const [i, unit] of ["bytes", "blocks"].entries()) {
+    await tab.click(`#views button[data-key=${view}]`);
+    await tab.click(`#views button[data-key=${unit}]`);
+    assert.equal(await root(), heap[view][sums[view][i]], view + " " + unit);
+  }
+  for (const view of ["allocated", "peak", "change"]) {
+    await tab.click(`#views button[data-key=${view}]`);
+    assert.match(await tab.text("#flame .row .dim"), /changes of/);
+  }
+  await tab.click("#views button[data-key=bytes]");
+  await tab.click("#callers");
+  assert.equal(await root(), sites.reduce((sum, site) => sum + site.retained_bytes_change, 0));
+  await tab.click("#callers");
+  await tab.click("#library");
+  // Sorted, filtered, opened, copied; and the address keeps it.
+  await tab.click("th button[data-sort=after_retained_bytes]");
+  assert.equal(await state("sort"), "after_retained_bytes");
+  await tab.run(`(f => { f.value = "SessionStore"; f.dispatchEvent(new Event("input")); })(document.getElementById("filter"))`);
+  assert.equal(await listed(), sites.filter(site => site.stack.some(frame => /SessionStore/.test(frame.function + frame.file + frame.module))).length);
+  assert.match(await tab.text("#command"), /^dwell diff growth_before.dwell growth_after.dwell --kind heap --site SessionStore$/);
+  await tab.click("#sites tbody tr[data-site]");
+  assert.match(await tab.text("#detail dl"), /retained.* → /);
+  assert.ok(await tab.run(`document.querySelectorAll("#stack li").length > 1`));
+  assert.match(await tab.run("location.hash"), /sort=after_retained_bytes/);
+  const fragment = await tab.run("location.hash.slice(1)");
+  await tab.close();
+  tab = await browser.open(file, { fragment, width: 375, height: 740, phone: true });
+  assert.equal(await state("filter"), "SessionStore");
+  assert.ok(await tab.run("document.documentElement.scrollWidth <= 375"));
+  await tab.click("#sites tbody tr[data-site]");
+  await tab.key("Escape");
+  assert.equal(await state("site"), -1);
+});
+
 test("no recording is wider than a phone", async () => {
-  for (const recording of ["recording/version-1", "recording/go-version-1", "html/service_threads_clocks", "html/deadlock", "html/service_sampled", "html/service_marked"]) {
+  for (const recording of ["recording/version-1", "recording/go-version-1", "html/service_threads_clocks", "html/deadlock", "html/service_sampled", "html/service_marked", "html/workers", "html/descriptors", "html/descriptors_counted"]) {
     await fresh({ width: 375, height: 740, phone: true }, path.join(golden, recording + ".dwell"));
     assert.ok(await tab.run("document.documentElement.scrollWidth <= 375"), recording);
   }

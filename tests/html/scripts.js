@@ -12,10 +12,10 @@ function load(files, names) {
   const source = files.map(file => fs.readFileSync(path.join(FOLDER, file), "utf8")).join("\n");
   return new Function(source + "; return {" + names.join(",") + "};")();
 }
-const PURE = load(["shorten.js", "decode.js", "words.js", "figures.js", "tree.js", "state.js", "resident.js", "subjects.js"],
-  ["decodeNumbers", "unpack", "readPaths", "askingNode", "grouped", "bytesText", "durationText", "percentText", "shorten", "shellQuoted", "secondsText",
+const PURE = load(["shorten.js", "decode.js", "words.js", "figures.js", "sums.js", "tree.js", "state.js", "difference.js", "resident.js", "waits.js", "subjects.js"],
+  ["decodeNumbers", "unpack", "readPaths", "nodeAbove", "grouped", "bytesText", "countText", "durationText", "percentText", "shorten", "shellQuoted", "secondsText",
    "commandText", "siteText", "VIEWS", "FIGURES", "KINDS", "readModel", "rowsOf", "liveSeries", "timelineOf", "callTree", "callersTree", "childrenOf",
-   "matchingRows", "freshState", "fragmentOf", "stateOf", "snappedRange", "accountParts", "residentLimit", "residentScale", "marksOf"]);
+   "matchingRows", "freshState", "fragmentOf", "stateOf", "snappedRange", "accountParts", "residentLimit", "residentScale", "marksOf", "readDifference", "differenceRows", "hasChanged", "accountChanges", "lockRows", "sizesOf", "accountTitleOf", "sitesOfRow", "growthOfRow", "differenceCommand", "DIFFERENCE_STATE"]);
 
 function partsOf(file) {
   const html = fs.readFileSync(file, "utf8"), one = expression => (expression.exec(html) || [])[1];
@@ -28,4 +28,9 @@ function modelOf(file) {
   return { data, model: PURE.readModel(data.memory, column) };
 }
 
-module.exports = Object.assign({ FOLDER, partsOf, unpacked, modelOf }, PURE);
+function differenceOf(file) {
+  const { data, column } = unpacked(file);
+  return { data, model: PURE.readDifference(data, column) };
+}
+
+module.exports = Object.assign({ FOLDER, partsOf, unpacked, modelOf, differenceOf }, PURE);

@@ -19,7 +19,7 @@ function smallModel() {
   for (const name of page.FIGURES) cell[name] = [0, 0, 0, 0];
   Object.assign(cell, { allocs: [3, 1, 1, 2], alloc_bytes: [300, 100, 50, 20], frees: [0, 1, 0, 2], freed_bytes: [0, 100, 0, 20], temporary: [0, 0, 0, 2], temporary_bytes: [0, 0, 0, 20],
     peak: [0, 0, 0, 1], peak_bytes: [0, 0, 0, 10], born: [3, 0, 1, 0], born_bytes: [300, 0, 50, 0] });
-  const columns = { path_kept: [0, 1, 1], path_added: [3, 2, 2], path_frames: [0, 1, 3, 2, 3, 4, 5], slot_site: [0, 1, 1] };
+  const columns = { size_count: [2, 1, 0], size_class: [5, 7, 5], size_blocks: [2, 1, 4], site_inner: [1, 1, 2], path_kept: [0, 1, 1], path_added: [3, 2, 2], path_frames: [0, 1, 3, 2, 3, 4, 5], slot_site: [0, 1, 1] };
   for (const [prefix, object] of [["frame_", frame], ["site_", site], ["cell_", cell]]) for (const name in object) columns[prefix + name] = object[name];
   const memory = { texts, block_units: 1, births_known: true, edges_ns: [0, 1e9, 2e9, 3e9], accounts: [{ process: 0, kind: "heap", other_slot: null, other_sites: 0, peaks: [300, 360, 350] }] };
   return page.readModel(memory, name => Float64Array.from(columns[name]));
@@ -41,6 +41,13 @@ test("the call site is above the allocator and the library's containers", () => 
   const model = smallModel();
   assert.equal(page.siteText(model, model.asks[0], 4), "handle (a.c:20) ← main");
   assert.equal(page.siteText(model, model.asks[2], 4), "main (a.c:9)");
+});
+
+test("sizes of live blocks, of one call site and of several", () => {
+  const model = smallModel();
+  assert.deepEqual(page.sizesOf(model, [0]), [[5, 2], [6, 0], [7, 1]]);
+  assert.deepEqual(page.sizesOf(model, [0, 1]), [[5, 6], [6, 0], [7, 1]]);
+  assert.deepEqual(page.sizesOf(model, [2]), []);
 });
 
 test("a range has what was live at its end, and what happened within it", () => {
@@ -128,4 +135,21 @@ test("scripts put no data into markup, and load nothing", () => {
     const text = fs.readFileSync(path.join(page.FOLDER, file), "utf8");
     assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|<\/script|\bfetch\(|XMLHttpRequest|WebSocket|import\(|https?:\/\/(?!www\.w3\.org)/, file);
   }
+});
+
+test("locks are rows of a wait graph, circles first", () => {
+  const thread = (tid, lock) => ({ tid, name: "t" + tid, lock }), lock = (owner, words) => ({ owner, words, likely_holders: [] });
+  const look = { threads: [thread(1, 0), thread(2, 1), thread(3, 2), thread(4, 2), thread(5, null)], locks: [lock(2, "a"), lock(1, "b"), lock(5, "c")] };
+  const rows = page.lockRows(look);
+  assert.deepEqual(rows.map(row => [row.lock.words, row.waiters.map(one => one.tid), row.holder.tid, row.inCircle]), [["a", [1], 2, true], ["b", [2], 1, true], ["c", [3, 4], 5, false]]);
+  // Who waits for a lock in a circle is not in it; a holder that is not in the look, and one that waits for itself.
+  const behind = page.lockRows({ threads: [thread(1, 0), thread(2, 1), thread(3, 0), thread(4, 2), thread(6, 3)], locks: [lock(2, "a"), lock(1, "b"), lock(99, "c"), lock(6, "d")] });
+  assert.deepEqual(behind.map(row => [row.lock.words, row.waiters.length, row.holder && row.holder.tid, row.inCircle]), [["a", 2, 2, true], ["b", 1, 1, true], ["d", 1, 6, true], ["c", 1, null, false]]);
+});
+
+test("parts of RSS before and after, the largest change first", () => {
+  const side = (resident, parts, ended) => ({ ended: Boolean(ended), at_end: { resident_bytes: resident, parts } });
+  const difference = { before_process_memory: [side(30, { live_blocks: 20, files_and_code: 10 })], after_process_memory: [side(50, { live_blocks: 45, files_and_code: 5 }), side(7, { live_blocks: 7 }, true)] };
+  assert.deepEqual(page.accountChanges(difference), [{ name: "live blocks", before: 20, after: 45 }, { name: "files and code", before: 10, after: 5 }, { name: "RSS", before: 30, after: 50 }]);
+  assert.deepEqual(page.accountChanges({ before_process_memory: [], after_process_memory: difference.after_process_memory }), [], "one side is not known");
 });

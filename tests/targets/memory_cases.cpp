@@ -59,6 +59,20 @@ static void lose_and_cache() {
   for (int i = 0; i < MC_ENTRIES; ++i) lost(), cached(i);
 }
 
+// ---- a cache that is full: each new entry takes the place of the oldest ----
+
+static std::map<int, char*> entries;
+NOINLINE static void fill_cache() {
+  for (int i = 0; i < MC_CACHE_ROUNDS; ++i) {
+    char* entry = new char[MC_ENTRY];
+    memset(entry, 1, MC_ENTRY);
+    entries[i] = entry;
+    if (entries.size() <= MC_CACHE_ENTRIES) continue;
+    delete[] entries.begin()->second;
+    entries.erase(entries.begin());
+  }
+}
+
 // ---- as distributions build: optimized at link time ----
 
 class Registry {
@@ -105,6 +119,7 @@ static const struct {
 } ways[] = {
     {"throws", nullptr, serve_requests},
     {"leak_and_cache", nullptr, lose_and_cache},
+    {"cache", nullptr, fill_cache},
     {"optimized", nullptr, accept_clients},
     {"distrusts", give_everything_up, keep_all},
 };

@@ -7,6 +7,8 @@
 #define MC_RAW 512
 #define MC_ENTRIES 500     /* lost, and cached, of MC_ENTRY bytes each */
 #define MC_ENTRY 1000
+#define MC_CACHE_ENTRIES 2000
+#define MC_CACHE_ROUNDS 20000
 #define MC_CLIENTS 400     /* of MC_NAME bytes and more */
 #define MC_NAME 300
 #define MC_KEPT 300        /* by a program that may hardly call the kernel, of MC_KEEP bytes */

@@ -71,7 +71,9 @@ _dwell() {
     --cgroup) _dwell_complete -W "$(_dwell_groups)" ;;
     --process) COMPREPLY=() ;;
     -f | --format)
-      if [[ $command == diff || $command == clocks ]]; then
+      if [[ $command == diff ]]; then
+        _dwell_complete -W "text json html svg folded pprof speedscope"
+      elif [[ $command == clocks ]]; then
         _dwell_complete -W "text json svg folded pprof speedscope"
       else
         _dwell_complete -W "html svg folded pprof speedscope"
@@ -89,13 +91,13 @@ _dwell() {
       fi
       ;;
     --sort) _dwell_complete -W "retained blocks growth allocated allocations temporary peak age" ;;
-    --group) _dwell_complete -W "stack function module" ;;
+    --group) _dwell_complete -W "stack function file module" ;;
     --kind) _dwell_complete -W "heap mapping file reserved" ;;
     --demangle) _dwell_complete -W "full short none" ;;
     --sample-type) _dwell_complete -W "inuse_space inuse_objects alloc_space alloc_objects temporary_space temporary_objects reads interval waited goroutine contentions delay" ;;
     --attach-method) _dwell_complete -W "session multi perf" ;;
     -o | --output | --with) _dwell_complete -f ;;
-    --debug-dir | --sysroot) _dwell_complete -d ;;
+    --debug-dir | --sysroot | --sources) _dwell_complete -d ;;
     -d | --duration | --from | --to | --temporary | --min | --sample-bytes | --buffer | --max-memory | --thread | --site | --module | -n | --count | -i | --interval | --sites | --stacks | --groups | --rows | --max-read | --diff | --share | --window | --stuck-after | --look-every | --detach-above | --max-overhead)
       COMPREPLY=()
       ;;

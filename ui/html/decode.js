@@ -58,14 +58,9 @@ function readPaths(kept, added, frames) {
 
 const INLINED = 1, UNNAMED = 2, ALLOCATOR = 4, LIBRARY = 8;
 
-// The node that a reader means by "who asked for it": above the outermost allocator, and above the standard libraries'
-// own containers; as ui/call_site.cpp has it.
-function askingNode(tree, flags, leaf) {
-  let above = leaf;
-  for (let node = leaf; node >= 0; node = tree.parent[node])
-    if (flags[tree.frame[node]] & ALLOCATOR) above = tree.parent[node];
-  if (above < 0) return leaf;
-  for (let node = above; node >= 0; node = tree.parent[node])
-    if (!(flags[tree.frame[node]] & LIBRARY)) return node;
-  return above;
+// The node some frames above a leaf: the call site, which is neither an allocator, nor a library, nor a wrapper.
+function nodeAbove(tree, leaf, frames) {
+  let node = leaf;
+  for (let left = frames; left > 0 && tree.parent[node] >= 0; left--) node = tree.parent[node];
+  return node;
 }

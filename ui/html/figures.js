@@ -18,22 +18,31 @@ const VIEWS = {
 const KINDS = ["heap", "mapping", "file", "reserved"];
 const KIND_TITLES = { heap: "Heap", mapping: "Mapped memory", file: "Mapped files", reserved: "Reserved address space" };
 
-function readModel(memory, column) {
+// The stacks of all call sites: what every page has.
+function readStacks(memory, column) {
   const frames = {};
   for (const name of ["function", "short", "file", "line", "module", "flags", "group"]) frames[name] = column("frame_" + name);
   const tree = readPaths(column("path_kept"), column("path_added"), column("path_frames"));
-  const sites = {};
-  for (const name of ["path", "incomplete", "held", "holding", "process", "kind", "stacks", "oldest", "median", "growth_known", "growth_per_minute", "retained_error"].concat(SITE_FIGURES))
-    sites[name] = column("site_" + name);
-  const count = sites.path.length, leaf = new Int32Array(count), asks = new Int32Array(count);
+  const path = column("site_path"), inner = column("site_inner"), count = path.length, leaf = new Int32Array(count), asks = new Int32Array(count);
   for (let i = 0; i < count; i++) {
-    leaf[i] = tree.leaf[sites.path[i]];
-    asks[i] = askingNode(tree, frames.flags, leaf[i]);
+    leaf[i] = tree.leaf[path[i]];
+    asks[i] = nodeAbove(tree, leaf[i], inner[i]);
   }
-  const model = { texts: memory.texts, frames, tree, sites, count, leaf, asks, edges: memory.edges_ns, buckets: memory.edges_ns.length - 1,
-                  units: memory.block_units, accounts: memory.accounts, birthsKnown: memory.births_known };
+  const excerpts = memory.sources ? memory.sources.excerpts : [];
+  if (excerpts.length) frames.source = column("frame_source");
+  return { texts: memory.texts, frames, tree, path, count, leaf, asks, excerpts };
+}
+
+function readModel(memory, column) {
+  const stacks = readStacks(memory, column), sites = { path: stacks.path };
+  for (const name of [ "incomplete", "held", "holding", "process", "kind", "stacks", "oldest", "median", "growth_known", "growth_per_minute", "retained_error"].concat(SITE_FIGURES))
+    sites[name] = column("site_" + name);
+  const model = Object.assign(stacks, { sites, edges: memory.edges_ns, buckets: memory.edges_ns.length - 1, units: memory.block_units,
+                                        accounts: memory.accounts, birthsKnown: memory.births_known });
   model.accountOf = accountsOf(model);
   readSlots(model, column);
+  readSizes(model, column);
+  addSums(model, memory, column);
   return model;
 }
 
@@ -48,6 +57,22 @@ function readSlots(model, column) {
   const slotSite = column("slot_site"), slotOfSite = new Int32Array(model.count).fill(-1);
   for (let slot = 0, site = 0; slot < slotSite.length; slot++) slotOfSite[slotSite[slot] = site += slotSite[slot]] = slot;
   Object.assign(model, { cells, bucket, begin, slotSite, slotOfSite });
+}
+
+// Of each call site the first of its size classes; one past the last is where the next one begins.
+function readSizes(model, column) {
+  const counts = column("size_count"), begin = new Int32Array(model.count + 1);
+  for (let site = 0; site < model.count; site++) begin[site + 1] = begin[site] + counts[site];
+  model.sizes = { begin, classes: column("size_class"), blocks: column("size_blocks") };
+}
+
+// How many live blocks of these call sites are of each size: [[class, blocks], ...], in order, without gaps.
+function sizesOf(model, members) {
+  const { begin, classes, blocks } = model.sizes, sums = new Map();
+  for (const site of members) for (let i = begin[site]; i < begin[site + 1]; i++) sums.set(classes[i], (sums.get(classes[i]) || 0) + blocks[i] / model.units);
+  if (!sums.size) return [];
+  const keys = Array.from(sums.keys()), first = Math.min(...keys), last = Math.max(...keys);
+  return Array.from({ length: last - first + 1 }, (_, i) => [first + i, sums.get(first + i) || 0]);
 }
 
 function accountsOf(model) {
@@ -109,6 +134,7 @@ const ROW_FIGURES = SITE_FIGURES.concat(["grown", "grown_bytes", "born", "born_b
 // series of their own are one row, whose site is -1.
 function rowsOf(model, number, range) {
   const account = model.accounts[number], sites = [];
+  if (account.members) return summedRows(model, account, range);
   for (let site = 0; site < model.count; site++)
     if (model.accountOf[site] === number && (!range || model.slotOfSite[site] >= 0)) sites.push(site);
   if (range && account.other_sites) sites.push(-1);
@@ -135,17 +161,32 @@ function liveSeries(model, slot) {
   return series;
 }
 
+// Of several slots together.
+function liveOf(model, slots) {
+  const sum = new Float64Array(model.buckets);
+  for (const slot of slots) liveSeries(model, slot).forEach((bytes, b) => { sum[b] += bytes; });
+  return sum;
+}
+
 function slotsOf(model, number) {
-  const slots = [];
+  const slots = [], { members } = model.accounts[number];
+  if (members) return members.flatMap(member => slotsOf(model, member));
   model.slotSite.forEach((site, slot) => { if (model.accountOf[site] === number) slots.push(slot); });
   if (model.accounts[number].other_sites) slots.push(model.accounts[number].other_slot);
   return slots;
+}
+
+function joinLayer(joined, site, live) {
+  const known = joined.get(site);
+  if (!known) joined.set(site, live.slice());
+  else for (let b = 0; b < live.length; b++) known[b] += live[b];
 }
 
 // What the timeline draws: the largest sites, the others as one, and what was born in each bucket and what became of it.
 function timelineOf(model, number, most) {
   const total = new Float64Array(model.buckets), allocated = new Float64Array(model.buckets), born = new Float64Array(model.buckets);
   let layers = [];
+  const joined = new Map(), isSum = Boolean(model.accounts[number].members);
   for (const slot of slotsOf(model, number)) {
     const live = liveSeries(model, slot);
     let peak = 0;
@@ -153,14 +194,16 @@ function timelineOf(model, number, most) {
       total[b] += live[b];
       if (live[b] > peak) peak = live[b];
     }
+    if (isSum && slot < model.slotSite.length) joinLayer(joined, model.leadOf[model.slotSite[slot]], live);
     for (let i = model.begin[slot]; i < model.begin[slot + 1]; i++) {
       allocated[model.bucket[i]] += model.cells.alloc_bytes[i];
       born[model.bucket[i]] += model.cells.born_bytes[i];
     }
-    if (slot >= model.slotSite.length) continue;
+    if (slot >= model.slotSite.length || isSum) continue;
     layers.push({ site: model.slotSite[slot], live, peak });
     if (layers.length > 2 * most) layers = layers.sort((a, b) => b.peak - a.peak).slice(0, most);
   }
+  if (isSum) layers = Array.from(joined, ([site, live]) => ({ site, live, peak: live.reduce((most, bytes) => Math.max(most, bytes), 0) }));
   layers = layers.filter(layer => layer.peak > 0).sort((a, b) => b.peak - a.peak).slice(0, most);
   const others = total.slice();
   for (const layer of layers) for (let b = 0; b < model.buckets; b++) others[b] -= layer.live[b];

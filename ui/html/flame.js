@@ -35,7 +35,7 @@ class Flame {
   }
 
   sumText() {
-    const { state } = this.page, view = VIEWS[state.view];
+    const { state } = this.page, view = this.page.view();
     const sum = valueText(this.root.value, state.unit, view.signed);
     return this.root.weight ? sum + (view.signed ? " in total, changes of " + valueText(this.root.weight, state.unit) : " in total") : "Nothing to show: every value is 0.";
   }
@@ -56,7 +56,7 @@ class Flame {
 
   colorOf(node) {
     const { model, state } = this.page;
-    if (VIEWS[state.view].signed) {
+    if (this.page.view().signed) {
       const ratio = node.weight ? node.value / node.weight : 0;
       return themeColor(ratio > 0.1 ? "grew" : ratio < -0.1 ? "shrank" : "c8");
     }
@@ -91,7 +91,7 @@ class Flame {
     pen.font = "12px ui-monospace, Menlo, Consolas, monospace";
     const charPx = pen.measureText("M").width, colors = new Map(), text = themeColor("text");
     for (const frame of frames) {
-      const { node, x, w, row } = frame, y = row * ROW_PX, key = node.frame < 0 ? -1 : VIEWS[this.page.state.view].signed ? node : this.page.model.frames.module[node.frame];
+      const { node, x, w, row } = frame, y = row * ROW_PX, key = node.frame < 0 ? -1 : this.page.view().signed ? node : this.page.model.frames.module[node.frame];
       if (!colors.has(key)) colors.set(key, this.colorOf(node));
       pen.globalAlpha = frame.above ? 0.5 : 1;
       pen.fillStyle = colors.get(key);
@@ -110,7 +110,7 @@ class Flame {
     pen.globalAlpha = 1;
     this.drawPath();
     this.drawLegend();
-    this.canvas.setAttribute("aria-label", "Flame graph of " + VIEWS[this.page.state.view].title.toLowerCase() + " memory, " + this.sumText() + ". Arrow keys move, Enter zooms.");
+    this.canvas.setAttribute("aria-label", "Flame graph of " + this.page.view().title.toLowerCase() + " memory, " + this.sumText() + ". Arrow keys move, Enter zooms.");
   }
 
   drawPath() {
@@ -124,11 +124,11 @@ class Flame {
   drawLegend() {
     const { model, state } = this.page;
     const item = (color, text) => el("span", { class: "key" }, el("i", { class: "swatch " + color }), text);
-    if (VIEWS[state.view].signed) return fill(this.legend, item("grew", "grew"), item("shrank", "shrank"), item("c8", "as much of both"));
+    if (this.page.view().signed) return fill(this.legend, item("grew", "grew"), item("shrank", "shrank"), item("c8", "as much of both"));
     return fill(this.legend, Array.from(this.colors).map(([module, color]) => item("c" + color, baseName(model.texts[module]) || "unknown")));
   }
 
-  valueOf(node) { return valueText(node.value, this.page.state.unit, VIEWS[this.page.state.view].signed); }
+  valueOf(node) { return valueText(node.value, this.page.state.unit, this.page.view().signed); }
 
   zoomTo(node) {
     this.zoom = node;
@@ -161,9 +161,9 @@ class Flame {
       if (module && lines[0] !== module) lines.push(module);
       if (model.frames.flags[node.frame] & INLINED) lines.push("inlined into its caller");
     }
-    lines.push(this.valueOf(node) + " " + VIEWS[state.view].title.toLowerCase() + (state.unit === "bytes" ? " (" + grouped(node.value) + ")" : " blocks"));
+    lines.push(this.valueOf(node) + " " + this.page.view().title.toLowerCase() + (state.unit === "bytes" ? " (" + grouped(node.value) + ")" : " blocks"));
     lines.push(percentText(node.weight, this.root.weight) + " of all" + (node.parent && node.parent !== this.root ? ", " + percentText(node.weight, node.parent.weight) + " of its parent" : ""));
-    if (node.self && node.self !== node.value) lines.push("itself " + valueText(node.self, state.unit, VIEWS[state.view].signed));
+    if (node.self && node.self !== node.value) lines.push("itself " + valueText(node.self, state.unit, this.page.view().signed));
     return lines;
   }
 

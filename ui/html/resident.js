@@ -16,15 +16,17 @@ function residentLimit(balance) {
   return limits.length ? limits.reduce((one, other) => (other.limit_bytes < one.limit_bytes ? other : one)) : null;
 }
 
-function residentScale(balance) {
-  const highest = balance.rss_samples.reduce((most, sample) => Math.max(most, sample[1]), 1), limit = residentLimit(balance);
+function residentScale(balance, atLeast = 1) {
+  const highest = balance.rss_samples.reduce((most, sample) => Math.max(most, sample[1]), atLeast), limit = residentLimit(balance);
   const drawn = limit !== null && limit.limit_bytes <= RSS_TIMES * highest;
   return { most: drawn ? Math.max(highest, limit.limit_bytes) : highest, limit: drawn ? limit : null };
 }
 
 class Resident {
-  constructor(page, balance, name) {
+  // `atLeast`: bytes that the scale reaches, so that two can be compared.
+  constructor(page, balance, name, atLeast = 1) {
     this.page = page;
+    this.atLeast = atLeast;
     this.balance = balance;
     this.canvas = el("canvas", { role: "img", "aria-label": "RSS over time, " + bytesText(balance.rss_before_bytes) + " at the start, " + bytesText(balance.rss_after_bytes) + " at the end" });
     for (const [kind, act] of [["pointermove", event => this.hover(event)], ["pointerleave", hideTip]]) this.canvas.addEventListener(kind, act);
@@ -61,7 +63,7 @@ class Resident {
 
   show() {
     if (!this.canvas.isConnected) return;
-    const { pen, width } = sized(this.canvas, RSS_PX), { most, limit } = residentScale(this.balance), { state, model } = this.page;
+    const { pen, width } = sized(this.canvas, RSS_PX), { most, limit } = residentScale(this.balance, this.atLeast), { state, model } = this.page;
     const y = bytes => RSS_PX - 4 - bytes / most * (RSS_PX - 16);
     this.width = width;
     pen.font = "11px system-ui, sans-serif";

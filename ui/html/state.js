@@ -5,12 +5,15 @@ const UNITS = ["bytes", "blocks"];
 const SORTS = ["view", "retained_bytes", "retained", "growth_per_minute", "grown_bytes", "oldest", "alloc_bytes", "allocs", "freed_bytes",
                "temporary", "peak_bytes", "born_bytes"];
 
-function freshState() {
-  return { account: 0, view: "retained", unit: "bytes", range: null, filter: "", callers: false, library: false, sort: "view", up: false, site: -1 };
+// What a page of one recording can show; of two: DIFFERENCE_STATE.
+const RECORDING_STATE = { views: VIEWS, sorts: SORTS, view: "retained" };
+
+function freshState(kind = RECORDING_STATE, model = null) {
+  return { account: (model && model.usualAccount) || 0, view: kind.view, unit: "bytes", range: null, filter: "", callers: false, library: false, sort: "view", up: false, site: -1 };
 }
 
-function fragmentOf(state, model) {
-  const parts = [], fresh = freshState();
+function fragmentOf(state, model, kind = RECORDING_STATE) {
+  const parts = [], fresh = freshState(kind, model);
   const add = (key, value) => parts.push(key + "=" + encodeURIComponent(value));
   if (state.account !== fresh.account) add("memory", state.account);
   for (const key of ["view", "unit", "filter", "sort"]) if (state[key] !== fresh[key]) add(key, state[key]);
@@ -21,8 +24,8 @@ function fragmentOf(state, model) {
 }
 
 // Whatever a fragment says, the state can be shown.
-function stateOf(fragment, model) {
-  const state = freshState(), said = new Map();
+function stateOf(fragment, model, kind = RECORDING_STATE) {
+  const state = freshState(kind, model), said = new Map();
   for (const part of fragment.replace(/^#/, "").split("&")) {
     const at = part.indexOf("=");
     if (at <= 0) continue;
@@ -34,9 +37,9 @@ function stateOf(fragment, model) {
   };
   state.account = whole("memory", model.accounts.length) ?? state.account;
   state.site = whole("site", model.count) ?? state.site;
-  if (Object.hasOwn(VIEWS, said.get("view") ?? "")) state.view = said.get("view");
+  if (Object.hasOwn(kind.views, said.get("view") ?? "")) state.view = said.get("view");
   if (UNITS.includes(said.get("unit"))) state.unit = said.get("unit");
-  if (SORTS.includes(said.get("sort"))) state.sort = said.get("sort");
+  if (kind.sorts.includes(said.get("sort"))) state.sort = said.get("sort");
   for (const key of ["callers", "library", "up"]) state[key] = said.get(key) === "1";
   state.filter = said.get("filter") ?? "";
   state.range = rangeOf(said.get("time"), model);

@@ -4,12 +4,14 @@
 
 const FEW_ROWS = 40;
 const TITLES = {
-  threads: "Threads", go: "Goroutines and the Go heap", clocks: "Clocks", memory: "Memory", look: "Last look", thread_sites: "Who creates threads",
+  files: "Descriptors", descriptors: "By the call site that opened them", threads: "Threads", go: "Goroutines and the Go heap", clocks: "Clocks", memory: "Memory", look: "Last look", thread_sites: "Who creates threads",
   blocked: "Where threads were blocked", looks: "Looks", locks: "Locks", groups: "By stack", go_heap: "Go heap, by samples",
   go_blocked: "Where goroutines were parked", contexts: "Contexts", sites: "By call site", creators: "Goroutines by creator", reads: "Clock reads",
   waits: "Waits", intervals: "Intervals", steps: "Steps of the clock", heap: "Heap", contention: "Contention",
   generations: "Generations: what was allocated between marks, and is still there",
 };
+// Not as a list of objects, but as it reads best.
+const DRAWN = { descriptor_counts: descriptorCounts };
 const LEFT_OUT = new Set(["format", "version", "recording", "process", "processes", "verdicts", "notes", "time_ns", "offset"]);
 
 function titleOf(key) { return TITLES[key] || (key.charAt(0).toUpperCase() + key.slice(1)).replace(/_/g, " "); }
@@ -160,15 +162,32 @@ function objectElements(object, id) {
   return parts;
 }
 
-function subjectSections(subjects) {
+// How many descriptors each process had open over time, and of which kinds.
+function descriptorCounts(all, processes) {
+  return all.map(({ process, samples, kinds, growth }) => {
+    const first = samples[0][1], last = samples[samples.length - 1][1], most = samples.reduce((highest, sample) => Math.max(highest, sample[1]), 0);
+    const rows = Object.keys(kinds).map(kind => ({ kind, at: kinds[kind] })).sort((one, other) => other.at[1] - one.at[1] || other.at[0] - one.at[0]);
+    const cell = text => el("td", null, text);
+    const said = (processes.length > 1 && processes[process] ? processText(processes[process]) + ": " : "") + grouped(last) + " open at the end, " + grouped(first) + " at the start, " + grouped(most) + " at most.";
+    return el(growth ? "div" : "details", { class: growth ? "card warning descriptor-count" : "card descriptor-count" },
+      growth ? [el("p", { class: "verdict" }, growth), el("p", null, said)] : el("summary", null, said),
+      samples.length > 1 ? el("figure", null, sparkline(samples.map(sample => sample[1]), 480, 60), el("figcaption", { class: "dim" }, "open descriptors over time")) : null,
+      rows.length ? el("div", { class: "wide" }, el("table", { class: "figures" }, el("thead", null, el("tr", null, ["kind", "change", "at the start", "at the end"].map(name => el("th", { scope: "col" }, name)))),
+        el("tbody", null, rows.map(row => el("tr", null, el("th", { scope: "row" }, row.kind), cell(countText(row.at[1] - row.at[0], true)), cell(grouped(row.at[0])), cell(grouped(row.at[1]))))))) : null);
+  });
+}
+
+function subjectSections(subjects, processes) {
   return Object.keys(subjects).map(name => {
     const object = subjects[name], look = object.look ? withThreads(object.look) : null, verdicts = subjectVerdicts({ [name]: object }).filter(verdict => !verdict.grave);  // those are in the summary
     const rest = Object.assign({}, object);
     delete rest.look;
     return el("section", { id: name, "aria-label": titleOf(name) }, el("h2", null, titleOf(name)),
       verdicts.map(verdict => el("div", { class: verdict.grave ? "card grave" : "card" }, el("p", { class: "verdict" }, verdict.title), paragraphs("dim", verdict.evidence), isFrames(verdict.stack) ? framesElement({ frames: verdict.stack }) : null)),
+      look && object.look.locks ? waitGraph(object.look) : null,
       look ? [Object.keys(rest).length ? el("h3", null, "Last look") : null, objectElements(look, name)] : null,
-      Object.keys(rest).map(key => isRows(rest[key]) || !isPlain(rest[key]) ? null : el("div", null, el("h3", null, titleOf(key)), objectElements(rest[key], name + "-" + key))),
-      Object.keys(rest).map(key => !isRows(rest[key]) ? null : key === "go" ? rest[key].map((one, i) => objectElements(one, name + "-" + i)) : new RecordTable(titleOf(key), rest[key], name + "-" + key).element));
+      Object.keys(rest).map(key => key in DRAWN ? DRAWN[key](rest[key], processes) : null),
+      Object.keys(rest).map(key => key in DRAWN || isRows(rest[key]) || !isPlain(rest[key]) ? null : el("div", null, el("h3", null, titleOf(key)), objectElements(rest[key], name + "-" + key))),
+      Object.keys(rest).map(key => key in DRAWN || !isRows(rest[key]) ? null : key === "go" ? rest[key].map((one, i) => objectElements(one, name + "-" + i)) : new RecordTable(titleOf(key), rest[key], name + "-" + key).element));
   });
 }

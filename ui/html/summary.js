@@ -34,23 +34,28 @@ function summaryOf(data) {
       lost ? null : paragraphs("dim", summary.losses), paragraphs("dim", summary.children), paragraphs("dim", summary.stacks), paragraphs("dim", summary.cost)));
 }
 
+const FEW_PROCESSES = 6;  // more are shown when they are asked for
+
+// The totals of the report, and before them the sums over processes of one program.
+function totalRows(data, model) {
+  const single = data.report.totals.map(total => ({ number: model.accounts.findIndex(account => !account.members && account.process === total.process && account.kind === total.kind), figures: total.figures })).filter(row => row.number >= 0);
+  const sums = model.accounts.map((account, number) => ({ account, number })).filter(({ account }) => account.members).map(({ account, number }) => ({ number, figures: data.memory.sums.find(sum => sum.process === account.process && sum.kind === account.kind).figures }));
+  return { sums, single };
+}
+
 // Kinds of memory side by side, never added up. A click chooses what the rest of the page shows.
-function totalsOf(data, model, state, choose) {
-  const processes = data.report.processes, several = processes.length > 1;
+function totalsOf(data, model, state, choose, page) {
+  const { sums, single } = totalRows(data, model), many = sums.length > 0 && single.length > FEW_PROCESSES;
+  const all = sums.concat(!many || page.eachProcess || !model.accounts[state.account].members ? single : []);
   const cell = (text, more) => el("td", { class: more }, text);
-  const rows = data.report.totals.map(total => {
-    const number = model.accounts.findIndex(account => account.process === total.process && account.kind === total.kind);
-    const f = total.figures;
-    if (number < 0) return null;
-    return el("tr", { class: number === state.account ? "chosen" : "", "data-account": number },
-      el("th", { scope: "row" }, el("button", { type: "button", "aria-pressed": String(number === state.account), onclick: () => choose(number) },
-        KIND_TITLES[total.kind] + (several ? " of " + processText(processes[total.process]) : ""))),
-      cell(bytesText(f.retained_bytes) + (f.retained_bytes_standard_error ? " ± " + bytesText(f.retained_bytes_standard_error) : "")), cell(countText(f.retained_blocks), "minor"),
-      cell(f.growth_bytes_per_minute === null ? "-" : bytesText(f.growth_bytes_per_minute, true)),
-      cell(bytesText(f.allocated_bytes)), cell(bytesText(f.freed_bytes), "minor"), cell(percentText(f.temporary_blocks, f.allocations), "minor"), cell(bytesText(f.peak_bytes)));
-  });
-  return el("table", { id: "totals" },
+  const rows = all.map(({ number, figures: f }) => el("tr", { class: number === state.account ? "chosen" : "", "data-account": number },
+    el("th", { scope: "row" }, el("button", { type: "button", "aria-pressed": String(number === state.account), onclick: () => choose(number) }, accountTitleOf(data, model.accounts[number]))),
+    cell(bytesText(f.retained_bytes) + (f.retained_bytes_standard_error ? " ± " + bytesText(f.retained_bytes_standard_error) : "")), cell(countText(f.retained_blocks), "minor"),
+    cell(f.growth_bytes_per_minute === null ? "-" : bytesText(f.growth_bytes_per_minute, true)),
+    cell(bytesText(f.allocated_bytes)), cell(bytesText(f.freed_bytes), "minor"), cell(percentText(f.temporary_blocks, f.allocations), "minor"), cell(bytesText(f.peak_bytes))));
+  return [el("table", { id: "totals" },
     el("thead", null, el("tr", null, ["kind of memory", "retained", "blocks", "growth/min", "allocated", "freed", "temporary", "peak"].map((name, i) =>
       el("th", { scope: "col", class: [2, 5, 6].includes(i) ? "minor" : "" }, name)))),
-    el("tbody", null, rows));
+    el("tbody", null, rows)),
+    many ? el("button", { type: "button", id: "each-process", "aria-pressed": String(Boolean(page.eachProcess)), onclick: () => { page.eachProcess = !page.eachProcess; page.show(); } }, "each process") : null];
 }

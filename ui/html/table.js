@@ -39,9 +39,8 @@ class Table {
   }
 
   show() {
-    const { state, rows, kept, model } = this.page;
-    this.columns = COLUMNS.filter(column => (column.whole ? !state.range : true) && (column.ranged ? state.range : true) && (column.births ? model.birthsKnown : true));
-    this.heldKnown = model.sites.held.some(text => text > 0);
+    const { state, rows, kept } = this.page;
+    this.columns = this.page.columns();
     this.total = rows.retained_bytes.reduce((sum, bytes) => sum + bytes, 0);
     this.order = [];
     for (let row = 0; row < rows.count; row++) if (kept[row]) this.order.push(row);
@@ -55,29 +54,30 @@ class Table {
 
   sortedBy() {
     const { state, rows, model, all } = this.page;
-    if (state.sort === "view") return VIEWS[state.view].signed ? all : all.map(Math.abs);
+    if (state.sort === "view") return this.page.view().signed ? all : all.map(Math.abs);
     if (!["growth_per_minute", "oldest"].includes(state.sort)) return rows[state.sort];
-    return Float64Array.from(rows.site, site => site < 0 ? -Infinity : model.sites[state.sort][site]);
+    const of = state.sort === "oldest" ? oldestOfRow : (...row) => growthOfRow(...row) ?? -Infinity;
+    return Float64Array.from(rows.site, site => site < 0 ? -Infinity : of(model, state.account, site));
   }
 
   // What a filter leaves out is said, so that sums can be checked.
   drawAbout() {
-    const { state, rows, values, all } = this.page, view = VIEWS[state.view];
+    const { state, rows, values, all } = this.page, view = this.page.view();
     const add = (sum, value) => sum + value, shown = values.reduce(add, 0), sum = all.reduce(add, 0);
     const read = value => valueText(value, state.unit, view.signed);
-    const others = rows.count && rows.site[rows.count - 1] < 0 ? rows.count - 1 : -1;
+    const others = rows.count && rows.site[rows.count - 1] < 0 ? rows.count - 1 : -1, unchanged = this.page.leftOutText();
     let text = grouped(this.order.length) + " call site" + (this.order.length === 1 ? "" : "s") + ", " + view.title.toLowerCase() + ": " + read(shown);
     if (state.filter) text += " of " + read(sum) + " (" + percentText(shown, sum) + ") match";
     if (others >= 0) {
       const account = this.page.model.accounts[state.account];
       text += ". In a range, " + grouped(account.other_sites) + " small call sites are one row: " + read(all[others]) + ", " + percentText(Math.abs(all[others]), all.reduce((whole, value) => whole + Math.abs(value), 0)) + " of it";
     }
-    this.about.textContent = text + ".";
+    this.about.textContent = text + (unchanged ? ". " + unchanged : "") + ".";
   }
 
   isSorted(column) {
     const { state } = this.page;
-    return state.sort === column.key || (state.sort === "view" && VIEWS[state.view][state.unit] === column.key);
+    return state.sort === column.key || (state.sort === "view" && this.page.view()[state.unit] === column.key);
   }
   // The column that is sorted by is shown on any screen.
   classOf(column) { return "rank" + (this.isSorted(column) ? 3 : column.rank); }
@@ -89,7 +89,7 @@ class Table {
       if (column.key === "share") return el("th", { scope: "col", class: this.classOf(column) }, column.title);
       return el("th", { scope: "col", class: this.classOf(column), "aria-sort": sorted ? (state.up ? "ascending" : "descending") : "none" },
         el("button", { type: "button", "data-sort": column.key, onclick: () => this.page.set({ sort: column.key, up: sorted && !state.up }) }, column.title + (sorted ? (state.up ? " ↑" : " ↓") : "")));
-    }), el("th", { scope: "col", class: "rank2" }, "live"), this.heldKnown ? el("th", { scope: "col", class: "rank2 held", title: "what leads to the blocks that were left when the recording ended" }, "held by") : null, el("th", { scope: "col", class: "site" }, "call site"));
+    }), this.page.drawsTime() ? el("th", { scope: "col", class: "rank2" }, "live") : null, this.page.holdersKnown() ? el("th", { scope: "col", class: "rank2 held", title: "what leads to the blocks that were left when the recording ended" }, "held by") : null, el("th", { scope: "col", class: "site" }, "call site"));
   }
 
   drawRows(printed) {
@@ -102,22 +102,22 @@ class Table {
 
   rowElement(row, index) {
     const { model, rows, state } = this.page, site = rows.site[row];
-    const name = site < 0 ? grouped(model.accounts[state.account].other_sites) + " smaller call sites" : siteText(model, model.asks[site], 4);
-    const slot = site < 0 ? model.accounts[state.account].other_slot : model.slotOfSite[site];
+    const name = site < 0 ? grouped(model.accounts[state.account].other_sites) + " smaller call sites" : this.page.tagOf(site) + siteText(model, model.asks[site], 4);
     return el("tr", { "data-site": site, "data-index": index, class: site >= 0 && site === state.site ? "chosen" : "", "aria-rowindex": index + 1 },
       this.columns.map(column => el("td", { class: this.classOf(column), "data-key": column.key }, this.cellText(column, row))),
-      el("td", { class: "rank2" }, slot < 0 || model.buckets < 2 ? null : sparkline(liveSeries(model, slot), 72, 18)),
-      this.heldKnown ? el("td", { class: "rank2 held" }, site < 0 ? "" : model.texts[model.sites.held[site]]) : null,
+      this.page.drawsTime() ? el("td", { class: "rank2" }, this.page.curveOf(row)) : null,
+      this.page.holdersKnown() ? el("td", { class: "rank2 held" }, site < 0 ? "" : model.texts[model.sites.held[site]]) : null,
       el("td", { class: "site", title: name }, el("div", null, name)));
   }
 
   cellText(column, row) {
     const { model, rows } = this.page, site = rows.site[row];
     if (column.unit === "share") return percentText(rows.retained_bytes[row], this.total);
-    if (column.unit === "age") return site < 0 || !model.sites.oldest[site] ? "-" : durationText(model.sites.oldest[site] - 1);
+    const { account } = this.page.state;
+    if (column.unit === "age") return oldestOfRow(model, account, site) ? durationText(oldestOfRow(model, account, site) - 1) : "-";
     if (column.unit === "temporary") return percentText(rows.temporary[row], rows.allocs[row]);
-    if (column.key === "growth_per_minute") return site < 0 || !model.sites.growth_known[site] ? "-" : bytesText(model.sites.growth_per_minute[site], true);
-    const error = column.key === "retained_bytes" && !this.page.state.range && site >= 0 ? model.sites.retained_error[site] : 0;
+    if (column.key === "growth_per_minute") return growthOfRow(model, account, site) === null ? "-" : bytesText(growthOfRow(model, account, site), true);
+    const error = column.key === "retained_bytes" && !this.page.state.range && site >= 0 ? Math.hypot(...sitesOfRow(model, account, site).map(one => model.sites.retained_error[one])) : 0;
     return valueText(rows[column.key][row], column.unit, column.signed) + (error ? " ±" + bytesText(error) : "");
   }
 

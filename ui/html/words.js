@@ -66,8 +66,10 @@ const SORT_KEYS = {
 // Survivors and what was freed have no order of their own in the report.
 function commandIsNearest(state) { return state.view === "born" || state.view === "freed"; }
 
-function commandText(file, kind, state, edges) {
+// `pid`: of one process of several; else null.
+function commandText(file, kind, state, edges, pid = null) {
   const words = ["dwell", "report", file, "--kind", kind, "--sort", SORT_KEYS[state.view][state.unit === "bytes" ? 0 : 1]];
+  if (pid !== null) words.push("--process", String(pid));
   if (state.range) words.push("--from", secondsText(edges[state.range[0]], false), "--to", secondsText(edges[state.range[1]], true));
   if (state.filter) words.push("--site", state.filter);
   return words.map(shellQuoted).join(" ");

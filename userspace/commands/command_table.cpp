@@ -55,7 +55,8 @@ constexpr CommandWords kCommands[] = {
      "dwell export server.dwell --view memory:growing -o growth.svg\n"},
     {"diff", "compare two recordings: what grew",
      "dwell diff monday.dwell tuesday.dwell        what grew, by call site\n"
-     "dwell diff before.dwell after.dwell -f svg -o growth.svg\n"
+     "dwell diff before.dwell after.dwell -o growth.html    a page to explore\n"
+     "dwell diff before.dwell after.dwell -o growth.svg\n"
      "dwell diff before.dwell after.dwell --view go:heap\n"},
     {"symbolize", "add function names and lines to a recording, on any machine with the debug files",
      "dwell symbolize server.dwell --debug-dir /srv/debug\n"

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <fmt/core.h>
 #include <unistd.h>
 
 #include <algorithm>
 
-#include "ui/escape.h"
-#include "userspace/go/record/report_text.h"
-#include "userspace/memory/json.h"
-#include "userspace/memory/text.h"
+#include "ui/export.h"
 #include "ui/profile_text.h"
 #include "ui/text_style.h"
-#include "ui/export.h"
 #include "userspace/commands/commands.h"
+#include "userspace/commands/difference_page.h"
 #include "userspace/commands/export_page.h"
 #include "userspace/commands/output.h"
 #include "userspace/commands/sandbox.h"
+#include "userspace/go/record/report_text.h"
+#include "userspace/memory/json.h"
 #include "userspace/memory/subject.h"
+#include "userspace/memory/text.h"
 #include "userspace/subjects/chunks.h"
 #include "userspace/subjects/subjects.h"
 #include "userspace/views/profile_diff.h"
@@ -73,16 +72,18 @@ Result<void> write_difference(const DiffCommand& command, const Recording& befor
 
 Result<Exit> run(const DiffCommand& asked) {
   DiffCommand command = asked;
-  if (command.format.empty() && is_page_name(command.output))
-    return Error{fmt::format("write {}: an HTML page shows one recording, not the difference of two", printable(command.output)),
-                 "-o growth.svg, or -f text for a table in that file", Exit::kUsage};
+  if (command.format.empty() && is_page_name(command.output)) command.format = "html";
   if (command.format.empty() && !export_format_of_file(command.output)) command.format = "text";
-  if (Result<bool> entered = enter({{command.before, command.after}, command.output, {}}); !entered) return entered.error();
+  if (Result<void> can = check_sources(command.sources, command.format == "html"); !can) return can.error();
+  if (Result<bool> entered = enter({{command.before, command.after}, command.output, command.sources});
+      !entered)
+    return entered.error();
   Result<Recording> before = read_recording(command.before);
   if (!before) return before.error();
   Result<Recording> after = read_recording(command.after);
   if (!after) return after.error();
   if (command.view.list) return printed(write_output("", list_views(&*after)));
+  if (command.format == "html") return printed(write_difference_page(command, *before, *after));
   bool whole = command.view.name.empty() && (command.format == "text" || command.format == "json");
   return printed(whole ? write_table(command, *before, *after) : write_difference(command, *before, *after));
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "ui/export.h"
+
 #include <unistd.h>
 
-#include "ui/export.h"
 #include "userspace/commands/commands.h"
 #include "userspace/commands/export_page.h"
 #include "userspace/commands/output.h"
@@ -23,8 +24,10 @@ Result<Exit> run(const ExportCommand& command) {
   Result<ExportFormat> format = ExportFormat::kSvg;
   if (!command.view.list && !is_page(command)) format = choose_format(command.format, command.output);
   if (!format) return format.error();
+  if (Result<void> can = check_sources(command.sources, is_page(command)); !can) return can.error();
   if (command.view.list && command.path.empty()) return printed(write_output("", list_views(nullptr)));
-  if (Result<bool> entered = enter({{command.path}, command.output, {}}); !entered) return entered.error();
+  if (Result<bool> entered = enter({{command.path}, command.output, command.sources}); !entered)
+    return entered.error();
   Result<Recording> recording = read_recording(command.path);
   if (!recording) return recording.error();
   if (command.view.list) return printed(write_output("", list_views(&*recording)));

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/commands/export_page.h"
 
+#include <sys/stat.h>
+
+#include <cerrno>
+
 #include "ui/escape.h"
 #include "ui/html_page.h"
 #include "userspace/commands/output.h"
 #include "userspace/memory/json.h"
 #include "userspace/memory/page.h"
+#include "userspace/memory/processes_text.h"
 #include "userspace/memory/subject.h"
 #include "userspace/memory/text.h"
 #include "userspace/subjects/subjects.h"
@@ -13,8 +18,6 @@
 
 namespace dwell {
 namespace {
-
-constexpr std::size_t kRowsOfText = 20, kStacksOfText = 5;
 
 // A page has every view and every range: what would choose one has no effect, and so it is refused.
 Result<void> check_options(const ExportCommand& command) {
@@ -49,6 +52,16 @@ Json report_json(MemoryReport& report) {
   return json;
 }
 
+// None where nothing is added up.
+std::optional<MemoryReport> by_program(const Recording& recording) {
+  MemoryFilter filter;
+  filter.by_program = true;
+  if (recording.processes.size() < 2) return std::nullopt;
+  Result<MemoryReport> summed = memory_report(recording, filter);
+  if (!summed || !adds_up_processes(*summed)) return std::nullopt;
+  return std::move(*summed);
+}
+
 std::string title_of(const Recording& recording) {
   if (recording.processes.empty()) return "dwell";
   const ProcessInfo& first = recording.processes.front();
@@ -56,10 +69,11 @@ std::string title_of(const Recording& recording) {
 }
 
 MemoryTextOptions text_options(const Recording& recording) {
-  SectionStyle how{.style = {}, .sites = kRowsOfText, .stacks = kStacksOfText};
+  SectionStyle how{.style = {}, .sites = kPageTextRows, .stacks = kPageTextStacks};
   return {.style = how.style,
           .sites = how.sites,
           .stacks = how.stacks,
+          .others = sentences_of(recording),
           .sections = text_behind(recording, how),
           .first = text_before(recording, how),
           .followed = follows_memory(recording)};
@@ -73,6 +87,19 @@ bool is_page(const ExportCommand& command) {
   return command.format.empty() ? is_page_name(command.output) : command.format == "html";
 }
 
+Result<void> check_sources(const std::vector<std::string>& folders, bool for_page) {
+  if (!folders.empty() && !for_page)
+    return Error{"--sources: only an HTML page shows lines of sources", "name one: -o report.html",
+                 Exit::kUsage};
+  for (const std::string& folder : folders) {
+    struct stat status {};
+    if (::stat(folder.c_str(), &status) != 0) return system_error("--sources " + printable(folder), errno);
+    if (!S_ISDIR(status.st_mode))
+      return Error{"--sources " + printable(folder) + ": not a folder", "", Exit::kUsage};
+  }
+  return {};
+}
+
 Result<Exit> export_page(const ExportCommand& command, const Recording& recording) {
   if (Result<void> allowed = check_options(command); !allowed) return allowed.error();
   Result<MemoryReport> report = memory_report(recording, {});
@@ -80,14 +107,19 @@ Result<Exit> export_page(const ExportCommand& command, const Recording& recordin
   HtmlPage page;
   page.title = title_of(recording);
   const MemoryTextOptions how = text_options(recording);
+  std::optional<MemoryReport> summed = by_program(recording);
   const Subject* look = only_look(recording);
   Result<std::string> text =
-      look ? look->look_text(recording, {.sites = kRowsOfText, .stacks = kStacksOfText}, peers()) : memory_text(*report, how);
+      look ? look->look_text(recording, {.sites = kPageTextRows, .stacks = kPageTextStacks}, peers()) : memory_text(summed ? *summed : *report, how);
   if (!text) return text.error();
   page.text = std::move(*text);
   page.data = {{"format", "dwell page"}, {"version", 1}, {"file", printable(base_name(command.path))}};
   page.data["report"] = report_json(*report);
-  add_memory(recording, *report, how, page);
+  add_memory(recording, *report, how, page, summed ? &*summed : nullptr, command.sources);
+  if (summed) {
+    summed->sites.clear();  // added up in the page
+    page.data["memory"]["sums"] = by_program_json(*summed)["totals"];
+  }
   page.data["only_look"] = look != nullptr;
   if (look) page.data["memory"].erase("summary");  // it was not recorded
   page.data["subjects"] = subjects_json(recording);

@@ -70,6 +70,7 @@ struct ExportCommand {
   bool root_at_bottom = false;
   ViewChoice view;
   ViewFilter filter;
+  std::vector<std::string> sources;  // folders that a page may show lines of
 };
 
 struct DiffCommand {
@@ -81,6 +82,7 @@ struct DiffCommand {
   ViewFilter filter;
   std::size_t sites = 20;
   bool pager = true;
+  std::vector<std::string> sources;  // folders that a page may show lines of
 };
 
 struct SymbolizeCommand {

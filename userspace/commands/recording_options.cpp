@@ -6,6 +6,16 @@
 #include "userspace/subjects/subjects.h"
 
 namespace dwell {
+namespace {
+
+void add_sources(CLI::App& app, std::vector<std::string>& folders) {
+  app.add_option("--sources", folders,
+                 "html: show the lines around each call site, of sources in this folder")
+      ->type_name("DIR")
+      ->allow_extra_args(false);
+}
+
+}  // namespace
 
 void declare_report(CLI::App& app, ReportCommand& command) {
   app.add_option("FILE", command.path, "a recording");
@@ -14,10 +24,12 @@ void declare_report(CLI::App& app, ReportCommand& command) {
                                                 "retained, blocks, growth, allocated, allocations, temporary, peak or age"),
                                        "retained (default), blocks, growth, allocated, allocations, temporary, peak, age")
       ->type_name("KEY");
-  app.add_option_function<std::string>("--group",
-                                       value_of(command.group, [](const std::string& s) { return group_by_named(s); },
-                                                "stack, function or module"),
-                                       "by stack (default), or by function or module of the caller")
+  app.add_option_function<std::string>(
+         "--group",
+         value_of(
+             command.group, [](const std::string& s) { return group_by_named(s); },
+             "stack, function, file or module"),
+         "by stack (default), or by function, file or module of the call site")
       ->type_name("BY");
   add_count(app, "-n,--sites", command.sites, "how many call sites to show (default: 20)");
   add_count(app, "--stacks", command.stacks, "how many of them with their stack (default: 5)");
@@ -38,6 +50,7 @@ void declare_export(CLI::App& app, ExportCommand& command) {
   app.add_option("-o,--output", command.output, "default: standard output")->type_name("FILE");
   app.add_option("--sample-type", command.sample_type, "what svg and folded show, by its name in pprof: inuse_space, alloc_objects, ...")
       ->type_name("NAME");
+  add_sources(app, command.sources);
   app.add_flag("--root-at-bottom", command.root_at_bottom, "svg: flames upwards");
   add_view(app, command.view, "memory:retained, or what a look was of");
   add_max_memory(app, command.max_memory, kOfOthers);
@@ -49,9 +62,12 @@ void declare_export(CLI::App& app, ExportCommand& command) {
 void declare_diff(CLI::App& app, DiffCommand& command) {
   app.add_option("BEFORE", command.before, "a recording")->required();
   app.add_option("AFTER", command.after, "a later one")->required();
-  add_choice(app, "-f,--format", command.format, {"text", "json", "svg", "folded", "pprof", "speedscope"}, "(default: by the ending of the output, else text)");
+  add_choice(app, "-f,--format", command.format,
+             {"text", "json", "html", "svg", "folded", "pprof", "speedscope"},
+             "(default: by the ending of the output, else text)");
   app.add_option("-o,--output", command.output, "default: standard output")->type_name("FILE");
   add_count(app, "-n,--sites", command.sites, "how many call sites to show (default: 20)");
+  add_sources(app, command.sources);
   add_view(app, command.view, "what is retained, with all its figures");
   add_pager(app, command.pager);
   add_max_memory(app, command.max_memory, kOfOthers);

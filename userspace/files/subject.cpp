@@ -26,6 +26,7 @@ std::vector<std::string> sentences(const Recording& recording, const Peers&) {
 
 void add_json(const Recording& recording, const Peers&, Json& whole) {
   if (files::follows_descriptors(recording)) whole["descriptors"] = files::descriptors_json(files::descriptor_report(recording));
+  if (Json counts = files::descriptor_counts_json(recording); !counts.empty()) whole["descriptor_counts"] = std::move(counts);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <set>
 #include <span>
@@ -151,8 +152,12 @@ class DiffBuilder {
     }
   }
 
-  void finish(MemoryDiff& diff) {
-    std::erase_if(sites_, [&](const DiffSite& site) { return unchanged(diff, site); });
+  void finish(MemoryDiff& diff, DiffRows rows) {
+    auto changed = std::stable_partition(sites_.begin(), sites_.end(),
+                                         [&](const DiffSite& site) { return !unchanged(diff, site); });
+    if (rows == DiffRows::kAll)
+      diff.unchanged.assign(std::make_move_iterator(changed), std::make_move_iterator(sites_.end()));
+    sites_.erase(changed, sites_.end());
     diff.sites = std::move(sites_);
     std::ranges::sort(diff.sites, [&](const DiffSite& a, const DiffSite& b) { return first_in_order(diff, a, b); });
     for (auto& [kind, total] : totals_) diff.totals.push_back(std::move(total));
@@ -217,7 +222,19 @@ std::string_view name_of(DiffRelation relation) {
   return "two runs";
 }
 
-Result<MemoryDiff> memory_diff(RecordingRef before, RecordingRef after, const MemoryFilter& filter) {
+std::optional<ResidentSum> resident_at_end(const std::vector<ProcessBalance>& balances) {
+  ResidentSum sum;
+  for (const ProcessBalance& balance : balances) {
+    if (balance.last_known_ns != 0) continue;
+    sum.bytes += balance.after;
+    ++sum.processes;
+  }
+  if (sum.processes == 0) return std::nullopt;
+  return sum;
+}
+
+Result<MemoryDiff> memory_diff(RecordingRef before, RecordingRef after, const MemoryFilter& filter,
+                               DiffRows rows) {
   // A site may be small in one recording and large in the other: min_bytes is for what it grew.
   MemoryFilter all_sizes = filter;
   all_sizes.min_bytes = 0;
@@ -232,18 +249,22 @@ Result<MemoryDiff> memory_diff(RecordingRef before, RecordingRef after, const Me
   note_differences(diff);
   DiffBuilder builder(rebuilt_modules(*before, *after));
   // Each report is gone before the next one is made: they may be large.
-  auto add = [&](const RecordingRef& recording, const char* name, bool DiffSite::*in, MemoryFigures DiffSite::*figures) -> Result<void> {
+  auto add = [&](const RecordingRef& recording, const char* name, bool DiffSite::*in,
+                 MemoryFigures DiffSite::*figures, std::vector<ProcessBalance>& balances) -> Result<void> {
     Result<MemoryReport> report = memory_report(recording, all_sizes);
     if (!report) return report.error();
     for (const std::string& note : report->notes) diff.notes.push_back(fmt::format("{}: {}", name, note));
     builder.add_report(*report, in, figures);
+    balances = std::move(report->balances);
     return {};
   };
-  Result<void> added = add(before, "before", &DiffSite::in_before, &DiffSite::before);
-  if (added) added = add(after, "after", &DiffSite::in_after, &DiffSite::after);
+  Result<void> added = add(before, "before", &DiffSite::in_before, &DiffSite::before, diff.before_balances);
+  if (added) added = add(after, "after", &DiffSite::in_after, &DiffSite::after, diff.after_balances);
   if (!added) return added.error();
-  builder.finish(diff);
-  std::erase_if(diff.sites, [&](const DiffSite& site) { return std::abs(diff.change(site)) < static_cast<double>(filter.min_bytes); });
+  builder.finish(diff, rows);
+  std::erase_if(diff.sites, [&](const DiffSite& site) {
+    return std::abs(diff.change(site)) < static_cast<double>(filter.min_bytes);
+  });
   return diff;
 }
 

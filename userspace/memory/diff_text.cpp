@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "ui/call_site.h"
 #include "ui/escape.h"
@@ -19,10 +20,57 @@ Paint paint_of(double change) {
   return change > 0 ? Paint::kGrew : change < 0 ? Paint::kShrank : Paint::kPlain;
 }
 
+constexpr const char* kNothing = "Neither recording has any memory to compare.";
+
+std::string runs_verdict(const MemoryDiff& diff, const DiffSite& total) {
+  std::string name = kind_title(total.kind);
+  double grew = diff.change(total);
+  if (grew == 0)
+    return fmt::format("{} retains as much as before, {}.", name, human_bytes(total.after.retained_bytes));
+  return fmt::format("{} retains {} {}, from {} to {}.", name, human_bytes(std::abs(grew)),
+                     grew > 0 ? "more" : "less",
+                     bytes_text(total.before.retained_bytes, total.before.retained_error),
+                     bytes_text(total.after.retained_bytes, total.after.retained_error));
+}
+
+// Each window counts from nothing: what it retains is what it grew by.
+std::string windows_verdict(const MemoryDiff& diff, const DiffSite& total) {
+  auto side = [&](const MemoryFigures& figures, double rate, std::uint64_t duration_ns) {
+    if (figures.retained_bytes <= 0) return fmt::format("did not grow in {}", human_duration(duration_ns));
+    return fmt::format("grew {} in {}, {} a minute",
+                       bytes_text(figures.retained_bytes, figures.retained_error),
+                       human_duration(duration_ns), human_bytes(rate));
+  };
+  return fmt::format("{} {}; later it {}.", kind_title(total.kind),
+                     side(total.before, diff.before_bytes(total), diff.before_duration_ns),
+                     side(total.after, diff.after_bytes(total), diff.after_duration_ns));
+}
+
+std::string diff_kind_verdict(const MemoryDiff& diff, const DiffSite& total) {
+  return diff.relation == DiffRelation::kOneProcess ? windows_verdict(diff, total)
+                                                    : runs_verdict(diff, total);
+}
+
+// "RSS was 45.1 MB at the end of the first recording and 80.2 MB at the end of the second, 35.1 MB more."
+std::string resident_verdict(const MemoryDiff& diff) {
+  std::optional<ResidentSum> before = resident_at_end(diff.before_balances),
+                             after = resident_at_end(diff.after_balances);
+  if (!before || !after) return "";
+  auto side = [](const ResidentSum& sum) {
+    return human_bytes(static_cast<double>(sum.bytes)) +
+           (sum.processes > 1 ? fmt::format(" in {} processes", sum.processes) : "");
+  };
+  const double change = static_cast<double>(after->bytes) - static_cast<double>(before->bytes);
+  return fmt::format(
+      "RSS was {} at the end of the first recording and {} at the end of the second: {}.", side(*before),
+      side(*after),
+      change == 0 ? "as much" : human_bytes(std::abs(change)) + (change > 0 ? " more" : " less"));
+}
+
 class DiffTextWriter {
  public:
   DiffTextWriter(const MemoryDiff& diff, const MemoryTextOptions& options)
-      : diff_(diff), options_(options), style_(options.style) {}
+      : diff_(diff), options_(options), style_(options.style), wrappers_(wrappers_of(diff)) {}
 
   std::string write() {
     write_header();
@@ -54,32 +102,13 @@ class DiffTextWriter {
   bool by_rate() const { return diff_.relation == DiffRelation::kOneProcess; }
 
   void write_verdicts() {
+    const std::string resident = resident_verdict(diff_);
+    if (!resident.empty()) out_ += style_.paragraph(Paint::kPlain, resident);
     for (const DiffSite& total : diff_.totals) {
       Paint paint = paint_of(by_rate() ? total.after.retained_bytes : diff_.change(total));
-      out_ += style_.paragraph(paint, by_rate() ? windows_verdict(total) : runs_verdict(total));
+      out_ += style_.paragraph(paint, diff_kind_verdict(diff_, total));
     }
-    if (diff_.totals.empty()) out_ += "Neither recording has any memory to compare.\n";
-  }
-
-  std::string runs_verdict(const DiffSite& total) const {
-    std::string name = kind_title(total.kind);
-    double grew = diff_.change(total);
-    if (grew == 0) return fmt::format("{} retains as much as before, {}.", name, human_bytes(total.after.retained_bytes));
-    return fmt::format("{} retains {} {}, from {} to {}.", name, human_bytes(std::abs(grew)), grew > 0 ? "more" : "less",
-                       bytes_text(total.before.retained_bytes, total.before.retained_error),
-                       bytes_text(total.after.retained_bytes, total.after.retained_error));
-  }
-
-  // Each window counts from nothing: what it retains is what it grew by.
-  std::string windows_verdict(const DiffSite& total) const {
-    auto side = [&](const MemoryFigures& figures, double rate, std::uint64_t duration_ns) {
-      if (figures.retained_bytes <= 0) return fmt::format("did not grow in {}", human_duration(duration_ns));
-      return fmt::format("grew {} in {}, {} a minute", bytes_text(figures.retained_bytes, figures.retained_error),
-                         human_duration(duration_ns), human_bytes(rate));
-    };
-    return fmt::format("{} {}; later it {}.", kind_title(total.kind),
-                       side(total.before, diff_.before_bytes(total), diff_.before_duration_ns),
-                       side(total.after, diff_.after_bytes(total), diff_.after_duration_ns));
+    if (diff_.totals.empty()) out_ += kNothing + std::string("\n");
   }
 
   std::vector<const DiffSite*> sites_of(MemoryKind kind) const {
@@ -125,8 +154,11 @@ class DiffTextWriter {
   void write_sites(const DiffSite& total, std::size_t& number) {
     std::vector<const DiffSite*> all = sites_of(total.kind), shown = shown_of(total.kind);
     if (all.empty()) return;
-    out_ += "\n" + style_.paragraph(Paint::kStrong, kind_title(total.kind) + (by_rate() ? ": call sites by change of rate, per minute" : ": call sites by change"));
-    CallSiteNames names;
+    out_ +=
+        "\n" + style_.paragraph(Paint::kStrong, kind_title(total.kind) +
+                                                    (by_rate() ? ": call sites by change of rate, per minute"
+                                                               : ": call sites by change"));
+    CallSiteNames names(&wrappers_);
     for (const DiffSite* site : shown) names.add(site->stack);
     auto fill = [&](std::size_t columns) {
       TextTable table({{"#"}, {"change"}, {"blocks", 3}, {"before", 2}, {"after", 1}, {"call site"}});
@@ -170,10 +202,28 @@ class DiffTextWriter {
   const MemoryDiff& diff_;
   const MemoryTextOptions& options_;
   const TextStyle& style_;
+  const Wrappers wrappers_;
   std::string out_;
 };
 
 }  // namespace
+
+Wrappers wrappers_of(const MemoryDiff& diff) {
+  constexpr std::size_t kMostLearnt = 500;
+  Wrappers wrappers;
+  for (std::size_t i = 0; i < std::min(diff.sites.size(), kMostLearnt); ++i)
+    wrappers.learn(diff.sites[i].stack);
+  return wrappers;
+}
+
+std::vector<std::string> memory_diff_verdicts(const MemoryDiff& diff) {
+  std::vector<std::string> verdicts;
+  if (std::string resident = resident_verdict(diff); !resident.empty())
+    verdicts.push_back(std::move(resident));
+  for (const DiffSite& total : diff.totals) verdicts.push_back(diff_kind_verdict(diff, total));
+  if (diff.totals.empty()) verdicts.emplace_back(kNothing);
+  return verdicts;
+}
 
 std::string memory_diff_text(const MemoryDiff& diff, const MemoryTextOptions& options) {
   return DiffTextWriter(diff, options).write();

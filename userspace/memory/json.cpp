@@ -208,6 +208,8 @@ void write_memory_diff_json(const MemoryDiff& diff, const Json& more, const Text
   json.member("notes", list(diff.notes, text_json));
   json.member("totals", list(diff.totals, diff_total_json));
   json.list("sites", diff.sites, diff_site_json);
+  json.member("before_process_memory", list(diff.before_balances, balance_json));
+  json.member("after_process_memory", list(diff.after_balances, balance_json));
   json.members(more);
   json.end();
 }

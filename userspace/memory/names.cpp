@@ -32,7 +32,7 @@ constexpr Names<SortKey, 8> kSortKeys = {{{SortKey::kRetained, "retained"},
                                           {SortKey::kTemporary, "temporary"},
                                           {SortKey::kPeak, "peak"},
                                           {SortKey::kAge, "age"}}};
-constexpr Names<GroupBy, 3> kGroups = {{{GroupBy::kStack, "stack"}, {GroupBy::kFunction, "function"}, {GroupBy::kModule, "module"}}};
+constexpr Names<GroupBy, 4> kGroups = {{{GroupBy::kStack, "stack"}, {GroupBy::kFunction, "function"}, {GroupBy::kModule, "module"}, {GroupBy::kFile, "file"}}};
 
 template <typename Enum, std::size_t N>
 std::optional<Enum> named(const Names<Enum, N>& names, std::string_view name) {

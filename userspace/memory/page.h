@@ -9,8 +9,11 @@
 
 namespace dwell {
 
-// `report` is of all of `recording`, by stack; `text` says what its text is made with. Adds the member "memory", and its
-// columns.
-void add_memory(const Recording& recording, const MemoryReport& report, const MemoryTextOptions& text, HtmlPage& page);
+// `report` is of all of `recording`, by stack; `text` says what its text is made with. Adds the member
+// "memory", and its columns. `summed`: the same report by program, where any processes are added up; else null.
+// `sources`: folders that lines around call sites are read from.
+void add_memory(const Recording& recording, const MemoryReport& report, const MemoryTextOptions& text,
+                HtmlPage& page, const MemoryReport* summed = nullptr,
+                const std::vector<std::string>& sources = {});
 
 }  // namespace dwell

@@ -96,6 +96,7 @@ Result<Profile> memory_profile(const Recording& recording, MemoryView view, cons
   Profile& profile = builder.profile;
   profile.title = title_of(recording, view, *filter.kind);
   profile.sample_types = types_of(view);
+  profile.allocators_are_leaves = true;
   profile.default_sample_type = profile.sample_types.size() - 1;
   profile.time_unix_ns = static_cast<std::int64_t>(recording.info.start_unix_ns + (range->start_ns - recording.start_ns()));
   profile.duration_ns = static_cast<std::int64_t>(range->end_ns - range->start_ns);

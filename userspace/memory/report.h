@@ -25,7 +25,8 @@ enum class SortKey { kRetained, kBlocks, kGrowth, kAllocated, kAllocations, kTem
 std::optional<SortKey> sort_key_named(std::string_view name);  // "retained", "blocks", "growth", ...
 std::string_view name_of(SortKey key);
 
-enum class GroupBy { kStack, kFunction, kModule };  // function, module: of the frame that called the allocator
+// All but the first: of the frame that is the call site (asking_frames.h).
+enum class GroupBy { kStack, kFunction, kModule, kFile };
 std::optional<GroupBy> group_by_named(std::string_view name);
 
 struct MemoryFigures {
@@ -195,8 +196,20 @@ struct MemoryDiff {
     if (relation != DiffRelation::kOneProcess || duration_ns == 0) return value;
     return value * kMinuteNs / static_cast<double>(duration_ns);
   }
+
+  std::vector<ProcessBalance> before_balances = {}, after_balances = {};  // of the processes as a whole
+  std::vector<DiffSite> unchanged = {};  // the other call sites, where they were asked for
 };
 
-Result<MemoryDiff> memory_diff(RecordingRef before, RecordingRef after, const MemoryFilter& filter);
+enum class DiffRows { kChanged, kAll };
+Result<MemoryDiff> memory_diff(RecordingRef before, RecordingRef after, const MemoryFilter& filter,
+                               DiffRows rows = DiffRows::kChanged);
+
+// RSS of all processes at the end of one side; none: not known of any.
+struct ResidentSum {
+  std::uint64_t bytes = 0;
+  std::size_t processes = 0;
+};
+std::optional<ResidentSum> resident_at_end(const std::vector<ProcessBalance>& balances);
 
 }  // namespace dwell

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "bpf/events.h"
+#include "userspace/memory/asking_frames.h"
 #include "userspace/memory/part.h"
 
 namespace dwell {
@@ -47,48 +48,35 @@ struct SameStack {
 ReportFrame group_frame(const ReportFrame& caller, GroupBy group) {
   ReportFrame result;
   result.module = caller.module;
+  const std::string module = caller.module.empty() ? "[unknown]" : std::string(base_name(caller.module));
   if (group == GroupBy::kFunction) {
     result.function = caller.function;
     result.file = caller.file;
     result.named = caller.named;
+  } else if (group == GroupBy::kFile) {
+    result.file = caller.file;
+    result.function = caller.file.empty() ? "[no source file] " + module : caller.file;
   } else {
-    result.function = caller.module.empty() ? "[unknown]" : std::string(base_name(caller.module));
+    result.function = module;
   }
   return result;
 }
 
-// The group of each stack: that of the first frame that is no allocator, or else of the last frame.
+// The group of each stack: that of its call site.
 class CallerGroups {
  public:
   CallerGroups(const Recording& recording, const FrameTexts& texts, GroupBy group)
-      : texts_(texts), group_(group), known_(recording.locations.size()) {}
+      : group_(group), asking_(texts) {
+    for (std::size_t i = 0; i < std::min(recording.stacks.size(), AskingFrames::kMostLearnt); ++i)
+      asking_.learn(recording.stacks[i]);
+  }
 
   std::uint32_t of(const CallStack& stack) {
-    for (std::uint32_t location : stack.locations)
-      if (look_up(location).caller >= 0) return static_cast<std::uint32_t>(known_[location].caller);
-    if (!stack.locations.empty()) return static_cast<std::uint32_t>(known_[stack.locations.back()].last);
-    return number(unknown_frame());
+    return number(stack.locations.empty() ? unknown_frame() : asking_.site(stack));
   }
   const std::vector<ReportFrame>& frames() const { return frames_; }
 
  private:
-  struct Groups {
-    bool known = false;
-    std::int32_t caller = -1;  // -1: all of its frames are allocators
-    std::int32_t last = -1;
-  };
-
-  const Groups& look_up(std::uint32_t location) {
-    Groups& groups = known_[location];
-    if (groups.known) return groups;
-    std::vector<ReportFrame> frames = texts_.frames(location);
-    auto caller = std::ranges::find_if(frames, [](const ReportFrame& frame) { return !is_allocator(frame.function); });
-    if (caller != frames.end()) groups.caller = static_cast<std::int32_t>(number(*caller));
-    groups.last = static_cast<std::int32_t>(number(frames.back()));
-    groups.known = true;
-    return groups;
-  }
-
   std::uint32_t number(const ReportFrame& caller) {
     ReportFrame frame = group_frame(caller, group_);
     auto [it, added] = numbers_.try_emplace(std::tuple(frame.function, frame.file, frame.module),
@@ -97,9 +85,8 @@ class CallerGroups {
     return it->second;
   }
 
-  const FrameTexts& texts_;
   GroupBy group_;
-  std::vector<Groups> known_;  // by location
+  AskingFrames asking_;
   absl::flat_hash_map<std::tuple<std::string, std::string, std::string>, std::uint32_t> numbers_;
   std::vector<ReportFrame> frames_;
 };

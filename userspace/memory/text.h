@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ui/text_style.h"
+#include "ui/wrappers.h"
 #include "userspace/memory/report.h"
 
 namespace dwell {
@@ -31,6 +32,12 @@ struct MemorySummary {
   std::vector<std::string> verdicts, notes, losses, children, stacks, cost;
 };
 MemorySummary memory_summary(const MemoryReport& report, const MemoryTextOptions& options);
+
+// Learnt from the call sites that changed.
+Wrappers wrappers_of(const MemoryDiff& diff);
+
+// What grew, of the processes and of each kind: sentences, each whole on one line.
+std::vector<std::string> memory_diff_verdicts(const MemoryDiff& diff);
 
 std::string memory_diff_text(const MemoryDiff& diff, const MemoryTextOptions& options);
 

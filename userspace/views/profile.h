@@ -64,6 +64,7 @@ struct Profile {
   std::int64_t duration_ns = 0;
   ProfileValueType period_type;
   std::int64_t period = 0;
+  bool allocators_are_leaves = false;  // whoever calls an allocator is the call site: what lies below says nothing
 };
 
 }  // namespace dwell

@@ -104,6 +104,7 @@ Profile profile_difference(const Profile& before, const Profile& after, std::uin
   result.duration_ns = after.duration_ns;
   result.period_type = after.period_type;
   result.period = after.period;
+  result.allocators_are_leaves = after.allocators_are_leaves;
   for (const std::string& comment : before.comments) result.comments.push_back("before: " + comment);
   for (const std::string& comment : after.comments) result.comments.push_back("after: " + comment);
 

@@ -225,6 +225,25 @@ TEST(MemoryReport, MayBeGroupedByTheCallerOfTheAllocator) {
   EXPECT_EQ(leaves(by_module), (std::vector<std::string>{"libfoo.so", "app"}));
 }
 
+TEST(MemoryReport, GroupsAreOfCallSitesNotOfWrappers) {
+  StoryRecording story;
+  StackId a = story.stack({"malloc@/lib/libc.so", "zmalloc", "load", "main"}),
+          b = story.stack({"malloc@/lib/libc.so", "zmalloc", "keep", "main"});
+  story.alloc(0x10, 10, a).alloc(0x20, 20, b);
+  Recording recording = story.end(kSecond);
+  for (LocationSymbol& symbol : recording.symbols)
+    for (SymbolFrame& frame : symbol.frames)
+      frame.file = frame.function == "keep" ? "/src/keep.c" : frame.function == "load" ? "/src/load.c" : "";
+  EXPECT_EQ(leaves(report_of(recording, {}, SortKey::kRetained, GroupBy::kFunction)),
+            (std::vector<std::string>{"keep", "load"}));
+  EXPECT_EQ(leaves(report_of(recording, {}, SortKey::kRetained, GroupBy::kFile)),
+            (std::vector<std::string>{"/src/keep.c", "/src/load.c"}));
+  for (LocationSymbol& symbol : recording.symbols)
+    for (SymbolFrame& frame : symbol.frames) frame.file.clear();
+  EXPECT_EQ(leaves(report_of(recording, {}, SortKey::kRetained, GroupBy::kFile)),
+            (std::vector<std::string>{"[no source file] app"}));
+}
+
 TEST(MemoryReport, ThePeakIsDividedAmongTheSitesThatMadeIt) {
   StoryRecording story;
   StackId big = story.stack({"big"}), small = story.stack({"small"});

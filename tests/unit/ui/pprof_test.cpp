@@ -87,6 +87,15 @@ TEST_F(PprofTest, SaysWhenHowLongAndHowSampled) {
   EXPECT_EQ(text(proto.comment_text(1)), "dwell record -p 4242");
 }
 
+TEST_F(PprofTest, FramesOfAllocatorsAreDroppedWhereTheProfileIsOfMemory) {
+  EXPECT_EQ(proto.drop_frames_text(), 0);
+  profile.allocators_are_leaves = true;
+  profile.locations[0].lines[0].function = "(anonymous namespace)::pool<a|b>::xmalloc(int)";
+  proto = decoded(profile);
+  EXPECT_EQ(text(proto.drop_frames_text()),
+            "\\(anonymous namespace\\)::pool<a\\|b>::xmalloc|malloc|operator new");
+}
+
 TEST(Pprof, EqualProfilesGiveEqualBytes) { EXPECT_EQ(*pprof(server_profile()), *pprof(server_profile())); }
 
 TEST(Pprof, BrokenNamesBecomeValidText) {

@@ -42,6 +42,15 @@ TEST_F(PprofToolTest, TopShowsTheDefaultTypeAndTheCallSites) {
   EXPECT_THAT(top, ContainsRegex("46MB 99\\.38%  main"));
 }
 
+TEST_F(PprofToolTest, TopNamesCallSitesWhereTheProfileIsOfMemory) {
+  Profile profile = server_profile();
+  profile.allocators_are_leaves = true;
+  std::string top = run(profile, "-symbolize=none -top");
+  EXPECT_THAT(top, Not(ContainsRegex("operator new|malloc")));
+  EXPECT_THAT(top, HasSubstr("Total samples = 46.29MB"));
+  EXPECT_THAT(top, ContainsRegex("40MB .*Cache::insert"));
+}
+
 TEST_F(PprofToolTest, OtherTypesAreThereByName) {
   std::string top = run(server_profile(), "-symbolize=none -sample_index=inuse_objects -top");
   EXPECT_THAT(top, HasSubstr("Type: inuse_objects"));

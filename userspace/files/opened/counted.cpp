@@ -50,6 +50,27 @@ std::optional<std::string> sentence_of(const Counts& counts, const Recording& re
                      mostly(first, last, more), count_text(std::round(trend->per_second * 60)));
 }
 
+std::map<ProcessSlot, Counts> counts_by_process(const Recording& recording) {
+  std::map<ProcessSlot, Counts> by_process;
+  for (const DescriptorCount& one : files_of(recording).counts) by_process[one.process].push_back(&one);
+  return by_process;
+}
+
+// {"file": [12, 14]}: at the start, and at the end.
+Json kinds_json(const DescriptorCount& first, const DescriptorCount& last) {
+  Json kinds = Json::object();
+  auto add = [&](const DescriptorCount& count, std::size_t at) {
+    for (const auto& [kind, open] : count.kinds) {
+      Json& both = kinds[std::string(name_of(kind))];
+      if (both.is_null()) both = {0, 0};
+      both[at] = open;
+    }
+  };
+  add(first, 0);
+  add(last, 1);
+  return kinds;
+}
+
 }  // namespace
 
 std::string encode_descriptor_counts(const std::vector<DescriptorCount>& counts) {
@@ -84,12 +105,22 @@ std::string decode_descriptor_counts(Cursor& in, Recording& out) {
 }
 
 std::vector<std::string> growth_sentences(const Recording& recording) {
-  std::map<ProcessSlot, Counts> by_process;
-  for (const DescriptorCount& one : files_of(recording).counts) by_process[one.process].push_back(&one);
   std::vector<std::string> sentences;
-  for (const auto& [process, counts] : by_process)
+  for (const auto& [process, counts] : counts_by_process(recording))
     if (std::optional<std::string> sentence = sentence_of(counts, recording, recording.processes.size() > 1)) sentences.push_back(std::move(*sentence));
   return sentences;
+}
+
+Json descriptor_counts_json(const Recording& recording) {
+  Json all = Json::array();
+  for (const auto& [process, counts] : counts_by_process(recording)) {
+    Json samples = Json::array();
+    for (const DescriptorCount* one : counts) samples.push_back({one->time_ns, one->open});
+    std::optional<std::string> sentence = sentence_of(counts, recording, recording.processes.size() > 1);
+    all.push_back({{"process", process}, {"samples", std::move(samples)}, {"kinds", kinds_json(*counts.front(), *counts.back())},
+                   {"growth", sentence ? Json(printable(*sentence)) : Json(nullptr)}});
+  }
+  return all;
 }
 
 }  // namespace dwell::files

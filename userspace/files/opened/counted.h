@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "ui/json_parts.h"
 #include "userspace/base/cursor.h"
 #include "userspace/process/open_files.h"
 #include "userspace/recording/chunks.h"
@@ -31,5 +32,8 @@ std::string decode_descriptor_counts(Cursor& in, Recording& out);
 
 // One for each process in which they become steadily more.
 std::vector<std::string> growth_sentences(const Recording& recording);
+
+// Of each process: how many were open at each time, of which kinds at the start and at the end, and the sentence about it.
+Json descriptor_counts_json(const Recording& recording);
 
 }  // namespace dwell::files

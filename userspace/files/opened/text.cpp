@@ -153,7 +153,9 @@ std::vector<std::string> descriptor_sentences(const DescriptorReport& report) {
 }
 
 Json descriptors_json(const DescriptorReport& report) {
-  return {{"opened", report.opened}, {"closed", report.closed}, {"open", report.open}, {"before", report.before},
+  Json verdicts = Json::array();
+  for (const std::string& sentence : verdicts_of(report)) verdicts.push_back({{"text", printable(sentence)}});
+  return {{"verdicts", std::move(verdicts)}, {"opened", report.opened}, {"closed", report.closed}, {"open", report.open}, {"before", report.before},
           {"before_open", report.before_open}, {"checks", list(report.checks, check_json)}, {"sites", list(report.rows, row_json)}};
 }
 
