@@ -17,7 +17,7 @@ ProbeWindows::Step ProbeWindows::next(std::uint64_t now_ns, double cost_ns, doub
   cost_ns_ = cost_ns;
   target_ns_ = target_ns;
   if (settings_.share >= 1) return open_ ? Step::kStay : Step::kOpen;
-  if (!open_) return windows_ == 0 || left_ns_ >= std::min(saved_ns_, most_kept_ns() / 2) ? Step::kOpen : Step::kStay;
+  if (!open_) return windows_ == 0 || left_ns_ >= std::min(saved_ns_, most_kept_ns() / 4) ? Step::kOpen : Step::kStay;
   quiet_ns_ = now_ns - opened_ns_;
   if (quiet_ns_ < settings_.length_ns) return Step::kStay;
   return left_ns_ < 0 ? Step::kClose : Step::kStay;

@@ -3,8 +3,8 @@
 //
 // The probes may take `share` of the target's time. A program that hits them seldom is watched all the time,
 // and its hits are counted exactly. One that does so millions of times a second is watched in short windows:
-// each begins when what the windows before have cost is paid back. What is not spent may be kept, as much of it as there is
-// to begin with: who saved for an hour may not spend it in a second.
+// each begins when what the windows before have cost is paid back. What is not spent may be kept, up to what two seconds of the
+// target's time earn: who saved for an hour may not spend it in a second.
 #pragma once
 
 #include <cstdint>
@@ -16,12 +16,13 @@ struct WindowSettings {
   std::uint64_t length_ns = 5'000'000;     // of a window, at least
   std::uint64_t toggle_cost_ns = 100'000;  // what attaching and detaching once costs the target
   std::uint64_t credit_ns = 500'000'000;   // of the target's time, to begin with
+  std::uint64_t kept_ns = 2'000'000'000;   // of it, at most
 };
 
 class ProbeWindows {
  public:
   ProbeWindows(const WindowSettings& settings, std::uint64_t now_ns, std::uint64_t seed)
-      : settings_(settings), start_ns_(now_ns), random_(seed | 1), left_ns_(most_kept_ns()) {}
+      : settings_(settings), start_ns_(now_ns), random_(seed | 1), left_ns_(settings.share * static_cast<double>(settings.credit_ns)) {}
 
   bool is_open() const { return open_; }
 
@@ -45,7 +46,7 @@ class ProbeWindows {
   std::uint64_t windows() const { return windows_; }
 
  private:
-  double most_kept_ns() const { return settings_.share * static_cast<double>(settings_.credit_ns); }
+  double most_kept_ns() const { return settings_.share * static_cast<double>(settings_.kept_ns); }
   double jitter();  // 0.5 to 1.5, so that windows keep no step with what the target does
 
   WindowSettings settings_;

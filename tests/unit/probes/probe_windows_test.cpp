@@ -109,7 +109,7 @@ TEST(ProbeWindows, DoNotSaveWhatIsNotSpent) {
   now += 3600 * kSecond;
   EXPECT_EQ(windows.next(now, 0, 3600e9), ProbeWindows::Step::kStay) << "it costs nothing";
   now += kSecond / 10;
-  EXPECT_EQ(windows.next(now, 20e6, 3600.1e9), ProbeWindows::Step::kClose) << "a fifth of the last tenth of a second";
+  EXPECT_EQ(windows.next(now, 50e6, 3600.1e9), ProbeWindows::Step::kClose) << "half of the last tenth of a second";
 }
 
 TEST(ProbeWindows, FollowAShareThatChanges) {
