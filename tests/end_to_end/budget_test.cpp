@@ -73,14 +73,18 @@ TEST(Budget, HeavyTrafficIsFollowedByWindowsThatTellTheLeak) {
   // One run in twenty may lie outside of its interval, and on a busy machine more: not far outside. scripts/prove-budget counts.
   EXPECT_LE(estimate(watched.report, "leak_one", "retained_bytes_low"), 1.8 * truth);
   EXPECT_GE(estimate(watched.report, "leak_one", "retained_bytes_high"), truth / 1.8);
-  EXPECT_GT(leak, 0.25 * truth);
-  EXPECT_LT(leak, 3.5 * truth);
+  // Where traps are dear, windows are short and few, and the report states a larger error.
+  const auto& total = watched.report["totals"][0]["figures"];
+  double room = 1 + 4 * total["estimate"]["allocated_bytes_standard_error"].get<double>() / total["allocated_bytes"].get<double>();
+  EXPECT_LT(room, 4) << "an error that says nothing";
+  EXPECT_GT(leak * room, 0.35 * truth);
+  EXPECT_LT(leak / room, 2.5 * truth);
   EXPECT_LT(estimate(watched.report, "make_temporary", "retained_bytes_low"), 0.03 * truth);
   EXPECT_GT(leak, sum(sites_in(watched.report, "make_temporary"), "retained_bytes"));
   double allocations = sum(sites_in(watched.report, "make_temporary"), "allocations");
   double true_allocations = watched.truth["ms"] * 4 * TRAFFIC_TEMPORARIES;
-  EXPECT_GT(allocations, 0.4 * true_allocations);
-  EXPECT_LT(allocations, 2.5 * true_allocations);
+  EXPECT_GT(allocations * room, 0.6 * true_allocations);
+  EXPECT_LT(allocations / room, 1.7 * true_allocations);
   EXPECT_LT(watched.report["cost"]["target_cpu_percent"].get<double>(), 2.5);
 }
 

@@ -64,9 +64,9 @@ TEST_F(MemoryCase, ALeakAndACacheThatRetainTheSameAreToldApart) {
 
 double leaked_share(const nlohmann::json& site) { return site["holding"].is_null() ? -1 : site["holding"]["leaked_share"].get<double>(); }
 
-// The same in a recording: by call site.
+// The same in a recording: by call site, also where a budget is watched over that is not met.
 TEST_F(MemoryCase, ARecordingTellsWhichCallSiteLeaksAndWhatHoldsTheOthers) {
-  for (const std::vector<std::string>& how : {std::vector<std::string>{"--only", "memory"}, {"--only", "memory", "--max-overhead", "2"}}) {
+  for (const std::vector<std::string>& how : {std::vector<std::string>{"--only", "memory"}, {"--only", "memory", "--max-overhead", "20"}}) {
     Scenario scenario = record_scenario({target_binary("memory_cases"), "leak_and_cache"}, how);
     auto lost = sites_in(scenario.report, "lost"), cached = sites_in(scenario.report, "cached");
     ASSERT_FALSE(lost.empty());

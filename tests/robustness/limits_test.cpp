@@ -186,7 +186,7 @@ TEST_F(Limits, ARecorderThatIsShortOfMemoryCutsStacksAndStaysWithinItsLimit) {
   DWELL_NEEDS_BPF();
   Program target({target_binary("many_stacks")});
   std::string path = folder_.file("r.dwell");
-  Measured recorder = dwell({"record", "--max-memory", "256M", "-p", std::to_string(target.pid()), "-d", "60s", "--detach-above", "0", "-o", path});
+  Measured recorder = dwell({"record", "--exact", "--max-memory", "256M", "-p", std::to_string(target.pid()), "-d", "60s", "--detach-above", "0", "-o", path});
   EXPECT_EQ(recorder.exit, 0) << recorder.errors;
   EXPECT_NE(recorder.errors.find("new stacks are cut"), std::string::npos) << recorder.errors;
   EXPECT_LT(recorder.peak_mb, 400u) << "of which the buffers that it shares with the kernel are a part";

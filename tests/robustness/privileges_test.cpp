@@ -68,7 +68,7 @@ struct Command {
 
 TEST_F(WithoutRoot, WithTheListEveryCommandWorks) {
   DWELL_NEEDS_BPF();
-  Program service({target_binary("leaking_service"), "120"});
+  Program service({target_binary("leaking_service"), "600"});
   std::string of = pid(service), file = out("a.dwell"), other = out("b.dwell");
   std::vector<Command> commands{
       {"doctor", {"doctor", "-p", of}},
@@ -100,7 +100,7 @@ TEST_F(WithoutRoot, WithTheListEveryCommandWorks) {
 // Newer kernels open perf uprobes for CAP_SYS_ADMIN alone: that is named, and no security module is blamed.
 TEST_F(WithoutRoot, PerfUprobesWorkOrNameWhatTheyNeed) {
   DWELL_NEEDS_BPF();
-  Program service({target_binary("leaking_service"), "120"});
+  Program service({target_binary("leaking_service"), "600"});
   std::vector<std::string> arguments{"record", "-p", pid(service), "-d", "200ms", "-q", "--attach-method", "perf", "-o"};
   auto with = [&](const std::string& file) {
     std::vector<std::string> all = arguments;
@@ -121,7 +121,7 @@ TEST_F(WithoutRoot, TheTimeInBpfIsNotKnownAndNotZero) {
   DWELL_NEEDS_BPF();
   std::ifstream counted("/proc/sys/kernel/bpf_stats_enabled");
   if (counted.get() == '1') GTEST_SKIP() << "this machine counts the run time of BPF programs for everybody";
-  Program service({target_binary("leaking_service"), "120"});
+  Program service({target_binary("leaking_service"), "600"});
   std::string file = out("a.dwell");
   ASSERT_EQ(as_nobody(all_but(), {"record", "-p", pid(service), "-d", "500ms", "-q", "-o", file}).exit, 0);
   nlohmann::json recorded = report(file)["cost"];
@@ -142,7 +142,7 @@ TEST_F(WithoutRoot, TheTimeInBpfIsNotKnownAndNotZero) {
 
 TEST_F(WithoutRoot, WithoutOneOfThemACommandWorksOrNamesIt) {
   DWELL_NEEDS_BPF();
-  Program service({target_binary("leaking_service"), "120"});
+  Program service({target_binary("leaking_service"), "600"});
   Program reader({"cat"});  // waits for a pipe
   for (const Privilege& privilege : privileges()) {
     std::string held = all_but(privilege.name);
@@ -196,7 +196,7 @@ TEST_F(WithoutRoot, TheAdviceIsForAGroupOnly) {
   }
   if (::setxattr(binary.c_str(), "security.capability", &granted, sizeof granted, 0) != 0)
     GTEST_SKIP() << "this file system keeps no capabilities of files";
-  Program service({target_binary("leaking_service"), "120"});
+  Program service({target_binary("leaking_service"), "600"});
   std::vector<std::string> as{"setpriv", "--reuid", kNobody, "--regid", std::to_string(kGroup), "--clear-groups", "--", "sh", "-c", "exec \"$@\"", "sh", binary};
   for (std::vector<std::string> arguments :
        {std::vector<std::string>{"record", "-p", pid(service), "-d", "200ms", "-q", "-o", out("a.dwell")},
