@@ -90,10 +90,9 @@ TEST_F(PprofTest, SaysWhenHowLongAndHowSampled) {
 TEST_F(PprofTest, FramesOfAllocatorsAreDroppedWhereTheProfileIsOfMemory) {
   EXPECT_EQ(proto.drop_frames_text(), 0);
   profile.allocators_are_leaves = true;
-  profile.locations[0].lines[0].function = "(anonymous namespace)::pool<a|b>::xmalloc(int)";
+  profile.locations[0].lines[0].function = "operator new[](unsigned long)";
   proto = decoded(profile);
-  EXPECT_EQ(text(proto.drop_frames_text()),
-            "\\(anonymous namespace\\)::pool<a\\|b>::xmalloc|malloc|operator new");
+  EXPECT_EQ(text(proto.drop_frames_text()), "operator new|operator new\\[\\]|strdup");
 }
 
 TEST(Pprof, EqualProfilesGiveEqualBytes) { EXPECT_EQ(*pprof(server_profile()), *pprof(server_profile())); }
