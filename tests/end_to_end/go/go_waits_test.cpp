@@ -64,11 +64,14 @@ std::map<std::string, Waits> parse_block_profile(const std::string& text) {
 
 std::vector<std::string> targets() { return builds_of({"waits"}, "DWELL_GO_WAITS"); }
 
+// So much that these waits are watched all the time, also where a trap takes microseconds.
+const std::vector<std::string> kAllTheTime = {"--go-blocked", "--max-overhead", "50"};
+
 class GoWaits : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(GoWaits, AreThoseThatTheProgramMakes) {
   DWELL_NEEDS_BPF();
-  Scenario scenario = record_scenario({GetParam(), "profile"}, {"--go-blocked"});
+  Scenario scenario = record_scenario({GetParam(), "profile"}, kAllTheTime);
   const nlohmann::json& blocked = scenario.report["go_blocked"];
   ASSERT_TRUE(blocked.is_object()) << scenario.report.dump(1);
   EXPECT_EQ(blocked["lost"], 0);
@@ -92,7 +95,7 @@ TEST_P(GoWaits, AreThoseThatTheProgramMakes) {
 
 TEST_P(GoWaits, AgreeWithTheRuntimesOwnBlockProfile) {
   DWELL_NEEDS_BPF();
-  Scenario scenario = record_scenario({GetParam(), "profile"}, {"--go-blocked"});
+  Scenario scenario = record_scenario({GetParam(), "profile"}, kAllTheTime);
   std::map<std::string, Waits> seen = waits_in(scenario.report);
   std::map<std::string, Waits> own = parse_block_profile(scenario.output);
   for (const char* function :
@@ -105,7 +108,7 @@ TEST_P(GoWaits, AgreeWithTheRuntimesOwnBlockProfile) {
 
 TEST_P(GoWaits, SayWhyAndByWhichStack) {
   DWELL_NEEDS_BPF();
-  Scenario scenario = record_scenario({GetParam()}, {"--go-blocked"});
+  Scenario scenario = record_scenario({GetParam()}, kAllTheTime);
   std::uint64_t forever = 0, contended = 0;
   double locked_ns = 0;
   for (const auto& site : scenario.report["go_blocked"]["sites"]) {
@@ -161,7 +164,7 @@ TEST(GoWaitsInWindows, AreEstimatedWithinTheStatedError) {
   ASSERT_TRUE(target.wait_for_output("ready"));
   TemporaryFolder folder;
   std::string path = folder.file("contend.dwell");
-  Recording recording(target.pid(), path, {"--go-blocked"});
+  Recording recording(target.pid(), path, kAllTheTime);
   ASSERT_TRUE(recording.attached());
   Account begin = account_of(target, 1);
   ::sleep(8);
