@@ -16,6 +16,8 @@ namespace dwell {
 
 class Wrappers {
  public:
+  static constexpr std::size_t kMostLearnt = 500;  // stacks, those that come first: more say nothing new
+
   // Wrappers are told by their shape: very many functions call them, and few of their lines call on. Learnt from the stacks of a
   // report.
   void learn(const std::vector<ReportFrame>& stack);

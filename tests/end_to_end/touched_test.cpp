@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory by the call site that touched it first: each way of growing is found at the function that touches the pages, by kind of
 // mapping and page for page, also where no allocator function is called, names are stripped, or the kernel writes for the program.
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <unistd.h>
-
-#include <cstdint>
-#include <string>
 
 #include "tests/end_to_end/harness.h"
 #include "tests/targets/growth_kinds.h"
-#include "userspace/base/unique_fd.h"
+#include "tests/zero_pages.h"
 
 namespace dwell::testing {
 namespace {
@@ -93,20 +88,6 @@ TEST_F(Touched, ThatWasGivenBackIsNotThere) {
   EXPECT_EQ(sum.resident, 0);
   EXPECT_EQ(sum.faults, 3.0 * GK_BYTES / kPage);
   EXPECT_EQ(sum_of(record_way("pass_on"), "touch_for_a_while", "").resident, 0);
-}
-
-// Whether memory that was only read takes none: most kernels show the same page of zeros everywhere, and some give a page at once.
-bool kernel_shares_zeros() {
-  constexpr std::size_t kBytes = 2 * 4096;
-  void* memory = ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  auto* bytes = static_cast<volatile const char*>(memory);
-  EXPECT_EQ(bytes[0] + bytes[4096], 0);
-  std::uint64_t entries[2] = {};
-  UniqueFd pagemap(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
-  EXPECT_EQ(::pread(pagemap.get(), entries, sizeof entries, static_cast<off_t>(reinterpret_cast<std::uintptr_t>(memory) / 4096 * 8)),
-            static_cast<ssize_t>(sizeof entries));
-  ::munmap(memory, kBytes);
-  return entries[0] == entries[1];
 }
 
 TEST_F(Touched, PagesOfZerosAreNobodys) {

@@ -15,6 +15,7 @@
 #include "userspace/base/unique_fd.h"
 #include "userspace/clocks/names.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/collect/per_cpu.h"
 #include "userspace/kernel/kernel_version.h"
 
 namespace dwell {
@@ -39,10 +40,8 @@ std::vector<std::pair<Key, Value>> entries_of(bpf_map* map) {
 
 template <typename Value, typename Add>
 Value sum_of_cpus(bpf_map* map, std::uint32_t key, Add add) {
-  std::vector<Value> per_cpu(static_cast<std::size_t>(libbpf_num_possible_cpus()));
   Value sum{};
-  if (bpf_map_lookup_elem(bpf_map__fd(map), &key, per_cpu.data())) return sum;
-  for (const Value& one : per_cpu) add(sum, one);
+  for (const Value& one : per_cpu_values<Value>(bpf_map__fd(map), key)) add(sum, one);
   return sum;
 }
 

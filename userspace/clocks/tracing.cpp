@@ -12,8 +12,6 @@
 namespace dwell {
 namespace {
 
-constexpr double kReadWorth = 3;  // of the budget for all: memory's is worth 8
-
 AttachMethod method_for(const Calibration& calibration) {
   AttachMethod best = *calibration.abilities.best;
   return best == AttachMethod::kSession ? AttachMethod::kMulti : best;  // a read is seen at its entry
@@ -38,7 +36,7 @@ Result<std::unique_ptr<Tracer>> ClockTracing::load(const TracerContext& context)
 
 ClockTracing::ClockTracing(const TracerContext& context, ClockTracer tracer)
     : context_(context),
-      part_(context.overhead.join("clocks", kReadWorth, WindowSettings().share)),
+      part_(context.overhead.join("clocks", kOtherWorth, WindowSettings().share)),
       tracer_(std::move(tracer)),
       read_cost_(measure_read_cost()),
       reads_(tracer_, method_for(context.calibration), {}, highest_read_price({})) {}

@@ -17,6 +17,7 @@
 #include "userspace/base/memory_limit.h"
 #include "userspace/base/unique_fd.h"
 #include "userspace/collect/free_with.h"
+#include "userspace/collect/per_cpu.h"
 #include "userspace/kernel/bpf_log.h"
 #include "userspace/probes/pid_namespace.h"
 #include "userspace/unwind/unwind_maps.h"
@@ -75,7 +76,6 @@ struct TraceCore::Impl {
   std::vector<std::unique_ptr<bpf_link, FreeWith<bpf_link__destroy>>> links;
   Consumer consumer;
   UniqueFd run_time_stats;
-  bool counts_run_time = false;
   std::uint64_t ring_bytes = 0;
   std::uint64_t loss_reading = 0;
 };
@@ -159,13 +159,11 @@ Result<std::size_t> TraceCore::consume() {
 int TraceCore::ring_fd() const { return ring_buffer__epoll_fd(impl_->ring.get()); }
 
 std::vector<LossSum> TraceCore::losses() const {
-  std::vector<dwell_loss_count> per_cpu(libbpf_num_possible_cpus());
   std::vector<LossSum> sums(DWELL_LOST_KINDS);
   for (std::uint32_t kind = 0; kind < DWELL_LOST_KINDS; ++kind) {
-    if (bpf_map_lookup_elem(bpf_map__fd(impl_->lifecycle->maps.losses), &kind, per_cpu.data())) continue;
     LossSum& sum = sums[kind];
     std::uint64_t first_ns = ~std::uint64_t{0};
-    for (const dwell_loss_count& loss : per_cpu) {
+    for (const dwell_loss_count& loss : per_cpu_values<dwell_loss_count>(bpf_map__fd(impl_->lifecycle->maps.losses), kind)) {
       sum.count += loss.count;
       sum.last_ns = std::max<std::uint64_t>(sum.last_ns, loss.last_ns);
       if (loss.count && loss.reading == impl_->loss_reading)
@@ -194,13 +192,10 @@ Result<void> TraceCore::count_run_time(bool on) {
   if (!on) return {};
   impl_->run_time_stats.reset(run_time_counter() ? run_time_counter()() : bpf_enable_stats(BPF_STATS_RUN_TIME));
   if (!impl_->run_time_stats.valid()) return system_error("count the run time of BPF programs", errno);
-  impl_->counts_run_time = true;
   return {};
 }
 
 void set_run_time_counter(RunTimeCounter counter) { run_time_counter() = std::move(counter); }
-
-bool TraceCore::counts_run_time() const { return impl_->counts_run_time; }
 
 RunTime run_time_of(std::span<const int> program_fds) {
   RunTime sum;
@@ -222,10 +217,9 @@ KnownTime time_of_all_runs(const RunTime& counted, std::uint64_t runs) {
 }
 
 std::vector<dwell_hits> read_hits(int map_fd, std::size_t probes) {
-  std::vector<dwell_hits> per_cpu(libbpf_num_possible_cpus()), sums(probes);
+  std::vector<dwell_hits> sums(probes);
   for (std::uint32_t probe = 0; probe < probes; ++probe) {
-    if (bpf_map_lookup_elem(map_fd, &probe, per_cpu.data())) continue;
-    for (const dwell_hits& one : per_cpu) {
+    for (const dwell_hits& one : per_cpu_values<dwell_hits>(map_fd, probe)) {
       sums[probe].entries += one.entries;
       sums[probe].returns += one.returns;
     }

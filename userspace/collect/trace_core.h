@@ -75,7 +75,6 @@ class TraceCore {
 
   // Counts how long BPF programs run: about 20 ns a run dearer, so only for a while.
   Result<void> count_run_time(bool on);
-  bool counts_run_time() const;  // false if it was never allowed to
 
  private:
   struct Impl;

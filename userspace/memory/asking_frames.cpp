@@ -19,9 +19,7 @@ const std::vector<ReportFrame>& AskingFrames::inner_frames(const CallStack& stac
   return inner_;
 }
 
-void AskingFrames::learn(const CallStack& stack) {
-  if (++learnt_ <= kMostLearnt) wrappers_.learn(inner_frames(stack));
-}
+void AskingFrames::learn(const CallStack& stack) { wrappers_.learn(inner_frames(stack)); }
 
 std::size_t AskingFrames::before_site(const CallStack& stack) {
   const std::vector<ReportFrame>& frames = inner_frames(stack);

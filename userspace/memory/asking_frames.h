@@ -14,12 +14,10 @@ namespace dwell {
 
 class AskingFrames {
  public:
-  static constexpr std::size_t kMostLearnt = 500;  // stacks: more say nothing new about wrappers
-
   // `texts` lives longer.
   explicit AskingFrames(const FrameTexts& texts) : texts_(texts), by_reading_(texts.reading_count()) {}
 
-  void learn(const CallStack& stack);
+  void learn(const CallStack& stack);  // Wrappers::kMostLearnt of them are enough
   // How many of a stack's frames, leaf first, stand before its call site.
   std::size_t before_site(const CallStack& stack);
   ReportFrame site(const CallStack& stack);  // of a stack that has frames
@@ -31,7 +29,6 @@ class AskingFrames {
   const FrameTexts& texts_;
   std::vector<std::vector<ReportFrame>> by_reading_;  // empty: not met yet
   std::vector<ReportFrame> inner_;
-  std::size_t learnt_ = 0;
   Wrappers wrappers_;
 };
 

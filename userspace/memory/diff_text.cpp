@@ -209,9 +209,8 @@ class DiffTextWriter {
 }  // namespace
 
 Wrappers wrappers_of(const MemoryDiff& diff) {
-  constexpr std::size_t kMostLearnt = 500;
   Wrappers wrappers;
-  for (std::size_t i = 0; i < std::min(diff.sites.size(), kMostLearnt); ++i)
+  for (std::size_t i = 0; i < std::min(diff.sites.size(), Wrappers::kMostLearnt); ++i)
     wrappers.learn(diff.sites[i].stack);
   return wrappers;
 }

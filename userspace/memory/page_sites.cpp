@@ -21,7 +21,7 @@ PageSites::PageSites(const Recording& recording, const FrameTexts& texts, const 
     : report_(report), block_units_(recording.sampled() ? static_cast<double>(kScaledBlock) : 1) {
   by_reading_.resize(texts.reading_count());
   AskingFrames asking(texts);
-  for (std::size_t i = 0; i < std::min(report.sites.size(), AskingFrames::kMostLearnt); ++i)
+  for (std::size_t i = 0; i < std::min(report.sites.size(), Wrappers::kMostLearnt); ++i)
     asking.learn(stack_of(recording, sites.series_of(report.sites[i].site).front()));
   for (const SiteReport& site : report.sites) {
     const CallStack& stack = stack_of(recording, sites.series_of(site.site).front());

@@ -8,16 +8,11 @@
 #include "ui/values.h"
 
 namespace dwell {
-namespace {
-
-constexpr std::size_t kMostLearnt = 500;  // call sites: those that come first
-
-}  // namespace
 
 SiteNames::SiteNames(const MemoryReport& report, const std::vector<const SiteReport*>& shown, bool raw)
     : raw_(raw), names_(raw ? nullptr : &wrappers_) {
   if (!raw)
-    for (std::size_t i = 0; i < std::min(report.sites.size(), kMostLearnt); ++i) wrappers_.learn(report.sites[i].stack);
+    for (std::size_t i = 0; i < std::min(report.sites.size(), Wrappers::kMostLearnt); ++i) wrappers_.learn(report.sites[i].stack);
   for (const SiteReport* site : shown) names_.add(site->stack);
 }
 

@@ -67,7 +67,7 @@ class CallerGroups {
  public:
   CallerGroups(const Recording& recording, const FrameTexts& texts, GroupBy group)
       : group_(group), asking_(texts) {
-    for (std::size_t i = 0; i < std::min(recording.stacks.size(), AskingFrames::kMostLearnt); ++i)
+    for (std::size_t i = 0; i < std::min(recording.stacks.size(), Wrappers::kMostLearnt); ++i)
       asking_.learn(recording.stacks[i]);
   }
 

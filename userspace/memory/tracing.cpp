@@ -17,7 +17,6 @@ namespace dwell {
 namespace {
 
 // Frees first and what gives out memory last: a block whose allocation is seen is freed under our eyes too.
-constexpr double kWorth = 8;  // of the budget for all that is recorded
 constexpr int kAttachSteps = 3;
 int step_of(const PlannedProbe& probe) {
   if (!wants_return(probe.function.shape)) return 0;
@@ -71,7 +70,7 @@ TracerLoader MemoryTracing::loader(const MemoryTracingOptions& options, std::sha
     std::unique_ptr<MemoryTracing> tracing(new MemoryTracing(context, options, std::move(*tracer)));
     tracing->kept_ = kept;
     if (!settings.budgeted) return std::unique_ptr<Tracer>(std::move(tracing));
-    auto part = context.overhead.join(std::string(tracing->called()), kWorth, percent / 100);
+    auto part = context.overhead.join(std::string(tracing->called()), kMemoryWorth, percent / 100);
     auto budget = memory::windows::BudgetedMemory::create(context, percent, part, tracing->tracer_, tracing->ledger_);
     if (!budget) return budget.error();
     tracing->part_ = part;

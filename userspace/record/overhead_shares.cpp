@@ -10,7 +10,6 @@ namespace {
 
 constexpr double kRemembersNs = 1e9;         // what a part used counts for about a second
 constexpr double kLeastFirst = 0.1;          // of the budget is the first part's, whatever the others cost
-constexpr double kIdleCpu = 0.1;             // targets that hardly run are taken to use so much of a CPU: docs/budget.md
 
 }  // namespace
 

@@ -16,6 +16,14 @@
 
 namespace dwell {
 
+// Of the budget, by what a user gains from it.
+inline constexpr double kMemoryWorth = 8, kOtherWorth = 3;
+
+// Recording a program that hardly runs must be affordable, too (docs/budget.md):
+inline constexpr double kIdleCpu = 0.1;         // it is taken to use so much of a CPU,
+inline constexpr double kIdleKeptSeconds = 4;   // and may keep what that earns: what it does, it does at once.
+inline constexpr double kKeptSeconds = 0.25;    // Others may keep so much of their income.
+
 class OverheadShares {
  public:
   struct Part {
@@ -36,7 +44,6 @@ class OverheadShares {
   std::shared_ptr<Part> join_fixed(std::string name);
 
   double share() const { return share_; }
-  const std::vector<std::shared_ptr<Part>>& parts() const { return parts_; }
 
   static constexpr std::uint64_t kEveryNs = 250'000'000;
   // Each part's cost_ns is up to date; `target_cpu_ns` is what the targets have used since the recording began.

@@ -64,6 +64,9 @@ class Recorder {
 
  private:
   struct Process;
+  struct Spent {  // since the recording began
+    std::uint64_t cost_ns = 0, target_cpu_ns = 0;
+  };
 
   Recorder(const RecordOptions& options, const RecordCallbacks& callbacks, const Calibration& calibration,
            std::string path, TraceCore core, UnwindTables unwind, MmapWatch mmap_watch,
@@ -97,7 +100,7 @@ class Recorder {
   void look_again();  // at the mappings of the processes that have news, as far as the budget goes
   // Perf uprobes have lost the thread to which they were tied, and the process goes on.
   Result<void> tie_again(Process& process);
-  void spare_target(std::uint64_t now_ns);
+  void spare_target(std::uint64_t now_ns, const Spent& spent);
   void refresh_mappings(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc);
   void handle_unowned(const ProcessNews& news);
   void follow(std::int32_t parent, const ProcessNews& news);  // parent: its slot, -1: not recorded
@@ -114,8 +117,9 @@ class Recorder {
   Result<void> write_cost(std::uint64_t now_ns);
   TracerCost measure_cost();  // and tells each part what it has cost
   std::uint64_t measure_target_cpu();  // ns since the recording of each process began
+  Spent measure_spent();
   void count_run_time(std::uint64_t now_ns);
-  void tell_progress(std::uint64_t now_ns);
+  void tell_progress(std::uint64_t now_ns, const Spent& spent);
   void guard_memory(std::uint64_t now_ns);
   void note(const std::string& text);
   void note_once(const std::string& text);

@@ -133,11 +133,15 @@ std::uint64_t Recorder::measure_target_cpu() {
   return sum_ns;
 }
 
+Recorder::Spent Recorder::measure_spent() {
+  TracerCost cost = measure_cost();
+  return {cost.trap_ns + cost.bpf_ns.value_or(0), measure_target_cpu()};
+}
+
 // What a recording costs is the target's time. Above the limit the target is worth more than the recording. The cost
 // is hits times a calibrated price, which may come out above the whole.
-void Recorder::spare_target(std::uint64_t now_ns) {
-  TracerCost cost = measure_cost();
-  std::optional<double> percent = guardrail_.add(now_ns, cost.trap_ns + cost.bpf_ns.value_or(0), measure_target_cpu());
+void Recorder::spare_target(std::uint64_t now_ns, const Spent& spent) {
+  std::optional<double> percent = guardrail_.add(now_ns, spent.cost_ns, spent.target_cpu_ns);
   if (!percent) return;
   gave_way_ = true;
   end_.reason = fmt::format("probes took {:.0f}% of the target's CPU time for 5 s, and may take {:g}% (--detach-above)",
@@ -156,7 +160,7 @@ void Recorder::count_run_time(std::uint64_t now_ns) {
   run_time_until_ns_ = now_ns + (run_time_window_ ? kRunTimeWindowNs : kRunTimeEveryNs);
 }
 
-void Recorder::tell_progress(std::uint64_t now_ns) {
+void Recorder::tell_progress(std::uint64_t now_ns, const Spent& spent) {
   if (!callbacks_.progress) return;
   RecordProgress progress;
   progress.elapsed_ns = now_ns - start_ns_;
@@ -164,9 +168,7 @@ void Recorder::tell_progress(std::uint64_t now_ns) {
   if (told_ns_) progress.events_per_second = (decoder_.events() - told_events_) * 1e9 / (now_ns - told_ns_);
   told_events_ = decoder_.events();
   told_ns_ = now_ns;
-  TracerCost cost = measure_cost();
-  if (std::uint64_t target_cpu_ns = measure_target_cpu())
-    progress.cost_percent = std::min(100.0 * (cost.trap_ns + cost.bpf_ns.value_or(0)) / target_cpu_ns, 100.0);
+  if (spent.target_cpu_ns) progress.cost_percent = std::min(100.0 * spent.cost_ns / spent.target_cpu_ns, 100.0);
   for (const LossSum& loss : core_.losses()) progress.lost += loss.count;
   progress.partial = partial_;
   callbacks_.progress(progress);

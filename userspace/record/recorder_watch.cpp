@@ -86,9 +86,10 @@ Result<void> Recorder::watch_events(StopSignals& signals) {
       if (Result<void> ticked = tick(now_ns); !ticked) return ticked;
     }
     if (now_ns - last_progress_ns >= kProgressNs) {
-      tell_progress(now_ns);
-      spare_target(now_ns);  // after which each part knows what it has cost
-      overhead_.update(now_ns, measure_target_cpu());
+      Spent spent = measure_spent();
+      tell_progress(now_ns, spent);
+      spare_target(now_ns, spent);
+      overhead_.update(now_ns, spent.target_cpu_ns);
       last_progress_ns = now_ns;
     }
     if (!end_.reason.empty()) break;

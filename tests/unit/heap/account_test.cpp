@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 
-#include "userspace/base/unique_fd.h"
+#include "tests/zero_pages.h"
 #include "userspace/memory/account/account.h"
 #include "userspace/memory/account/look_text.h"
 #include "userspace/memory/account/page_scan.h"
@@ -43,20 +42,6 @@ TEST(Smaps, AreParsedMappingByMapping) {
   EXPECT_EQ(uses[3].swapped, 16u << 10);
   EXPECT_EQ(uses[0].mapping.path, "/usr/bin/app");
   EXPECT_TRUE(parse_smaps("Rss: 4 kB\nnonsense\n").empty());
-}
-
-// Whether this kernel shows one page of zeros everywhere until something is written. Some give each reader a page of its own.
-bool kernel_shares_zeros() {
-  constexpr std::size_t kPage = 4096;
-  void* memory = ::mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  auto* bytes = static_cast<volatile const char*>(memory);
-  EXPECT_EQ(bytes[0] + bytes[kPage], 0);
-  std::uint64_t entries[2] = {};
-  UniqueFd pagemap(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
-  auto offset = static_cast<off_t>(reinterpret_cast<std::uintptr_t>(memory) / kPage * sizeof entries[0]);
-  EXPECT_EQ(::pread(pagemap.get(), entries, sizeof entries, offset), static_cast<ssize_t>(sizeof entries));
-  ::munmap(memory, 2 * kPage);
-  return entries[0] == entries[1];
 }
 
 // Our own mappings, told in both ways.

@@ -67,7 +67,7 @@ Result<std::unique_ptr<Tracer>> AllocTracing::load(const TracerContext& context)
 }
 
 AllocTracing::AllocTracing(const TracerContext& context, std::unique_ptr<Program> program)
-    : context_(context), part_(context.overhead.join("Go's allocations", kGoProbeWorth, kGoProbeShare)), method_(go_probe_method(context.calibration)), program_(std::move(program)), random_start_(kAllocSeed) {}
+    : context_(context), part_(context.overhead.join("Go's allocations", kOtherWorth, kGoProbeShare)), method_(go_probe_method(context.calibration)), program_(std::move(program)), random_start_(kAllocSeed) {}
 AllocTracing::~AllocTracing() = default;
 
 // ---- processes and their probes ----

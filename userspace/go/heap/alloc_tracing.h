@@ -40,7 +40,7 @@ class AllocTracing : public Tracer {
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t live_count() const override { return 0; }
   TracerCost cost() override;
-  std::string_view called() const override { return "Go's allocations"; }
+  std::string_view called() const override { return part_->name; }
   std::shared_ptr<OverheadShares::Part> part() const override { return part_; }
   void report_progress(RecordProgress&) const override {}
   void detach() override;

@@ -12,7 +12,6 @@
 namespace dwell {
 
 inline constexpr double kGoProbeShare = 0.02;  // of the target's time, where there is no budget for all
-inline constexpr double kGoProbeWorth = 3;     // of the budget, where there is one: memory's is worth 8
 inline constexpr double kGoIdleShare = 0.2;    // a program that is idle may pay a little too
 inline constexpr std::uint64_t kGoWindowNs = 20 * kMillisecond;
 

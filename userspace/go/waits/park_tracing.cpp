@@ -42,7 +42,7 @@ Result<std::unique_ptr<Tracer>> ParkTracing::load(const TracerContext& context) 
 }
 
 ParkTracing::ParkTracing(const TracerContext& context, ParkTracer tracer)
-    : context_(context), part_(context.overhead.join("goroutines' waits", kGoProbeWorth, kGoProbeShare)), method_(go_probe_method(context.calibration)), tracer_(std::move(tracer)), random_start_(kParkSeed) {}
+    : context_(context), part_(context.overhead.join("goroutines' waits", kOtherWorth, kGoProbeShare)), method_(go_probe_method(context.calibration)), tracer_(std::move(tracer)), random_start_(kParkSeed) {}
 
 // ---- processes and their probes ----
 

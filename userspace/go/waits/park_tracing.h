@@ -39,7 +39,7 @@ class ParkTracing : public Tracer {
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t live_count() const override { return 0; }
   TracerCost cost() override;
-  std::string_view called() const override { return "goroutines' waits"; }
+  std::string_view called() const override { return part_->name; }
   std::shared_ptr<OverheadShares::Part> part() const override { return part_; }
   void report_progress(RecordProgress&) const override {}
   void detach() override;

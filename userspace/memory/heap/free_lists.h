@@ -3,8 +3,7 @@
 // thread caches and fastbins.
 //
 //   thread caches   a block in one has a key in its second word, cleared when it is handed out: the address
-//   of the
-//                   thread's cache (2.29 to 2.33), or one random word of the process (2.34 and newer).
+//                   of the thread's cache (2.29 to 2.33), or one random word of the process (2.34 and newer).
 //                   Before 2.29 there is no key, and the lists have to be followed: each as far as its count
 //                   says, and it counts only if that is where it ends and count and head are the same
 //                   afterwards.

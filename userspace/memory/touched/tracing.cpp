@@ -20,7 +20,6 @@ namespace {
 
 constexpr std::size_t kMostPagesKept = std::size_t{1} << 19;              // of all processes: about 20 MB
 constexpr std::uint64_t kMostEntries = std::uint64_t{8} << 20;        // of pagemap, when the recording begins: 32 GB
-constexpr double kIdleCpu = 0.1, kIdleKeptSeconds = 4, kKeptSeconds = 0.25;  // as for allocations: docs/budget.md
 constexpr double kUsualNs = 1500;         // of a fault that is sent: most of it is the walk of the stack
 constexpr std::uint64_t kFewFaults = 64;  // of fewer, the price is not known
 constexpr std::uint64_t kMostInBetween = std::uint64_t{1} << 30;      // bytes of a process that is looked at while it is recorded

@@ -37,13 +37,12 @@ class TouchedTracing : public ProbelessTracer {
   Result<void> write_live(std::uint64_t now_ns) override;
   std::uint64_t skipped_runs() const override { return faults_.skipped_runs(); }
   TracerCost cost() override;
-  std::string_view called() const override { return "page faults"; }
+  std::string_view called() const override { return part_->name; }
   std::shared_ptr<OverheadShares::Part> part() const override { return part_; }
   Result<void> poll(std::uint64_t now_ns) override;
   void detach() override { detached_ = true; }
 
  private:
-  static constexpr double kWorth = 3;  // of the budget for all: memory's is worth 8
   struct Process {
     pid_t pid;
     TouchedPages pages = {};
@@ -52,7 +51,7 @@ class TouchedTracing : public ProbelessTracer {
   };
 
   TouchedTracing(const TracerContext& context, bool alone, std::shared_ptr<KeptLooks> looks, PageFaults faults)
-      : context_(context), part_(context.overhead.join("page faults", kWorth, 1)), alone_(alone), looks_(std::move(looks)), faults_(std::move(faults)) {}
+      : context_(context), part_(context.overhead.join("page faults", kOtherWorth, 1)), alone_(alone), looks_(std::move(looks)), faults_(std::move(faults)) {}
   std::optional<TouchedMemory> look(ProcessSlot slot, const Process& process, std::uint64_t now_ns) const;
 
   TracerContext context_;

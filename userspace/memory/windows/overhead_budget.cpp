@@ -4,14 +4,13 @@
 #include <algorithm>
 #include <cmath>
 
+#include "userspace/record/overhead_shares.h"
+
 namespace dwell::memory::windows {
 namespace {
 
 constexpr double kSecondNs = 1e9;
-constexpr double kIdleCpu = 0.1;        // a process that hardly runs is taken to use so much of a CPU,
-constexpr double kIdleKeptSeconds = 4;  // and may keep what that earns: what it does, it does at once;
-constexpr double kBusyCpu = 0.2;        // one that uses so much may not
-constexpr double kKeptSeconds = 0.25;   // of income
+constexpr double kBusyCpu = 0.2;        // a process that uses so much is not idle
 constexpr double kSmoothingNs = 0.5e9;  // of the CPU rate
 
 }  // namespace
