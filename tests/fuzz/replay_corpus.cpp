@@ -21,8 +21,7 @@ void run_variants(const std::string& input) {
   run(input);
   if (input.empty()) return;
   std::mt19937_64 random(input.size());
-  constexpr int kVariants = 200;
-  for (int i = 0; i < kVariants; ++i) {
+  for (int i = 0; i < DWELL_VARIANTS; ++i) {
     std::string changed = input;
     for (int change = 0; change <= i % 4; ++change) changed[random() % changed.size()] = static_cast<char>(random());
     run(changed);
