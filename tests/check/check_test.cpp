@@ -142,16 +142,25 @@ TEST_P(Incidents, AreNamedFirst) {
     if (findings.empty() || findings[0]["weight"] != GetParam().weight) return false;
     return std::ranges::all_of(GetParam().words, [&](const std::string& words) { return first_in_words(findings).find(words) != std::string::npos; });
   };
-  EXPECT_TRUE(eventually(is_named, std::chrono::seconds(20))) << looked.output << looked.errors;
+  EXPECT_TRUE(eventually(is_named, std::chrono::seconds(60))) << looked.output << looked.errors;
   EXPECT_EQ(looked.exit, GetParam().exit);
 }
 
 INSTANTIATE_TEST_SUITE_P(OfMemory, Incidents, ::testing::Values(
     Incident{{"memory_cases", "leak_and_cache"}, "pile-up", {" are leaked: nothing points to them any more"}, true},
+    Incident{{"memory_cases", "fragments"}, "waste", {" RSS are free memory that the allocator keeps", "fragmentation: "}, true},
     Incident{{"memory_cases", "cache"}, "", {}, true}));
 
 INSTANTIATE_TEST_SUITE_P(OfThreads, Incidents, ::testing::Values(
-    Incident{{"stuck_locks", "never_signalled"}, "stuck", {"no thread is left that could wake these 2 threads"}, false, 8}));
+    Incident{{"stuck_locks", "never_signalled"}, "stuck", {"no thread is left that could wake these 2 threads"}, false, 8},
+    Incident{{"spinning", "spin"}, "waste", {"spinning (likely)"}},
+    Incident{{"spinning", "busy"}, "", {}}));
+
+#ifdef DWELL_HAS_GO
+INSTANTIATE_TEST_SUITE_P(OfGoroutines, Incidents, ::testing::Values(
+    Incident{{"go/contexts"}, "pile-up", {"contexts were never cancelled, and nobody can cancel them any more", "contexts.go:"}, false, 8},
+    Incident{{"go/contexts", "kept"}, "", {}}));
+#endif
 
 // Threads that wait for work, and a thread that works without a pause: neither is wrong.
 TEST(Check, NothingIsWrongWithPoolsThatAreIdleOrBusy) {

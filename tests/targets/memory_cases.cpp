@@ -73,6 +73,21 @@ NOINLINE static void fill_cache() {
   }
 }
 
+// ---- a few that stay among many that were freed: hardly a page is free as a whole ----
+
+static std::map<int, char*> fragments;
+NOINLINE static void leave_fragments() {
+  for (int i = 0; i < MC_FRAGMENTS; ++i) {
+    fragments[i] = new char[MC_FRAGMENT];
+    memset(fragments[i], 1, MC_FRAGMENT);
+  }
+  for (int i = 0; i < MC_FRAGMENTS; ++i) {
+    if (i % 5 == 0) continue;
+    delete[] fragments[i];
+    fragments.erase(i);
+  }
+}
+
 // ---- as distributions build: optimized at link time ----
 
 class Registry {
@@ -120,6 +135,7 @@ static const struct {
     {"throws", nullptr, serve_requests},
     {"leak_and_cache", nullptr, lose_and_cache},
     {"cache", nullptr, fill_cache},
+    {"fragments", nullptr, leave_fragments},
     {"optimized", nullptr, accept_clients},
     {"distrusts", give_everything_up, keep_all},
 };

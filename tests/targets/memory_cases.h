@@ -11,6 +11,8 @@
 #define MC_CACHE_ROUNDS 20000
 #define MC_CLIENTS 400     /* of MC_NAME bytes and more */
 #define MC_NAME 300
+#define MC_FRAGMENTS 100000 /* of MC_FRAGMENT bytes, of which each fifth stays */
+#define MC_FRAGMENT 1000
 #define MC_KEPT 300        /* by a program that may hardly call the kernel, of MC_KEEP bytes */
 #define MC_KEEP 100
 

@@ -25,7 +25,8 @@ class OverviewText {
   }
 
  private:
-  void line(Paint paint, const std::string& text) { out_ += style_.paragraph(paint, text); }
+  // Where it does not fit the screen, it goes on below its own beginning, `hang` columns from the left.
+  void line(Paint paint, const std::string& text, std::size_t hang = 4) { out_ += style_.paragraph(paint, text, hang); }
 
   void write_header() {
     const ProcessFacts& process = overview_.process;
@@ -41,12 +42,13 @@ class OverviewText {
   void write_findings() {
     std::vector<const Finding*> findings = overview_.findings();
     if (findings.empty()) return line(Paint::kStrong, "Nothing wrong was found.");
+    constexpr std::size_t kNumber = 3, kEvidence = 5;
     std::size_t index = 0;
     for (const Finding* finding : findings) {
       Paint paint = finding->weight == FindingWeight::kStuck ? Paint::kGrew : Paint::kWarning;
-      line(paint, fmt::format("{}  {}", ++index, printable(finding->headline)));
-      for (const std::string& evidence : finding->evidence) line(Paint::kPlain, "     " + printable(evidence));
-      line(Paint::kDim, "     " + printable(finding->command));
+      line(paint, fmt::format("{:<{}}{}", ++index, kNumber, printable(finding->headline)), kNumber);
+      for (const std::string& evidence : finding->evidence) line(Paint::kPlain, fmt::format("{:{}}{}", "", kEvidence, printable(evidence)), kEvidence + 2);
+      line(Paint::kDim, fmt::format("{:{}}{}", "", kEvidence, printable(finding->command)), kEvidence + 2);
     }
   }
 
@@ -56,7 +58,7 @@ class OverviewText {
     constexpr std::size_t kNameWidth = 11;
     for (const SubjectFindings& subject : overview_.subjects) {
       if (!subject.found.looked_at.empty())
-        line(Paint::kPlain, fmt::format("  {:<{}} {}", subject.subject, kNameWidth, printable(subject.found.looked_at)));
+        line(Paint::kPlain, fmt::format("  {:<{}} {}", subject.subject, kNameWidth, printable(subject.found.looked_at)), kNameWidth + 3);
       if (!subject.found.not_seen.empty()) line(Paint::kWarning, "  not looked at: " + printable(subject.found.not_seen));
     }
   }

@@ -47,9 +47,19 @@ std::optional<Finding> kept_by_allocator(const memory::MemoryLook& look) {
   Finding finding;
   finding.weight = FindingWeight::kWaste;
   finding.headline = fmt::format("{} of {} RSS are free memory that the allocator keeps", bytes_text(static_cast<std::uint64_t>(free)), bytes_text(look.account.resident));
-  std::uint64_t trimmable = 0;
-  for (const memory::HeapLook& heap : look.heaps) trimmable += heap.inventory.trimmable;
+  std::uint64_t trimmable = 0, pinned = 0;
+  const memory::heap::Pin* most = nullptr;
+  for (const memory::HeapLook& heap : look.heaps) {
+    trimmable += heap.inventory.trimmable;
+    pinned += heap.inventory.pinned_bytes;
+    if (!heap.inventory.pins.empty() && (!most || heap.inventory.pins[0].free_bytes > most->free_bytes)) most = &heap.inventory.pins[0];
+  }
   if (trimmable) finding.evidence.push_back(fmt::format("malloc_trim(0) would give back about {}", bytes_text(trimmable)));
+  // Of little use beside what can be given back.
+  if (most && pinned > trimmable / 4) {
+    finding.evidence.push_back(fmt::format("fragmentation: {} can't be given back, because live blocks lie on the same pages, most of it beside {} of {}",
+                                           bytes_text(pinned), counted(most->blocks, "block"), memory::size_range(most->from, most->to)));
+  }
   finding.command = fmt::format("dwell memory {}", look.process.pid);
   return finding;
 }

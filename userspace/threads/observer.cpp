@@ -36,7 +36,7 @@ namespace {
 // At threads that ran while they were looked at.
 constexpr int kLooksAgain = 2;
 constexpr std::size_t kMostLooksAgain = 32;
-constexpr std::uint64_t kWatchedNs = 20'000'000, kLongerNs = 60'000'000;  // how long threads that run are watched; those that get little of a CPU longer
+constexpr std::uint64_t kWatchedNs = 20'000'000, kLongerNs = 280'000'000;  // how long threads that run are watched; those that get little of a CPU longer
 
 
 // Bits of task_struct.__state.

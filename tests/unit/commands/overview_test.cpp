@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/ui/golden.h"
 #include "userspace/memory/findings.h"
 
 namespace dwell {
@@ -54,6 +55,22 @@ TEST(Overview, AsText) {
             "  not looked at: descriptors: no permission\n");
 }
 
+// A service in which much is wrong, as a screen shows it: what does not fit goes on below its own beginning.
+TEST(Overview, OnScreensOf80And140Columns) {
+  Overview overview = sample();
+  overview.process.container = "3f4e1a2b5c6d7e8f";
+  overview.children = {{813, "worker"}, {814, "worker"}, {815, "logger"}};
+  Finding pool{FindingWeight::kLimit, false, "4,012 of 4,096 file descriptors are open (98%)",
+               {"3,871 of them are TCP sockets in CLOSE_WAIT to 10.0.0.7:5432, the oldest for 2 h 11 min: the program has not closed them"}, "dwell files 812"};
+  Finding leak{FindingWeight::kPileUp, false, "18.2 MB in 14,233 blocks are leaked: nothing points to them any more",
+               {"22% of the bytes in live blocks", "most of it: 9,120 app::Session and what they hold"}, "dwell memory 812 --leaks"};
+  overview.subjects[2].found = {"4,012 open: 3,871 TCP sockets, 120 files, 14 pipes, 4 eventfds, 3 epolls", "", {pool}};
+  overview.subjects[0].found.looked_at = "RSS 200.0 MB: 84.1 MB live blocks, 80.0 MB free inside the allocator, 12.0 MB of thread stacks, 23.9 MB of files, nothing unexplained; 18.2 MB in 14,233 blocks leaked";
+  overview.subjects[0].found.findings.push_back(leak);
+  overview.subjects[1].found.not_seen = "stacks of 2 threads: they ended meanwhile";
+  for (std::size_t columns : {80, 140}) expect_golden("overview_" + std::to_string(columns) + ".txt", overview_text(overview, {columns, false, true}));
+}
+
 TEST(Overview, NothingFoundIsAnAnswer) {
   Overview overview = sample();
   for (SubjectFindings& subject : overview.subjects) subject.found.findings.clear();
@@ -75,6 +92,19 @@ TEST(MemoryFindings, FreeMemoryMattersOnlyWhereItIsMuch) {
   EXPECT_TRUE(findings_of(look(200, 40), {}).findings.empty()) << "below a quarter of RSS";
   EXPECT_TRUE(findings_of(look(80, 60), {}).findings.empty()) << "below 64 MB";
   EXPECT_EQ(findings_of(look(200, 70), {}).findings.size(), 1u);
+}
+
+TEST(MemoryFindings, FragmentationIsToldWhereLittleOfTheFreeMemoryCanBeGivenBack) {
+  memory::MemoryLook fragmented = look(200, 90);
+  memory::HeapLook& heap = fragmented.heaps.emplace_back();
+  heap.inventory.pinned_bytes = 80 << 20;
+  heap.inventory.pins = {{512, 640, 20'000, 20'000, 70 << 20}};
+  heap.inventory.trimmable = 5 << 20;
+  std::vector<std::string> evidence = findings_of(fragmented, {}).findings.at(0).evidence;
+  ASSERT_EQ(evidence.size(), 2u);
+  EXPECT_EQ(evidence[1], "fragmentation: 80.0 MB can't be given back, because live blocks lie on the same pages, most of it beside 20,000 blocks of 512 B to 640 B");
+  heap.inventory.pinned_bytes = 1 << 20, heap.inventory.trimmable = 85 << 20;
+  EXPECT_EQ(findings_of(fragmented, {}).findings.at(0).evidence.size(), 1u) << "nearly all of it can be given back";
 }
 
 TEST(MemoryFindings, LeaksMatterWhereTheyAreManyAndAShareOfTheHeap) {

@@ -17,10 +17,6 @@ namespace {
 
 using heap::BlockState;
 
-std::string size_range(std::uint64_t from, std::uint64_t to) {
-  return from == to ? bytes_text(to) : fmt::format("{} to {}", bytes_text(from), bytes_text(to));
-}
-
 class LookText {
  public:
   LookText(const MemoryLook& look, const LookTextOptions& options) : look_(look), options_(options) {}
@@ -198,6 +194,10 @@ class LookText {
 };
 
 }  // namespace
+
+std::string size_range(std::uint64_t from, std::uint64_t to) {
+  return from == to ? bytes_text(to) : fmt::format("{} to {}", bytes_text(from), bytes_text(to));
+}
 
 std::string headline_text(const MemoryLook& look) {
   constexpr std::size_t kMostNamed = 4;
