@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Values of the map in which waits for locks are summed up: plain C, compiled by both sides. */
+/* Values of the map in which waits for locks, and holds, are summed up: plain C, compiled by both sides. */
 #ifndef DWELL_BPF_LOCKS_H
 #define DWELL_BPF_LOCKS_H
 
@@ -23,6 +23,17 @@ struct dwell_lock_wait_site {
   __u8 end;      /* dwell_lock_wait_end */
   __u8 relative; /* FUTEX_WAIT, which locks use, and not FUTEX_WAIT_BITSET */
   __u8 unused[4];
+};
+
+/* Locks that were held until the thread released them: those that it had waited for, and those that others
+ * waited for meanwhile. */
+struct dwell_lock_hold_site {
+  __u64 futex;
+  __u64 stack; /* of the thread, as it took the lock, or of at_least, as it released it: identity, 0 if it was
+                  lost */
+  __u8 process;
+  __u8 at_least; /* it took the lock free: since the first of the others began to wait */
+  __u8 unused[6];
 };
 
 struct dwell_lock_wait_sums {

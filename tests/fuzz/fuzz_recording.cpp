@@ -90,7 +90,8 @@ void look_at_threads(const Recording& recording) {
   lock_waits_text(locks, {});
   lock_waits_json(locks);
   lock_wait_sentences(locks);
-  if (lock_profile(recording).samples.size() > threads_of(recording).lock_waits.waits.size()) std::abort();
+  const LockWaits& waits = threads_of(recording).lock_waits;
+  if (lock_profile(recording).samples.size() > waits.waits.size() + waits.holds.size()) std::abort();
   blocked_report(recording);
   blocked_profile(recording);
   if (look_summaries(recording).size() > threads_of(recording).looks.size()) std::abort();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that hold each other up: "ready"; a line; what contended.h says; "done"; a line; the end. Each holder waits until the
-// other thread sleeps, so that the number of waits is known.
+// Threads that hold each other up: "ready"; a line; what contended.h says; "done"; a line; the end. Each
+// holder waits until the other thread sleeps, so that the number of waits is known.
 #define _GNU_SOURCE
 #include "tests/targets/contended.h"
 
@@ -51,6 +51,28 @@ NOINLINE static void waits_for_queue(void) {
   pthread_mutex_unlock(&queue_lock);
 }
 
+static pthread_mutex_t kept = PTHREAD_MUTEX_INITIALIZER;
+static long long kept_ns; /* by waits_and_keeps, in all, as it sees it */
+static long long now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+NOINLINE static void holds_kept(void) {
+  pthread_mutex_lock(&kept);
+  turn++;
+  until_it_sleeps();
+  pthread_mutex_unlock(&kept);
+}
+NOINLINE static void waits_and_keeps(void) {
+  const struct timespec a_while = {0, CONTENDED_KEEPS_MS * 1000000};
+  pthread_mutex_lock(&kept);
+  long long since = now_ns();
+  nanosleep(&a_while, NULL);
+  kept_ns += now_ns() - since;
+  pthread_mutex_unlock(&kept);
+}
+
 NOINLINE static struct session *makes_session(void) {
   struct session *made = calloc(1, sizeof *made);
   pthread_mutex_init(&made->lock, NULL);
@@ -97,7 +119,8 @@ static const struct {
 } kWaits[] = {{holds_queue, waits_for_queue, CONTENDED_TIMES},
               {holds_session, waits_for_session, CONTENDED_ON_HEAP},
               {writes_prices, reads_prices, CONTENDED_READS},
-              {makes_ready, waits_until_ready, CONTENDED_CONDITIONS}};
+              {makes_ready, waits_until_ready, CONTENDED_CONDITIONS},
+              {holds_kept, waits_and_keeps, CONTENDED_KEEPS}};
 #define KINDS (sizeof kWaits / sizeof *kWaits)
 
 static void *waiting(void *argument) {
@@ -125,6 +148,7 @@ int main(void) {
       kWaits[kind].holds();
     }
   pthread_join(thread, NULL);
+  printf("kept %lld\n", kept_ns);
   say_and_wait("done");
   return 0;
 }

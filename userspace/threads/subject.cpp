@@ -95,12 +95,12 @@ Subject threads_subject() {
        [](const Recording& recording, const ViewFilter&) -> Result<Profile> { return thread_sites_profile(recording); }},
       {"blocked", "for how long threads were blocked, and where", has_blocked, "dwell record --blocked",
        [](const Recording& recording, const ViewFilter&) -> Result<Profile> { return blocked_profile(recording); }},
-      {"locks", "for how long threads waited for locks, where, and who held them", has_lock_waits, "dwell record --locks",
+      {"locks", "for how long threads waited for locks, where, who held them, and for how long", has_lock_waits, "dwell record --locks",
        [](const Recording& recording, const ViewFilter&) -> Result<Profile> { return lock_profile(recording); }}};
   subject.followed = {{"look", "snapshots of all threads, every second at first: what each waits for, and for how long", true},
                       {"created", "who creates threads, and which of them were never joined", true},
                       {"blocked", "for how long threads are blocked, where, and who wakes them up", false, "--blocked"},
-                      {"locks", "for how long threads wait for locks, where, and who holds them", false, "--locks"}};
+                      {"locks", "for how long threads wait for locks, where, who holds them, and for how long", false, "--locks"}};
   subject.tracers = tracers;
   subject.look = threads_look_command();
   subject.behind = behind;

@@ -25,6 +25,13 @@ std::string encode_lock_waits(const LockWaits& waits) {
     put_uleb(out, place.second);
     put_text(out, name);
   }
+  put_uleb(out, waits.holds.size());
+  for (const LockHold& hold : waits.holds) {
+    put_thread_site(out, hold.site);
+    put_uleb(out, hold.futex);
+    put_uleb(out, hold.at_least);
+    for (std::uint64_t value : {hold.ns, hold.times, hold.longest_ns}) put_uleb(out, value);
+  }
   return out;
 }
 
@@ -45,6 +52,15 @@ std::string decode_lock_waits(Cursor& in, Recording& out) {
   for (std::size_t left = get_count<std::string>(in); left > 0 && in.ok(); --left) {
     std::uint64_t process = in.uleb(), futex = in.uleb();
     waits.names[{static_cast<ProcessSlot>(process), futex}] = get_text(in);
+  }
+  bool has_holds = in.ok() && !in.at_end();  // else of an older recording
+  for (std::size_t left = has_holds ? get_count<LockHold>(in) : 0; left > 0; --left) {
+    LockHold hold;
+    if (std::string wrong = get_thread_site(in, out, hold.site); !wrong.empty()) return wrong;
+    hold.futex = in.uleb();
+    hold.at_least = in.uleb() != 0;
+    for (std::uint64_t* value : {&hold.ns, &hold.times, &hold.longest_ns}) *value = in.uleb();
+    waits.holds.push_back(hold);
   }
   if (!in.ok()) return kTooShort;
   threads_of(out).lock_waits = std::move(waits);

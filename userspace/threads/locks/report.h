@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Waits for locks as reports show them: by the place that waited and by the lock, with the places that held it up. Of the waits in
-// futex calls those for locks, by the functions that they are in: not those for condition variables, threads, or events.
+// Waits for locks as reports show them: by the place that waited and by the lock, with the places that held
+// it up; and for how long locks that were waited for were held, by the place that did. Of the waits in futex
+// calls those for locks, by the functions that they are in: not those for condition variables, threads, or
+// events.
 #pragma once
 
 #include <cstdint>
@@ -28,28 +30,39 @@ struct LockHolder : LockFigures {
   std::string incomplete;
 };
 
-struct LockRow : LockFigures {
+// A place and a lock, or all locks without a name that one such place deals with.
+struct LockSite : LockFigures {
   ProcessSlot process = 0;
   LockFamily family = LockFamily::kUnknown;
-  std::string name;                     // of the global variable; "": it is none
-  std::vector<std::uint64_t> futexes;   // locks without a name that are waited for at this place
+  std::string name;                    // of the global variable; "": it is none
+  std::vector<std::uint64_t> futexes;  // locks without a name
   ReportStack stack;
   std::string incomplete;
-  std::vector<LockHolder> holders;      // the longest first
-  std::optional<BlockSite> block;       // the memory that the first of `futexes` lies in
+  std::optional<BlockSite> block;  // the memory that the first of `futexes` lies in
+};
+
+struct LockRow : LockSite {
+  std::vector<LockHolder> holders;  // the longest first
+};
+
+struct LockHoldRow : LockSite {
+  bool at_least =
+      false;  // held since others waited for it, until released here; else taken here, after a wait
 };
 
 struct LockReport {
-  std::vector<LockRow> rows;  // the longest first
-  LockFigures all;            // of them
-  LockFigures other;          // waits in futex calls that are for no lock
+  std::vector<LockRow> rows;       // the longest first
+  LockFigures all;                 // of them
+  LockFigures other;               // waits in futex calls that are for no lock
+  std::vector<LockHoldRow> holds;  // the longest first; of mutexes alone, which say when they are released
 };
 
 // `blocks`: who knows who allocated an address; null: nobody.
 LockReport lock_report(RecordingRef recording, const BlockSites* blocks);
-// Sample types: waits, waited. Labels: lock, holder.
+// Sample types: waits, waited, holds, held. Labels: lock, holder; of holds: lock, figures ("since the first
+// wait": no more than a lower bound).
 Profile lock_profile(const Recording& recording);
 
-std::string lock_words(const LockRow& row);  // "mutex queue_lock", "mutex at 0x7f001234", "12 mutexes"
+std::string lock_words(const LockSite& row);  // "mutex queue_lock", "mutex at 0x7f001234", "12 mutexes"
 
 }  // namespace dwell

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// LockSums: waits for locks as the kernel's side sums them up (bpf/locks.bpf.c).
+// LockSums: waits for locks, and how long they were held after that, as the kernel's side sums them up
+// (bpf/locks.bpf.c).
 #pragma once
 
 #include <sys/types.h>
@@ -27,6 +28,7 @@ class LockSums {
   // One of the processes whose waits count.
   void add_target(pid_t pid);
   std::vector<std::pair<dwell_lock_wait_site, dwell_lock_wait_sums>> read() const;
+  std::vector<std::pair<dwell_lock_hold_site, dwell_lock_wait_sums>> read_holds() const;
   // The kernel has no BPF trampolines, so each system call of the machine is looked at, and becomes dearer.
   bool follows_all_calls() const;
   std::uint64_t skipped_runs() const;

@@ -13,7 +13,8 @@
 namespace dwell {
 namespace {
 
-constexpr std::size_t kMostNamed = 4096;  // locks whose names are looked up, those that were waited for longest
+constexpr std::size_t kMostNamed =
+    4096;  // locks whose names are looked up, those that were waited for longest
 
 }  // namespace
 
@@ -22,7 +23,9 @@ TracerLoader LockTracing::loader() {
     Result<LockSums> sums = LockSums::load(context.core);
     if (!sums) return sums.error();
     if (sums->follows_all_calls())
-      context.note("this kernel has no BPF trampolines: waits for locks are seen at system calls, each of which becomes dearer, in all processes, by about 0.1 us");
+      context.note(
+          "this kernel has no BPF trampolines: waits for locks are seen at system calls, each of which "
+          "becomes dearer, in all processes, by about 0.1 us");
     return std::unique_ptr<Tracer>(new LockTracing(context, std::move(*sums)));
   };
 }
@@ -40,12 +43,15 @@ Result<void> LockTracing::added(ProcessSlot slot, const ProcessFacts& facts) {
 }
 
 void LockTracing::begin(std::uint64_t) {
-  if (Result<void> attached = sums_.attach(); !attached) context_.unseen({monotonic_ns(), "threads", "waits for locks", attached.error().what});
+  if (Result<void> attached = sums_.attach(); !attached)
+    context_.unseen({monotonic_ns(), "threads", "waits for locks", attached.error().what});
 }
 
 void LockTracing::end() { ending_ = true; }
 
-StackId LockTracing::stack_of(std::uint64_t identity) const { return identity ? context_.stacks.find(identity, 0) : StackId::kUnknown; }
+StackId LockTracing::stack_of(std::uint64_t identity) const {
+  return identity ? context_.stacks.find(identity, 0) : StackId::kUnknown;
+}
 
 // At the end, from the processes that are still there: names of variables do not change.
 void LockTracing::name_locks(LockWaits& waits) {
@@ -71,7 +77,7 @@ void LockTracing::name_locks(LockWaits& waits) {
 }
 
 Result<void> LockTracing::write_live(std::uint64_t now_ns) {
-  LockWaits waits{now_ns, {}, {}};
+  LockWaits waits{now_ns, {}, {}, {}};
   for (const auto& [site, sums] : sums_.read())
     waits.waits.push_back({.site = {site.process, stack_of(site.stack)},
                            .futex = site.futex,
@@ -81,6 +87,13 @@ Result<void> LockTracing::write_live(std::uint64_t now_ns) {
                            .ns = sums.ns,
                            .times = sums.times,
                            .longest_ns = sums.longest_ns});
+  for (const auto& [site, sums] : sums_.read_holds())
+    waits.holds.push_back({{site.process, stack_of(site.stack)},
+                           site.futex,
+                           site.at_least != 0,
+                           sums.ns,
+                           sums.times,
+                           sums.longest_ns});
   if (ending_) name_locks(waits);
   for (const auto& [slot, pid] : processes_) context_.writer.know_process(slot);
   return context_.writer.append(kChunkLockWaits, encode_lock_waits(waits));
