@@ -15,7 +15,7 @@ function load(files, names) {
 const PURE = load(["shorten.js", "decode.js", "words.js", "figures.js", "sums.js", "tree.js", "state.js", "difference.js", "resident.js", "waits.js", "subjects.js"],
   ["decodeNumbers", "unpack", "readPaths", "nodeAbove", "grouped", "bytesText", "countText", "durationText", "percentText", "shorten", "shellQuoted", "secondsText",
    "commandText", "siteText", "VIEWS", "FIGURES", "KINDS", "readModel", "rowsOf", "liveSeries", "timelineOf", "callTree", "callersTree", "childrenOf",
-   "matchingRows", "freshState", "fragmentOf", "stateOf", "snappedRange", "accountParts", "residentLimit", "residentScale", "marksOf", "readDifference", "differenceRows", "hasChanged", "accountChanges", "lockRows", "sizesOf", "accountTitleOf", "sitesOfRow", "growthOfRow", "differenceCommand", "DIFFERENCE_STATE"]);
+   "matchingRows", "freshState", "fragmentOf", "stateOf", "snappedRange", "accountParts", "residentLimit", "residentScale", "marksOf", "readDifference", "differenceRows", "hasChanged", "accountChanges", "lockRows", "sizesOf", "accountTitleOf", "sitesOfRow", "growthOfRow", "differenceCommand", "DIFFERENCE_STATE", "readable"]);
 
 function partsOf(file) {
   const html = fs.readFileSync(file, "utf8"), one = expression => (expression.exec(html) || [])[1];

@@ -153,3 +153,12 @@ test("parts of RSS before and after, the largest change first", () => {
   assert.deepEqual(page.accountChanges(difference), [{ name: "live blocks", before: 20, after: 45 }, { name: "files and code", before: 10, after: 5 }, { name: "RSS", before: 30, after: 50 }]);
   assert.deepEqual(page.accountChanges({ before_process_memory: [], after_process_memory: difference.after_process_memory }), [], "one side is not known");
 });
+
+test("figures are read by the unit that their name ends with, and names that only sound like one are counts", () => {
+  assert.equal(page.readable("waiting_ns", 2e9), page.durationText(2e9));
+  assert.equal(page.readable("cost total_ns", 2e9), page.durationText(2e9));
+  assert.equal(page.readable("ns", 2e9), page.durationText(2e9));
+  for (const name of ["allocations", "sessions", "connections", "cost regions"]) assert.equal(page.readable(name, 119600), "119,600");
+  assert.equal(page.readable("retained_bytes", 2048), "2.0 KB");
+  assert.equal(page.readable("line", 12345), "12345");
+});

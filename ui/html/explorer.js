@@ -50,8 +50,8 @@ class Explorer {
   // The page as a whole: what stands above the footer.
   fillPage(parts, leftOut) {
     fill(document.getElementById("app"), parts,
-      el("footer", { class: "dim" }, leftOut, " Sizes are binary: 1 KB is 1,024 bytes. ", el("button", { type: "button", class: "link", onclick: () => this.help.showModal() }, "Keys"), " ",
-        el("button", { type: "button", class: "link", id: "as-text", onclick: () => this.showText() }, "The report as text"), "."), this.help, tip);
+      el("footer", { class: "dim" }, leftOut, " Sizes are binary: 1 KB is 1,024 bytes. ", el("button", { type: "button", class: "link", onclick: () => this.help.showModal() }, "Keys"), " · ",
+        el("button", { type: "button", class: "link", id: "as-text", onclick: () => this.showText() }, "The report as text")), this.help, tip);
     document.getElementById("text").hidden = true;
   }
 

@@ -69,7 +69,7 @@ function readable(key, value) {
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value !== "number") return String(value);
   if (/unix_ns/.test(key)) return new Date(value / 1e6).toISOString().slice(0, 19).replace("T", " ") + " UTC";
-  if (/ns( |$)/.test(key.replace(/_/g, " "))) return durationText(value);
+  if (/(^|[ _])ns( |$)/.test(key)) return durationText(value);
   if (/bytes/.test(key)) return bytesText(value);
   if (/address/.test(key)) return "0x" + value.toString(16);
   return Number.isInteger(value) ? (/tid|pid|owner|line|\bid\b/.test(key) ? String(value) : grouped(value)) : String(Math.round(value * 100) / 100);

@@ -197,6 +197,15 @@ std::uint64_t duration_of(const Recording& recording) { return recording.end_ns(
 std::string process_name(const ProcessInfo& process) { return fmt::format("{} ({})", process.name, process.pid); }
 
 // What makes two recordings hard to compare comes before what each says of itself.
+// A note on one recording names it, and what is so of both is said once.
+void add_notes(std::vector<std::string>& notes, std::string_view of, const std::vector<std::string>& more) {
+  for (const std::string& note : more) {
+    auto same = std::ranges::find(notes, "before: " + note);
+    if (same != notes.end()) *same = "both: " + note;
+    else notes.push_back(fmt::format("{}: {}", of, note));
+  }
+}
+
 void note_differences(MemoryDiff& diff) {
   constexpr double kAlike = 1.25;
   double before = static_cast<double>(diff.before_duration_ns), after = static_cast<double>(diff.after_duration_ns);
@@ -253,7 +262,7 @@ Result<MemoryDiff> memory_diff(RecordingRef before, RecordingRef after, const Me
                  MemoryFigures DiffSite::*figures, std::vector<ProcessBalance>& balances) -> Result<void> {
     Result<MemoryReport> report = memory_report(recording, all_sizes);
     if (!report) return report.error();
-    for (const std::string& note : report->notes) diff.notes.push_back(fmt::format("{}: {}", name, note));
+    add_notes(diff.notes, name, report->notes);
     builder.add_report(*report, in, figures);
     balances = std::move(report->balances);
     return {};

@@ -72,6 +72,12 @@ TEST(MemoryDiff, OfItselfIsEmpty) {
   EXPECT_THAT(growth(today(), today(), MemoryView::kAll).samples, IsEmpty());
 }
 
+TEST(MemoryDiff, WhatIsSoOfBothIsSaidOnce) {
+  std::vector<std::string> notes = memory_diff(today(), today(), {})->notes;
+  EXPECT_THAT(notes, Contains(::testing::StartsWith("both: ")));
+  EXPECT_THAT(notes, ::testing::Not(Contains(::testing::AnyOf(::testing::StartsWith("before: "), ::testing::StartsWith("after: ")))));
+}
+
 TEST(MemoryDiff, LinesThatMovedInTheSameBuildAreOtherPlaces) {
   EXPECT_EQ(memory_diff(yesterday(), today("abcd", true), {})->sites.size(), 6u);
 }
