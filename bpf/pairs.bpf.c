@@ -29,7 +29,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 struct taking {
   __u64 sp;             /* where the return address lies, at the function's entry */
   __u64 return_address; /* of a call whose exits are probed; 0: it has a return probe */
-  __u64 stored_at;
+  __u64 argument;       /* that is the resource, or says where it is stored */
   __u64 size;
   __u64 inner; /* what a call inside this one, of the same pair, has taken last; 0: nothing */
   __u16 span;  /* of its cookie */
@@ -139,7 +139,7 @@ static __always_inline int take_entered(struct pt_regs *ctx, struct thread_state
   struct taking *call = &state->calls[depth & (MOST_CALLS - 1)];
   call->sp = sp;
   call->return_address = by_exits ? read_word(sp) : 0;
-  call->stored_at = dwell_pair_is_stored(span) ? argument_of(ctx, dwell_pair_argument(span)) : 0;
+  call->argument = argument_of(ctx, dwell_pair_argument(span));
   call->size = argument_of(ctx, dwell_pair_size_argument(span));
   call->inner = 0;
   call->span = span;
@@ -188,9 +188,12 @@ static __always_inline void given(struct pt_regs *ctx, struct thread_state *stat
 
 static __always_inline bool result_of(struct taking *call, struct call_end *end, __u64 *value) {
   *value = end->result;
+  if (dwell_pair_argument(call->span)) {
+    if (((__s32)end->result && !dwell_pair_is_always(call->span)) || !call->argument) return false;
+    *value = call->argument;
+  }
   if (dwell_pair_is_stored(call->span)) {
-    if ((__s32)end->result || !call->stored_at) return false;
-    if (bpf_probe_read_user(value, sizeof(*value), (void *)call->stored_at)) {
+    if (bpf_probe_read_user(value, sizeof(*value), (void *)call->argument)) {
       dwell_count_loss(DWELL_LOST_RESULT);
       return false;
     }

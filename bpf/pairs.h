@@ -20,24 +20,29 @@ enum { /* dwell_header.type; no other tracer's */
 /*
  * In the span of the cookie:
  *
- *  15     8    7       6  4       3      2     0
- * +--------+--------+--------+--------+----------+
- * |  pair  | number | size   | stored | argument |
- * +--------+--------+--------+--------+----------+
+ *  15       14   8    7       6  4       3      2     0
+ * +--------+--------+--------+--------+--------+----------+
+ * | always |  pair  | number | size   | stored | argument |
+ * +--------+--------+--------+--------+--------+----------+
  *
- * Argument: of the resource, from 1; 0: what the function returns. Stored: the argument points to where the resource is stored, if the
- * function returns 0. Number: an int, of which a negative one is a failure and 0 is none. Size: the argument that says how
- * much is taken, 0: none does.
+ * Argument: of the resource, from 1; 0: what the function returns. Stored: the argument points to where the
+ * resource is stored, if the function returns 0. Number: an int, of which a negative one is a failure and 0
+ * is none. Size: the argument that says how much is taken, 0: none does. Of a function whose return is looked
+ * at, an argument that is not stored is itself the resource, which the caller has if the function returns 0;
+ * always: whatever it returns.
  */
 #define DWELL_MOST_PAIRS 32
 
-static inline unsigned dwell_pair_span(unsigned pair, unsigned argument, unsigned stored, unsigned number, unsigned size) {
-  return (pair & 0xff) << 8 | (number & 1) << 7 | (size & 7) << 4 | (stored & 1) << 3 | (argument & 7);
+static inline unsigned dwell_pair_span(unsigned pair, unsigned argument, unsigned stored, unsigned number,
+                                       unsigned size, unsigned always) {
+  return (always & 1) << 15 | (pair & 0x7f) << 8 | (number & 1) << 7 | (size & 7) << 4 | (stored & 1) << 3 |
+         (argument & 7);
 }
-static inline unsigned dwell_pair_of(unsigned span) { return span >> 8 & 0xff; }
+static inline unsigned dwell_pair_of(unsigned span) { return span >> 8 & 0x7f; }
 static inline unsigned dwell_pair_argument(unsigned span) { return span & 7; }
 static inline unsigned dwell_pair_is_stored(unsigned span) { return span >> 3 & 1; }
 static inline unsigned dwell_pair_is_number(unsigned span) { return span >> 7 & 1; }
+static inline unsigned dwell_pair_is_always(unsigned span) { return span >> 15 & 1; }
 static inline unsigned dwell_pair_size_argument(unsigned span) { return span >> 4 & 7; }
 
 /* In the flags of the cookie, of what gives back: several functions of the pair do, and one may call another. */

@@ -93,6 +93,19 @@ TEST_F(Kinds, SayHowLargeAndHowFullTheyAre) {
   EXPECT_EQ(only("pidfd")["process"], program_.pid());
 }
 
+TEST_F(Kinds, SayWhichFileLocksTheyHold) {
+  json fcntl_lock = {{"kind", "fcntl"},
+                     {"writes", true},
+                     {"from", DESCRIPTORS_LOCKED_FROM},
+                     {"until", DESCRIPTORS_LOCKED_FROM + 9}};
+  json of_file = {{"kind", "open file"}, {"writes", false}, {"from", 100}, {"until", nullptr}};
+  json flock_lock = {{"kind", "flock"}, {"writes", true}, {"from", 0}, {"until", nullptr}};
+  EXPECT_THAT(only("file")["locks"], ::testing::UnorderedElementsAre(fcntl_lock, of_file));
+  EXPECT_EQ(only("deleted file")["locks"], json::array({flock_lock}));
+  EXPECT_EQ(only("memfd")["locks"], json::array());
+  EXPECT_THAT(text_of(program_.pid()), HasSubstr("locked to write (flock)"));
+}
+
 TEST_F(Kinds, OfSocketsHaveStatesPeersAndQueues) {
   if (look_["notes"].dump().find("inet_diag") != std::string::npos) GTEST_SKIP() << "this kernel has no diagnostics of TCP sockets";
   std::string listens_at = "127.0.0.1:" + std::to_string(number_behind(program_.output(), "port"));

@@ -135,10 +135,11 @@ static void *waiting(void *argument) {
   return argument;
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+  int free = argc > 1 ? atoi(argv[1]) : CONTENDED_FREE;
   say_and_wait("ready");
   session = makes_session();
-  for (int i = 0; i < CONTENDED_FREE; i++) waits_for_queue();
+  for (int i = 0; i < free; i++) waits_for_queue();
   pthread_t thread = start(waiting, NULL, "waiter");
   while (!waiter) syscall(SYS_sched_yield);
   int next = 0;

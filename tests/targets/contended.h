@@ -9,6 +9,6 @@
 #define CONTENDED_KEEPS 15        /* waits_and_keeps: the mutex kept, which holds_kept holds, and keeps it for CONTENDED_KEEPS_MS */
 #define CONTENDED_KEEPS_MS 3
 #define CONTENDED_CONDITIONS 30   /* waits for a condition variable: these are for no lock */
-#define CONTENDED_FREE 100000     /* lockings that nobody held up */
+#define CONTENDED_FREE 100000     /* lockings that nobody held up, or as many as its argument says */
 
 #endif /* DWELL_TESTS_TARGETS_CONTENDED_H */

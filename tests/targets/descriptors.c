@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 // Holds descriptors, in one of these ways: descriptors near-limit | left | closed | shared | kinds FOLDER
 #define _GNU_SOURCE
+#include "tests/targets/descriptors.h"
+
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <linux/netlink.h>
 #include <mqueue.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/wait.h>
-#include <signal.h>
-#include <netinet/in.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-#include "tests/targets/descriptors.h"
 
 static void fail_unless(int condition) {
   if (!condition) abort();
@@ -67,9 +68,14 @@ static void tell_files(const char *folder) {
   snprintf(path, sizeof path, "%s/file", folder);
   int file = open(path, O_RDWR | O_CREAT, 0600);
   tell(file, "file");
+  struct flock part = {
+      .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = DESCRIPTORS_LOCKED_FROM, .l_len = 10};
+  struct flock rest = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 100};
+  fail_unless(fcntl(file, F_SETLK, &part) == 0 && fcntl(file, F_OFD_SETLK, &rest) == 0);
   snprintf(path, sizeof path, "%s/deleted", folder);
   int deleted = open(path, O_RDWR | O_CREAT, 0600);
   fail_unless(ftruncate(deleted, DESCRIPTORS_DELETED_BYTES) == 0 && unlink(path) == 0);
+  fail_unless(flock(deleted, LOCK_EX) == 0);
   tell(deleted, "deleted file");
   tell(open(folder, O_RDONLY | O_DIRECTORY), "directory");
   tell(open("/dev/null", O_RDWR), "character device");

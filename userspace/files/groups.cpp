@@ -59,6 +59,18 @@ void append(std::string& text, const std::string& more, std::string_view between
   if (!more.empty()) text += (text.empty() ? "" : std::string(between)) + more;
 }
 
+// "locked to write (fcntl), bytes 0 to 9"
+std::string lock_words(const std::vector<FileLock>& locks) {
+  if (locks.empty()) return "";
+  const FileLock& lock = locks.front();
+  std::string words = fmt::format("locked to {} ({})", lock.writes ? "write" : "read", name_of(lock.kind));
+  if (lock.from || lock.until)
+    words += lock.until ? fmt::format(", bytes {} to {}", lock.from, *lock.until)
+                        : fmt::format(", from byte {} on", lock.from);
+  if (locks.size() > 1) words += fmt::format(", and {} more", counted(locks.size() - 1, "lock"));
+  return words;
+}
+
 std::string what_of(const SeenFile& seen, pid_t own, const std::string& name) {
   const OpenFile& file = seen.file;
   std::string what = file.kind == FileKind::kSocket ? socket_what(seen) : name;
@@ -66,6 +78,7 @@ std::string what_of(const SeenFile& seen, pid_t own, const std::string& name) {
   bool named_by_kind = file.kind != FileKind::kOther && file.link.starts_with("anon_inode:");
   if (named_by_kind) what = file.kind == FileKind::kBpf ? file.name : "";
   append(what, count_words(file));
+  append(what, lock_words(file.locks));
   append(what, other_end_words(seen, own), what.empty() || is_pipe(file) ? "; " : ", ");
   if (std::string also = holder_names(seen.also, own); !also.empty()) append(what, "also in " + also);
   return what;

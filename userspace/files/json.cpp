@@ -29,6 +29,13 @@ Json socket_json(const Socket& socket) {
           {"quiet_ns", known_or_null(socket.quiet_ns)}};
 }
 
+Json file_lock_json(const FileLock& lock) {
+  return {{"kind", name_of(lock.kind)},
+          {"writes", lock.writes},
+          {"from", lock.from},
+          {"until", known_or_null(lock.until)}};
+}
+
 Json file_json(const SeenFile& seen) {
   const OpenFile& file = seen.file;
   return {{"fd", file.fd},
@@ -41,6 +48,7 @@ Json file_json(const SeenFile& seen) {
           {"count", known_or_null(file.count)},
           {"watched", file.kind == FileKind::kEpoll ? Json(file.watched) : Json(nullptr)},
           {"process", file.process ? Json(file.process) : Json(nullptr)},
+          {"locks", list(file.locks, file_lock_json)},
           {"socket", seen.socket ? socket_json(*seen.socket) : Json(nullptr)},
           {"also_held_by", list(seen.also, holder_json)},
           {"other_end", seen.has_other_end ? list(seen.other_end, holder_json) : Json(nullptr)}};

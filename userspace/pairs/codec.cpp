@@ -80,6 +80,7 @@ std::string encode_hold_tick(const HoldTick& tick) {
   put_uleb(out, tick.pairs.size());
   for (const PairChange& pair : tick.pairs)
     for (std::uint64_t value : {std::uint64_t{pair.process}, std::uint64_t{pair.pair}, pair.unknown, pair.peak, pair.peak_ns}) put_uleb(out, value);
+  for (const HoldChange& change : tick.changes) put_uleb(out, change.lived_ns);
   return out;
 }
 
@@ -100,6 +101,8 @@ std::string decode_hold_tick(Cursor& in, Recording& out) {
     for (std::uint64_t* value : {&pair.unknown, &pair.peak, &pair.peak_ns}) *value = in.uleb();
     tick.pairs.push_back(pair);
   }
+  if (in.ok() && !in.at_end())  // else of an older recording
+    for (HoldChange& change : tick.changes) change.lived_ns = in.uleb();
   if (!in.ok()) return kTooShort;
   out.told_until_ns = std::max(out.told_until_ns, tick.end_ns);
   pairs_of(out).ticks.push_back(std::move(tick));

@@ -48,6 +48,7 @@ void HoldLedger::end(std::uint64_t time_ns, const Resource& resource, const Taki
   (void)pair_change(resource);
   ++change.given;
   change.given_size += taking.size;
+  change.lived_ns += time_ns - std::min(time_ns, taking.taken_ns);
   ++change.lifetimes[lifetime_class(taking.taken_ns, time_ns)];
   auto by_site = held_by_site_.find(site);
   if (by_site != held_by_site_.end() && --by_site->second == 0) held_by_site_.erase(by_site);

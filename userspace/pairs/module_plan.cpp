@@ -19,8 +19,9 @@ dwell_probe_shape shape_of(const PairFunction& function, bool gives) {
 }
 
 unsigned span_of(const PairSpec& spec, std::uint16_t pair, const PairFunction& function) {
-  return dwell_pair_span(pair, static_cast<unsigned>(function.argument), function.from == ValueFrom::kStored, spec.numbers,
-                         static_cast<unsigned>(spec.size_argument));
+  return dwell_pair_span(pair, static_cast<unsigned>(function.argument), function.from == ValueFrom::kStored,
+                         spec.numbers, static_cast<unsigned>(spec.size_argument),
+                         function.from == ValueFrom::kRegained);
 }
 
 // Of what a program needs to throw, or to unwind a panic.

@@ -21,9 +21,12 @@ void add_figures(HoldFigures& to, const HoldFigures& from) {
   to.given += from.given;
   to.taken_size += from.taken_size;
   to.given_size += from.given_size;
+  to.lived_ns += from.lived_ns;
 }
 
-HoldFigures figures_of(const HoldChange& change) { return {change.taken, change.given, change.taken_size, change.given_size}; }
+HoldFigures figures_of(const HoldChange& change) {
+  return {change.taken, change.given, change.taken_size, change.given_size, change.lived_ns};
+}
 
 struct HoldRowKey {
   ProcessSlot process;
@@ -130,7 +133,8 @@ Result<Profile> pair_profile(const Recording& recording, const ViewFilter&) {
   ProfileBuilder builder(recording, texts);
   builder.entitle("what is held, by where it was taken");
   bool sized = std::ranges::any_of(part.pairs, &PairInfo::sized);
-  builder.profile.sample_types = {{"held", "count"}, {"taken", "count"}, {"given", "count"}};
+  builder.profile.sample_types = {
+      {"held", "count"}, {"taken", "count"}, {"given", "count"}, {"lived", "nanoseconds"}};
   if (sized) builder.profile.sample_types.insert(builder.profile.sample_types.end(), {{"held_size", "count"}, {"taken_size", "count"}});
   std::map<HoldSite, HoldFigures> sums;
   for (const HoldTick& tick : part.ticks)
@@ -138,7 +142,8 @@ Result<Profile> pair_profile(const Recording& recording, const ViewFilter&) {
   for (const auto& [site, sum] : sums) {
     const std::string& pair = part.pairs[site.pair].name;
     ProfileSample sample{builder.stack(site.stack), {}, {{"pair", pair, 0, ""}}};
-    for (std::uint64_t value : {sum.held(), sum.taken, sum.given}) sample.values.push_back(static_cast<std::int64_t>(value));
+    for (std::uint64_t value : {sum.held(), sum.taken, sum.given, sum.lived_ns})
+      sample.values.push_back(static_cast<std::int64_t>(value));
     if (sized)
       for (std::uint64_t value : {sum.held_size(), sum.taken_size}) sample.values.push_back(static_cast<std::int64_t>(value));
     if (part.pairs.size() > 1) sample.stack.push_back(builder.artificial("[" + pair + "]"));

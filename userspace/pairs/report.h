@@ -20,6 +20,7 @@ namespace dwell::pairs {
 struct HoldFigures {
   std::uint64_t taken = 0, given = 0;
   std::uint64_t taken_size = 0, given_size = 0;
+  std::uint64_t lived_ns = 0;  // of those given back, in sum; 0: of an older recording
   std::uint64_t held() const { return taken > given ? taken - given : 0; }
   std::uint64_t held_size() const { return taken_size > given_size ? taken_size - given_size : 0; }
 };
@@ -53,7 +54,8 @@ struct PairReport {
 
 bool follows_pairs(const Recording& recording);
 PairReport pair_report(RecordingRef recording);
-// Sample types: held, taken, given; and the same as sizes where a pair has them. Label: pair.
+// Sample types: held, taken, given, lived (ns, of those given back); and the same as sizes where a pair has
+// them. Label: pair.
 Result<Profile> pair_profile(const Recording& recording, const ViewFilter& filter);
 
 }  // namespace dwell::pairs

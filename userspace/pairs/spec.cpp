@@ -64,10 +64,52 @@ std::optional<int> argument_number(std::string_view text) {
   return text[0] - '0';
 }
 
-// Functions that return nothing, or no resource: what they take is their first argument.
+// Functions that return 0 when the caller has the lock that is their first argument: from then on it is held,
+// and not while they wait.
 bool takes_a_lock(std::string_view name) {
-  constexpr std::array kLocks = {"pthread_mutex_lock", "pthread_rwlock_rdlock", "pthread_rwlock_wrlock", "pthread_spin_lock", "sem_wait", "mtx_lock"};
+  constexpr std::array kLocks = {"pthread_mutex_lock",
+                                 "pthread_mutex_trylock",
+                                 "pthread_mutex_timedlock",
+                                 "pthread_mutex_clocklock",
+                                 "pthread_rwlock_rdlock",
+                                 "pthread_rwlock_wrlock",
+                                 "pthread_rwlock_tryrdlock",
+                                 "pthread_rwlock_trywrlock",
+                                 "pthread_rwlock_timedrdlock",
+                                 "pthread_rwlock_timedwrlock",
+                                 "pthread_rwlock_clockrdlock",
+                                 "pthread_rwlock_clockwrlock",
+                                 "pthread_spin_lock",
+                                 "pthread_spin_trylock",
+                                 "sem_wait",
+                                 "sem_trywait",
+                                 "sem_timedwait",
+                                 "sem_clockwait",
+                                 "mtx_lock",
+                                 "mtx_trylock",
+                                 "mtx_timedlock"};
   return std::ranges::find(kLocks, name) != kLocks.end();
+}
+
+// They give back the mutex that is their second argument, and have it again when they return.
+bool waits_with_a_lock(std::string_view name) {
+  constexpr std::array kWaits = {"pthread_cond_wait", "pthread_cond_timedwait", "pthread_cond_clockwait",
+                                 "cnd_wait", "cnd_timedwait"};
+  return std::ranges::find(kWaits, name) != kWaits.end();
+}
+
+constexpr std::string_view kWhenGranted = ",return=0", kWhenReturned = ",return";
+
+// "arg1,return=0" is "arg1", and when.
+ValueFrom cut_condition(std::string& words) {
+  std::erase(words, ' ');
+  for (auto [behind, from] :
+       {std::pair(kWhenGranted, ValueFrom::kGranted), std::pair(kWhenReturned, ValueFrom::kRegained)}) {
+    if (!words.starts_with("arg") || !words.ends_with(behind)) continue;
+    words.resize(words.size() - behind.size());
+    return from;
+  }
+  return ValueFrom::kArgument;
 }
 
 // "pool_get", "obj_ref(arg1)". The words in the last parentheses are those of an argument list else.
@@ -85,16 +127,19 @@ PairFunction function_of(std::string text, bool gives, bool& understood) {
       words.clear();
   }
   function.name = text;
-  if (words.empty() && (gives || takes_a_lock(text))) words = "arg1";
+  if (words.empty() && waits_with_a_lock(text)) words = gives ? "arg2" : "arg2,return";
+  if (words.empty() && takes_a_lock(text) && !gives) words = "arg1,return=0";
+  if (words.empty() && gives) words = "arg1";
   if (words == "return>=0") function.from = ValueFrom::kNumber;
   if (words.empty() || words.starts_with("return")) {
     understood = !gives;
     return function;
   }
   bool stored = words.starts_with('*');
+  ValueFrom of_argument = cut_condition(words);
   std::optional<int> argument = argument_number(std::string_view(words).substr(stored));
-  understood = argument && !(gives && stored);
-  function.from = stored ? ValueFrom::kStored : ValueFrom::kArgument;
+  understood = argument && !(gives && (stored || of_argument != ValueFrom::kArgument));
+  function.from = stored ? ValueFrom::kStored : of_argument;
   function.argument = argument.value_or(1);
   return function;
 }
@@ -129,9 +174,14 @@ Result<PairSpec> parse_pair(const std::string& text) {
     bool understood = true;
     PairFunction function = function_of(token.text, side == 1, understood);
     if (!understood || function.name.empty())
-      return usage(text, fmt::format("'{}': {}", token.text,
-                                     side == 1 ? fmt::format("what gives back says which argument it is: (arg1) to (arg{})", kMostArguments)
-                                               : fmt::format("what takes says (return), (return>=0), (arg1) to (arg{0}), or (*arg1) to (*arg{0})", kMostArguments)));
+      return usage(
+          text,
+          fmt::format("'{}': {}", token.text,
+                      side == 1 ? fmt::format("what gives back says which argument it is: (arg1) to (arg{})",
+                                              kMostArguments)
+                                : fmt::format("what takes says (return), (return>=0), (arg1) to (arg{0}), "
+                                              "(arg1,return=0), or (*arg1) to (*arg{0})",
+                                              kMostArguments)));
     function.file = std::exchange(file, "");
     (side == 0 ? spec.takes : spec.gives).push_back(function);
     if (token.end == ':') ++side;

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// PairSpec: what --pair says: which functions take a resource, which give it back, and which value stands for it. Pure.
+// PairSpec: what --pair says: which functions take a resource, which give it back, and which value stands for
+// it. Pure.
 //
-//   conn=pool_get:pool_put                 what pool_get returns is taken; the first argument of pool_put is given back
-//   obj=obj_new,obj_ref(arg1):obj_unref    several functions; an argument of one
-//   buf=buf_alloc(*arg2):buf_free:arg1     stored where argument 2 points; argument 1 of the taking function is the size
-//   slot=libpool.so:take(return>=0):drop   of one file; an int, where 0 is a resource and a negative one a failure
+//   conn=pool_get:pool_put                 what pool_get returns is taken; the first argument of pool_put is
+//   given back obj=obj_new,obj_ref(arg1):obj_unref    several functions; an argument of one
+//   buf=buf_alloc(*arg2):buf_free:arg1     stored where argument 2 points; argument 1 of the taking function
+//   is the size m=my_lock(arg1,return=0):my_unlock     argument 1 is taken when the function has returned 0
+//   slot=libpool.so:take(return>=0):drop   of one file; an int, where 0 is a resource and a negative one a
+//   failure
 #pragma once
 
 #include <cstdint>
@@ -18,10 +21,13 @@ namespace dwell::pairs {
 
 // Where the value is that stands for the resource.
 enum class ValueFrom : std::uint8_t {
-  kResult,    // what the function returns; 0 and -1 are failures
-  kNumber,    // the same as an int; negative ones are failures
+  kResult,  // what the function returns; 0 and -1 are failures
+  kNumber,  // the same as an int; negative ones are failures
   kArgument,
   kStored,    // where an argument points to, when the function has returned 0
+  kGranted,   // an argument, when the function has returned 0: a lock
+  kRegained,  // an argument, when the function has returned, whatever that is: the mutex of a condition
+              // variable
 };
 
 struct PairFunction {

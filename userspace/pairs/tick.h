@@ -34,6 +34,7 @@ struct HoldChange {
   std::uint64_t taken_size = 0, given_size = 0;
   std::uint64_t peak = 0;  // the most that were held at a time
   Lifetimes lifetimes;     // of those given back
+  std::uint64_t lived_ns = 0;  // in sum
   bool operator==(const HoldChange&) const = default;
 };
 

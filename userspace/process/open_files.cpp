@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <charconv>
 #include <memory>
+#include <span>
 
 #include "userspace/base/files.h"
 #include "userspace/base/living_thread.h"
@@ -114,7 +115,29 @@ bool has_fdinfo(FileKind kind) {
   }
 }
 
-std::optional<OpenFile> read_one(pid_t tid, int folder, const char* name) {
+constexpr std::string_view kFileLockNames[] = {"flock", "fcntl", "open file", "lease", "delegation"};
+static_assert(std::size(kFileLockNames) == static_cast<std::size_t>(FileLockKind::kKinds));
+
+std::optional<FileLockKind> lock_kind_of(std::string_view word) {
+  constexpr std::string_view kKernelNames[] = {"FLOCK", "POSIX", "OFDLCK", "LEASE", "DELEG"};
+  auto found = std::ranges::find(kKernelNames, word);
+  if (found == std::end(kKernelNames)) return std::nullopt;
+  return static_cast<FileLockKind>(found - std::begin(kKernelNames));
+}
+
+// "lock:1: POSIX ADVISORY WRITE 4711 08:01:77 0 EOF", with a tab behind the colon, which is no blank here.
+// Those that wait for a lock have "->" behind the number, and hold none.
+std::optional<FileLock> lock_in(std::span<const std::string_view> words) {
+  if (words.size() != 8 || !words[0].starts_with("lock:")) return std::nullopt;
+  std::optional<FileLockKind> kind = lock_kind_of(words[1]);
+  if (!kind || (words[3] != "READ" && words[3] != "WRITE")) return std::nullopt;
+  FileLock lock{*kind, words[3] == "WRITE", number_at(words[6]), std::nullopt};
+  if (words[7] != "EOF") lock.until = number_at(words[7]);
+  return lock;
+}
+
+std::optional<OpenFile> read_one(pid_t tid, int folder, const char* name,
+                                 const std::set<std::uint64_t>& locked) {
   char link[4096];
   ssize_t n = ::readlinkat(folder, name, link, sizeof link);
   if (n < 0) return std::nullopt;  // closed meanwhile
@@ -129,12 +152,26 @@ std::optional<OpenFile> read_one(pid_t tid, int folder, const char* name) {
     file.readable = own.st_mode & S_IRUSR;
     file.writable = own.st_mode & S_IWUSR;
   }
-  if (has_fdinfo(file.kind))
+  bool has_path = target.starts_with("/");
+  if (has_fdinfo(file.kind) || (has_path && locked.contains(inode.inode)))
     if (Result<std::string> info = read_file(fmt::format("/proc/{}/fdinfo/{}", tid, name))) add_fdinfo(*info, file);
   return file;
 }
 
 }  // namespace
+
+std::string_view name_of(FileLockKind kind) { return kFileLockNames[static_cast<std::size_t>(kind)]; }
+
+std::set<std::uint64_t> locked_inodes(std::string_view locks) {
+  std::set<std::uint64_t> inodes;
+  for (std::string_view line : split(locks, '\n'))
+    for (std::string_view word : words_in(line)) {
+      // The only one with two colons in it: "fe:00:10953273".
+      std::size_t first = word.find(':'), last = word.rfind(':');
+      if (first != word.npos && last > first) inodes.insert(number_at(word.substr(last + 1)));
+    }
+  return inodes;
+}
 
 std::string_view name_of(FileKind kind) { return kFileKindNames[static_cast<std::size_t>(kind)]; }
 
@@ -167,6 +204,7 @@ void add_fdinfo(std::string_view fdinfo, OpenFile& file) {
     std::vector<std::string_view> words = words_in(line);
     if (words.size() < 2) continue;
     if (words[0] == "eventfd-count:") file.count = number_at(words[1], 16);
+    if (std::optional<FileLock> lock = lock_in(words)) file.locks.push_back(*lock);
     if (words[0] == "inotify" || (words[0] == "fanotify" && !words[1].starts_with("flags:"))) ++watches;
   }
   if (std::string registered = status_field(fdinfo, "UserFiles"); !registered.empty()) file.count = number_at(registered);
@@ -190,10 +228,13 @@ Result<OpenFiles> read_open_files(pid_t pid) {
     return error;
   }
   OpenFiles result;
+  Result<std::string> locks = read_file("/proc/locks");
+  std::set<std::uint64_t> locked = locks ? locked_inodes(*locks) : std::set<std::uint64_t>();
   errno = 0;
   while (dirent* entry = ::readdir(folder.get())) {
     if (entry->d_name[0] == '.') continue;
-    if (std::optional<OpenFile> file = read_one(tid, ::dirfd(folder.get()), entry->d_name)) result.files.push_back(std::move(*file));
+    if (std::optional<OpenFile> file = read_one(tid, ::dirfd(folder.get()), entry->d_name, locked))
+      result.files.push_back(std::move(*file));
     errno = 0;
   }
   if (errno && result.files.empty())

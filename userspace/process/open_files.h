@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,24 @@ enum class FileKind : std::uint8_t {
 };
 std::string_view name_of(FileKind kind);  // "deleted file", "eventfd"
 
+// A lock that this descriptor's open file has on its file, or on a part of it.
+enum class FileLockKind : std::uint8_t {
+  kFlock,
+  kFcntl,
+  kOpenFile /* fcntl's F_OFD_SETLK */,
+  kLease,
+  kDelegation,
+  kKinds
+};
+std::string_view name_of(FileLockKind kind);  // "flock", "fcntl", "open file", "lease", "delegation"
+struct FileLock {
+  FileLockKind kind = FileLockKind::kFlock;
+  bool writes = false;                 // exclusive
+  std::uint64_t from = 0;              // bytes
+  std::optional<std::uint64_t> until;  // the last one; none: to the end of the file
+  bool operator==(const FileLock&) const = default;
+};
+
 struct OpenFile {
   int fd = -1;
   FileKind kind = FileKind::kOther;
@@ -57,6 +76,7 @@ struct OpenFile {
   std::optional<std::uint64_t> count;
   std::vector<int> watched;  // epoll
   pid_t process = 0;         // pidfd: as we see it; 0: it has ended, or is not known here
+  std::vector<FileLock> locks;
 };
 
 struct OpenFiles {
@@ -78,6 +98,8 @@ struct InodeFacts {
 OpenFile classify_file(std::string_view link, const InodeFacts& inode);
 // Pure. What /proc/PID/fdinfo adds.
 void add_fdinfo(std::string_view fdinfo, OpenFile& file);
+// Pure. The inodes that /proc/locks has locks on.
+std::set<std::uint64_t> locked_inodes(std::string_view locks);
 // Pure. Of /proc/PID/limits; 0: unlimited.
 std::uint64_t open_files_limit(std::string_view limits);
 

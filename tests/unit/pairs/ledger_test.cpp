@@ -36,6 +36,7 @@ TEST_F(HoldStory, TakenAndGivenBack) {
   EXPECT_EQ(change.given_size, 50u);
   EXPECT_EQ(change.peak, 2u);
   EXPECT_EQ(change.lifetimes, (Lifetimes{{2, 1}}));
+  EXPECT_EQ(change.lived_ns, 2u);
   EXPECT_EQ(ledger_.held_count(), 1u);
   ASSERT_EQ(ledger_.holds().size(), 1u);
   EXPECT_EQ(ledger_.holds()[0], (Hold{kSiteA, 2, 102, 70, 1}));

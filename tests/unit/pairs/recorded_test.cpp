@@ -27,7 +27,10 @@ Recording leaking_pool() {
   part.pairs = {{"conn", "pool_get:pool_put", true, {"pool_get in /bin/app"}, {"pool_put in /bin/app"}}};
   HoldSite forgets{0, 0, forget}, keeps{0, 0, keep};
   for (std::uint64_t second = 0; second < 60; ++second) {
-    HoldTick tick{kBegin + second * kSecond, kBegin + (second + 1) * kSecond, {{forgets, 1001, 1000, 2002, 2000, second + 2, {{20, 1000}}}}, {{0, 0, 0, second + 42, kBegin + second * kSecond}}};
+    HoldTick tick{kBegin + second * kSecond,
+                  kBegin + (second + 1) * kSecond,
+                  {{forgets, 1001, 1000, 2002, 2000, second + 2, {{20, 1000}}, 700'000'000}},
+                  {{0, 0, 0, second + 42, kBegin + second * kSecond}}};
     if (second == 0) tick.changes.push_back({keeps, 40, 0, 4000, 0, 40, {}});
     if (second == 1) tick.pairs[0].unknown = 7;
     part.ticks.push_back(tick);

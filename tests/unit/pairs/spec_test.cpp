@@ -45,7 +45,20 @@ TEST(PairSpec, SaysWhichValueAndWhichSize) {
   EXPECT_THAT(parsed("x=get(return):put").takes, ElementsAre(kGet));
   EXPECT_TRUE(parsed("x=get(return>=0):put").numbers);
   EXPECT_FALSE(parsed("x=get:put").numbers);
-  EXPECT_EQ(parsed("m=pthread_mutex_lock:pthread_mutex_unlock").takes[0].from, ValueFrom::kArgument);
+}
+
+TEST(PairSpec, KnowsThatLocksAreHeldFromTheReturnOn) {
+  PairSpec spec = parsed(
+      "m=pthread_mutex_lock,pthread_cond_wait,my_lock(arg2,return=0),mine(arg1, "
+      "return):pthread_mutex_unlock,pthread_cond_wait,my_unlock");
+  EXPECT_THAT(spec.takes, ElementsAre(PairFunction{"", "pthread_mutex_lock", ValueFrom::kGranted, 1},
+                                      PairFunction{"", "pthread_cond_wait", ValueFrom::kRegained, 2},
+                                      PairFunction{"", "my_lock", ValueFrom::kGranted, 2},
+                                      PairFunction{"", "mine", ValueFrom::kRegained, 1}));
+  EXPECT_THAT(spec.gives, ElementsAre(PairFunction{"", "pthread_mutex_unlock", ValueFrom::kArgument, 1},
+                                      PairFunction{"", "pthread_cond_wait", ValueFrom::kArgument, 2},
+                                      PairFunction{"", "my_unlock", ValueFrom::kArgument, 1}));
+  EXPECT_THAT(refused("m=lock:unlock(arg1,return=0)"), HasSubstr("which argument it is"));
 }
 
 TEST(PairSpec, HasSeveralFunctionsAndFiles) {

@@ -72,6 +72,23 @@ TEST(OpenFiles, WhatFdinfoAdds) {
   EXPECT_EQ(ended.process, 0);
 }
 
+TEST(OpenFiles, LocksAreThoseOfFdinfo) {
+  OpenFile file = classify_file("/srv/data", {});
+  add_fdinfo(
+      "pos:\t0\nlock:\t1: POSIX  ADVISORY  WRITE 25483 fe:00:10953273 5 14\nlock:\t2: OFDLCK ADVISORY  READ "
+      "-1 fe:00:10953273 100 EOF\n"
+      "lock:\t3: FLOCK  ADVISORY  WRITE 25483 fe:00:10953273 0 EOF\nlock:\t4: LEASE  BREAKING  UNLCK 9 "
+      "fe:00:1 0 EOF\n",
+      file);
+  ASSERT_EQ(file.locks.size(), 3u);
+  EXPECT_EQ(file.locks[0], (FileLock{FileLockKind::kFcntl, true, 5, 14}));
+  EXPECT_EQ(file.locks[1], (FileLock{FileLockKind::kOpenFile, false, 100, std::nullopt}));
+  EXPECT_EQ(file.locks[2], (FileLock{FileLockKind::kFlock, true, 0, std::nullopt}));
+  EXPECT_EQ(locked_inodes("1: POSIX  ADVISORY  WRITE 25483 fe:00:10953273 5 14\n1: -> POSIX  ADVISORY  WRITE "
+                          "7 08:01:77 0 EOF\n"),
+            (std::set<std::uint64_t>{77, 10953273}));
+}
+
 TEST(OpenFiles, TheLimitIsTheSoftOne) {
   EXPECT_EQ(open_files_limit("Limit                     Soft Limit           Hard Limit           Units\n"
                              "Max open files            1024                 524288               files\n"), 1024u);
