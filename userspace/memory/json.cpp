@@ -125,13 +125,17 @@ Json cost_json(const std::optional<CostReport>& cost) {
   Json parts = Json::array();
   for (const CostPartReport& part : cost->parts)
     parts.push_back({{"part", printable(part.name)}, {"ns", part.ns}, {"target_cpu_percent", part.target_cpu_percent ? Json(*part.target_cpu_percent) : Json(nullptr)}});
+  Json course = Json::array();
+  for (const CostMoment& moment : cost->course)
+    course.push_back({{"time_ns", moment.time_ns}, {"probes_ns", moment.probes_ns}, {"target_cpu_ns", moment.target_cpu_ns}});
   return {{"target_cpu_percent", cost->target_cpu_percent ? Json(*cost->target_cpu_percent) : Json(nullptr)},
           {"probe_hits", cost->probe_hits},
           {"trap_ns", cost->trap_ns},
           {"bpf_ns", time_json(cost->bpf_ns)},
           {"target_cpu_ns", cost->target_cpu_ns},
           {"dwell_cpu_ns", cost->dwell_cpu_ns},
-          {"parts", parts}};
+          {"parts", parts},
+          {"course", course}};
 }
 
 Json stacks_json(const StackQuality& quality) {

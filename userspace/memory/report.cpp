@@ -466,6 +466,8 @@ class ReportBuilder {
         report.parts.back().target_cpu_percent = std::min(100 * static_cast<double>(part.ns) / static_cast<double>(cost.target_cpu_ns), 100.0);
     }
     std::ranges::stable_sort(report.parts, std::greater<>(), &CostPartReport::ns);
+    for (const CostSample& moment : recording_.costs)
+      report.course.push_back({moment.time_ns, moment.trap_ns + known_time(moment.bpf_ns).value_or(0), moment.target_cpu_ns});
     report_.cost = report;
   }
 

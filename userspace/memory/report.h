@@ -120,6 +120,11 @@ struct CostPartReport {
   std::optional<double> target_cpu_percent;
 };
 
+// What there was at a checkpoint, since the recording began.
+struct CostMoment {
+  std::uint64_t time_ns = 0, probes_ns = 0, target_cpu_ns = 0;
+};
+
 struct CostReport {
   // Cost of the probes in % of the target's own CPU time, which is never more than all of it; none: it used too little of
   // it to tell.
@@ -128,6 +133,7 @@ struct CostReport {
   KnownTime bpf_ns;  // not known: the share above is without it
   std::vector<CostPartReport> parts = {};      // dearest first; of trap_ns and bpf_ns
   std::optional<double> one_cpu_percent = {};  // the same cost in % of one CPU; set where the target used less than a quarter of one
+  std::vector<CostMoment> course = {};
 };
 
 struct StackQuality {

@@ -103,7 +103,8 @@ class DrivenProcess {
   void lay_windows(std::uint64_t now_ns);
   using Why = LivenessEstimator::Why;
   void window(Why why);
-  WindowFacts wait_through(Why why);
+  WindowFacts wait_through(Why why, ProbeLinks& links);
+  bool met_limit(ProbeLinks& links);
   bool grows(std::uint64_t now_ns);
   std::uint64_t wait_for_work(std::uint64_t start_ns, std::uint64_t length_ns, Backlog& backlog);
   void measure_cost_of_a_call();
@@ -111,7 +112,8 @@ class DrivenProcess {
   void wait_until(std::uint64_t time_ns) const;
   void read_log(bool to_the_end, Backlog& backlog);
   void keep(WindowFacts facts);
-  void ask(LookBatch& batch);
+  // `in_place`: of a window's probes, until its limit is met: what has not been asked then is not known.
+  void ask(LookBatch& batch, ProbeLinks* in_place = nullptr);
   void look(std::uint64_t now_ns);
   void survey(std::uint64_t now_ns);
   std::uint32_t site_of(const SiteKey& key);

@@ -23,6 +23,7 @@ constexpr std::uint64_t kLongestStretch = 6;  // of a window, by what probes cos
 constexpr std::uint64_t kLongestGrowthWindowNs = 6'000'000;  // where nothing happens
 constexpr std::uint64_t kGrowthWindowNs = 1'500'000;  // at least: what bursts may be one part of what a program does each millisecond
 constexpr std::size_t kLooksAtOnce = 1000;
+constexpr std::size_t kLooksWithProbes = 64;  // between two glances at whether the window has met its limit
 constexpr int kRoundsOfLooks = 8;  // in one step
 
 }  // namespace
@@ -47,7 +48,7 @@ void DrivenProcess::window(Why why) {
   Result<std::vector<AttachedSite>> attached = links->attach(sites);
   if (why == Why::kChance) due_->taken();
   std::optional<WindowFacts> facts;
-  if (attached) facts = wait_through(why);
+  if (attached) facts = wait_through(why, *links);
   parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
   if (facts) {
     if (why == Why::kChance) keep(std::move(*facts));  // others are no sample of what is allocated
@@ -60,9 +61,18 @@ void DrivenProcess::window(Why why) {
   while (due_->next_ns() <= monotonic_ns()) due_->taken();  // fell due meanwhile: it would come late, and not at random
 }
 
+// Beyond its limit nothing is seen any more, but the process goes on running into the probes: they go at once, whatever is still to
+// be asked.
+bool DrivenProcess::met_limit(ProbeLinks& links) {
+  if (!parts_.kernel.cut_ns(kernel_slot_)) return false;
+  parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
+  links.detach();
+  return true;
+}
+
 // Counted is what is given out while we sleep: looks take a CPU that the process may need. So the blocks of earlier windows
 // are looked at first, and the window's own behind it.
-WindowFacts DrivenProcess::wait_through(Why why) {
+WindowFacts DrivenProcess::wait_through(Why why, ProbeLinks& links) {
   WindowPlan plan = policy_.plan();
   if (why == Why::kGrowth) plan.length_ns = std::max(plan.length_ns, kGrowthWindowNs);
   events_.clear();
@@ -70,7 +80,7 @@ WindowFacts DrivenProcess::wait_through(Why why) {
   log_read_ = 0;
   std::lock_guard lock(estimator_mutex_);
   LookBatch older = estimator_->open_window(monotonic_ns(), why);
-  ask(older);
+  ask(older, &links);
   estimator_->answer_open(older, monotonic_ns());
   bool measured = times_ && why == Why::kChance;
   if (measured) work_.opened(monotonic_ns(), times_->read());
@@ -80,14 +90,16 @@ WindowFacts DrivenProcess::wait_through(Why why) {
   // In a burst, too, a program sleeps between its tasks: to wait for the next one costs nothing.
   while (why == Why::kGrowth && events_.empty() && !parts_.kernel.cut_ns(kernel_slot_) && facts.length_ns < kLongestGrowthWindowNs)
     facts.length_ns = wait_for_work(facts.start_ns, facts.length_ns + plan.length_ns, backlog);
+  met_limit(links);
   if (measured) work_.ended(monotonic_ns(), times_->read());
   std::uint64_t ended_ns = monotonic_ns();
   read_log(false, backlog);
   LookBatch middle = estimator_->middle_of_window();
-  ask(middle);
+  ask(middle, &links);
   estimator_->answer_middle(middle, monotonic_ns());
   read_log(true, backlog);
   LookBatch all = estimator_->close_window();
+  met_limit(links);
   ask(all);
   // What was given out again before that look is not what it saw.
   read_log(true, backlog);
@@ -195,9 +207,13 @@ void DrivenProcess::keep(WindowFacts facts) {
 
 // ---- looks ----
 
-void DrivenProcess::ask(LookBatch& batch) {
-  batch.looks.resize(batch.questions.size());
-  liveness_.look(batch.questions, batch.looks);
+void DrivenProcess::ask(LookBatch& batch, ProbeLinks* in_place) {
+  std::size_t all = batch.questions.size(), at_once = in_place ? kLooksWithProbes : std::max<std::size_t>(all, 1);
+  batch.looks.assign(all, Look{});
+  for (std::size_t i = 0; i < all && !(in_place && met_limit(*in_place)); i += at_once) {
+    std::size_t count = std::min(at_once, all - i);
+    liveness_.look(std::span(batch.questions).subspan(i, count), std::span(batch.looks).subspan(i, count));
+  }
   // The memory of a process that has ended cannot be read: its blocks lived until then.
   bool any_free = std::ranges::any_of(batch.looks, [](const Look& look) { return look.state == BlockState::kFree; });
   if (any_free && process_has_ended(pid_))
