@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What functions of the program's own take and give back: each way to say which value it is, exactly as often as the program says.
+#include "tests/targets/pairs.h"
+
 #include <gmock/gmock.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "tests/end_to_end/harness.h"
-#include "tests/targets/pairs.h"
+#include "tests/targets/contended.h"
 
 namespace dwell::testing {
 namespace {
@@ -86,6 +88,38 @@ TEST_F(Pairs, OfCAreCountedExactly) {
   expect(slots, PAIRS_SLOTS, PAIRS_SLOTS - PAIRS_SLOTS_KEPT);
   for (const json& site : report["pairs"]["sites"])
     if (site["pair"] == "slot") EXPECT_EQ(site["values"], json({0})) << "a number of 0 is a slot";
+}
+
+double lived_of(const json& report, const std::string& function) {
+  double lived_ns = 0;
+  for (const json& site : report["pairs"]["sites"])
+    if (std::ranges::any_of(site["stack"], [&](const json& frame) { return frame["function"] == function; }))
+      lived_ns += site["lived_ns"].get<double>();
+  return lived_ns;
+}
+
+// From the return of who locks to the call of who unlocks, and not while a thread waits for a lock or a
+// condition.
+TEST_F(Pairs, OfLocksTellForHowLongTheyWereHeld) {
+  constexpr int kFree = 1000;
+  Scenario scenario = record_scenario(
+      {target_binary("contended"), std::to_string(kFree)},
+      only({"lock=pthread_mutex_lock,pthread_cond_wait:pthread_mutex_unlock,pthread_cond_wait"}));
+  const json& report = scenario.report;
+  expect_nothing_lost(report);
+  expect(taken_by(report, "lock", "waits_for_queue"), kFree + CONTENDED_TIMES,
+         kFree + CONTENDED_TIMES);
+  expect(taken_by(report, "lock", "holds_kept"), CONTENDED_KEEPS, CONTENDED_KEEPS);
+  expect(taken_by(report, "lock", "waits_and_keeps"), CONTENDED_KEEPS, CONTENDED_KEEPS);
+  std::size_t at = scenario.output.find("kept ");
+  ASSERT_NE(at, std::string::npos) << scenario.output;
+  double own = std::stod(scenario.output.substr(at + 5));
+  EXPECT_GE(lived_of(report, "waits_and_keeps"), own);
+  EXPECT_LE(lived_of(report, "waits_and_keeps"), own * 1.5);
+  // Locked once, and regained once, for each wait; the waits themselves, of 200 us and more, are no part of
+  // it.
+  expect(taken_by(report, "lock", "waits_until_ready"), 2 * CONTENDED_CONDITIONS, 2 * CONTENDED_CONDITIONS);
+  EXPECT_EQ(pair_named(report, "lock")["unknown"], 0);
 }
 
 TEST_F(Pairs, SeenAtReturnInstructionsAreTheSame) {

@@ -58,7 +58,18 @@ std::string totals_text(const PairInfo& pair, const PairTotals& totals) {
 
 std::string holds_table(const PairReport& report, std::size_t rows, const TextStyle& style) {
   bool sized = std::ranges::any_of(report.pairs, &PairInfo::sized);
-  TextTable table({{"#", 0}, {"held", 0}, {"size", 1}, {"taken", 0}, {"given back", 0}, {"growth/min", 1}, {"peak", 2}, {"oldest", 2}, {"95% lived", 2}, {"pair", 1}, {"taken at", 0}});
+  TextTable table({{"#", 0},
+                   {"held", 0},
+                   {"size", 1},
+                   {"taken", 0},
+                   {"given back", 0},
+                   {"growth/min", 1},
+                   {"peak", 2},
+                   {"oldest", 2},
+                   {"95% lived", 2},
+                   {"on average", 2},
+                   {"pair", 1},
+                   {"taken at", 0}});
   std::size_t room = table.last_column_width(style);
   for (std::size_t i = 0; i < rows; ++i) {
     const HoldRow& row = report.rows[i];
@@ -71,6 +82,7 @@ std::string holds_table(const PairReport& report, std::size_t rows, const TextSt
                {number(row.peak)},
                {age_text(row.oldest_age_ns)},
                {lifetime_text(row.lifetimes)},
+               {row.given && row.lived_ns ? human_duration(row.lived_ns / row.given) : "-"},
                {name_of(report, row)},
                {taken_at(row, room)}});
   }
@@ -83,7 +95,10 @@ Json hold_leak_json(const std::optional<SiteLeak>& leak) {
 }
 
 Json figures_json(const HoldFigures& figures, bool sized) {
-  Json json = {{"held", figures.held()}, {"taken", figures.taken}, {"given", figures.given}};
+  Json json = {{"held", figures.held()},
+               {"taken", figures.taken},
+               {"given", figures.given},
+               {"lived_ns", figures.lived_ns}};
   if (sized) json.update({{"held_size", figures.held_size()}, {"taken_size", figures.taken_size}, {"given_size", figures.given_size}});
   return json;
 }
