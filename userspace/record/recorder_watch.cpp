@@ -280,7 +280,7 @@ void Recorder::write_late(std::uint64_t late_ns) {
 void Recorder::refresh_mappings(ProcessSlot slot, dwell_stack_end end, std::uint64_t pc) {
   if (slot >= processes_.size() || processes_[slot]->ended) return;
   if (end == DWELL_STACK_ASYNC) {
-    (void)unwind_.load_full(processes_[slot]->target, pc);
+    if (Result<bool> loaded = unwind_.load_full(processes_[slot]->target, pc); !loaded) note_once(loaded.error().what);
     return;
   }
   Process& process = *processes_[slot];

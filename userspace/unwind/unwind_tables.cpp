@@ -54,6 +54,7 @@ struct UnwindTables::Module {
   std::string problem;
   std::string cache_key;
   RowsAt calls, full;
+  bool full_refused = false;  // those rows could not be had: each attempt would read the whole file again
 
   // Virtual address of what is mapped at a file offset. Mappings begin at page boundaries, segments need not.
   std::optional<std::uint64_t> vaddr_of(std::uint64_t offset) const {
@@ -200,10 +201,14 @@ Result<void> UnwindTables::place(const UnwindTable& table, const RowTable& rows,
 }
 
 UnwindMapSizes UnwindTables::sizes_to_load() const {
-  // Room for libraries that come later, and for full rows of those that signals interrupt.
+  // Room for libraries that come later, and for full rows of those that signals interrupt: of Go programs
+  // these are five times as many as the rows of calls.
+  constexpr std::uint32_t kFullToCalls = 6;
+  std::uint32_t rows = memory_.rows.used(),
+                full = std::min(rows, ~std::uint32_t{0} / kFullToCalls) * kFullToCalls;
   return {with_room(memory_.mappings.used(), 16384, 1u << 20),
           with_room(memory_.pages.used(), 65536, 4u << 20),
-          with_room(memory_.rows.used(), 512u << 10, 32u << 20),
+          with_room(rows, std::max(full, 512u << 10), 32u << 20),
           with_room(memory_.rules.used(), 16384, 1u << 20)};
 }
 
@@ -463,13 +468,16 @@ Result<bool> UnwindTables::load_full(TargetSlot slot, std::uint64_t pc) {
   for (const Placed& placed : space->placed) {
     if (pc < placed.mapping.start || pc >= placed.mapping.end) continue;
     if (!placed.module || placed.module->kind != DWELL_MAPPING_TABLE) return false;
-    if (placed.module->full.first_page != DWELL_NO_PAGES) return false;
+    Module& module = *placed.module;
+    if (module.full_refused || module.full.first_page != DWELL_NO_PAGES) return false;
+    module.full_refused = true;
     Result<std::string> path = path_to_open(space->pid, placed.mapping);
-    if (!path) return path.error();
+    if (!path) return path.error().because_of("full unwind rows of " + module.path);
     Result<UnwindTable> table = build_module_table({*path, {}}, TableRows::kFull);
-    if (!table) return table.error();
-    Result<void> done = place(*table, table->full, placed.module->full);
-    if (!done) return done.error();
+    if (!table) return table.error().because_of("full unwind rows of " + module.path);
+    Result<void> done = place(*table, table->full, module.full);
+    if (!done) return done.error().because_of("full unwind rows of " + module.path);
+    module.full_refused = false;
     publish(slot, *space);
     return true;
   }

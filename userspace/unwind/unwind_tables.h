@@ -60,7 +60,7 @@ class UnwindTables {
   // The process ended, or is about to get another program.
   void drop(TargetSlot slot);
   // Full rows for the module that `pc` lies in: a stack ended with DWELL_STACK_ASYNC there. False if it has
-  // them already.
+  // them already, or could not get them: an error is reported once for each module.
   Result<bool> load_full(TargetSlot slot, std::uint64_t pc);
 
   // The rule for a return address, as a walk would find it; kNoRule where only frame pointers lead on.

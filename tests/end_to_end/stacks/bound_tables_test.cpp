@@ -86,5 +86,19 @@ TEST_F(BoundTablesTest, SaysWhenTheRowsAreFull) {
   EXPECT_NE(sync.problems[0].reason.find("no room"), std::string::npos) << sync.problems[0].reason;
 }
 
+TEST_F(BoundTablesTest, FullRowsThatDoNotFitAreAskedForOnce) {
+  tables_->sync(::getpid(), kSlot, maps_);
+  UnwindMapSizes sizes = tables_->sizes_to_load();
+  sizes.rows = tables_->rows_used() + 8;
+  load(sizes);
+  auto pc = reinterpret_cast<std::uint64_t>(__builtin_return_address(0));
+  Result<bool> full = tables_->load_full(kSlot, pc);
+  ASSERT_FALSE(full);
+  EXPECT_NE(full.error().what.find("no room"), std::string::npos) << full.error().what;
+  full = tables_->load_full(kSlot, pc);
+  ASSERT_TRUE(full) << full.error().what;
+  EXPECT_FALSE(*full);
+}
+
 }  // namespace
 }  // namespace dwell

@@ -331,8 +331,10 @@ class Prover {
                  i < theirs.size() ? place(theirs[i]) : "-");
   }
 
+  // The kernel maps it with the first return probe, which may be another tool's and later than our look at the maps.
   bool is_trampoline(std::uint64_t pc) const {
-    return std::any_of(maps_.begin(), maps_.end(), [&](const Mapping& mapping) {
+    Result<std::vector<Mapping>> now = read_maps(args_.pid);
+    return now && std::any_of(now->begin(), now->end(), [&](const Mapping& mapping) {
       return mapping.path == "[uprobes]" && pc >= mapping.start && pc < mapping.end;
     });
   }
