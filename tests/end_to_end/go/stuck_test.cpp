@@ -59,7 +59,9 @@ TEST_P(Stuck, AreFoundByEachCause) {
   for (const Cause& cause : kCauses) {
     Result<StuckFinding> found = find_in({GetParam(), cause.name}, cause.stuck);
     ASSERT_TRUE(found) << found.error().what;
-    EXPECT_EQ(found->goroutines.size(), cause.stuck) << cause.name;
+    // Where the first of the small locks got the second half of a block that something else is alive in, that is told.
+    EXPECT_EQ(found->goroutines.size() + found->not_judged.shared_locks, cause.stuck) << cause.name;
+    EXPECT_LE(found->not_judged.shared_locks, cause.name == "mutex" ? 2U : 0U) << cause.name;
     EXPECT_TRUE(found->proved) << cause.name << ": " << found->reservation;
     EXPECT_GE(found->looks, 2);
   }
@@ -102,7 +104,7 @@ TEST_P(Stuck, AgreeWithTheRuntimesOwnVerdict) {
     ASSERT_NE(at, std::string::npos) << target.output();
     std::size_t own = std::stoul(target.output().substr(at + kTotal.size()));
     expect_nearly_all(own, cause.stuck, cause.name + ", its own verdict");
-    EXPECT_EQ(found->goroutines.size(), cause.stuck) << cause.name;
+    EXPECT_EQ(found->goroutines.size() + found->not_judged.shared_locks, cause.stuck) << cause.name;
   }
 }
 
@@ -217,6 +219,29 @@ TEST(StuckOnConditions, AreFoundUnlessSomethingLeadsToTheCondition) {
   }
 }
 
+// Some lie behind a number that is alive, and could be one struct with it: these are counted. The others are proved.
+TEST(StuckOnSmallLocks, AreFoundUnlessALiveNeighborIsInFrontOfThem) {
+  for (const std::string& path : builds_of({"unjudged"}, "DWELL_GO_UNJUDGED")) {
+    SCOPED_TRACE(path);
+    Program stuck({path, "tiny"});
+    ASSERT_TRUE(stuck.wait_for_output("ready"));
+    Result<GoRuntime> runtime = GoRuntime::attach(stuck.pid());
+    ASSERT_TRUE(runtime) << runtime.error().what;
+    std::size_t proved = 0, not_judged = 0;
+    EXPECT_TRUE(eventually([&] {
+      Result<StuckFinding> found = find_stuck(*runtime, kQuick);
+      if (found) proved = found->goroutines.size(), not_judged = found->not_judged.shared_locks;
+      return proved + not_judged == kTimes;
+    })) << proved << " proved, " << not_judged << " not judged";
+    EXPECT_GE(proved, kTimes / 5);
+    for (const std::string mode : {"tinykept", "counted"}) {
+      Result<StuckFinding> none = find_in({path, mode});
+      ASSERT_TRUE(none) << none.error().what;
+      EXPECT_TRUE(none->goroutines.empty()) << mode;
+    }
+  }
+}
+
 TEST(NotJudged, IsToldInsteadOfNobodyIsStuck) {
   struct Case {
     const char *mode, *words;
@@ -228,7 +253,7 @@ TEST(NotJudged, IsToldInsteadOfNobodyIsStuck) {
     ASSERT_TRUE(target.wait_for_output("ready"));
     Result<GoRuntime> runtime = GoRuntime::attach(target.pid());
     ASSERT_TRUE(runtime) << runtime.error().what;
-    bool some = std::string(each.mode) == "tiny";  // where two of them share a block, that one is proved
+    bool some = std::string(each.mode) == "tiny";  // the others are proved
     ASSERT_TRUE(eventually([&] {
       Result<StuckFinding> found = find_stuck(*runtime, kQuick);
       return found && found->not_judged.*each.count >= (some ? 1u : kTimes);

@@ -123,13 +123,14 @@ func cycle(keepIt bool) { // two that wait for each other
 
 //go:noinline
 func earlyReturn(keepIt bool) { // the result comes after the caller gave up
-	result := make(chan int)
+	result, gaveUp := make(chan int), make(chan int)
 	keep(keepIt, result)
-	go func() { time.Sleep(time.Millisecond); result <- 1 }()
+	go func() { <-gaveUp; result <- 1 }()
 	select {
 	case <-result:
 	case <-time.After(time.Microsecond):
 	}
+	close(gaveUp)
 }
 
 // Those who hold the other end in ways that are easily overlooked.

@@ -45,7 +45,9 @@ class Marker {
     bool for_lock = false;
     bool reached = false;
     std::uint64_t waits_at = 0;  // a sum over what it waits for
-    bool in_tiny = false;        // what it waits for shares its block of memory with other things
+    // Of a lock that may share its block of memory with other things: where it is, and its semaphore. 0: any other.
+    std::uint64_t lock = 0, semaphore = 0;
+    bool doubtful = false;  // reached by the address of what may be its struct, or a neighbor in front
   };
 
   Result<void> read_goroutines();
@@ -61,6 +63,7 @@ class Marker {
   bool watch_semaphore(std::size_t candidate, const Goroutine& goroutine);
   void hide(std::uint64_t address);
   void mark(std::uint64_t address);
+  void reach_watchers(std::uint64_t object, std::uint64_t address);
   // A word that may be a pointer, and the one before it.
   void mark(std::uint64_t word, std::uint64_t before) {
     if (contexts_ && note_context(word, before)) return;
@@ -116,6 +119,8 @@ class Marker {
   std::vector<GoObject> open_;         // marked, and not yet looked into
   std::vector<std::size_t>
       reached_;  // candidates that something leads to, and whose stacks are not yet marked
+  std::vector<std::size_t> doubtful_;  // the same, of those to whose lock or to its neighbor something leads
+  bool in_doubt_ = false;              // what is marked now may be reached from these alone
   std::vector<Candidate> candidates_;
   std::vector<Goroutine> live_;
   std::vector<std::uint64_t> goroutine_addresses_, processors_;

@@ -6,6 +6,7 @@
 #include "userspace/go/goroutines/reader.h"
 #include "userspace/go/heap/marker.h"
 #include "userspace/go/runtime/processors.h"
+#include "userspace/go/waits/lock_kinds.h"
 #include "userspace/go/waits/semaphores.h"
 
 namespace dwell {
@@ -43,13 +44,28 @@ void Marker::hide(std::uint64_t address) {
 
 void Marker::mark(std::uint64_t address) {
   std::optional<GoObject> object = heap_.object_at(address);
-  if (!object || marked_[object->number]) return;
+  if (!object) return;
+  // Before the mark counts: a block of small things has several addresses, and each leads to its own.
+  if (watched_[object->number]) reach_watchers(object->number, address);
+  if (marked_[object->number]) return;
   marked_[object->number] = true;
   reached_bytes_ += heap_.spans()[object->span].element_size;
   open_.push_back(*object);
-  if (!watched_[object->number]) return;
-  for (std::size_t candidate : watchers_[object->number]) {
-    if (!std::exchange(candidates_[candidate].reached, true)) reached_.push_back(candidate);
+}
+
+// A block of 16 bytes without pointers is one object or, as the allocator puts small things together, several. What points to the
+// lock leads to it, and so may what points in front of it: the block can be one struct. But nothing that points behind the lock's
+// end does.
+void Marker::reach_watchers(std::uint64_t object, std::uint64_t address) {
+  constexpr std::uint64_t kSemaphore = 4;  // bytes
+  for (std::size_t index : watchers_[object]) {
+    Candidate& candidate = candidates_[index];
+    if (candidate.semaphore && address >= candidate.semaphore + kSemaphore) continue;
+    bool doubtful = in_doubt_ || (candidate.semaphore && address < candidate.lock);
+    if (candidate.reached && (doubtful || !candidate.doubtful)) continue;
+    candidate.reached = true;
+    candidate.doubtful = doubtful;
+    (doubtful ? doubtful_ : reached_).push_back(index);
   }
 }
 
@@ -70,10 +86,13 @@ void Marker::mark_memory(std::uint64_t address, std::uint64_t size) {
 }
 
 void Marker::drain() {
-  while (!open_.empty() || !reached_.empty()) {
+  while (!open_.empty() || !reached_.empty() || !doubtful_.empty()) {
     if (open_.empty()) {
-      std::size_t candidate = reached_.back();
-      reached_.pop_back();
+      // At last those that may be reached. Their own stacks lead to what they wait for, too.
+      in_doubt_ = in_doubt_ || reached_.empty();
+      std::vector<std::size_t>& from = reached_.empty() ? doubtful_ : reached_;
+      std::size_t candidate = from.back();
+      from.pop_back();
       mark_goroutine(candidates_[candidate].goroutine);
       continue;
     }
@@ -81,6 +100,7 @@ void Marker::drain() {
     open_.pop_back();
     look_into(object);
   }
+  in_doubt_ = false;
 }
 
 void Marker::look_into(const GoObject& object) {
@@ -92,7 +112,6 @@ bool Marker::watch(std::size_t candidate, std::uint64_t address) {
   candidates_[candidate].waits_at = (candidates_[candidate].waits_at ^ address) * kMixed;
   std::optional<GoObject> object = heap_.object_at(address);
   if (!object) return false;
-  candidates_[candidate].in_tiny = heap_.spans()[object->span].tiny;
   watched_[object->number] = true;
   watchers_[object->number].push_back(candidate);
   return true;
@@ -123,7 +142,15 @@ bool Marker::watch_semaphore(std::size_t candidate, const Goroutine& goroutine) 
   } else if (auto found = semaphores_.find(goroutine.address); found != semaphores_.end()) {
     address = found->second;
   }
-  return address && watch(candidate, address);
+  if (!address || !watch(candidate, address)) return false;
+  std::optional<GoObject> object = heap_.object_at(address);
+  if (!object || !heap_.spans()[object->span].tiny) return true;
+  std::vector<GoCall> calls = runtime_.frames().calls(goroutine.pcs);
+  const LockKind* kind = lock_kind(calls);
+  if (!kind) return true;
+  candidates_[candidate].semaphore = address;
+  candidates_[candidate].lock = address - kind->semaphore;
+  return true;
 }
 
 // Who ran while the heap was copied may wait for what is in no copy.
@@ -290,10 +317,7 @@ void Marker::count_led_to_by_globals() {
   }
   for (const Candidate& candidate : candidates_) {
     if (!candidate.for_lock || !candidate.waits_at || candidate.goroutine.id == 1) continue;
-    if (candidate.in_tiny)
-      ++result_.not_judged.shared_locks;  // unless it is left over
-    else if (candidate.reached)
-      ++result_.not_judged.global_locks;
+    if (candidate.reached && !candidate.doubtful) ++result_.not_judged.global_locks;
   }
 }
 
@@ -310,9 +334,8 @@ Result<Unreached> Marker::run() {
   drain();
   settle_first();
   for (const Candidate& candidate : candidates_) {
-    if (candidate.reached) continue;
-    result_.goroutines[candidate.goroutine.id] = {stillness_of(candidate.goroutine), candidate.waits_at};
-    if (candidate.for_lock && candidate.waits_at && candidate.in_tiny && candidate.goroutine.id != 1) --result_.not_judged.shared_locks;
+    if (!candidate.reached) result_.goroutines[candidate.goroutine.id] = {stillness_of(candidate.goroutine), candidate.waits_at};
+    if (candidate.doubtful && candidate.semaphore && candidate.goroutine.id != 1) ++result_.not_judged.shared_locks;
   }
   result_.copied_bytes = heap_.copied_bytes();
   result_.reached_bytes = reached_bytes_;
