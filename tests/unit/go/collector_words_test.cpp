@@ -56,5 +56,25 @@ TEST(AssistWords, AreAveragesOverTheGlances) {
   EXPECT_EQ(assist_words({20, 0, 10, {{"main.go:7 (main.f)", 10}}}), "of goroutines that allocate, 0.5 at a time wait for it, most at main.go:7 (main.f) (20 glances)");
 }
 
+TEST(CollectorsCpu, IsWhatItsThreadsHadOfWhatTheyWanted) {
+  Collector first, last;
+  EXPECT_EQ(had_of_wanted_cpu(first, last), 1) << "not known";
+  first.ran_ns = 1'000'000'000;
+  first.waited_ns = 500'000'000;
+  last.ran_ns = 1'200'000'000;
+  last.waited_ns = 1'100'000'000;
+  EXPECT_DOUBLE_EQ(had_of_wanted_cpu(first, last), 0.25);
+  EXPECT_EQ(had_of_wanted_cpu(last, first), 1) << "threads have ended";
+  EXPECT_EQ(had_of_wanted_cpu(first, first), 1) << "it wanted none";
+}
+
+TEST(CollectorsCpu, RaisesTheRateByNoMoreThanFourTimes) {
+  EXPECT_DOUBLE_EQ(wanted_per_second(9, 1), 9);
+  EXPECT_DOUBLE_EQ(wanted_per_second(9, 0.5), 18);
+  EXPECT_DOUBLE_EQ(wanted_per_second(9, 0.01), 36);
+  EXPECT_EQ(had_words(9, 0.95), "");
+  EXPECT_EQ(had_words(9, 0.45), "the program had 45% of the CPU time that it wanted: with all of it that would be about 20 times a second");
+}
+
 }  // namespace
 }  // namespace dwell

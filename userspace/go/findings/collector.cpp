@@ -3,6 +3,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 
 #include "ui/values.h"
 #include "ui/words.h"
@@ -11,6 +13,7 @@
 #include "userspace/go/findings/collector_words.h"
 #include "userspace/go/findings/parts.h"
 #include "userspace/go/heap/assists.h"
+#include "userspace/process/cpu_time.h"
 
 namespace dwell {
 namespace {
@@ -19,6 +22,7 @@ constexpr std::uint64_t kCollectorWindowNs = 10'000'000'000;
 constexpr std::size_t kFewestCycles = 20, kFewCycles = 10;
 constexpr double kMuchOfCpu = 0.25;  // what the runtime itself means to use at most, and while it collects only
 constexpr double kOftenPerSecond = 20, kNearLimit = 0.7;
+constexpr std::uint64_t kCpuWindowNs = 250'000'000;
 
 std::string size_words(std::uint64_t count) { return human_bytes(static_cast<double>(count)); }
 
@@ -42,10 +46,29 @@ RecentCycles recent_cycles(const Collector& collector, std::uint64_t now_ns) {
   return recent;
 }
 
+// What CPU time the program has of what it wants, over a quarter of a second.
+double has_of_wanted_cpu(const GoRuntime& runtime) {
+  auto wanted_now = [&] {
+    Collector now;
+    if (std::optional<WantedCpuTime> wanted = wanted_cpu_time(runtime.memory().pid())) {
+      now.ran_ns = wanted->ran_ns;
+      now.waited_ns = wanted->waited_ns;
+    }
+    return now;
+  };
+  Collector before = wanted_now();
+  std::this_thread::sleep_for(std::chrono::nanoseconds(kCpuWindowNs));
+  return had_of_wanted_cpu(before, wanted_now());
+}
+
 void add_busy(const GoRuntime& runtime, GoroutineReport& report) {
   const Collector& collector = *report.collector;
   RecentCycles recent = recent_cycles(collector, report.time_unix_ns);
-  bool often = recent.cycles >= kFewestCycles && recent.per_second() >= kOftenPerSecond;
+  double has = 1;
+  // Whether it would be often is asked only where it may be.
+  if (recent.cycles >= kFewestCycles && recent.per_second() < kOftenPerSecond && wanted_per_second(recent.per_second(), 0) >= kOftenPerSecond)
+    has = has_of_wanted_cpu(runtime);
+  bool often = recent.cycles >= kFewestCycles && wanted_per_second(recent.per_second(), has) >= kOftenPerSecond;
   bool costly = recent.cycles >= kFewCycles && collector.cpu_share >= kMuchOfCpu;
   if (!recent.window_ns || !(often || costly)) return;
   Finding finding;
@@ -55,6 +78,7 @@ void add_busy(const GoRuntime& runtime, GoroutineReport& report) {
   finding.evidence.push_back(fmt::format("it stopped the program for {:.1f}% of the last {}, and has taken {:.1f}% of the CPU time since the program began",
                                          100.0 * static_cast<double>(recent.stopped_ns) / static_cast<double>(recent.window_ns),
                                          human_duration(recent.window_ns), 100 * collector.cpu_share));
+  if (std::string had = had_words(recent.per_second(), has); !had.empty()) finding.evidence.push_back(had);
   if (!reason.at_limit && !reason.words.empty()) finding.evidence.push_back(reason.words);
   if (std::string paid = assist_words(glance_at_assists(runtime)); !paid.empty()) finding.evidence.push_back(paid);
   finding.command = fmt::format("dwell record {}", report.pid);
@@ -77,6 +101,27 @@ CollectorReason reason_of(const Collector& collector) {
   return {false, fmt::format("{} are live, so it runs whenever the heap reaches {} (GOGC {}); a higher GOGC, with GOMEMLIMIT{}, lets it run less often", live,
                              size_words(*collector.goal_bytes), *collector.percent,
                              collector.group_limit ? fmt::format(" below the {} of its control group", size_words(*collector.group_limit)) : "")};
+}
+
+double had_of_wanted_cpu(const Collector& first, const Collector& last) {
+  constexpr std::uint64_t kLeastNs = 20'000'000;
+  if (!first.ran_ns || !first.waited_ns || !last.ran_ns || !last.waited_ns) return 1;
+  // Threads that have ended took their share with them.
+  if (*last.ran_ns < *first.ran_ns || *last.waited_ns < *first.waited_ns) return 1;
+  std::uint64_t ran = *last.ran_ns - *first.ran_ns, wanted = ran + *last.waited_ns - *first.waited_ns;
+  return wanted < kLeastNs ? 1 : static_cast<double>(ran) / static_cast<double>(wanted);
+}
+
+double wanted_per_second(double per_second, double had) {
+  constexpr double kLeastHad = 0.25;
+  return per_second / std::max(had, kLeastHad);
+}
+
+std::string had_words(double per_second, double had) {
+  constexpr double kMost = 0.9;
+  if (had >= kMost) return "";
+  return fmt::format("the program had {:.0f}% of the CPU time that it wanted: with all of it that would be about {:.0f} times a second", 100 * had,
+                     wanted_per_second(per_second, had));
 }
 
 std::string assist_words(const AssistGlances& assists) {

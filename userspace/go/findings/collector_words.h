@@ -16,6 +16,14 @@ struct CollectorReason {
 };
 CollectorReason reason_of(const Collector& collector);
 
+// Of the CPU time that the program's threads wanted between the two, so much they had; 1 where that is not known. On a machine
+// that is too busy a program collects less often than it would.
+double had_of_wanted_cpu(const Collector& first, const Collector& last);
+// How often it would collect with all of that, at most four times as often as it does.
+double wanted_per_second(double per_second, double had);
+// "the program had 21% of the CPU time that it wanted: with all of it that would be about 43 times a second"; "" if it had most.
+std::string had_words(double per_second, double had);
+
 // Who helps it, and who waits for it; "" if nobody was seen to.
 std::string assist_words(const AssistGlances& assists);
 

@@ -33,8 +33,7 @@ bool waited_for_lock(const GoGroup& group) {
 void add_recorded_locks(const Recording& recording, const std::vector<const GoLook*>& looks,
                         std::vector<Finding>& findings) {
   constexpr std::size_t kFewestLooks = 3;
-  constexpr std::uint64_t kManyWaited = 3;
-  if (looks.size() < kFewestLooks) return;
+  constexpr std::uint64_t kManyWaited = 3, kManyInOne = 4;
   std::map<std::string, LockWaits> locks;
   for (const GoLook* look : looks) {
     std::map<std::string, std::uint64_t> counts;
@@ -50,7 +49,9 @@ void add_recorded_locks(const Recording& recording, const std::vector<const GoLo
     }
   }
   for (const auto& [where, lock] : locks) {
-    if (lock.looks * 2 < looks.size() || lock.most < kManyWaited) continue;
+    // As few as one or two snapshots, of a short recording, have to be as clear as a look.
+    bool few = looks.size() < kFewestLooks;
+    if (few ? lock.looks < looks.size() || lock.least < kManyInOne : lock.looks * 2 < looks.size() || lock.most < kManyWaited) continue;
     Finding& finding = findings.emplace_back();
     finding.weight = FindingWeight::kPileUp;
     finding.headline = fmt::format("in {} of {} snapshots, {}{} waited for a {}", lock.looks, looks.size(),
@@ -149,7 +150,8 @@ void add_recorded_collector(const Recording& recording, const std::vector<const 
   constexpr std::uint64_t kFewRecorded = 10;
   constexpr double kMuchOfItsCpu = 0.25;
   bool costly = collector.cycles >= kFewRecorded && collector.last.cpu_share >= kMuchOfItsCpu;
-  if (rate < kOften && !costly && !at_end) return;
+  double had = had_of_wanted_cpu(collector.first, collector.last);
+  if (wanted_per_second(rate, had) < kOften && !costly && !at_end) return;
   Finding& finding = findings.emplace_back();
   finding.weight = FindingWeight::kWaste;
   finding.headline = fmt::format(
@@ -157,6 +159,7 @@ void add_recorded_collector(const Recording& recording, const std::vector<const 
       "taken {:.1f}% of its CPU time since that began",
       rate, 100 * stopped, 100 * collector.last.cpu_share);
   if (!most.empty()) finding.evidence.push_back("most is allocated by " + most);
+  if (std::string words = had_words(rate, had); !words.empty()) finding.evidence.push_back(words);
   if (std::string assists = assists_text(recording, looks); !assists.empty())
     finding.evidence.push_back(assists);
   CollectorReason reason = reason_of(collector.last);

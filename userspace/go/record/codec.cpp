@@ -181,6 +181,8 @@ std::string encode_collector(const Collector& collector) {
   put_optional(out, collector.idle_bytes);
   put_optional(out, collector.group_limit);
   put_optional(out, collector.group_in_use);
+  put_optional(out, collector.ran_ns);
+  put_optional(out, collector.waited_ns);
   return out;
 }
 
@@ -204,6 +206,9 @@ bool decode_collector(std::string_view bytes, Collector& collector) {
   get_optional(in, collector.idle_bytes);
   get_optional(in, collector.group_limit);
   get_optional(in, collector.group_in_use);
+  if (in.ok() && in.at_end()) return true;
+  get_optional(in, collector.ran_ns);
+  get_optional(in, collector.waited_ns);
   return in.ok();
 }
 
