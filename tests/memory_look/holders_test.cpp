@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who holds the memory of a program that knows it: to the byte.
+#include "tests/targets/holders.h"
+
 #include <gtest/gtest.h>
 
 #include <map>
@@ -8,7 +10,6 @@
 #include <sstream>
 
 #include "tests/end_to_end/harness.h"
-#include "tests/targets/holders.h"
 #include "userspace/memory/reach/heap_diff.h"
 
 namespace dwell::testing {
@@ -86,7 +87,8 @@ TEST_F(Holders, ThatShareABlockHoldItTogether) {
   look_at_holders();
   long shared = 0;
   for (const auto& group : json_["by_several"]["groups"])
-    if (group["usable_bytes"] >= HO_SHARED_SIZE && group["usable_bytes"] < HO_SHARED_SIZE + 16) shared += group["blocks"].get<long>();
+    if (group["usable_bytes"] >= HO_SHARED_SIZE && group["usable_bytes"] < HO_SHARED_SIZE + 16)
+      shared += group["blocks"].get<long>();
   EXPECT_EQ(shared, HO_SHARED);
   // Of the twenty largest that are told, all but a few of the C++ library's own.
   long named = 0;
@@ -105,8 +107,10 @@ TEST_F(Holders, AreOffsetsInTheProgramWhereItIsStripped) {
     if (one["kind"] == "module_data" && one["name"].get<std::string>().starts_with("holders_stripped+0x"))
       ++by_bytes[one["retained_bytes"].get<long>()];
   EXPECT_EQ(by_bytes[truth_["tree"].bytes], 1);
-  // The words of one variable are holders of their own: what both ends of the ring lead to is held by several.
-  EXPECT_GE(json_["by_several"]["retained_bytes"].get<long>(), truth_["recent"].bytes + truth_["several"].bytes);
+  // The words of one variable are holders of their own: what both ends of the ring lead to is held by
+  // several.
+  EXPECT_GE(json_["by_several"]["retained_bytes"].get<long>(),
+            truth_["recent"].bytes + truth_["several"].bytes);
 }
 
 TEST_F(Holders, AccountForEveryLiveBlock) {
@@ -117,7 +121,7 @@ TEST_F(Holders, AccountForEveryLiveBlock) {
     blocks += sum["retained_blocks"].get<long>(), bytes += sum["retained_bytes"].get<long>();
   };
   for (const auto& one : json_["holders"]) add(one);
-  for (const char* rest : {"by_several", "by_others", "unreached"}) add(json_[rest]);
+  for (const char* rest : {"by_several", "by_others", "leaked", "moved"}) add(json_[rest]);
   EXPECT_EQ(blocks, json_["live_blocks"].get<long>());
   EXPECT_EQ(bytes, json_["live_bytes"].get<long>());
 }
@@ -136,7 +140,8 @@ TEST(HeapDiff, TellsWhatWasBornAndWhatDied) {
   for (const memory::reach::HeapDiff::Row& row : diff.rows) {
     if (row.usable >= HO_BORN_SIZE) born += row.change.born_blocks;
     if (row.holder == "born") by_born += row.change.born_blocks;
-    if (row.holder == "registry" && row.type == "N4shop7SessionE" && !row.held_by_type) died += row.change.died_blocks;
+    if (row.holder == "registry" && row.type == "N4shop7SessionE" && !row.held_by_type)
+      died += row.change.died_blocks;
   }
   EXPECT_EQ(born, HO_BORN);
   EXPECT_GT(by_born, HO_BORN * 9 / 10);  // an old word may point into the list, and hold the rest of it too

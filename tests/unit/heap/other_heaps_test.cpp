@@ -128,6 +128,30 @@ TEST(Jemalloc, AnArrayOfPointersIsNoThreadCache) {
   EXPECT_EQ(regions.size(), 80u);
 }
 
+// A mapping behind a guard page is searched from both ends, in pieces that overlap.
+TEST(Jemalloc, EachThreadCacheIsFoundOnce) {
+  constexpr std::uint64_t kData = 0x7f0000100000, kPiece = 1 << 20, kSize = 3 * kPiece,
+                          kStacks = 0x7f282d700000;
+  // In the middle, within the last 256 KB, across the end of a piece, and in the part that two pieces have in
+  // common.
+  for (std::uint64_t begin : {kPiece / 2, kSize - 0x10000, kPiece - 0x180, kPiece + 0x1000}) {
+    MemoryImage cache;
+    cache.map(kData - 0x1000, 0x1000);
+    cache.mappings().back().readable = cache.mappings().back().writable = false;
+    cache.map(kData, kSize);
+    cache.map(kStacks, 0x8000);
+    for (std::uint64_t i = 0; i < 76; ++i) {
+      std::uint64_t full = 0x40 * i, empty = full + 0x40, at = kData + begin + 24 * i;
+      cache.store(at, kStacks + empty - 8);
+      cache.store(at + 16, empty | full << 16 | empty << 32);
+      cache.store(kStacks + empty - 8, kData + 16 * i);
+    }
+    absl::flat_hash_set<std::uint64_t> regions;
+    EXPECT_EQ(caches_in(cache, &regions), 1u) << begin;
+    EXPECT_EQ(regions.size(), 76u) << begin;
+  }
+}
+
 // Since 5.3.1 a bin also says how many blocks fit: what does not agree with its stack is none.
 TEST(Jemalloc, TheNewestCachesSayHowManyBlocksFit) {
   constexpr std::uint64_t kData = 0x7f0000100000, kStacks = 0x7f282d700000;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The account: what the memory of a process consists of. Its parts and what is left unexplained add up to RSS.
+// The account: what the memory of a process consists of. Its parts and what is left unexplained add up to
+// RSS.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +30,7 @@ struct Account {
 struct AccountedHeap {
   std::vector<heap::Range> ranges;  // in address order
   const heap::Inventory* inventory;
+  bool records_in_break = false;  // what of the break is no block of it are its own records
 };
 
 // Anonymous memory that has an owner, each in address order.
@@ -46,6 +48,7 @@ struct OwnedMemory {
 };
 
 Account make_account(const std::vector<MappingUse>& uses, const std::vector<AccountedHeap>& heaps,
-                     const std::vector<ThreadStack>& stacks, const heap::PageStates& pages, const OwnedRanges& owned = {});
+                     const std::vector<ThreadStack>& stacks, const heap::PageStates& pages,
+                     const OwnedRanges& owned = {});
 
 }  // namespace dwell::memory

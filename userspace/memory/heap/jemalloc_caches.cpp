@@ -39,9 +39,13 @@ class CacheFinder {
       std::uint64_t size = mapping.end - mapping.start;
       bool behind_guard =
           i > 0 && target_.mappings[i - 1].end == mapping.start && !target_.mappings[i - 1].readable;
-      if (size > kSearchedWhole && behind_guard)
-        look_through({mapping.start, std::min(mapping.end, mapping.start + kSearchedBehindGuard)});
-      look_through({size <= kSearchedWhole ? mapping.start : mapping.end - kSearchedAtEnd, mapping.end});
+      std::uint64_t from = size <= kSearchedWhole ? mapping.start : mapping.end - kSearchedAtEnd;
+      if (size > kSearchedWhole && behind_guard) {
+        std::uint64_t until = std::min(mapping.end, mapping.start + kSearchedBehindGuard);
+        look_through({mapping.start, until});
+        from = std::max(from, until);
+      }
+      look_through({from, mapping.end});
     }
     std::sort(found_.stacks.begin(), found_.stacks.end());
     return std::move(found_);
@@ -52,16 +56,22 @@ class CacheFinder {
     std::vector<PageState> states((kCachesPiece + kCachesOverlap) / kPageSize);
     for (std::uint64_t at = range.start; at < range.end; at += kCachesPiece) {
       Range piece{at, std::min(range.end, at + kCachesPiece + kCachesOverlap)};
+      std::uint64_t last = piece.end == range.end
+                               ? piece.end
+                               : at + kCachesPiece;  // what begins behind it lies whole in the next piece
       std::span<PageState> pages(states.data(), (piece.end - piece.start) / kPageSize);
       target_.pages.read(piece.start, pages);
-      if (std::count(pages.begin(), pages.end(), PageState::kPresent)) look_in(piece);
+      if (std::count(pages.begin(), pages.end(), PageState::kPresent)) look_in(piece, last);
     }
   }
 
-  void look_in(const Range& range) {
+  // Caches that begin before `last`, and behind those found already.
+  void look_in(const Range& range, std::uint64_t last) {
     words_.resize((range.end - range.start) / 8);
     words_.resize(target_.memory.read_some(range.start, words_.data(), words_.size() * 8) / 8);
-    for (std::size_t i = 0; i + 3 * kFewestBins <= words_.size();) {
+    std::size_t ends = std::min<std::size_t>(words_.size(), (last - range.start) / 8 + 3 * kFewestBins - 1);
+    for (std::size_t i = range.start < found_until_ ? (found_until_ - range.start) / 8 : 0;
+         i + 3 * kFewestBins <= ends;) {
       std::size_t bins = bins_from(i);
       if (bins < kFewestBins) {
         ++i;
@@ -71,6 +81,7 @@ class CacheFinder {
       add(range, i, bins);
       i += 3 * bins;
       if (layout_.counts_cached) i = add_large(range, i);
+      found_until_ = range.start + 8 * i;
     }
   }
 
@@ -137,6 +148,7 @@ class CacheFinder {
   const Target& target_;
   JemallocLayout layout_;
   std::vector<std::uint64_t> words_;
+  std::uint64_t found_until_ = 0;  // where the last cache ends
   JemallocCaches found_;
 };
 

@@ -28,6 +28,7 @@ class Candidates {
   // The blocks of the look that was added last, for the next one.
   void keep(BlockIndex index, const std::vector<bool>& marked, FoundLate late = {});
   const FoundLate& late() const { return late_; }  // of the look before
+  void no_more_looks() { reached_ = StartMap({}, 16); }
 
   int looks() const { return looks_; }
   // Two looks in a row reached nothing new of them, or there are none left.

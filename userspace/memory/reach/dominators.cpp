@@ -17,6 +17,7 @@ DominatorTree::DominatorTree(const Graph& graph, std::span<const RootEdge> edges
     : graph_(graph), root_edges_(edges), roots_(roots) {
   gave_up_ = graph.edges() + edges.size() >= kNoEdge - 1;
   if (gave_up_) return;
+  find_joined();
   find_vertices();
   number_all();
   find_predecessors();
@@ -24,21 +25,34 @@ DominatorTree::DominatorTree(const Graph& graph, std::span<const RootEdge> edges
   find_dominators();
 }
 
-// What points, and what is pointed to more than once.
-void DominatorTree::find_vertices() {
+void DominatorTree::find_joined() {
   std::vector<std::uint64_t> once(graph_.blocks() / 64 + 1);
-  bits_.resize(once.size());
+  joined_.resize(once.size());
   auto point_to = [&](std::uint32_t block) {
     std::uint64_t bit = std::uint64_t{1} << block % 64;
-    bits_[block / 64] |= once[block / 64] & bit;
+    joined_[block / 64] |= once[block / 64] & bit;
     once[block / 64] |= bit;
   };
-  for (std::uint32_t block = 0; block < graph_.blocks(); ++block) {
-    if (!graph_.points(block)) continue;
-    bits_[block / 64] |= std::uint64_t{1} << block % 64;
-    graph_.for_each_target(block, point_to);
-  }
+  for (std::uint32_t block = 0; block < graph_.blocks(); ++block)
+    if (graph_.points(block)) graph_.for_each_target(block, point_to);
   for (const RootEdge& edge : root_edges_) point_to(edge.block);
+}
+
+// Of a block that is pointed to once. What joins others is only ever pointed to by vertices: so the dominator
+// of a vertex that is joined is a vertex as well.
+bool DominatorTree::may_be_in_chain(std::uint32_t block) const {
+  if (!graph_.points(block)) return true;
+  int leads_on = 0;
+  graph_.for_each_target(
+      block, [&](std::uint32_t target) { leads_on += is_joined(target) ? 2 : graph_.points(target); });
+  return leads_on <= 1;
+}
+
+void DominatorTree::find_vertices() {
+  bits_ = joined_;
+  for (std::uint32_t block = 0; block < graph_.blocks(); ++block)
+    if (!is_joined(block) && !may_be_in_chain(block)) bits_[block / 64] |= std::uint64_t{1} << block % 64;
+  ranks_.reserve(bits_.size());
   for (std::uint64_t bits : bits_) {
     ranks_.push_back(vertex_blocks_);
     vertex_blocks_ += static_cast<std::uint32_t>(std::popcount(bits));
@@ -88,34 +102,36 @@ void DominatorTree::number_from(std::uint32_t root) {
       continue;
     }
     semi_[at] = next_edge(edge);
-    std::uint32_t block = target(edge);
-    if (!is_vertex(block) || numbers_[rank(block)]) continue;
+    std::uint32_t block = end_of_chain(target(edge));
+    if (block == kNoBlock || numbers_[rank(block)]) continue;
     add_vertex(rank(block), at, graph_.first_edge(block));
     at = next_ - 1;
   }
 }
 
-// Between vertices that roots lead to: visit(from, to), by number.
+// To vertices that are pointed to more than once, from those that roots lead to, but for the pointers by
+// which the search came there: visit(from, to), by number.
 template <typename Visit>
-void DominatorTree::for_each_edge(Visit visit) const {
+void DominatorTree::for_each_joining_edge(Visit visit) const {
+  auto meet = [&](std::uint32_t from, std::uint32_t block) {
+    if (!is_joined(block)) return;
+    if (std::uint32_t to = of_block(block); parent_[to] != from) visit(from, to);
+  };
   for (std::uint32_t block = 0; block < graph_.blocks(); ++block) {
-    std::uint32_t from = graph_.points(block) ? of_block(block) : 0;
-    if (!from) continue;
-    graph_.for_each_target(block, [&](std::uint32_t to) {
-      if (is_vertex(to)) visit(from, of_block(to));
-    });
+    std::uint32_t from = graph_.points(block) && is_vertex(block) ? of_block(block) : 0;
+    if (from) graph_.for_each_target(block, [&](std::uint32_t to) { meet(from, to); });
   }
-  for (const RootEdge& edge : root_edges_)
-    if (is_vertex(edge.block)) visit(of_root(edge.root), of_block(edge.block));
+  for (const RootEdge& edge : root_edges_) meet(of_root(edge.root), edge.block);
 }
 
 void DominatorTree::find_predecessors() {
   predecessors_begin_.resize(std::size_t{next_} + 1);
-  for_each_edge([&](std::uint32_t, std::uint32_t to) { ++predecessors_begin_[to]; });
+  for_each_joining_edge([&](std::uint32_t, std::uint32_t to) { ++predecessors_begin_[to]; });
   std::uint32_t sum = 0;
   for (std::uint32_t& count : predecessors_begin_) count = sum += count;
   predecessors_.resize(sum);
-  for_each_edge([&](std::uint32_t from, std::uint32_t to) { predecessors_[--predecessors_begin_[to]] = from; });
+  for_each_joining_edge(
+      [&](std::uint32_t from, std::uint32_t to) { predecessors_[--predecessors_begin_[to]] = from; });
 }
 
 void DominatorTree::find_semidominators() {
@@ -131,7 +147,8 @@ void DominatorTree::find_semidominators() {
   predecessors_ = {}, predecessors_begin_ = {}, path_ = {}, label_ = {}, parent_ = {};
 }
 
-// The smallest semidominator on the way up from `vertex` among those that are linked: numbered `linked` and above.
+// The smallest semidominator on the way up from `vertex` among those that are linked: numbered `linked` and
+// above.
 std::uint32_t DominatorTree::evaluate(std::uint32_t vertex, std::uint32_t linked) {
   if (parent_[vertex] < linked) return label_[vertex];
   path_.clear();

@@ -7,12 +7,11 @@
 #include <cmath>
 #include <functional>
 #include <map>
-#include <numeric>
 #include <optional>
-#include <tuple>
 #include <utility>
 
 #include "userspace/base/clock.h"
+#include "userspace/memory/reach/first_reached.h"
 #include "userspace/memory/reach/graph.h"
 #include "userspace/memory/reach/named_roots.h"
 
@@ -27,72 +26,10 @@ struct SiteSums {
   std::map<std::uint32_t, double> by_root;
 };
 
-// By which root each block was reached first.
-class FirstReached {
- public:
-  static constexpr std::uint32_t kNone = ~0u;
-
-  FirstReached(const SettlingLooks::Settled& look, const NamedRoots& roots) : graph_(look.graph), reached_by_(look.graph.blocks(), kNone) {
-    const std::vector<RootEdge>& edges = roots.edges();
-    for (std::uint32_t root : in_order(roots)) {
-      auto edge = std::ranges::lower_bound(edges, root, {}, &RootEdge::root);
-      for (; edge != edges.end() && edge->root == root; ++edge) reach(edge->block, root);
-    }
-    follow(look);
-  }
-  std::uint32_t of(std::uint32_t block) const { return reached_by_[block]; }
-
- private:
-  static std::vector<std::uint32_t> in_order(const NamedRoots& roots) {
-    auto rank = [&](std::uint32_t number) {
-      const Root& root = roots.roots()[number];
-      return std::tuple(root.kind, !roots.is_of_program(root), root.address, root.tid);
-    };
-    std::vector<std::uint32_t> order(roots.roots().size());
-    std::iota(order.begin(), order.end(), 0u);
-    std::ranges::sort(order, {}, rank);
-    return order;
-  }
-
-  // From blocks of the heap to what they were seen to point to when it was no block yet; and what that led to.
-  void follow(const SettlingLooks::Settled& look) {
-    constexpr int kRounds = 8;
-    const BlockIndex& index = look.live.index();
-    bool any = true;
-    auto lead = [&](std::uint64_t from_address, std::uint64_t to_address) {
-      std::uint32_t from = from_address ? index.find(from_address) : kNone, to = index.find(to_address);
-      if (from == kNone || to == kNone || reached_by_[from] == kNone || reached_by_[to] != kNone) return;
-      reach(to, reached_by_[from]);
-      any = true;
-    };
-    for (int round = 0; any && round < kRounds; ++round) {
-      any = false;
-      for (const LateWord& late : look.late.words) lead(late.from, late.word);
-      for (const PeekedWord& peeked : look.late.peeked) lead(peeked.late.from, peeked.target);
-    }
-  }
-
-  void reach(std::uint32_t from, std::uint32_t root) {
-    auto meet = [&](std::uint32_t block) {
-      if (reached_by_[block] != kNone) return;
-      reached_by_[block] = root;
-      if (graph_.points(block)) open_.push_back(block);
-    };
-    meet(from);
-    while (!open_.empty()) {
-      std::uint32_t block = open_.back();
-      open_.pop_back();
-      graph_.for_each_target(block, meet);
-    }
-  }
-
-  const Graph& graph_;
-  std::vector<std::uint32_t> reached_by_, open_;
-};
-
 class HoldingFinder {
  public:
-  HoldingFinder(const SettlingLooks::Settled& look, const std::vector<FollowedBlock>& followed, Holding& holding)
+  HoldingFinder(const SettlingLooks::LastLook& look, const std::vector<FollowedBlock>& followed,
+                Holding& holding)
       : look_(look), followed_(followed), holding_(holding), roots_(look.live, look.scan) {}
 
   void find() {
@@ -107,10 +44,12 @@ class HoldingFinder {
       for (const PeekedWord& peeked : look_.late.peeked) roots_.add_late(peeked.late.from, peeked.target);
       roots_.find(look_.graph, marked);
     }
-    FirstReached reached(look_, roots_);
+    FirstReached reached(look_.graph, roots_);
+    reached.follow(look_.late, index, [](std::uint32_t, std::uint32_t) {});
     std::map<std::uint32_t, SiteSums> sums;  // by series
     for (const FollowedBlock& block : followed_)
-      if (std::optional<std::uint32_t> found = still_there(block)) add(sums[block.series], block, *found, reached);
+      if (std::optional<std::uint32_t> found = still_there(block))
+        add(sums[block.series], block, *found, reached);
     for (const auto& [series, sum] : sums) holding_.rows.push_back(row_of(series, sum));
   }
 
@@ -119,10 +58,12 @@ class HoldingFinder {
     std::uint32_t found = look_.live.index().find(followed.address);
     if (found == BlockIndex::kNone) return std::nullopt;
     LiveBlock block = look_.live.index().block(found);
-    return followed.address + followed.size <= block.address + block.usable ? std::optional(found) : std::nullopt;
+    return followed.address + followed.size <= block.address + block.usable ? std::optional(found)
+                                                                            : std::nullopt;
   }
 
-  void add(SiteSums& sums, const FollowedBlock& block, std::uint32_t found, const FirstReached& reached) const {
+  void add(SiteSums& sums, const FollowedBlock& block, std::uint32_t found,
+           const FirstReached& reached) const {
     double bytes = static_cast<double>(block.size) * block.weight;
     sums.bytes += bytes;
     sums.blocks += block.weight;
@@ -137,7 +78,12 @@ class HoldingFinder {
   static std::uint64_t rounded(double value) { return static_cast<std::uint64_t>(std::llround(value)); }
 
   HeldRow row_of(std::uint32_t series, const SiteSums& sums) {
-    HeldRow row{series, rounded(sums.bytes), rounded(sums.lost_bytes), rounded(sums.blocks), rounded(sums.lost_blocks), {}};
+    HeldRow row{series,
+                rounded(sums.bytes),
+                rounded(sums.lost_bytes),
+                rounded(sums.blocks),
+                rounded(sums.lost_blocks),
+                {}};
     std::vector<std::pair<double, std::uint32_t>> largest;
     for (const auto& [root, bytes] : sums.by_root) largest.emplace_back(bytes, root);
     std::ranges::stable_sort(largest, std::greater<>(), [](const auto& one) { return one.first; });
@@ -153,7 +99,7 @@ class HoldingFinder {
     return at->second;
   }
 
-  const SettlingLooks::Settled& look_;
+  const SettlingLooks::LastLook& look_;
   const std::vector<FollowedBlock>& followed_;
   Holding& holding_;
   NamedRoots roots_;
@@ -163,10 +109,12 @@ class HoldingFinder {
 }  // namespace
 
 Result<Holding> find_holding(const LookLimits& limits, const std::vector<FollowedBlock>& blocks) {
-  Result<SettlingLooks> looks = SettlingLooks::begin(limits, fmt::format("find what holds the memory of PID {}", limits.pid));
+  Result<SettlingLooks> looks =
+      SettlingLooks::begin(limits, fmt::format("find what holds the memory of PID {}", limits.pid));
   if (!looks) return looks.error();
   Holding holding;
-  Result<void> looked = looks->run([&](const SettlingLooks::Settled& settled) { HoldingFinder(settled, blocks, holding).find(); });
+  Result<void> looked =
+      looks->run([&](const SettlingLooks::LastLook& look) { HoldingFinder(look, blocks, holding).find(); });
   if (!looked) return looked.error();
   holding.unsettled = looks->unsettled();
   holding.looks = static_cast<std::uint64_t>(looks->looks());

@@ -8,12 +8,15 @@ namespace {
 
 constexpr std::size_t kLongestPath = 6;
 constexpr std::size_t kMostSharedBlocks = 4096;  // that are looked at for who leads there
-constexpr std::size_t kMostKinds = 1 << 16;  // of one holder; further ones count by their class only
+constexpr std::size_t kMostKinds = 1 << 16;      // of one holder; further ones count by their class only
+constexpr std::uint32_t kNoBlock = DominatorTree::kNoBlock;
+
+bool is_most_of(std::uint64_t whole, std::uint64_t part) { return part * 10 >= whole * 9; }
 
 }  // namespace
 
-HeldSums::HeldSums(const BlockIndex& index, const Graph& graph, const DominatorTree& tree, std::span<const RootEdge> edges,
-                   std::uint32_t roots, const std::vector<TypeNumber>& types)
+HeldSums::HeldSums(const BlockIndex& index, const Graph& graph, const DominatorTree& tree,
+                   std::span<const RootEdge> edges, std::uint32_t roots, const std::vector<TypeNumber>& types)
     : index_(index), graph_(graph), tree_(tree), edges_(edges), roots_(roots), types_(types) {
   retain();
 }
@@ -28,17 +31,36 @@ void HeldSums::for_each_vertex(Visit visit) const {
 // A dominator has a smaller number than what it dominates.
 void HeldSums::retain() {
   retained_.resize(tree_.vertices());
-  for_each_vertex([&](std::uint32_t block, std::uint32_t vertex) {
-    retained_[vertex] += index_.usable(block);
-    tree_.for_each_single(block, [&](std::uint32_t single) { retained_[vertex] += index_.usable(single); });
-  });
-  for (const RootEdge& edge : edges_)
-    if (!tree_.is_vertex(edge.block)) retained_[tree_.of_root(edge.root)] += index_.usable(edge.block);
+  for_each_vertex(
+      [&](std::uint32_t block, std::uint32_t vertex) { retained_[vertex] += index_.usable(block); });
+  for_each_pointer_of_vertices(
+      [&](std::uint32_t from, std::uint32_t target) { retained_[from] += chain_bytes(target).first; });
   for (std::uint32_t i = tree_.vertices(); i-- > 1;) retained_[tree_.dominator(i)] += retained_[i];
 }
 
+template <typename Visit>
+void HeldSums::for_each_pointer_of_vertices(Visit visit) const {
+  for_each_vertex([&](std::uint32_t block, std::uint32_t vertex) {
+    if (graph_.points(block))
+      graph_.for_each_target(block, [&](std::uint32_t target) { visit(vertex, target); });
+  });
+  for (const RootEdge& edge : edges_) visit(tree_.of_root(edge.root), edge.block);
+}
+
+std::pair<std::uint64_t, std::uint32_t> HeldSums::chain_bytes(std::uint32_t target) const {
+  std::uint64_t bytes = 0;
+  std::uint32_t end = kNoBlock;
+  auto visit = [&](std::uint32_t block, int) {
+    bytes += index_.usable(block);
+    return 0;
+  };
+  tree_.follow_chain(target, 0, visit, [&](std::uint32_t block, int) { end = block; });
+  return {bytes, end};
+}
+
 void HeldSums::inherit(const std::vector<std::uint32_t>& of_roots) {
-  auto several = static_cast<std::uint16_t>(of_roots.size()), others = static_cast<std::uint16_t>(of_roots.size() + 1);
+  auto several = static_cast<std::uint16_t>(of_roots.size()),
+       others = static_cast<std::uint16_t>(of_roots.size() + 1);
   owners_.assign(tree_.vertices(), several);
   inherited_.assign(tree_.vertices(), 0);
   std::vector<bool> is_root(tree_.vertices());
@@ -46,9 +68,12 @@ void HeldSums::inherit(const std::vector<std::uint32_t>& of_roots) {
     is_root[tree_.of_root(root)] = true;
     owners_[tree_.of_root(root)] = others;
   }
-  for (std::size_t i = 0; i < of_roots.size(); ++i) owners_[tree_.of_root(of_roots[i])] = static_cast<std::uint16_t>(i);
-  if (!types_.empty())
+  for (std::size_t i = 0; i < of_roots.size(); ++i)
+    owners_[tree_.of_root(of_roots[i])] = static_cast<std::uint16_t>(i);
+  if (!types_.empty()) {
     for_each_vertex([&](std::uint32_t block, std::uint32_t vertex) { inherited_[vertex] = types_[block]; });
+    inherit_along_chains();
+  }
   for (std::uint32_t i = 1; i < tree_.vertices(); ++i) {
     if (is_root[i] || tree_.dominator(i) == 0) continue;
     owners_[i] = owners_[tree_.dominator(i)];
@@ -56,10 +81,21 @@ void HeldSums::inherit(const std::vector<std::uint32_t>& of_roots) {
   }
 }
 
-HeldSums::Label HeldSums::label(std::uint32_t block, std::uint32_t vertex) const {
+// A vertex at the end of a chain hangs on the last block of that, not only on where the chain begins.
+void HeldSums::inherit_along_chains() {
+  auto visit = [&](std::uint32_t block, TypeNumber type) { return types_[block] ? types_[block] : type; };
+  auto reach = [&](std::uint32_t block, TypeNumber type) {
+    if (TypeNumber& known = inherited_[tree_.of_block(block)]; !known) known = type;
+  };
+  for_each_pointer_of_vertices(
+      [&](std::uint32_t, std::uint32_t target) { tree_.follow_chain(target, TypeNumber{0}, visit, reach); });
+}
+
+HeldSums::Label HeldSums::label(std::uint32_t block, std::uint32_t vertex, TypeNumber inherited) const {
   TypeNumber own = types_.empty() ? 0 : types_[block];
-  TypeNumber type = own ? own : inherited_[vertex];
-  return {.owner = static_cast<std::uint16_t>(owners_[vertex] & 0x7fff), .inherited = type != own, .type = type};
+  TypeNumber type = own ? own : inherited;
+  return {
+      .owner = static_cast<std::uint16_t>(owners_[vertex] & 0x7fff), .inherited = type != own, .type = type};
 }
 
 void HeldSums::add(Groups& to, std::uint32_t block, TypeNumber type) const {
@@ -70,9 +106,11 @@ void HeldSums::add(Groups& to, std::uint32_t block, TypeNumber type) const {
   to[kind].add(usable);
 }
 
-std::vector<HeldSums::Groups> HeldSums::group(const std::vector<std::uint32_t>& of_roots, std::vector<Label>* labels) {
+std::vector<HeldSums::Groups> HeldSums::group(const std::vector<std::uint32_t>& of_roots,
+                                              const std::vector<LiveBlock>& leaked,
+                                              std::vector<Label>* labels) {
   inherit(of_roots);
-  std::vector<Groups> groups(of_roots.size() + 3);
+  std::vector<Groups> groups(of_roots.size() + 4);
   std::vector<bool> met(index_.size());
   if (labels) labels->resize(index_.size());
   auto meet = [&](std::uint32_t block, const Label& found) {
@@ -81,22 +119,32 @@ std::vector<HeldSums::Groups> HeldSums::group(const std::vector<std::uint32_t>& 
     if (labels) (*labels)[block] = found;
   };
   for_each_vertex([&](std::uint32_t block, std::uint32_t vertex) {
-    meet(block, label(block, vertex));
-    tree_.for_each_single(block, [&](std::uint32_t single) { meet(single, label(single, vertex)); });
+    meet(block, label(block, vertex, inherited_[vertex]));
   });
-  for (const RootEdge& edge : edges_)
-    if (!tree_.is_vertex(edge.block)) meet(edge.block, label(edge.block, tree_.of_root(edge.root)));
-  for (std::uint32_t block = 0; block < index_.size(); ++block)
-    if (!met[block])
-      meet(block, {.owner = static_cast<std::uint16_t>((of_roots.size() + 2) & 0x7fff), .inherited = 0,
-                   .type = types_.empty() ? TypeNumber{0} : types_[block]});
+  for_each_pointer_of_vertices([&](std::uint32_t from, std::uint32_t target) {
+    auto visit = [&](std::uint32_t block, TypeNumber inherited) {
+      Label found = label(block, from, inherited);
+      meet(block, found);
+      return found.type;
+    };
+    tree_.follow_chain(target, inherited_[from], visit, [](std::uint32_t, TypeNumber) {});
+  });
+  for (std::uint32_t block = 0; block < index_.size(); ++block) {
+    if (met[block]) continue;
+    std::size_t owner = of_roots.size() + (std::ranges::binary_search(leaked, index_.block(block)) ? 2 : 3);
+    meet(block, {.owner = static_cast<std::uint16_t>(owner & 0x7fff),
+                 .inherited = 0,
+                 .type = types_.empty() ? TypeNumber{0} : types_[block]});
+  }
   return groups;
 }
 
-// By vertex: the last one on the way to what stands before all roots: a root, or a block that several lead to.
+// By vertex: the last one on the way to what stands before all roots: a root, or a block that several lead
+// to.
 std::vector<std::uint32_t> HeldSums::tops() const {
   std::vector<std::uint32_t> tops(tree_.vertices());
-  for (std::uint32_t i = 1; i < tree_.vertices(); ++i) tops[i] = tree_.dominator(i) ? tops[tree_.dominator(i)] : i;
+  for (std::uint32_t i = 1; i < tree_.vertices(); ++i)
+    tops[i] = tree_.dominator(i) ? tops[tree_.dominator(i)] : i;
   return tops;
 }
 
@@ -107,7 +155,8 @@ std::vector<HeldSums::Shared> HeldSums::shared(std::size_t most) const {
     if (tree_.dominator(vertex) == 0) steps.push_back({block, retained_[vertex]});
   });
   auto kept = steps.begin() + static_cast<std::ptrdiff_t>(std::min(steps.size(), kMostSharedBlocks));
-  std::ranges::partial_sort(steps, kept, [](const Step& a, const Step& b) { return a.retained > b.retained; });
+  std::ranges::partial_sort(steps, kept,
+                            [](const Step& a, const Step& b) { return a.retained > b.retained; });
   std::vector<Shared> all;
   for (auto step = steps.begin(); step != kept; ++step) all.push_back({*step, {}});
   absl::flat_hash_map<std::uint32_t, std::uint32_t> root_of;
@@ -120,12 +169,10 @@ std::vector<HeldSums::Shared> HeldSums::shared(std::size_t most) const {
     auto place = tree_.is_vertex(block) ? places.find(tree_.of_block(block)) : places.end();
     if (place == places.end() || tops[from] == tree_.of_block(block)) return;
     auto root = root_of.find(tops[from]);
-    root != root_of.end() ? all[place->second].roots.push_back(root->second) : others[place->second].push_back(tops[from]);
+    root != root_of.end() ? all[place->second].roots.push_back(root->second)
+                          : others[place->second].push_back(tops[from]);
   };
-  for_each_vertex([&](std::uint32_t block, std::uint32_t vertex) {
-    if (graph_.points(block)) graph_.for_each_target(block, [&](std::uint32_t target) { meet(vertex, target); });
-  });
-  for (const RootEdge& edge : edges_) meet(tree_.of_root(edge.root), edge.block);
+  for_each_pointer_of_vertices(meet);
   auto settle = [](std::vector<std::uint32_t>& list) {
     std::ranges::sort(list);
     list.erase(std::unique(list.begin(), list.end()), list.end());
@@ -150,18 +197,49 @@ std::vector<HeldSums::Shared> HeldSums::shared(std::size_t most) const {
   return all;
 }
 
+// How far nine tenths hang on one block of the chain; where it ends, if they do until there.
+std::uint32_t HeldSums::step_along_chain(std::vector<Step>& path, std::uint32_t target,
+                                         std::uint64_t whole) const {
+  auto [left, end] = chain_bytes(target);
+  std::uint64_t behind = end == kNoBlock ? 0 : retained_[tree_.of_block(end)];
+  left += behind;
+  bool goes_on = true;
+  auto visit = [&](std::uint32_t block, int) {
+    if (goes_on && graph_.points(block)) {
+      goes_on = is_most_of(whole, left) && path.size() < kLongestPath;
+      if (goes_on) path.push_back({block, left});
+      whole = left;
+    }
+    left -= index_.usable(block);
+    return 0;
+  };
+  tree_.follow_chain(target, 0, visit, [](std::uint32_t, int) {});
+  if (end == kNoBlock || !goes_on || !is_most_of(whole, behind) || path.size() == kLongestPath) return 0;
+  path.push_back({end, behind});
+  return tree_.of_block(end);
+}
+
 std::vector<std::vector<HeldSums::Step>> HeldSums::paths(const std::vector<std::uint32_t>& of_roots) const {
   std::vector<std::vector<Step>> paths(of_roots.size());
   absl::flat_hash_map<std::uint32_t, std::size_t> ends;  // vertex to path
   for (std::size_t i = 0; i < of_roots.size(); ++i) ends[tree_.of_root(of_roots[i])] = i;
-  for (std::size_t level = 0; level < kLongestPath && !ends.empty(); ++level) {
-    absl::flat_hash_map<std::uint32_t, std::size_t> next;
+  while (!ends.empty()) {
+    absl::flat_hash_map<std::uint32_t, std::size_t> next, joined;
+    for_each_pointer_of_vertices([&](std::uint32_t from, std::uint32_t target) {
+      auto end = ends.find(from);
+      if (end == ends.end() || tree_.is_vertex(target)) return;
+      if (std::uint32_t reached = step_along_chain(paths[end->second], target, retained_[from]))
+        next[reached] = end->second;
+    });
     for (std::uint32_t i = 1; i < tree_.vertices(); ++i) {
       auto end = ends.find(tree_.dominator(i));
-      if (end != ends.end() && retained_[i] * 10 >= retained_[end->first] * 9) next[i] = end->second;
+      if (end != ends.end() && is_most_of(retained_[end->first], retained_[i])) joined[i] = end->second;
     }
     for_each_vertex([&](std::uint32_t block, std::uint32_t vertex) {
-      if (auto step = next.find(vertex); step != next.end()) paths[step->second].push_back({block, retained_[vertex]});
+      auto step = joined.find(vertex);
+      if (step == joined.end() || next.contains(vertex) || paths[step->second].size() == kLongestPath) return;
+      paths[step->second].push_back({block, retained_[vertex]});
+      next[vertex] = step->second;
     });
     ends = std::move(next);
   }

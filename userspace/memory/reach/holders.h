@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Holders: what keeps the live blocks of a process: which global variable, thread or other memory, how much would go with it,
-// and what that is. One look; nothing is stopped.
+// Holders: what keeps the live blocks of a process: which global variable, thread or other memory, how much
+// would go with it, and what that is. By looks until it is settled (settling_looks.h); nothing is stopped.
 #pragma once
 
 #include <sys/types.h>
@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "userspace/base/result.h"
@@ -39,9 +40,13 @@ struct HeldThrough {
 // A block that several hold at once, with what hangs on it.
 struct SharedBlock {
   HeldThrough block;
-  std::vector<std::string> by;   // some of those that lead to it
+  std::vector<std::string> by;  // some of those that lead to it
   std::uint64_t all_holders = 0;
 };
+
+// What is held by none that has a name of its own.
+constexpr std::string_view kBySeveral = "several of these at once", kByOthers = "other places",
+                           kByNothing = "nothing: leaked", kByMoved = "what moved meanwhile";
 
 struct Holder {
   Root root;
@@ -57,16 +62,20 @@ struct HolderReport {
   std::uint64_t live_blocks = 0, live_bytes = 0;
   std::vector<Holder> holders;  // the largest first
   std::uint64_t all_holders = 0;
-  Holder several;    // held by more than one at the same time: no name
+  Holder several;                   // held by more than one at the same time: no name
   std::vector<SharedBlock> shared;  // the largest of that
-  Holder others;     // by holders that are not described
-  Holder unreached;  // seen to be held by nothing in this one look
+  Holder others;                    // by holders that are not described
+  Holder leaked;                    // nothing leads there; only if it is settled
+  Holder moved;           // held, but the last look did not see by whom; or leaked, if it is not settled
+  std::string unsettled;  // why not: "" if it is
+  int looks = 0;
   std::uint64_t duration_ns = 0, bytes_read = 0, edges = 0, swapped_pages = 0;
 };
 
 // Each block with who holds it, for comparisons of two looks.
 struct HeldBlocks {
   std::optional<BlockIndex> index;
+  std::uint64_t time_ns = 0;            // when the last look began
   std::vector<HeldSums::Label> labels;  // by block
   std::vector<std::string> owners;      // names, by the labels' owner
   std::vector<std::string> types;       // mangled names, by the labels' type; the first is ""

@@ -31,7 +31,8 @@ std::string what_of(const HeldGroup& group, const Holder& holder) {
   if (group.type.empty()) return group.usable ? "of " + bytes_text(group.usable) : "of other sizes";
   if (!group.held_by_type) return "of " + class_of(group.type);
   std::uint64_t objects = objects_of(holder, group.type);
-  return objects ? fmt::format("held by {} {}", count_text(objects), class_of(group.type)) : "held by " + class_of(group.type);
+  return objects ? fmt::format("held by {} {}", count_text(objects), class_of(group.type))
+                 : "held by " + class_of(group.type);
 }
 
 std::string share_of(std::uint64_t part, std::uint64_t whole) {
@@ -39,7 +40,8 @@ std::string share_of(std::uint64_t part, std::uint64_t whole) {
 }
 
 std::string group_text(const HeldGroup& group, const Holder& holder) {
-  return fmt::format("{} in {} {}", share_of(group.bytes, holder.bytes), counted(group.blocks, "block"), what_of(group, holder));
+  return fmt::format("{} in {} {}", share_of(group.bytes, holder.bytes), counted(group.blocks, "block"),
+                     what_of(group, holder));
 }
 
 class HoldersText {
@@ -53,11 +55,15 @@ class HoldersText {
       line(Paint::kWarning, fmt::format("Who holds the memory: nothing can be said: {}.", report_.failed));
       return std::move(out_);
     }
-    line(Paint::kStrong, fmt::format("Who holds {} in {} live blocks (one look, {})", bytes_text(report_.live_bytes),
-                                     count_text(report_.live_blocks), human_duration(report_.duration_ns)));
+    line(Paint::kStrong, fmt::format("Who holds {} in {} live blocks ({}, {})",
+                                     bytes_text(report_.live_bytes), count_text(report_.live_blocks),
+                                     counted(report_.looks, "look"), human_duration(report_.duration_ns)));
     write_table();
     for (std::size_t i = 0; i < std::min(kDetailed, rows_); ++i) write_detail(report_.holders[i]);
     write_shared();
+    if (!report_.unsettled.empty())
+      line(Paint::kWarning,
+           fmt::format("What nothing was seen to hold may be held all the same: {}.", report_.unsettled));
     if (report_.swapped_pages)
       line(Paint::kWarning, fmt::format("{} are in swap and were not read: what they hold is not known.",
                                         bytes_text(report_.swapped_pages * heap::kPageSize)));
@@ -82,8 +88,10 @@ class HoldersText {
     for (std::size_t i = rows_; i < report_.holders.size(); ++i)
       rest.bytes += report_.holders[i].bytes, rest.blocks += report_.holders[i].blocks;
     if (rest.blocks) add(rest, fmt::format("{} other places", count_text(report_.all_holders - rows_)));
-    if (report_.several.blocks) add(report_.several, "several of these at once");
-    if (report_.unreached.blocks) add(report_.unreached, "nothing that this look saw");
+    if (report_.several.blocks) add(report_.several, std::string(kBySeveral));
+    if (report_.leaked.blocks) add(report_.leaked, std::string(kByNothing));
+    if (report_.moved.blocks)
+      add(report_.moved, report_.unsettled.empty() ? std::string(kByMoved) : "nothing that was seen");
     out_ += table.write(style_);
   }
 
@@ -91,8 +99,9 @@ class HoldersText {
     out_ += '\n';
     line(Paint::kPlain, fmt::format("{} holds {}", printable(holder.name), bytes_text(holder.bytes)));
     for (const HeldThrough& step : holder.path)
-      line(Paint::kDim, fmt::format("    through {:#x}, {}{}: {}", step.address, bytes_text(step.usable),
-                                    step.type.empty() ? "" : " " + class_of(step.type), bytes_text(step.retained)));
+      line(Paint::kDim,
+           fmt::format("    through {:#x}, {}{}: {}", step.address, bytes_text(step.usable),
+                       step.type.empty() ? "" : " " + class_of(step.type), bytes_text(step.retained)));
     for (std::size_t i = 0; i < std::min(kGroups, holder.groups.size()); ++i)
       line(Paint::kDim, "    " + group_text(holder.groups[i], holder));
   }
@@ -102,14 +111,16 @@ class HoldersText {
     constexpr std::uint64_t kMatters = 20;  // a twentieth of all
     if (report_.several.bytes * kMatters < report_.live_bytes || report_.several.bytes == 0) return;
     out_ += '\n';
-    line(Paint::kPlain, fmt::format("{} are held by several at once. The largest parts", bytes_text(report_.several.bytes)));
+    line(Paint::kPlain,
+         fmt::format("{} are held by several at once. The largest parts", bytes_text(report_.several.bytes)));
     for (std::size_t i = 0; i < std::min(kSharedShown, report_.shared.size()); ++i) {
       const SharedBlock& one = report_.shared[i];
       std::string by;
       for (const std::string& name : one.by) by += (by.empty() ? "" : ", ") + printable(name);
       if (one.all_holders > one.by.size()) by += fmt::format(" and {} more", one.all_holders - one.by.size());
-      line(Paint::kDim, fmt::format("    {} through {:#x}, {}{}, held by {}", bytes_text(one.block.retained), one.block.address,
-                                    bytes_text(one.block.usable), one.block.type.empty() ? "" : " " + class_of(one.block.type), by));
+      line(Paint::kDim, fmt::format("    {} through {:#x}, {}{}, held by {}", bytes_text(one.block.retained),
+                                    one.block.address, bytes_text(one.block.usable),
+                                    one.block.type.empty() ? "" : " " + class_of(one.block.type), by));
     }
   }
 
@@ -133,7 +144,8 @@ Json groups_json(const Holder& holder) {
 }
 
 Json sums_json(const Holder& holder) {
-  return {{"retained_bytes", holder.bytes}, {"retained_blocks", holder.blocks}, {"groups", groups_json(holder)}};
+  return {
+      {"retained_bytes", holder.bytes}, {"retained_blocks", holder.blocks}, {"groups", groups_json(holder)}};
 }
 
 Json step_json(const HeldThrough& step) {
@@ -173,6 +185,9 @@ Json holders_json(const HolderReport& report) {
           {"live_blocks", report.live_blocks},
           {"live_bytes", report.live_bytes},
           {"pointers", report.edges},
+          {"looks", report.looks},
+          {"settled", report.unsettled.empty()},
+          {"unsettled_because", report.unsettled.empty() ? Json(nullptr) : Json(report.unsettled)},
           {"duration_ns", report.duration_ns},
           {"bytes_read", report.bytes_read},
           {"swapped_pages", report.swapped_pages},
@@ -181,7 +196,8 @@ Json holders_json(const HolderReport& report) {
           {"by_several", sums_json(report.several)},
           {"shared", list(report.shared, shared_json)},
           {"by_others", sums_json(report.others)},
-          {"unreached", sums_json(report.unreached)}};
+          {"leaked", sums_json(report.leaked)},
+          {"moved", sums_json(report.moved)}};
 }
 
 }  // namespace dwell::memory::reach

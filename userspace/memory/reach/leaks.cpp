@@ -21,7 +21,7 @@ class LeakFinder {
   LeakFinder(pid_t pid, SettlingLooks looks) : pid_(pid), looks_(std::move(looks)) {}
 
   Result<LeakReport> find() {
-    Result<void> looked = looks_.run([&](const SettlingLooks::Settled& settled) { describe(settled); });
+    Result<void> looked = looks_.run([&](const SettlingLooks::LastLook& look) { describe(look); });
     if (!looked) return looked.error();
     report_.unsettled = looks_.unsettled();
     report_.looks = looks_.looks();
@@ -30,17 +30,17 @@ class LeakFinder {
   }
 
  private:
-  void describe(const SettlingLooks::Settled& settled) {
-    const LiveHeap& live = settled.live;
+  void describe(const SettlingLooks::LastLook& look) {
+    const LiveHeap& live = look.live;
     report_.allocator = live.allocator();
-    report_.edges = settled.graph.edges();
+    report_.edges = look.graph.edges();
     report_.live_blocks = live.index().size();
     report_.live_bytes = live.live_bytes();
     std::vector<std::uint32_t> unreachable;
-    for (const LiveBlock& block : settled.unreachable) unreachable.push_back(live.index().find(block.address));
+    for (const LiveBlock& block : look.unreachable) unreachable.push_back(live.index().find(block.address));
     report_.lost_blocks = unreachable.size();
-    for (const LiveBlock& block : settled.unreachable) report_.lost_bytes += block.usable;
-    group(live.target(), lost_blocks(live.index(), settled.graph, unreachable));
+    for (const LiveBlock& block : look.unreachable) report_.lost_bytes += block.usable;
+    group(live.target(), lost_blocks(live.index(), look.graph, unreachable));
   }
 
   void group(const heap::Target& target, const std::vector<LostBlock>& lost) {

@@ -13,11 +13,11 @@
 namespace dwell::memory::reach {
 namespace {
 
-// Around a thread pointer: variables below it, of as many bytes as the C library always keeps free for libraries that come
-// later; the thread's descriptor from it on.
+// Around a thread pointer: variables below it, of as many bytes as the C library always keeps free for
+// libraries that come later; the thread's descriptor from it on.
 constexpr std::uint64_t kBelowPointer = 1664, kDescriptor = 2304;
 
-bool comes_second(RootKind kind) { return kind >= RootKind::kStack; }
+bool is_second(RootKind kind) { return kind >= RootKind::kStack; }
 
 }  // namespace
 
@@ -48,14 +48,23 @@ NamedRoots::NamedRoots(const LiveHeap& live, WordScan& scan)
 
 void NamedRoots::find(const Graph& graph, std::vector<bool>& marked) {
   for (const heap::Range& range : live_.root_ranges()) scan_range(range);
-  for_each_shared_word(live_.target().memory.pid(), live_.uses(), [&](std::span<const std::uint64_t> words, std::uint64_t address) { add_words(words, address); });
+  for_each_shared_word(
+      live_.target().memory.pid(), live_.uses(),
+      [&](std::span<const std::uint64_t> words, std::uint64_t address) { add_words(words, address); });
   scan_code();
   for (const RootEdge& edge : edges_) graph.mark(edge.block, marked);
   for (const ThreadRegisters& thread : live_.threads())
     for (std::uint64_t word : thread.words) add({RootKind::kStack, 0, thread.tid}, live_.index().find(word));
-  for (std::uint64_t word : kernel_words(live_.target().memory.pid())) add({RootKind::kKernel}, live_.index().find(word));
+  for (std::uint64_t word : kernel_words(live_.target().memory.pid()))
+    add({RootKind::kKernel}, live_.index().find(word));
   add_pending(graph, marked);
-  auto order = [](const RootEdge& a, const RootEdge& b) { return std::tie(a.root, a.block) < std::tie(b.root, b.block); };
+  finish();
+}
+
+void NamedRoots::finish() {
+  auto order = [](const RootEdge& a, const RootEdge& b) {
+    return std::tie(a.root, a.block) < std::tie(b.root, b.block);
+  };
   std::ranges::sort(edges_, order);
   auto same = [](const RootEdge& a, const RootEdge& b) { return a.root == b.root && a.block == b.block; };
   auto rest = std::ranges::unique(edges_, same);
@@ -66,29 +75,41 @@ void NamedRoots::add_late(std::uint64_t from, std::uint64_t word) {
   if (from && !live_.index().is_in_heap(from)) add(root_at(from), live_.index().find(word));
 }
 
+void NamedRoots::hold_late(std::uint64_t from, std::uint32_t block) {
+  hold({number_of(root_at(from)), block});
+}
+
 void NamedRoots::scan_range(const heap::Range& range) {
-  scan_.range(range.start, range.end, [&](std::span<const std::uint64_t> words, std::uint64_t address) { add_words(words, address); });
+  scan_.range(range.start, range.end, [&](std::span<const std::uint64_t> words, std::uint64_t address) {
+    add_words(words, address);
+  });
 }
 
 void NamedRoots::add_words(std::span<const std::uint64_t> words, std::uint64_t address) {
   for (std::size_t i = 0; i < words.size(); ++i)
-    if (std::uint32_t block = live_.index().find(words[i]); block != BlockIndex::kNone) add(root_at(address + 8 * i), block);
+    if (std::uint32_t block = live_.index().find(words[i]); block != BlockIndex::kNone)
+      add(root_at(address + 8 * i), block);
 }
 
 void NamedRoots::scan_code() {
   for (const heap::Range& range : generated_code(live_.uses()))
-    for (std::uint32_t block : roots_in_code({range}, live_.index(), scan_)) add({RootKind::kGenerated, range.start}, block);
+    for (std::uint32_t block : roots_in_code({range}, live_.index(), scan_))
+      add({RootKind::kGenerated, range.start}, block);
+}
+
+std::uint32_t NamedRoots::number_of(const Root& root) {
+  if (last_ < roots_.size() && roots_[last_] == root) return last_;
+  auto [known, fresh] = numbers_.try_emplace(root, static_cast<std::uint32_t>(roots_.size()));
+  if (fresh) roots_.push_back(root);
+  return known->second;
 }
 
 void NamedRoots::add(const Root& root, std::uint32_t block) {
   if (block == BlockIndex::kNone) return;
-  if (last_ >= roots_.size() || roots_[last_] != root) {
-    auto [known, fresh] = numbers_.try_emplace(root, static_cast<std::uint32_t>(roots_.size()));
-    if (fresh) roots_.push_back(root);
-    last_ = known->second;
-  }
-  std::vector<RootEdge>& edges = comes_second(root.kind) ? pending_ : edges_;
-  if (edges.empty() || edges.back().root != last_ || edges.back().block != block) edges.push_back({last_, block});
+  last_ = number_of(root);
+  std::vector<RootEdge>& edges = is_second(root.kind) ? pending_ : edges_;
+  if (edges.empty() || edges.back().root != last_ || edges.back().block != block)
+    edges.push_back({last_, block});
 }
 
 void NamedRoots::add_pending(const Graph& graph, std::vector<bool>& marked) {
@@ -124,7 +145,8 @@ bool NamedRoots::is_of_program(const Root& root) const {
 
 Root NamedRoots::root_at(std::uint64_t address) {
   if (pid_t tid = thread_local_of(address)) return {RootKind::kThreadLocal, 0, tid};
-  if (const ThreadStack* stack = stack_at(address)) return {RootKind::kStack, stack->tid ? 0 : stack->range.start, stack->tid};
+  if (const ThreadStack* stack = stack_at(address))
+    return {RootKind::kStack, stack->tid ? 0 : stack->range.start, stack->tid};
   const Mapping* mapping = mapping_at(address);
   if (mapping && is_module_data(*mapping)) return root_in_module(address);
   return {RootKind::kOtherMemory, mapping ? mapping->start : address};
@@ -140,7 +162,8 @@ Root NamedRoots::root_in_module(std::uint64_t address) {
 }
 
 const ThreadStack* NamedRoots::stack_at(std::uint64_t address) const {
-  auto after = std::ranges::upper_bound(live_.stacks(), address, {}, [](const ThreadStack& stack) { return stack.range.start; });
+  auto after = std::ranges::upper_bound(live_.stacks(), address, {},
+                                        [](const ThreadStack& stack) { return stack.range.start; });
   return after == live_.stacks().begin() || address >= (after - 1)->range.end ? nullptr : &*(after - 1);
 }
 
@@ -167,7 +190,8 @@ std::string NamedRoots::name(const Root& root) {
     case RootKind::kThreadLocal:
       return "thread-local data of " + thread();
     case RootKind::kOtherMemory:
-      return fmt::format("memory at {:#x}{}", root.address, mapping && !mapping->path.empty() ? " " + mapping->path : "");
+      return fmt::format("memory at {:#x}{}", root.address,
+                         mapping && !mapping->path.empty() ? " " + mapping->path : "");
     case RootKind::kGenerated:
       return fmt::format("code at {:#x}", root.address);
     case RootKind::kStack:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// NamedRoots: what holds blocks without being one, by name: global variables, threads, other memory; and which blocks each
-// of them points to.
+// NamedRoots: what holds blocks without being one, by name: global variables, threads, other memory; and
+// which blocks each of them points to.
 #pragma once
 
 #include <sys/types.h>
@@ -39,12 +39,20 @@ class NamedRoots {
  public:
   NamedRoots(const LiveHeap& live, WordScan& scan);
 
-  // What stacks, registers and the kernel hold counts only where nothing else holds it: words that are long dead lie on
-  // stacks. `marked`: what can be reached at all, in the end.
+  // What stacks, registers and the kernel hold counts only where nothing else holds it: words that are long
+  // dead lie on stacks. `marked`: what can be reached at all, in the end.
   void find(const Graph& graph, std::vector<bool>& marked);
 
-  // A word that an earlier look met at an address outside of the heap, and what it leads to now; before find().
+  // A word that an earlier look met at an address outside of the heap, and what it leads to now; before
+  // find().
   void add_late(std::uint64_t from, std::uint64_t word);
+
+  // After find(): what was seen at that address before leads to the block. Then finish().
+  void hold_late(std::uint64_t from, std::uint32_t block);
+  // Whether what lies at that address counts only where nothing else holds it.
+  bool comes_second(std::uint64_t from) { return root_at(from).kind >= RootKind::kStack; }
+  void hold(const RootEdge& edge) { edges_.push_back(edge); }
+  void finish();
 
   const std::vector<Root>& roots() const { return roots_; }
   const std::vector<RootEdge>& edges() const { return edges_; }  // in order of roots
@@ -57,6 +65,7 @@ class NamedRoots {
   void add_words(std::span<const std::uint64_t> words, std::uint64_t address);
   void scan_code();
   void add(const Root& root, std::uint32_t block);
+  std::uint32_t number_of(const Root& root);
   Root root_at(std::uint64_t address);
   Root root_in_module(std::uint64_t address);
   void add_pending(const Graph& graph, std::vector<bool>& marked);
