@@ -85,8 +85,9 @@ TEST(MovingPointers, ToTheHeadsOfListsHoldTheRestOfThem) {
   }
 }
 
-// Both lists hang on a pointer that each look but the last sees to lead to what is no block yet.
-TEST(MovingPointers, ToTheHeadsOfListsAreHoldersOfThem) {
+// Both lists hang on a pointer that each look but the last sees to lead to what is no block yet. A word of
+// the stack may be seen to hold them instead: of an element that was a head a moment before.
+TEST(MovingPointers, ToTheHeadsOfListsHaveHolders) {
   DWELL_NEEDS_BPF();
   constexpr int kElements = 60000;
   Program program({target_binary("list_heads"), "grow"});
@@ -95,13 +96,9 @@ TEST(MovingPointers, ToTheHeadsOfListsAreHoldersOfThem) {
   auto json = nlohmann::json::parse(found.output)["holders"];
   EXPECT_TRUE(json["settled"].get<bool>()) << json["unsettled_because"];
   EXPECT_EQ(json["leaked"]["retained_blocks"], 0);
-  for (const char* name : {"head", "list"}) {
-    int blocks = 0;
-    for (const auto& holder : json["holders"])
-      if (holder["name"] == name) blocks = holder["retained_blocks"].get<int>();
-    EXPECT_GE(blocks, kElements) << name << ": " << json["holders"].dump(1).substr(0, 2000)
-                                 << json["moved"].dump();
-  }
+  int held = json["by_several"]["retained_blocks"].get<int>();
+  for (const auto& holder : json["holders"]) held += holder["retained_blocks"].get<int>();
+  EXPECT_GE(held, 2 * kElements) << json["moved"]["retained_blocks"];
 }
 
 }  // namespace
