@@ -70,6 +70,19 @@ void atomic_ab_ba() {
   start(pass_gates, gates + 1, "two");
 }
 
+// One that lies on the stack of the thread which made it, and that a thread took which has ended.
+NOINLINE void* pass_gate(void* gate) {
+  static_cast<Gate*>(gate)->lock();
+  return nullptr;
+}
+void nothing() {}
+NOINLINE void* wait_beside_own_gate(void*) {
+  Gate gate;
+  pthread_join(start(pass_gate, &gate, "ended"), nullptr);
+  pthread_join(start(pass_gate, &gate, "waits"), nullptr);
+  return nullptr;
+}
+
 NOINLINE void* hold_prices(void*) {
   std::unique_lock held(prices);
   pthread_barrier_wait(&come);
@@ -116,7 +129,8 @@ void every_kind() {
   start(take_permit, nullptr, "in_atomic");
 }
 
-const scenario scenarios[] = {{"ab_ba", ab_ba, 0, nullptr}, {"atomic_ab_ba", atomic_ab_ba, 0, nullptr}, {"every_kind", every_kind, 0, nullptr}};
+const scenario scenarios[] = {{"ab_ba", ab_ba, 0, nullptr}, {"atomic_ab_ba", atomic_ab_ba, 0, nullptr}, {"every_kind", every_kind, 0, nullptr},
+                              {"atomic_on_stack", nothing, 0, wait_beside_own_gate}};
 
 }  // namespace
 

@@ -381,5 +381,19 @@ TEST(Deadlock, OfAtomicsTakenInOppositeOrderIsPossible) {
   EXPECT_THAT(deadlock.dump(), HasSubstr("whose address is in its frame of"));
 }
 
+// Its frames have the address of what lies on its stack, held or not.
+TEST(Locks, ThatLieOnAThreadsOwnStackAreNotHeldByItForThat) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("atomic_on_stack", "stuck_cxx_locks");
+  json waiting;
+  ASSERT_TRUE(eventually([&] {
+    json report = look_at(target.pid()).report;
+    for (const json& thread : report["threads"])
+      if (thread["waits_for"].get<std::string>().starts_with("atomic, or what is built on it")) waiting = report["locks"][thread["lock"].get<std::size_t>()];
+    return !waiting.is_null();
+  })) << look_at(target.pid()).report;
+  EXPECT_TRUE(waiting["likely_holders"].empty()) << waiting;
+}
+
 }  // namespace
 }  // namespace dwell::testing

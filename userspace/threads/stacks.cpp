@@ -91,8 +91,10 @@ std::vector<StackCollector::WordInFrame> StackCollector::words_in_frames(const S
   std::uint64_t begin = thread.record.sp & ~std::uint64_t{7};
   std::vector<std::uint64_t> memory(std::min(kMostBytes, stack.frames.back().sp - begin) / sizeof(std::uint64_t));
   if (memory.empty() || !memory_.read(begin, memory.data(), memory.size() * sizeof memory[0])) return found;
+  // What lies on this stack itself is a variable of its frames: they have its address because they made it.
+  auto is_own = [&](std::uint64_t word) { return word >= begin && word < stack.frames.back().sp; };
   for (std::size_t i = 0; i < memory.size(); ++i) {
-    bool wanted = std::ranges::binary_search(words, memory[i]);
+    bool wanted = std::ranges::binary_search(words, memory[i]) && !is_own(memory[i]);
     if (!wanted || std::ranges::any_of(found, [&](const WordInFrame& one) { return one.word == memory[i]; })) continue;
     std::uint64_t address = begin + i * sizeof memory[0];
     auto above = std::ranges::find_if(stack.frames, [&](const RemoteFrame& frame) { return frame.sp > address; });
