@@ -30,6 +30,7 @@ constexpr std::size_t kCaughtUp = 4096;  // fewer records than that at once: not
 constexpr std::uint64_t kRunTimeWindowNs = 200 * kMillisecond;
 constexpr std::uint64_t kRunTimeSliceNs = 20 * kMillisecond;
 constexpr std::uint64_t kRunTimeEveryNs = 10 * kSecond;
+constexpr std::uint64_t kLongestFirstRunTimeNs = 2 * kSecond;  // where nothing of ours ran before
 constexpr std::uint64_t kMemoryEveryNs = 200 * kMillisecond;
 
 }  // namespace
@@ -154,6 +155,8 @@ void Recorder::count_run_time(std::uint64_t now_ns) {
     (void)measure_cost();
   }
   if (now_ns < run_time_until_ns_) return;
+  // Within a budget it may take a while until a program runs: before that, nothing is known of what it takes.
+  if (run_time_window_ && now_ns - start_ns_ < kLongestFirstRunTimeNs && !measure_cost().bpf_ns) return;
   bool was_window = run_time_until_ns_ && run_time_window_;
   run_time_window_ = !was_window;
   if (!core_.count_run_time(run_time_window_)) run_time_window_ = false;
