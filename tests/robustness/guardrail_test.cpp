@@ -42,7 +42,7 @@ TEST_F(Guardrails, ProbesThatTakeMostOfTheTargetsTimeAreTakenAway) {
   ASSERT_TRUE(target.wait_for_output("ready"));
   std::string path = folder_.file("r.dwell");
   // The limit is far below what a program that does nothing else costs; the default is for that program.
-  Finished dwell = run({dwell_binary(), "record", "-p", std::to_string(target.pid()), "-d", "60", "--detach-above", "1%", "-o", path});
+  Finished dwell = run({dwell_binary(), "record", "-p", std::to_string(target.pid()), "-d", "60", "--exact", "--detach-above", "1%", "-o", path});
   EXPECT_EQ(dwell.exit, 0) << dwell.errors;
   EXPECT_NE(dwell.errors.find("--detach-above"), std::string::npos) << dwell.errors;
   nlohmann::json report = dwell::testing::report(path);

@@ -136,7 +136,8 @@ TEST_F(WithoutRoot, TheTimeInBpfIsNotKnownAndNotZero) {
   EXPECT_TRUE(cost["bpf_ns"].is_null() || cost["bpf_ns"] > 0 || cost["probe_hits"] == 0) << cost;
 
   std::string by_root = folder_.file("root.dwell");
-  ASSERT_EQ(run({dwell_binary(), "record", "-p", pid(service), "-d", "1s", "-q", "-o", by_root}).exit, 0);
+  // Within a budget there may be no window in a second: of what never ran nothing is known.
+  ASSERT_EQ(run({dwell_binary(), "record", "-p", pid(service), "-d", "1s", "-q", "--exact", "-o", by_root}).exit, 0);
   EXPECT_TRUE(report(by_root)["cost"]["bpf_ns"].is_number()) << "root's recording knows it";
 }
 
