@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * For how long threads wait in the kernel for locks, and who released what they waited for. A lock that is
- * free is taken without the kernel, so nothing is seen of it, and nothing is paid; one that is not ends in a
- * futex call, of whatever library it is. Which futex calls are locks, and which are condition variables and
- * the like, is told by the functions on the stack, in userspace.
+ * For how long threads wait in the kernel for locks, and who released what they waited for. A lock that is free is taken without the
+ * kernel, so nothing is seen of it, and nothing is paid; one that is not ends in a futex call, of whatever library it is. Which
+ * futex calls are locks, and which are condition variables and the like, is told by the functions on the stack, in userspace.
  *
  * Whoever waited for a lock of three states (0 free, 1 taken, 2 taken and perhaps waited for: mutexes of
  * glibc, Rust and Go) takes it as 2, so that its release is a futex call too, whether or not somebody waits:
@@ -170,8 +169,7 @@ static __always_inline int futex_begins(const struct pt_regs *regs) {
   if (!is_wait(regs->si)) return 0;
   struct dwell_target *target = find_target();
   if (!target) return 0;
-  struct waiting *wait =
-      bpf_task_storage_get(&waits, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+  struct waiting *wait = bpf_task_storage_get(&waits, bpf_get_current_task_btf(), NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
   if (!wait) {
     dwell_count_loss(DWELL_LOST_LOCK_WAIT);
     return 0;
@@ -238,11 +236,7 @@ SEC("fexit/__x64_sys_futex")
 int BPF_PROG(on_futex_end, const struct pt_regs *regs, long result) { return futex_ends(regs, result); }
 
 SEC("tp_btf/sys_enter")
-int BPF_PROG(on_call, struct pt_regs *regs, long number) {
-  return number == SYS_FUTEX ? futex_begins(regs) : 0;
-}
+int BPF_PROG(on_call, struct pt_regs *regs, long number) { return number == SYS_FUTEX ? futex_begins(regs) : 0; }
 
 SEC("tp_btf/sys_exit")
-int BPF_PROG(on_call_end, struct pt_regs *regs, long result) {
-  return regs->orig_ax == SYS_FUTEX ? futex_ends(regs, result) : 0;
-}
+int BPF_PROG(on_call_end, struct pt_regs *regs, long result) { return regs->orig_ax == SYS_FUTEX ? futex_ends(regs, result) : 0; }

@@ -18,6 +18,10 @@ std::string bytes_text(double bytes, double standard_error) {
   return text + (percent > 100 ? " ±>100 %" : fmt::format(" ±{:.0f} %", percent));
 }
 
+std::string bytes_range(double from, double to) {
+  return from == to ? bytes_text(to) : fmt::format("{} to {}", bytes_text(from), bytes_text(to));
+}
+
 std::string signed_bytes(double bytes) { return (bytes > 0 ? "+" : "") + human_bytes(bytes); }
 
 std::string count_text(double count) { return grouped(std::llround(count)); }

@@ -12,6 +12,7 @@
 namespace dwell {
 
 std::string bytes_text(double bytes, double standard_error = 0);  // "12.3 MB", "12.3 MB ±2 %"
+std::string bytes_range(double from, double to);                  // "12.3 MB to 14.0 MB"; of equal ones "12.3 MB"
 std::string signed_bytes(double bytes);                           // "+12.3 MB"
 std::string count_text(double count);                             // "1,234"
 std::string signed_count(double count);

@@ -26,16 +26,15 @@ constexpr std::int64_t kMinute = 60'000'000'000;
 Result<void> write_threads(RecordingWriter& writer, StackId stack) {
   Result<void> ok = write_thread_tick(writer, {0, kSecond, {{{0, stack}, 2, 1, 1}}});
   if (ok) ok = write_live_threads(writer, {kSecond, {{{0, stack}, 8, 5}}});
-  if (ok)
-    ok = write_blocked_sites(writer, {kSecond,
-                                      {{{0, stack}, 300, 4}},
-                                      {{0, {WakerKind::kThread, {0, stack}, 0, ""}, 100, 1},
-                                       {0, {WakerKind::kOutside, {}, 9, "client"}, 150, 2}}});
+  if (ok) ok = write_blocked_sites(writer, {kSecond,
+                                     {{{0, stack}, 300, 4}},
+                                     {{0, {WakerKind::kThread, {0, stack}, 0, ""}, 100, 1},
+                                      {0, {WakerKind::kOutside, {}, 9, "client"}, 150, 2}}});
   ThreadLook look{kSecond, 1000, 0, {}, {}};
   for (Tid tid : {7u, 8u}) {
     std::int32_t index = static_cast<std::int32_t>(look.locks.size());
-    look.threads.push_back({tid, tid - 6, "worker", ThreadState::kSleeping, WaitKind::kMutex, false, false,
-                            "mutex a", index, 202, 5, 1, 17, 0, 0, 3, 4, stack, StackId::kUnknown});
+    look.threads.push_back({tid, tid - 6, "worker", ThreadState::kSleeping, WaitKind::kMutex, false, false, "mutex a",
+                            index, 202, 5, 1, 17, 0, 0, 3, 4, stack, StackId::kUnknown});
     look.locks.push_back(
         {0x1000ull * tid, WaitKind::kMutex, "mutex a", false, OwnerState::kThread, 15 - tid, "worker"});
   }
@@ -45,8 +44,7 @@ Result<void> write_threads(RecordingWriter& writer, StackId stack) {
 // Memory of a process as a whole: samples in two chunks, an account at each end, limits.
 Result<void> write_process_memory(RecordingWriter& writer) {
   std::vector<MemorySample> samples;
-  for (std::uint64_t i = 0; i < 32; ++i)
-    samples.push_back({i * kSecond / 4, (i + 3) << 20, 1 << 20, 8192, 0, 1 << 30, 1 << 25, 1 << 26, 1 << 30});
+  for (std::uint64_t i = 0; i < 32; ++i) samples.push_back({i * kSecond / 4, (i + 3) << 20, 1 << 20, 8192, 0, 1 << 30, 1 << 25, 1 << 26, 1 << 30});
   Result<void> ok = writer.append(kChunkMemoryUsage, encode_samples(0, std::span(samples).first(16)));
   if (ok) ok = writer.append(kChunkMemoryUsage, encode_samples(0, std::span(samples).subspan(16)));
   ProcessAccount account;
@@ -62,8 +60,7 @@ Result<void> write_process_memory(RecordingWriter& writer) {
   account.why = "the heap of libjemalloc.so.2 could not be read";
   account.parts[10] = -4096;
   if (ok) ok = writer.append(kChunkProcessAccount, encode_account(0, AccountMoment::kLast, account));
-  std::vector<ProcessLimit> limits = {{LimitKind::kGroup, "/shop", 1 << 30, 1 << 29, 1, 2, 3},
-                                      {LimitKind::kMachine, "", 1 << 30, 1 << 20, 0, 0, 0}};
+  std::vector<ProcessLimit> limits = {{LimitKind::kGroup, "/shop", 1 << 30, 1 << 29, 1, 2, 3}, {LimitKind::kMachine, "", 1 << 30, 1 << 20, 0, 0, 0}};
   return ok ? writer.append(kChunkLimits, encode_limits(0, limits)) : ok;
 }
 
@@ -85,16 +82,12 @@ Result<void> write_holding(RecordingWriter& writer) {
 
 // Two ticks of a call site and of what was open before, and what is open at the end.
 Result<void> write_descriptors(RecordingWriter& writer, StackId stack) {
-  files::DescriptorSite site{0, stack, FileKind::kSocket, files::Opening::kAccepted},
-      before{0, StackId::kUnknown, FileKind::kPipe, files::Opening::kBefore};
-  std::vector<files::DescriptorTick> ticks = {
-      {0, kSecond, {{site, 70, 60, {{20, 50}, {21, 10}}}, {before, 3, 0, {}}}},
-      {kSecond, 8 * kSecond, {{site, 2, 1, {{33, 1}}}}}};
+  files::DescriptorSite site{0, stack, FileKind::kSocket, files::Opening::kAccepted}, before{0, StackId::kUnknown, FileKind::kPipe, files::Opening::kBefore};
+  std::vector<files::DescriptorTick> ticks = {{0, kSecond, {{site, 70, 60, {{20, 50}, {21, 10}}}, {before, 3, 0, {}}}}, {kSecond, 8 * kSecond, {{site, 2, 1, {{33, 1}}}}}};
   Result<void> ok;
   for (const files::DescriptorTick& tick : ticks)
     if (ok) ok = writer.append(files::kChunkDescriptorTick, files::encode_descriptor_tick(tick));
-  files::OpenDescriptors open{
-      8 * kSecond, {{site, 9, 7 * kSecond, true}, {before, 0, 0, false}}, {{0, 12, 1, 2}}};
+  files::OpenDescriptors open{8 * kSecond, {{site, 9, 7 * kSecond, true}, {before, 0, 0, false}}, {{0, 12, 1, 2}}};
   return ok ? writer.append(files::kChunkOpenDescriptors, files::encode_open_descriptors(open)) : ok;
 }
 
@@ -111,14 +104,8 @@ Result<void> write_lock_waits(RecordingWriter& writer, StackId first, StackId se
 // Two pairs, a tick of them, and what is held.
 Result<void> write_pairs(RecordingWriter& writer, StackId stack) {
   pairs::HoldSite site{0, 0, stack}, other{0, 1, StackId::kUnknown};
-  Result<void> ok =
-      writer.append(pairs::kChunkPairs,
-                    pairs::encode_pairs({{"conn", "get:put", true, {"get in /bin/app"}, {"put in /bin/app"}},
-                                         {"obj", "ref:unref", false, {}, {}}}));
-  pairs::HoldTick tick{0,
-                       kSecond,
-                       {{site, 9, 7, 900, 700, 4, {{20, 6}, {33, 1}}}, {other, 1, 0, 0, 0, 1, {}}},
-                       {{0, 0, 3, 4, kSecond / 2}, {0, 1, 0, 1, 1}}};
+  Result<void> ok = writer.append(pairs::kChunkPairs, pairs::encode_pairs({{"conn", "get:put", true, {"get in /bin/app"}, {"put in /bin/app"}}, {"obj", "ref:unref", false, {}, {}}}));
+  pairs::HoldTick tick{0, kSecond, {{site, 9, 7, 900, 700, 4, {{20, 6}, {33, 1}}}, {other, 1, 0, 0, 0, 1, {}}}, {{0, 0, 3, 4, kSecond / 2}, {0, 1, 0, 1, 1}}};
   if (ok) ok = writer.append(pairs::kChunkHoldTick, pairs::encode_hold_tick(tick));
   pairs::Held held{8 * kSecond, {{site, 0x7f00, 5, 100, 7}, {site, 0x7f00, 6, 100, 8}, {other, 0, 7, 0, 7}}};
   return ok ? writer.append(pairs::kChunkHeld, pairs::encode_held(held)) : ok;
@@ -132,8 +119,7 @@ Result<void> write_clocks(RecordingWriter& writer, StackId first, StackId second
   look.reads = {{first, 0, 1, 0, false, 1000, 2000.5, 3.25, 1.5}, {second, 0, 2, 1, true, 5, 10, 1, 0}};
   look.waits = {{first, 0, 3, 0, true, 9, 2, 1, 900, 950, 50, 20, 100, 7, "worker", 1, 5, {1, 2}}};
   look.intervals = {{first, second, 0, 4, 400, 200, 1, -60, {3}}};
-  look.steps = {
-      {ClockStepKind::kStep, 77, -kMinute, 0, "clock_settime(CLOCK_REALTIME)", 9, 0, "date", "", first}};
+  look.steps = {{ClockStepKind::kStep, 77, -kMinute, 0, "clock_settime(CLOCK_REALTIME)", 9, 0, "date", "", first}};
   look.kernel = {true, true, 5, 1.5, 100, 37, "", "tsc"};
   look.notes = {"note"};
   return write_clock_look(writer, look);
@@ -141,8 +127,7 @@ Result<void> write_clocks(RecordingWriter& writer, StackId first, StackId second
 
 // A short story that makes chunks of every type.
 Result<void> record(const std::string& path, std::uint64_t sample_period) {
-  RecordingInfo info{"0", "6", "h",           "x86_64",           "dwell",     "",
-                     1,   0,   sample_period, sample_period == 0, {{"k", "v"}}};
+  RecordingInfo info{"0", "6", "h", "x86_64", "dwell", "", 1, 0, sample_period, sample_period == 0, {{"k", "v"}}};
   std::filesystem::remove(path);
   Result<RecordingWriter> writer = RecordingWriter::create(path, info);
   if (!writer) return writer.error();
@@ -150,8 +135,7 @@ Result<void> record(const std::string& path, std::uint64_t sample_period) {
   writer->set_process(1, {8, 0, "app", "app -x", 1, 2});
   auto app = static_cast<std::int32_t>(writer->add_module({"/bin/app", "aa", 8192, ModuleKind::kFile}));
   auto jit = static_cast<std::int32_t>(writer->add_module({"", "", 0, ModuleKind::kJit}));
-  std::vector<std::uint32_t> frames = {writer->add_location({app, 16, true}),
-                                       writer->add_location({app, 32, true})};
+  std::vector<std::uint32_t> frames = {writer->add_location({app, 16, true}), writer->add_location({app, 32, true})};
   StackId main_stack = writer->add_stack(frames, 0);
   frames.front() = writer->add_location({jit, 0x7000, false});
   StackId jit_stack = writer->add_stack(frames, 3);
@@ -206,16 +190,13 @@ Result<void> write_go_probes(RecordingWriter& writer, StackId stack) {
 // The same of a Go program.
 Result<void> record_go(const std::string& path) {
   std::filesystem::remove(path);
-  Result<RecordingWriter> writer =
-      RecordingWriter::create(path, {"0", "6", "h", "x86_64", "dwell", "", 1, 0, 0, false, {}});
+  Result<RecordingWriter> writer = RecordingWriter::create(path, {"0", "6", "h", "x86_64", "dwell", "", 1, 0, 0, false, {}});
   if (!writer) return writer.error();
   writer->set_process(0, {7, -1, "app", "app", 0, 0});
   auto app = static_cast<std::int32_t>(writer->add_module({"/bin/app", "aa", 8192, ModuleKind::kFile}));
-  std::vector<std::uint32_t> frames = {writer->add_location({app, 16, true}),
-                                       writer->add_location({app, 32, true})};
+  std::vector<std::uint32_t> frames = {writer->add_location({app, 16, true}), writer->add_location({app, 32, true})};
   GoStack stack{writer->add_stack(frames, 0), {true, false}};
-  std::vector<GoBucket> buckets = {{0, GoProfileKind::kHeap, 64, stack},
-                                   {0, GoProfileKind::kMutex, 0, stack}};
+  std::vector<GoBucket> buckets = {{0, GoProfileKind::kHeap, 64, stack}, {0, GoProfileKind::kMutex, 0, stack}};
   Result<void> ok;
   for (std::int64_t second = 1; second <= 8 && ok; ++second) {
     std::uint64_t now = static_cast<std::uint64_t>(second) * kSecond;
@@ -251,14 +232,12 @@ Result<void> record_go(const std::string& path) {
 Result<void> make_corpus(const std::string& folder) {
   for (const char* kind : {"sampled", "whole", "go"}) {
     std::string name = folder + "/" + kind, file = name + ".file";
-    Result<void> ok =
-        kind == std::string("go") ? record_go(file) : record(file, kind == std::string("sampled") ? 4096 : 0);
+    Result<void> ok = kind == std::string("go") ? record_go(file) : record(file, kind == std::string("sampled") ? 4096 : 0);
     if (!ok) return ok;
     Result<std::string> bytes = read_file(file);
     if (!bytes) return bytes.error();
     ok = write_file_atomically(file, "F" + *bytes);
-    if (ok)
-      ok = write_file_atomically(name + ".script", "S" + script_from_file(std::as_bytes(std::span(*bytes))));
+    if (ok) ok = write_file_atomically(name + ".script", "S" + script_from_file(std::as_bytes(std::span(*bytes))));
     if (!ok) return ok;
   }
   return {};

@@ -87,8 +87,7 @@ TEST_F(Holders, ThatShareABlockHoldItTogether) {
   look_at_holders();
   long shared = 0;
   for (const auto& group : json_["by_several"]["groups"])
-    if (group["usable_bytes"] >= HO_SHARED_SIZE && group["usable_bytes"] < HO_SHARED_SIZE + 16)
-      shared += group["blocks"].get<long>();
+    if (group["usable_bytes"] >= HO_SHARED_SIZE && group["usable_bytes"] < HO_SHARED_SIZE + 16) shared += group["blocks"].get<long>();
   EXPECT_EQ(shared, HO_SHARED);
   // Of the twenty largest that are told, all but a few of the C++ library's own.
   long named = 0;
@@ -107,10 +106,8 @@ TEST_F(Holders, AreOffsetsInTheProgramWhereItIsStripped) {
     if (one["kind"] == "module_data" && one["name"].get<std::string>().starts_with("holders_stripped+0x"))
       ++by_bytes[one["retained_bytes"].get<long>()];
   EXPECT_EQ(by_bytes[truth_["tree"].bytes], 1);
-  // The words of one variable are holders of their own: what both ends of the ring lead to is held by
-  // several.
-  EXPECT_GE(json_["by_several"]["retained_bytes"].get<long>(),
-            truth_["recent"].bytes + truth_["several"].bytes);
+  // The words of one variable are holders of their own: what both ends of the ring lead to is held by several.
+  EXPECT_GE(json_["by_several"]["retained_bytes"].get<long>(), truth_["recent"].bytes + truth_["several"].bytes);
 }
 
 TEST_F(Holders, AccountForEveryLiveBlock) {
@@ -140,8 +137,7 @@ TEST(HeapDiff, TellsWhatWasBornAndWhatDied) {
   for (const memory::reach::HeapDiff::Row& row : diff.rows) {
     if (row.usable >= HO_BORN_SIZE) born += row.change.born_blocks;
     if (row.holder == "born") by_born += row.change.born_blocks;
-    if (row.holder == "registry" && row.type == "N4shop7SessionE" && !row.held_by_type)
-      died += row.change.died_blocks;
+    if (row.holder == "registry" && row.type == "N4shop7SessionE" && !row.held_by_type) died += row.change.died_blocks;
   }
   EXPECT_EQ(born, HO_BORN);
   EXPECT_GT(by_born, HO_BORN * 9 / 10);  // an old word may point into the list, and hold the rest of it too

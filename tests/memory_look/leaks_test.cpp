@@ -44,8 +44,8 @@ TEST_P(LeakedBlocks, AreAllThatWereLostAndNoOther) {
   EXPECT_EQ(blocks_of_size(leaks, LB_CHAIN_SIZE, LB_CHAIN_SIZE + 16), LB_CHAINS * (1 + LB_CHAIN_LENGTH));
 }
 
-// In globals, thread-local storage, keys beyond those of the descriptor, a stack, a register, the kernel, or
-// by a pointer into the middle.
+// In globals, thread-local storage, keys beyond those of the descriptor, a stack, a register, the kernel, or by a pointer into
+// the middle.
 TEST_P(LeakedBlocks, AreNoneWhereAllAreHeld) {
   DWELL_NEEDS_BPF();
   Leaks leaks = leaks_of("held", GetParam());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Threads that hold each other up: "ready"; a line; what contended.h says; "done"; a line; the end. Each
-// holder waits until the other thread sleeps, so that the number of waits is known.
+// Threads that hold each other up: "ready"; a line; what contended.h says; "done"; a line; the end. Each holder waits until the
+// other thread sleeps, so that the number of waits is known.
 #define _GNU_SOURCE
 #include "tests/targets/contended.h"
 

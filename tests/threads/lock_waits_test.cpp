@@ -27,8 +27,7 @@ std::vector<json> rows_of(const json& report, const std::string& function) {
 }
 
 // One place, one lock, so many waits, each ended by the release in `holder`.
-void expect_row(const json& report, const std::string& waiter, const std::string& holder,
-                const std::string& lock, int times) {
+void expect_row(const json& report, const std::string& waiter, const std::string& holder, const std::string& lock, int times) {
   std::vector<json> rows = rows_of(report, waiter);
   ASSERT_EQ(rows.size(), 1u) << waiter << report["lock_waits"];
   EXPECT_EQ(rows[0]["waits"], times) << rows[0];
@@ -107,8 +106,7 @@ TEST(LockWaits, InWordsAndAsAProfile) {
   program.write_line("go");
   ASSERT_TRUE(program.wait_for_output("done"));
   EXPECT_EQ(recording.stop(), 0);
-  EXPECT_THAT(recording.program().output(), AllOf(HasSubstr("Waits for locks"), HasSubstr("queue_lock"),
-                                                  HasSubstr("waits_for_queue"), HasSubstr("holds_queue")));
+  EXPECT_THAT(recording.program().output(), AllOf(HasSubstr("Waits for locks"), HasSubstr("queue_lock"), HasSubstr("waits_for_queue"), HasSubstr("holds_queue")));
   Finished folded = run({dwell_binary(), "export", path, "--view", "threads:locks", "-f", "folded"});
   EXPECT_THAT(folded.output, HasSubstr("waits_for_queue"));
   program.write_line("end");

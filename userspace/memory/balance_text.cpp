@@ -134,7 +134,7 @@ std::string process_curve(const ProcessBalance& balance, const TextStyle& style)
   constexpr double kNoise = 0.005;  // of the whole: less is drawn as level
   double floor = *high - *low < kNoise * *high ? *high : *low;
   std::size_t columns = style.columns ? std::clamp(style.columns, kBeside + 4, kBeside + kWidest) - kBeside : kWidest;
-  std::string range = *low == *high ? bytes_text(*low) : fmt::format("{} to {}", bytes_text(*low), bytes_text(*high));
+  std::string range = bytes_range(*low, *high);
   return fmt::format("  RSS {}  {}", sparkline(balance.times_ns, balance.resident, balance.times_ns.front(), balance.times_ns.back(), floor, *high, columns), range);
 }
 

@@ -58,7 +58,7 @@ std::optional<Finding> kept_by_allocator(const memory::MemoryLook& look) {
   // Of little use beside what can be given back.
   if (most && pinned > trimmable / 4) {
     finding.evidence.push_back(fmt::format("fragmentation: {} can't be given back, because live blocks lie on the same pages, most of it beside {} of {}",
-                                           bytes_text(pinned), counted(most->blocks, "block"), memory::size_range(most->from, most->to)));
+                                           bytes_text(pinned), counted(most->blocks, "block"), bytes_range(most->from, most->to)));
   }
   finding.command = fmt::format("dwell memory {}", look.process.pid);
   return finding;

@@ -467,7 +467,7 @@ class ReportBuilder {
     }
     std::ranges::stable_sort(report.parts, std::greater<>(), &CostPartReport::ns);
     for (const CostSample& moment : recording_.costs)
-      report.course.push_back({moment.time_ns, moment.trap_ns + known_time(moment.bpf_ns).value_or(0), moment.target_cpu_ns});
+      report.course.push_back({moment.time_ns, moment.probes_ns(), moment.target_cpu_ns});
     report_.cost = report;
   }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// PairSpec: what --pair says: which functions take a resource, which give it back, and which value stands for
-// it. Pure.
+// PairSpec: what --pair says: which functions take a resource, which give it back, and which value stands for it. Pure.
 //
 //   conn=pool_get:pool_put                 what pool_get returns is taken; the first argument of pool_put is
 //   given back obj=obj_new,obj_ref(arg1):obj_unref    several functions; an argument of one
@@ -21,8 +20,8 @@ namespace dwell::pairs {
 
 // Where the value is that stands for the resource.
 enum class ValueFrom : std::uint8_t {
-  kResult,  // what the function returns; 0 and -1 are failures
-  kNumber,  // the same as an int; negative ones are failures
+  kResult,    // what the function returns; 0 and -1 are failures
+  kNumber,    // the same as an int; negative ones are failures
   kArgument,
   kStored,    // where an argument points to, when the function has returned 0
   kGranted,   // an argument, when the function has returned 0: a lock

@@ -12,6 +12,7 @@ namespace dwell {
 
 struct WantedCpuTime {
   std::uint64_t ran_ns = 0, waited_ns = 0;  // of all threads that exist now, since each began
+  bool operator==(const WantedCpuTime&) const = default;
 };
 
 // None if the kernel keeps no such count (CONFIG_SCHED_INFO), or the process has ended.

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "userspace/base/known_time.h"
 #include "userspace/recording/ids.h"
 #include "userspace/recording/parts.h"
 
@@ -142,6 +143,7 @@ struct CostSample {
   std::uint64_t bpf_ns = 0;         // run time of the BPF programs; kTimeNotKnown where the kernel does not count it
   std::uint64_t target_cpu_ns = 0;
   std::uint64_t dwell_cpu_ns = 0;
+  std::uint64_t probes_ns() const { return trap_ns + known_time(bpf_ns).value_or(0); }
   bool operator==(const CostSample&) const = default;
 };
 

@@ -7,7 +7,6 @@
 
 #include "ui/escape.h"
 #include "ui/words.h"
-#include "userspace/base/known_time.h"
 #include "userspace/base/text.h"
 #include "userspace/memory/part.h"
 
@@ -49,8 +48,7 @@ std::optional<double> overhead_now(const std::vector<CostSample>& costs) {
     if (one.time_ns + kOverheadNs <= last.time_ns) first = one;
   if (first.time_ns == 0 && costs.size() > 1) first = costs.front();
   if (last.target_cpu_ns < first.target_cpu_ns + kLeastCpuNs) return std::nullopt;
-  auto spent = [](const CostSample& one) { return one.trap_ns + (one.bpf_ns == kTimeNotKnown ? 0 : one.bpf_ns); };
-  double cost = static_cast<double>(spent(last) - std::min(spent(first), spent(last)));
+  double cost = static_cast<double>(last.probes_ns() - std::min(first.probes_ns(), last.probes_ns()));
   return std::min(100.0, 100 * cost / static_cast<double>(last.target_cpu_ns - first.target_cpu_ns));
 }
 

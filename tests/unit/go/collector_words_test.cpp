@@ -57,12 +57,10 @@ TEST(AssistWords, AreAveragesOverTheGlances) {
 }
 
 TEST(CollectorsCpu, IsWhatItsThreadsHadOfWhatTheyWanted) {
-  Collector first, last;
+  std::optional<WantedCpuTime> first, last;
   EXPECT_EQ(had_of_wanted_cpu(first, last), 1) << "not known";
-  first.ran_ns = 1'000'000'000;
-  first.waited_ns = 500'000'000;
-  last.ran_ns = 1'200'000'000;
-  last.waited_ns = 1'100'000'000;
+  first = {1'000'000'000, 500'000'000};
+  last = {1'200'000'000, 1'100'000'000};
   EXPECT_DOUBLE_EQ(had_of_wanted_cpu(first, last), 0.25);
   EXPECT_EQ(had_of_wanted_cpu(last, first), 1) << "threads have ended";
   EXPECT_EQ(had_of_wanted_cpu(first, first), 1) << "it wanted none";

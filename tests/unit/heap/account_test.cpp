@@ -53,8 +53,7 @@ TEST(PageStates, WhatWasOnlyReadIsNotInMemory) {
   if (::geteuid() != 0) GTEST_SKIP() << "numbers of frames are root's to see";
   if (!kernel_shares_zeros()) GTEST_SKIP() << "this kernel has no page of zeros for readers";
   for (int advice : {MADV_NOHUGEPAGE, MADV_HUGEPAGE}) {
-    auto* start = static_cast<char*>(
-        ::mmap(nullptr, 2 * kHuge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    auto* start = static_cast<char*>(::mmap(nullptr, 2 * kHuge, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     ASSERT_NE(start, MAP_FAILED);
     ::madvise(start, 2 * kHuge, advice);
     auto at = (reinterpret_cast<std::uint64_t>(start) + kHuge - 1) & ~(kHuge - 1);
@@ -90,14 +89,11 @@ TEST(PageStates, WhatWasWrittenIsInMemory) {
 
 TEST(PageScan, SaysWhatSmapsSays) {
   constexpr std::size_t kSize = 8 << 20, kPage = 4096;
-  auto map = [](int flags, int file) {
-    return static_cast<char*>(::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, flags, file, 0));
-  };
+  auto map = [](int flags, int file) { return static_cast<char*>(::mmap(nullptr, kSize, PROT_READ | PROT_WRITE, flags, file, 0)); };
   int memfd = ::memfd_create("shared", 0);
   ASSERT_EQ(::ftruncate(memfd, kSize), 0);
-  std::vector<char*> blocks = {map(MAP_PRIVATE | MAP_ANONYMOUS, -1), map(MAP_PRIVATE | MAP_ANONYMOUS, -1),
-                               map(MAP_PRIVATE | MAP_ANONYMOUS, -1), map(MAP_SHARED, memfd),
-                               map(MAP_PRIVATE, memfd)};
+  std::vector<char*> blocks = {map(MAP_PRIVATE | MAP_ANONYMOUS, -1), map(MAP_PRIVATE | MAP_ANONYMOUS, -1), map(MAP_PRIVATE | MAP_ANONYMOUS, -1),
+                               map(MAP_SHARED, memfd), map(MAP_PRIVATE, memfd)};
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     ASSERT_NE(blocks[i], MAP_FAILED);
     ::madvise(blocks[i], kSize, MADV_NOHUGEPAGE);
@@ -106,16 +102,13 @@ TEST(PageScan, SaysWhatSmapsSays) {
   for (std::size_t at = 0; at < kSize / 2; at += kPage) blocks[0][at] = blocks[3][at] = 1;
   for (std::size_t at = 0; at < kSize / 4; at += kPage) blocks[4][at] = 2;
   volatile char seen = 0;
-  for (std::size_t at = 0; at < kSize / 2; at += kPage)
-    seen = seen + blocks[1][at] + blocks[4][at];  // of the first, the page of zeros
+  for (std::size_t at = 0; at < kSize / 2; at += kPage) seen = seen + blocks[1][at] + blocks[4][at];  // of the first, the page of zeros
   auto scanned = memory::scan_pages(::getpid());
   auto told = memory::read_smaps(::getpid());
   ASSERT_TRUE(told);
   auto of = [](const std::vector<memory::MappingUse>& uses, const char* block) {
     auto address = reinterpret_cast<std::uint64_t>(block);
-    return *std::ranges::find_if(uses, [&](const memory::MappingUse& use) {
-      return use.mapping.start <= address && address < use.mapping.end;
-    });
+    return *std::ranges::find_if(uses, [&](const memory::MappingUse& use) { return use.mapping.start <= address && address < use.mapping.end; });
   };
   for (std::size_t i = 0; scanned && i < blocks.size(); ++i) {
     memory::MappingUse one = of(*scanned, blocks[i]), other = of(*told, blocks[i]);
@@ -153,8 +146,7 @@ TEST(Account, TheFirstLineNamesWhatMostOfRssIs) {
   EXPECT_EQ(headline_text(look), "RSS 42.0 MB: 36.0 MB shared memory, 5.0 MB files and code");
   look.heaps.emplace_back();
   look.account.parts[static_cast<std::size_t>(Part::kUnexplained)].resident = -4096;
-  EXPECT_EQ(headline_text(look),
-            "RSS 42.0 MB: 36.0 MB shared memory, 5.0 MB files and code, 0 B live blocks");
+  EXPECT_EQ(headline_text(look), "RSS 42.0 MB: 36.0 MB shared memory, 5.0 MB files and code, 0 B live blocks");
   look.account.parts[static_cast<std::size_t>(Part::kUnexplained)].resident = -(2 << 20);
   EXPECT_EQ(headline_text(look),
             "RSS 42.0 MB: 36.0 MB shared memory, 5.0 MB files and code, 0 B live blocks, -2.0 MB unexplained "
@@ -169,8 +161,7 @@ TEST(Account, AddsUpToRss) {
   inventory.headers = 4 << 10;
   std::vector<AccountedHeap> heaps{{{{0x555500100000, 0x555500200000}}, &inventory}};
   std::vector<ThreadStack> stacks{{{0x7ffd00000000, 0x7ffd00021000}, 1, 0}};
-  Account account =
-      make_account(parse_smaps(kSmaps), heaps, stacks, pages, {{}, {{0x555500012000, 0x555500014000}}});
+  Account account = make_account(parse_smaps(kSmaps), heaps, stacks, pages, {{}, {{0x555500012000, 0x555500014000}}});
   EXPECT_EQ(account.resident, 976u << 10);
   std::int64_t sum = 0;
   for (const AccountPart& part : account.parts) sum += part.resident;

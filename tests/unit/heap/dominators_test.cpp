@@ -19,8 +19,8 @@ using ::testing::ElementsAre;
 using Pointers = std::vector<std::pair<std::size_t, std::size_t>>;
 
 // What each of the roots retains, in blocks.
-std::vector<std::uint64_t> retained(std::size_t blocks, const Pointers& pointers,
-                                    const std::vector<RootEdge>& edges, std::uint32_t roots) {
+std::vector<std::uint64_t> retained(std::size_t blocks, const Pointers& pointers, const std::vector<RootEdge>& edges,
+                                    std::uint32_t roots) {
   MadeUpHeap heap(blocks);
   for (auto [from, to] : pointers) heap.point(from, heap.address(to));
   BlockIndex index = heap.index();
@@ -29,8 +29,7 @@ std::vector<std::uint64_t> retained(std::size_t blocks, const Pointers& pointers
     DominatorTree tree(graph, edges, roots);
     EXPECT_FALSE(tree.gave_up());
     HeldSums held(index, graph, tree, edges, roots, {});
-    for (std::uint32_t root = 0; root < roots; ++root)
-      sums.push_back(held.retained(root) / MadeUpHeap::kUsable);
+    for (std::uint32_t root = 0; root < roots; ++root) sums.push_back(held.retained(root) / MadeUpHeap::kUsable);
   });
   return sums;
 }
@@ -50,8 +49,7 @@ std::vector<std::uint64_t> retained_by_definition(std::size_t blocks, const Poin
     return static_cast<std::uint64_t>(std::count(reached.begin(), reached.end(), true));
   };
   std::vector<std::uint64_t> sums;
-  for (std::uint32_t root = 0; root < roots; ++root)
-    sums.push_back(reached_without(~0u) - reached_without(root));
+  for (std::uint32_t root = 0; root < roots; ++root) sums.push_back(reached_without(~0u) - reached_without(root));
   return sums;
 }
 
@@ -66,14 +64,12 @@ TEST(Dominators, WhatTwoRootsHoldBelongsToNeither) {
 
 TEST(Dominators, ARingWithTwoEndsBelongsToWhoHoldsBoth) {
   Pointers ring;
-  for (std::size_t i = 0; i < 100; ++i)
-    ring.push_back({i, (i + 1) % 100}), ring.push_back({(i + 1) % 100, i});
+  for (std::size_t i = 0; i < 100; ++i) ring.push_back({i, (i + 1) % 100}), ring.push_back({(i + 1) % 100, i});
   EXPECT_THAT(retained(100, ring, {{0, 0}, {0, 99}}, 1), ElementsAre(100));
   EXPECT_THAT(retained(100, ring, {{0, 0}, {1, 50}}, 2), ElementsAre(0, 0));
 }
 
-// Two roots lead to a list; one of them and a third lead to another one, which a member of the first list
-// points to as well.
+// Two roots lead to a list; one of them and a third lead to another one, which a member of the first list points to as well.
 TEST(Dominators, OfWhatSeveralHoldTheLargestPartsAreToldWithAllWhoLeadThere) {
   MadeUpHeap heap(10);
   Pointers pointers = {{0, 1}, {1, 2}, {2, 3}, {5, 6}, {6, 7}, {2, 5}};
@@ -101,8 +97,7 @@ TEST(Dominators, AgreeWithTheirDefinitionOnRandomGraphs) {
     Pointers pointers;
     std::vector<int> room(blocks, 5);
     for (std::size_t i = random() % 60; i > 0; --i)
-      if (std::size_t from = random() % blocks; room[from]-- > 0)
-        pointers.push_back({from, random() % blocks});
+      if (std::size_t from = random() % blocks; room[from]-- > 0) pointers.push_back({from, random() % blocks});
     std::vector<RootEdge> edges;
     for (std::uint32_t root = 0; root < roots; ++root)
       for (std::uint32_t block = 0; block < blocks; ++block)

@@ -16,29 +16,18 @@ namespace {
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// 30 waits of push() for a named mutex that drain() and flush() held, 5 of open() for two mutexes on the
-// heap, and 9 for a condition.
+// 30 waits of push() for a named mutex that drain() and flush() held, 5 of open() for two mutexes on the heap, and 9 for a condition.
 Recording contended() {
   StoryRecording story;
-  StackId push =
-      story.stack({"__lll_lock_wait@libc.so.6", "___pthread_mutex_lock@libc.so.6", "push", "main"});
-  StackId open =
-      story.stack({"__lll_lock_wait@libc.so.6", "___pthread_mutex_lock@libc.so.6", "open", "main"});
+  StackId push = story.stack({"__lll_lock_wait@libc.so.6", "___pthread_mutex_lock@libc.so.6", "push", "main"});
+  StackId open = story.stack({"__lll_lock_wait@libc.so.6", "___pthread_mutex_lock@libc.so.6", "open", "main"});
   StackId idle = story.stack({"pthread_cond_wait@libc.so.6", "idle", "main"});
-  StackId drain = story.stack({"___pthread_mutex_unlock@libc.so.6", "drain", "main"}),
-          flush = story.stack({"___pthread_mutex_unlock@libc.so.6", "flush", "main"});
+  StackId drain = story.stack({"___pthread_mutex_unlock@libc.so.6", "drain", "main"}), flush = story.stack({"___pthread_mutex_unlock@libc.so.6", "flush", "main"});
   Recording recording = story.end(10 * kSecond);
   LockWaits& waits = threads_of(recording).lock_waits;
   waits.time_ns = 9 * kSecond;
   auto wait = [&](StackId at, std::uint64_t futex, StackId holder, std::uint64_t ns, std::uint64_t times) {
-    waits.waits.push_back({{0, at},
-                           futex,
-                           true,
-                           holder == StackId::kUnknown ? LockWaitEnd::kUnknown : LockWaitEnd::kReleased,
-                           {0, holder},
-                           ns,
-                           times,
-                           ns / times * 2});
+    waits.waits.push_back({{0, at}, futex, true, holder == StackId::kUnknown ? LockWaitEnd::kUnknown : LockWaitEnd::kReleased, {0, holder}, ns, times, ns / times * 2});
   };
   wait(push, 0x4040, flush, kSecond / 10, 10);
   wait(push, 0x4040, drain, kSecond, 20);
@@ -102,12 +91,8 @@ TEST(LockReport, InWords) {
   LockReport report = lock_report(recording, nullptr);
   SectionStyle how;
   how.style.columns = 140;
-  EXPECT_THAT(lock_waits_text(report, how),
-              AllOf(HasSubstr("mutex queue_lock"), HasSubstr("9 waits in futex calls were for no lock"),
-                    HasSubstr("held until released at"), HasSubstr("drain")));
-  EXPECT_THAT(lock_wait_sentences(report).at(0),
-              AllOf(HasSubstr("Threads waited"), HasSubstr("mutex queue_lock at push"),
-                    HasSubstr("held up most by drain")));
+  EXPECT_THAT(lock_waits_text(report, how), AllOf(HasSubstr("mutex queue_lock"), HasSubstr("9 waits in futex calls were for no lock"), HasSubstr("held until released at"), HasSubstr("drain")));
+  EXPECT_THAT(lock_wait_sentences(report).at(0), AllOf(HasSubstr("Threads waited"), HasSubstr("mutex queue_lock at push"), HasSubstr("held up most by drain")));
   EXPECT_EQ(lock_waits_json(report)["sites"][0]["holders"][0]["waits"], 20);
   EXPECT_EQ(lock_profile(recording).samples.size(), 8u) << "not the condition";
 }

@@ -48,17 +48,9 @@ RecentCycles recent_cycles(const Collector& collector, std::uint64_t now_ns) {
 
 // What CPU time the program has of what it wants, over a quarter of a second.
 double has_of_wanted_cpu(const GoRuntime& runtime) {
-  auto wanted_now = [&] {
-    Collector now;
-    if (std::optional<WantedCpuTime> wanted = wanted_cpu_time(runtime.memory().pid())) {
-      now.ran_ns = wanted->ran_ns;
-      now.waited_ns = wanted->waited_ns;
-    }
-    return now;
-  };
-  Collector before = wanted_now();
+  std::optional<WantedCpuTime> before = wanted_cpu_time(runtime.memory().pid());
   std::this_thread::sleep_for(std::chrono::nanoseconds(kCpuWindowNs));
-  return had_of_wanted_cpu(before, wanted_now());
+  return had_of_wanted_cpu(before, wanted_cpu_time(runtime.memory().pid()));
 }
 
 void add_busy(const GoRuntime& runtime, GoroutineReport& report) {
@@ -103,12 +95,12 @@ CollectorReason reason_of(const Collector& collector) {
                              collector.group_limit ? fmt::format(" below the {} of its control group", size_words(*collector.group_limit)) : "")};
 }
 
-double had_of_wanted_cpu(const Collector& first, const Collector& last) {
+double had_of_wanted_cpu(const std::optional<WantedCpuTime>& first, const std::optional<WantedCpuTime>& last) {
   constexpr std::uint64_t kLeastNs = 20'000'000;
-  if (!first.ran_ns || !first.waited_ns || !last.ran_ns || !last.waited_ns) return 1;
+  if (!first || !last) return 1;
   // Threads that have ended took their share with them.
-  if (*last.ran_ns < *first.ran_ns || *last.waited_ns < *first.waited_ns) return 1;
-  std::uint64_t ran = *last.ran_ns - *first.ran_ns, wanted = ran + *last.waited_ns - *first.waited_ns;
+  if (last->ran_ns < first->ran_ns || last->waited_ns < first->waited_ns) return 1;
+  std::uint64_t ran = last->ran_ns - first->ran_ns, wanted = ran + last->waited_ns - first->waited_ns;
   return wanted < kLeastNs ? 1 : static_cast<double>(ran) / static_cast<double>(wanted);
 }
 

@@ -18,7 +18,7 @@ CollectorReason reason_of(const Collector& collector);
 
 // Of the CPU time that the program's threads wanted between the two, so much they had; 1 where that is not known. On a machine
 // that is too busy a program collects less often than it would.
-double had_of_wanted_cpu(const Collector& first, const Collector& last);
+double had_of_wanted_cpu(const std::optional<WantedCpuTime>& first, const std::optional<WantedCpuTime>& last);
 // How often it would collect with all of that, at most four times as often as it does.
 double wanted_per_second(double per_second, double had);
 // "the program had 21% of the CPU time that it wanted: with all of it that would be about 43 times a second"; "" if it had most.

@@ -150,7 +150,7 @@ void add_recorded_collector(const Recording& recording, const std::vector<const 
   constexpr std::uint64_t kFewRecorded = 10;
   constexpr double kMuchOfItsCpu = 0.25;
   bool costly = collector.cycles >= kFewRecorded && collector.last.cpu_share >= kMuchOfItsCpu;
-  double had = had_of_wanted_cpu(collector.first, collector.last);
+  double had = had_of_wanted_cpu(collector.first.cpu, collector.last.cpu);
   if (wanted_per_second(rate, had) < kOften && !costly && !at_end) return;
   Finding& finding = findings.emplace_back();
   finding.weight = FindingWeight::kWaste;

@@ -82,10 +82,7 @@ std::optional<Collector> read_collector(const GoRuntime& runtime) {
     if (layout.control_free) collector.idle_bytes = memory.load<std::uint64_t>(controller + layout.control_free);
   }
   add_group_limit(memory.pid(), collector);
-  if (std::optional<WantedCpuTime> wanted = wanted_cpu_time(memory.pid())) {
-    collector.ran_ns = wanted->ran_ns;
-    collector.waited_ns = wanted->waited_ns;
-  }
+  collector.cpu = wanted_cpu_time(memory.pid());
   return collector;
 }
 

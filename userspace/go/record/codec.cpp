@@ -181,8 +181,8 @@ std::string encode_collector(const Collector& collector) {
   put_optional(out, collector.idle_bytes);
   put_optional(out, collector.group_limit);
   put_optional(out, collector.group_in_use);
-  put_optional(out, collector.ran_ns);
-  put_optional(out, collector.waited_ns);
+  put_optional(out, collector.cpu ? std::optional(collector.cpu->ran_ns) : std::nullopt);
+  put_optional(out, collector.cpu ? std::optional(collector.cpu->waited_ns) : std::nullopt);
   return out;
 }
 
@@ -207,8 +207,10 @@ bool decode_collector(std::string_view bytes, Collector& collector) {
   get_optional(in, collector.group_limit);
   get_optional(in, collector.group_in_use);
   if (in.ok() && in.at_end()) return true;
-  get_optional(in, collector.ran_ns);
-  get_optional(in, collector.waited_ns);
+  std::optional<std::uint64_t> ran_ns, waited_ns;
+  get_optional(in, ran_ns);
+  get_optional(in, waited_ns);
+  if (ran_ns && waited_ns) collector.cpu = {*ran_ns, *waited_ns};
   return in.ok();
 }
 

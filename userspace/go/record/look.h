@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "userspace/process/cpu_time.h"
 #include "userspace/recording/ids.h"
 
 namespace dwell {
@@ -103,7 +104,7 @@ struct Collector {
   std::optional<std::uint64_t> goal_bytes;  // at which the next collection ends, by GOGC alone
   std::optional<std::uint64_t> idle_bytes;  // of the heap's memory: used for nothing, and not given back to the kernel
   std::optional<std::uint64_t> group_limit, group_in_use;  // of the process's control group, if that has a limit
-  std::optional<std::uint64_t> ran_ns, waited_ns;  // of its threads: on a CPU, and ready to run without one
+  std::optional<WantedCpuTime> cpu;  // of its threads
   bool operator==(const Collector&) const = default;
 };
 

@@ -42,8 +42,7 @@ class AccountMaker {
     };
     part(Part::kLive).resident += static_cast<std::int64_t>(inventory.live().resident);
     part(Part::kFree).resident += static_cast<std::int64_t>(inventory.free().resident);
-    part(Part::kMetadata).resident +=
-        of(heap::BlockState::kMetadata) + static_cast<std::int64_t>(inventory.headers);
+    part(Part::kMetadata).resident += of(heap::BlockState::kMetadata) + static_cast<std::int64_t>(inventory.headers);
   }
 
   std::uint64_t present_in(std::uint64_t start, std::uint64_t end) {
@@ -52,10 +51,8 @@ class AccountMaker {
     for (std::uint64_t at = start & ~(kPageSize - 1); at < end; at += kPagesAtOnce * kPageSize) {
       std::size_t count = std::min<std::uint64_t>(kPagesAtOnce, (end - at + kPageSize - 1) / kPageSize);
       pages_.read(at, {states_.data(), count});
-      sum +=
-          static_cast<std::uint64_t>(std::count(
-              states_.begin(), states_.begin() + static_cast<std::ptrdiff_t>(count), PageState::kPresent)) *
-          kPageSize;
+      sum += static_cast<std::uint64_t>(std::count(states_.begin(), states_.begin() + static_cast<std::ptrdiff_t>(count),
+                                                   PageState::kPresent)) * kPageSize;
     }
     return sum;
   }
@@ -66,8 +63,7 @@ class AccountMaker {
     auto range = std::lower_bound(ranges.begin(), ranges.end(), use.mapping.start,
                                   [](const Range& one, std::uint64_t address) { return one.end <= address; });
     for (; range != ranges.end() && range->start < use.mapping.end; ++range) {
-      std::uint64_t start = std::max(range->start, use.mapping.start),
-                    end = std::min(range->end, use.mapping.end);
+      std::uint64_t start = std::max(range->start, use.mapping.start), end = std::min(range->end, use.mapping.end);
       if (start == use.mapping.start && end == use.mapping.end) return use.resident;
       sum += present_in(start, end);
     }
@@ -98,8 +94,7 @@ class AccountMaker {
   void add_anonymous(std::size_t index) {
     const MappingUse& use = uses_[index];
     std::uint64_t in_heap = resident_inside(use, heaps_);
-    std::uint64_t in_stack =
-        in_heap < use.resident ? std::min(use.resident - in_heap, resident_inside(use, stacks_)) : 0;
+    std::uint64_t in_stack = in_heap < use.resident ? std::min(use.resident - in_heap, resident_inside(use, stacks_)) : 0;
     heap_resident_ += in_heap;
     part(Part::kStacks).resident += static_cast<std::int64_t>(in_stack);
     part(Part::kStacks).mappings += in_stack > 0;
@@ -128,8 +123,7 @@ class AccountMaker {
   }
 
   // What of the mapping lies inside `ranges`, at most `left` bytes.
-  std::uint64_t add_owned(const MappingUse& use, const std::vector<Range>& ranges, Part which,
-                          std::uint64_t left) {
+  std::uint64_t add_owned(const MappingUse& use, const std::vector<Range>& ranges, Part which, std::uint64_t left) {
     std::uint64_t inside = left ? std::min(left, resident_inside(use, ranges)) : 0;
     part(which).resident += static_cast<std::int64_t>(inside);
     if (which != Part::kData) part(which).mappings += inside > 0;
@@ -156,8 +150,7 @@ class AccountMaker {
 
   // What the heaps' pages hold beside their blocks, or less, where the process went on during the look.
   void close() {
-    std::int64_t blocks =
-        part(Part::kLive).resident + part(Part::kFree).resident + part(Part::kMetadata).resident;
+    std::int64_t blocks = part(Part::kLive).resident + part(Part::kFree).resident + part(Part::kMetadata).resident;
     part(Part::kUnexplained).resident += static_cast<std::int64_t>(heap_resident_) - blocks;
     std::sort(account_.mappings.begin(), account_.mappings.end(),
               [](const MappingUse& a, const MappingUse& b) { return a.resident > b.resident; });
@@ -177,8 +170,7 @@ class AccountMaker {
 }  // namespace
 
 Account make_account(const std::vector<MappingUse>& uses, const std::vector<AccountedHeap>& heaps,
-                     const std::vector<ThreadStack>& stacks, const heap::PageStates& pages,
-                     const OwnedRanges& owned) {
+                     const std::vector<ThreadStack>& stacks, const heap::PageStates& pages, const OwnedRanges& owned) {
   return AccountMaker(uses, stacks, pages, owned).make(heaps);
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The account: what the memory of a process consists of. Its parts and what is left unexplained add up to
-// RSS.
+// The account: what the memory of a process consists of. Its parts and what is left unexplained add up to RSS.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +47,6 @@ struct OwnedMemory {
 };
 
 Account make_account(const std::vector<MappingUse>& uses, const std::vector<AccountedHeap>& heaps,
-                     const std::vector<ThreadStack>& stacks, const heap::PageStates& pages,
-                     const OwnedRanges& owned = {});
+                     const std::vector<ThreadStack>& stacks, const heap::PageStates& pages, const OwnedRanges& owned = {});
 
 }  // namespace dwell::memory

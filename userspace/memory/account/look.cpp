@@ -29,6 +29,7 @@ HeapLook look_at_heap(heap::Heap& one, const heap::Target& target, const LookOpt
   look.inventory = maker.finish();
   if (census) look.census = census->finish();
   look.checksums = one.checksums();
+  look.records_in_break = one.keeps_records_in_break();
   return look;
 }
 
@@ -52,17 +53,13 @@ void add(const std::vector<MemoryRange>& from, std::vector<heap::Range>& to) {
 
 bool balances(const Account& account) {
   constexpr std::int64_t kMostBelowZero = 256 << 10, kFewBytes = 1 << 20;
-  std::int64_t unexplained = account.of(Part::kUnexplained).resident,
-               most = std::max(kFewBytes, static_cast<std::int64_t>(account.resident / 100));
+  std::int64_t unexplained = account.of(Part::kUnexplained).resident, most = std::max(kFewBytes, static_cast<std::int64_t>(account.resident / 100));
   return unexplained >= -kMostBelowZero && unexplained <= most;
 }
 
 class Look {
  public:
-  explicit Look(const LookOptions& options)
-      : options_(options),
-        reader_(options.pid, options.max_read_per_s),
-        target_{reader_.memory(), reader_.pages(), mappings_} {}
+  explicit Look(const LookOptions& options) : options_(options), reader_(options.pid, options.max_read_per_s), target_{reader_.memory(), reader_.pages(), mappings_} {}
 
   Result<MemoryLook> take() {
     Result<ProcessFacts> process = read_process(options_.pid);
@@ -72,8 +69,7 @@ class Look {
     Result<std::vector<Mapping>> mappings = read_maps(options_.pid);
     if (!mappings) return mappings.error();
     mappings_ = std::move(*mappings);
-    if (mappings_.empty())
-      return Error{fmt::format("look at PID {}: it has no memory", options_.pid), "", Exit::kNoTarget};
+    if (mappings_.empty()) return Error{fmt::format("look at PID {}: it has no memory", options_.pid), "", Exit::kNoTarget};
     if (Result<void> may = ProcessMemory(options_.pid).check(mappings_[0].start); !may) return may.error();
     if (Result<void> looked = walk_and_balance(); !looked) return looked.error();
     look_.duration_ns = monotonic_ns() - started_ns;
@@ -87,8 +83,7 @@ class Look {
 
  private:
   Result<void> walk_and_balance() {
-    Result<heap::FoundHeaps> found =
-        options_.walk ? heap::find_heaps_of(options_.pid, target_, mappings_) : heap::FoundHeaps();
+    Result<heap::FoundHeaps> found = options_.walk ? heap::find_heaps_of(options_.pid, target_, mappings_) : heap::FoundHeaps();
     if (!found) return found.error();
     look_.no_heap = found->none;
     look_.unread_allocator = found->unread;
@@ -102,15 +97,13 @@ class Look {
     // It went on, and its heaps lie elsewhere by now, too.
     Result<heap::FoundHeaps> again = heap::find_heaps_of(options_.pid, target_, mappings_);
     if (!again || again->heaps.size() != ranges.size()) return {};
-    for (std::size_t i = 0; i < ranges.size(); ++i)
-      ranges[i] = both(std::move(ranges[i]), again->heaps[i]->ranges());
+    for (std::size_t i = 0; i < ranges.size(); ++i) ranges[i] = both(std::move(ranges[i]), again->heaps[i]->ranges());
     return balance(ranges);
   }
 
   Result<void> balance(const std::vector<std::vector<heap::Range>>& ranges) {
     look_.stacks = find_thread_stacks(target_);
-    OwnedRanges owned{options_.walk ? find_v8_chunks(target_) : std::vector<heap::Range>(),
-                      find_zeroed_data(target_)};
+    OwnedRanges owned{options_.walk ? find_v8_chunks(target_) : std::vector<heap::Range>(), find_zeroed_data(target_)};
     for (const RuntimeMemory& runtime : options_.runtimes) {
       add(runtime.objects, owned.go_heap);
       add(runtime.stacks, owned.go_stacks);
@@ -121,11 +114,10 @@ class Look {
     std::vector<AccountedHeap> accounted;
     for (std::size_t i = 0; i < ranges.size(); ++i)
       accounted.push_back(
-          {ranges[i], &look_.heaps[i].inventory, look_.heaps[i].name.starts_with("tcmalloc")});
+          {ranges[i], &look_.heaps[i].inventory, look_.heaps[i].records_in_break});
     look_.account = make_account(*uses, accounted, look_.stacks, reader_.pages(), owned);
     look_.owned = {std::move(*uses), {}, {}, std::move(owned)};
-    for (const std::vector<heap::Range>& some : ranges)
-      look_.owned.heaps = both(std::move(look_.owned.heaps), some);
+    for (const std::vector<heap::Range>& some : ranges) look_.owned.heaps = both(std::move(look_.owned.heaps), some);
     for (const ThreadStack& stack : look_.stacks) look_.owned.stacks.push_back(stack.range);
     return {};
   }
@@ -144,8 +136,7 @@ Result<MemoryLook> look_at_memory(const LookOptions& options) {
   constexpr int kTries = 3;
   constexpr std::uint64_t kMostReadAgain = std::uint64_t{512} << 20;
   Result<MemoryLook> best = Look(options).take();
-  for (int tries = 1; tries < kTries && best && !balances(best->account) && best->bytes_read < kMostReadAgain;
-       ++tries) {
+  for (int tries = 1; tries < kTries && best && !balances(best->account) && best->bytes_read < kMostReadAgain; ++tries) {
     Result<MemoryLook> next = Look(options).take();
     if (!next) return best;
     auto off = [](const MemoryLook& look) { return std::abs(look.account.of(Part::kUnexplained).resident); };

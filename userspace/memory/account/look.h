@@ -35,6 +35,7 @@ struct HeapLook {
   std::optional<heap::Census> census;  // if it was asked for
   heap::WalkQuality quality;
   std::vector<heap::Checksum> checksums;
+  bool records_in_break = false;  // Heap::keeps_records_in_break()
 };
 
 struct MemoryLook {

@@ -108,7 +108,7 @@ class LookText {
     TextTable table({{"free"}, {"blocks"}, {"pages"}, {"size of the live blocks"}});
     for (std::size_t i = 0; i < std::min(options_.rows / 2 + 1, one.inventory.pins.size()); ++i) {
       const heap::Pin& pin = one.inventory.pins[i];
-      table.add({{bytes_text(pin.free_bytes)}, {count_text(pin.blocks)}, {count_text(pin.pages)}, {size_range(pin.from, pin.to)}});
+      table.add({{bytes_text(pin.free_bytes)}, {count_text(pin.blocks)}, {count_text(pin.pages)}, {bytes_range(pin.from, pin.to)}});
     }
     out_ += table.write(options_.style);
   }
@@ -144,7 +144,7 @@ class LookText {
                  {percent(static_cast<double>(sizes[i].live.bytes), static_cast<double>(one.inventory.live().bytes))},
                  {count_text(sizes[i].live.blocks)},
                  {bytes_text(sizes[i].free.bytes)},
-                 {size_range(sizes[i].from, sizes[i].to)}});
+                 {bytes_range(sizes[i].from, sizes[i].to)}});
     out_ += table.write(options_.style);
   }
 
@@ -194,10 +194,6 @@ class LookText {
 };
 
 }  // namespace
-
-std::string size_range(std::uint64_t from, std::uint64_t to) {
-  return from == to ? bytes_text(to) : fmt::format("{} to {}", bytes_text(from), bytes_text(to));
-}
 
 std::string headline_text(const MemoryLook& look) {
   constexpr std::size_t kMostNamed = 4;

@@ -19,7 +19,6 @@ struct LookTextOptions {
 std::string look_text(const MemoryLook& look, const LookTextOptions& options);
 // "RSS 67.6 MB: 55.6 MB live blocks, 211.4 KB free inside the allocator, 40.0 KB unexplained"
 std::string headline_text(const MemoryLook& look);
-std::string size_range(std::uint64_t from, std::uint64_t to);  // "1.0 KB to 1.2 KB"
 Json look_json(const MemoryLook& look);
 
 }  // namespace dwell::memory

@@ -88,6 +88,8 @@ class Heap {
 
   // Its variables outside of those ranges: what they point to is not held by that, and may be long gone.
   virtual std::vector<Range> own_data() const { return {}; }
+  // What of the break lies in no block of it are its own records.
+  virtual bool keeps_records_in_break() const { return false; }
   // Every block begins at a multiple of it.
   virtual std::uint64_t alignment() const { return 16; }
 

@@ -27,6 +27,7 @@ class TcmallocHeap final : public Heap {
   const std::vector<Arena>& arenas() const override { return arenas_; }
   const std::vector<Range>& ranges() const override { return ranges_; }
   const std::vector<Checksum>& checksums() const override { return checksums_; }
+  bool keeps_records_in_break() const override { return true; }
   std::uint64_t alignment() const override { return 8; }
 
   WalkQuality walk(const Sink& sink) override {

@@ -18,9 +18,7 @@ constexpr std::uint64_t kHugeSize = std::uint64_t{2} << 20, kIsPresent = std::ui
 // Memory that is read and never written.
 class OnlyRead {
  public:
-  OnlyRead(std::uint64_t size, int advice)
-      : size_(size),
-        start_(::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
+  OnlyRead(std::uint64_t size, int advice) : size_(size), start_(::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
     if (start_ != MAP_FAILED) ::madvise(start_, size_, advice);
   }
   ~OnlyRead() {
@@ -29,16 +27,13 @@ class OnlyRead {
   OnlyRead(const OnlyRead&) = delete;
   OnlyRead& operator=(const OnlyRead&) = delete;
 
-  // What pagemap says of the first page at a multiple of `alignment` once it has been read, and of the one
-  // behind it.
+  // What pagemap says of the first page at a multiple of `alignment` once it has been read, and of the one behind it.
   std::array<std::uint64_t, 2> entries(int pagemap, std::uint64_t alignment) const {
     std::array<std::uint64_t, 2> entries{};
     if (start_ == MAP_FAILED) return entries;
     std::uint64_t at = (reinterpret_cast<std::uint64_t>(start_) + alignment - 1) & ~(alignment - 1);
     (void)*reinterpret_cast<const volatile char*>(at);
-    if (::pread(pagemap, entries.data(), sizeof entries,
-                static_cast<off_t>(at / kPageSize * sizeof entries[0])) != sizeof entries)
-      return {};
+    if (::pread(pagemap, entries.data(), sizeof entries, static_cast<off_t>(at / kPageSize * sizeof entries[0])) != sizeof entries) return {};
     return entries;
   }
 

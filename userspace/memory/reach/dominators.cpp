@@ -147,8 +147,7 @@ void DominatorTree::find_semidominators() {
   predecessors_ = {}, predecessors_begin_ = {}, path_ = {}, label_ = {}, parent_ = {};
 }
 
-// The smallest semidominator on the way up from `vertex` among those that are linked: numbered `linked` and
-// above.
+// The smallest semidominator on the way up from `vertex` among those that are linked: numbered `linked` and above.
 std::uint32_t DominatorTree::evaluate(std::uint32_t vertex, std::uint32_t linked) {
   if (parent_[vertex] < linked) return label_[vertex];
   path_.clear();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// DominatorTree: what each root and each block holds alone. A block is dominated by what all ways from the
-// roots to it lead through: were that gone, the block would be unreachable. Semi-NCA over the graph of
-// blocks.
+// DominatorTree: what each root and each block holds alone. A block is dominated by what all ways from the roots to it lead
+// through: were that gone, the block would be unreachable. Semi-NCA over the graph of blocks.
 //
 // Vertices are numbered as a depth-first search meets them; 0 stands before all roots. Most blocks are none,
 // and cost a bit: a block that is pointed to just once is dominated by what points to it. Of those, the ones

@@ -27,8 +27,7 @@ class Comparison {
       }
     });
     before.index->for_each([&](std::uint32_t i, const LiveBlock& block) {
-      if (!is_in(*after.index, block))
-        add(before, i, block, &BornAndDied::died_blocks, &BornAndDied::died_bytes);
+      if (!is_in(*after.index, block)) add(before, i, block, &BornAndDied::died_blocks, &BornAndDied::died_bytes);
     });
     for (auto& [key, change] : rows_) {
       const auto& [holder, type, held, usable] = key;
@@ -39,8 +38,7 @@ class Comparison {
     };
     std::ranges::stable_sort(diff_.rows, std::ranges::greater(), size_of);
     for (const auto& [index, change] : sizes_)
-      diff_.sizes.push_back(
-          {index ? heap::largest_of_class(index - 1) + 1 : 0, heap::largest_of_class(index), change});
+      diff_.sizes.push_back({index ? heap::largest_of_class(index - 1) + 1 : 0, heap::largest_of_class(index), change});
     return std::move(diff_);
   }
 
@@ -49,16 +47,13 @@ class Comparison {
 
   static bool is_in(const BlockIndex& index, const LiveBlock& block) {
     std::uint32_t found = index.find(block.address);
-    return found != BlockIndex::kNone && index.usable(found) == block.usable &&
-           index.block(found).address == block.address;
+    return found != BlockIndex::kNone && index.usable(found) == block.usable && index.block(found).address == block.address;
   }
 
   void add(const HeldBlocks& from, std::uint32_t index, const LiveBlock& block, Count blocks, Count bytes) {
     const HeldSums::Label& label = from.labels[index];
-    BornAndDied& row = rows_[{from.owners[label.owner], from.types[label.type], label.inherited != 0,
-                              label.type ? 0 : block.usable}];
-    for (BornAndDied* sum : {&row, &sizes_[heap::size_class_of(block.usable)], &diff_.all})
-      ++(sum->*blocks), sum->*bytes += block.usable;
+    BornAndDied& row = rows_[{from.owners[label.owner], from.types[label.type], label.inherited != 0, label.type ? 0 : block.usable}];
+    for (BornAndDied* sum : {&row, &sizes_[heap::size_class_of(block.usable)], &diff_.all}) ++(sum->*blocks), sum->*bytes += block.usable;
   }
 
   HeapDiff diff_;
@@ -74,9 +69,7 @@ void wait_until(std::uint64_t time_ns) {
 
 }  // namespace
 
-HeapDiff compare(const HeldBlocks& before, const HeldBlocks& after) {
-  return Comparison().compare(before, after);
-}
+HeapDiff compare(const HeldBlocks& before, const HeldBlocks& after) { return Comparison().compare(before, after); }
 
 Result<HeapDiff> watch_heap(const HolderOptions& options, std::uint64_t apart_ns) {
   HeldBlocks before, after;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// HeapDiff: which blocks were born and which died between two looks at one process, by who holds them and
-// what they are. Without a probe in between: a block that was freed and allocated again at the same place
-// with the same size counts as the same.
+// HeapDiff: which blocks were born and which died between two looks at one process, by who holds them and what they are. Without
+// a probe in between: a block that was freed and allocated again at the same place with the same size counts as the same.
 #pragma once
 
 #include <cstdint>
@@ -16,17 +15,15 @@ namespace dwell::memory::reach {
 
 struct BornAndDied {
   std::uint64_t born_blocks = 0, born_bytes = 0, died_blocks = 0, died_bytes = 0;
-  std::int64_t net() const {
-    return static_cast<std::int64_t>(born_bytes) - static_cast<std::int64_t>(died_bytes);
-  }
+  std::int64_t net() const { return static_cast<std::int64_t>(born_bytes) - static_cast<std::int64_t>(died_bytes); }
 };
 
 struct HeapDiff {
   struct Row {
     std::string holder;
-    std::string type;  // mangled; "": none
+    std::string type;           // mangled; "": none
     bool held_by_type = false;
-    std::uint64_t usable = 0;  // bytes of each, if it has no type
+    std::uint64_t usable = 0;   // bytes of each, if it has no type
     BornAndDied change;
   };
   struct Size {

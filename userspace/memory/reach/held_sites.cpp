@@ -48,8 +48,7 @@ class HoldingFinder {
     reached.follow(look_.late, index, [](std::uint32_t, std::uint32_t) {});
     std::map<std::uint32_t, SiteSums> sums;  // by series
     for (const FollowedBlock& block : followed_)
-      if (std::optional<std::uint32_t> found = still_there(block))
-        add(sums[block.series], block, *found, reached);
+      if (std::optional<std::uint32_t> found = still_there(block)) add(sums[block.series], block, *found, reached);
     for (const auto& [series, sum] : sums) holding_.rows.push_back(row_of(series, sum));
   }
 
@@ -58,12 +57,10 @@ class HoldingFinder {
     std::uint32_t found = look_.live.index().find(followed.address);
     if (found == BlockIndex::kNone) return std::nullopt;
     LiveBlock block = look_.live.index().block(found);
-    return followed.address + followed.size <= block.address + block.usable ? std::optional(found)
-                                                                            : std::nullopt;
+    return followed.address + followed.size <= block.address + block.usable ? std::optional(found) : std::nullopt;
   }
 
-  void add(SiteSums& sums, const FollowedBlock& block, std::uint32_t found,
-           const FirstReached& reached) const {
+  void add(SiteSums& sums, const FollowedBlock& block, std::uint32_t found, const FirstReached& reached) const {
     double bytes = static_cast<double>(block.size) * block.weight;
     sums.bytes += bytes;
     sums.blocks += block.weight;
@@ -78,12 +75,7 @@ class HoldingFinder {
   static std::uint64_t rounded(double value) { return static_cast<std::uint64_t>(std::llround(value)); }
 
   HeldRow row_of(std::uint32_t series, const SiteSums& sums) {
-    HeldRow row{series,
-                rounded(sums.bytes),
-                rounded(sums.lost_bytes),
-                rounded(sums.blocks),
-                rounded(sums.lost_blocks),
-                {}};
+    HeldRow row{series, rounded(sums.bytes), rounded(sums.lost_bytes), rounded(sums.blocks), rounded(sums.lost_blocks), {}};
     std::vector<std::pair<double, std::uint32_t>> largest;
     for (const auto& [root, bytes] : sums.by_root) largest.emplace_back(bytes, root);
     std::ranges::stable_sort(largest, std::greater<>(), [](const auto& one) { return one.first; });
@@ -109,8 +101,7 @@ class HoldingFinder {
 }  // namespace
 
 Result<Holding> find_holding(const LookLimits& limits, const std::vector<FollowedBlock>& blocks) {
-  Result<SettlingLooks> looks =
-      SettlingLooks::begin(limits, fmt::format("find what holds the memory of PID {}", limits.pid));
+  Result<SettlingLooks> looks = SettlingLooks::begin(limits, fmt::format("find what holds the memory of PID {}", limits.pid));
   if (!looks) return looks.error();
   Holding holding;
   Result<void> looked =

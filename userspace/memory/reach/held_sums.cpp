@@ -15,8 +15,8 @@ bool is_most_of(std::uint64_t whole, std::uint64_t part) { return part * 10 >= w
 
 }  // namespace
 
-HeldSums::HeldSums(const BlockIndex& index, const Graph& graph, const DominatorTree& tree,
-                   std::span<const RootEdge> edges, std::uint32_t roots, const std::vector<TypeNumber>& types)
+HeldSums::HeldSums(const BlockIndex& index, const Graph& graph, const DominatorTree& tree, std::span<const RootEdge> edges,
+                   std::uint32_t roots, const std::vector<TypeNumber>& types)
     : index_(index), graph_(graph), tree_(tree), edges_(edges), roots_(roots), types_(types) {
   retain();
 }
@@ -59,8 +59,7 @@ std::pair<std::uint64_t, std::uint32_t> HeldSums::chain_bytes(std::uint32_t targ
 }
 
 void HeldSums::inherit(const std::vector<std::uint32_t>& of_roots) {
-  auto several = static_cast<std::uint16_t>(of_roots.size()),
-       others = static_cast<std::uint16_t>(of_roots.size() + 1);
+  auto several = static_cast<std::uint16_t>(of_roots.size()), others = static_cast<std::uint16_t>(of_roots.size() + 1);
   owners_.assign(tree_.vertices(), several);
   inherited_.assign(tree_.vertices(), 0);
   std::vector<bool> is_root(tree_.vertices());
@@ -139,12 +138,10 @@ std::vector<HeldSums::Groups> HeldSums::group(const std::vector<std::uint32_t>& 
   return groups;
 }
 
-// By vertex: the last one on the way to what stands before all roots: a root, or a block that several lead
-// to.
+// By vertex: the last one on the way to what stands before all roots: a root, or a block that several lead to.
 std::vector<std::uint32_t> HeldSums::tops() const {
   std::vector<std::uint32_t> tops(tree_.vertices());
-  for (std::uint32_t i = 1; i < tree_.vertices(); ++i)
-    tops[i] = tree_.dominator(i) ? tops[tree_.dominator(i)] : i;
+  for (std::uint32_t i = 1; i < tree_.vertices(); ++i) tops[i] = tree_.dominator(i) ? tops[tree_.dominator(i)] : i;
   return tops;
 }
 
@@ -155,8 +152,7 @@ std::vector<HeldSums::Shared> HeldSums::shared(std::size_t most) const {
     if (tree_.dominator(vertex) == 0) steps.push_back({block, retained_[vertex]});
   });
   auto kept = steps.begin() + static_cast<std::ptrdiff_t>(std::min(steps.size(), kMostSharedBlocks));
-  std::ranges::partial_sort(steps, kept,
-                            [](const Step& a, const Step& b) { return a.retained > b.retained; });
+  std::ranges::partial_sort(steps, kept, [](const Step& a, const Step& b) { return a.retained > b.retained; });
   std::vector<Shared> all;
   for (auto step = steps.begin(); step != kept; ++step) all.push_back({*step, {}});
   absl::flat_hash_map<std::uint32_t, std::uint32_t> root_of;
@@ -169,8 +165,7 @@ std::vector<HeldSums::Shared> HeldSums::shared(std::size_t most) const {
     auto place = tree_.is_vertex(block) ? places.find(tree_.of_block(block)) : places.end();
     if (place == places.end() || tops[from] == tree_.of_block(block)) return;
     auto root = root_of.find(tops[from]);
-    root != root_of.end() ? all[place->second].roots.push_back(root->second)
-                          : others[place->second].push_back(tops[from]);
+    root != root_of.end() ? all[place->second].roots.push_back(root->second) : others[place->second].push_back(tops[from]);
   };
   for_each_pointer_of_vertices(meet);
   auto settle = [](std::vector<std::uint32_t>& list) {

@@ -22,8 +22,8 @@ using TypeNumber = std::uint16_t;
 class HeldSums {
  public:
   // `types` by block; empty: not known.
-  HeldSums(const BlockIndex& index, const Graph& graph, const DominatorTree& tree,
-           std::span<const RootEdge> edges, std::uint32_t roots, const std::vector<TypeNumber>& types);
+  HeldSums(const BlockIndex& index, const Graph& graph, const DominatorTree& tree, std::span<const RootEdge> edges,
+           std::uint32_t roots, const std::vector<TypeNumber>& types);
 
   std::uint64_t retained(std::uint32_t root) const { return retained_[tree_.of_root(root)]; }
 
@@ -39,8 +39,7 @@ class HeldSums {
     TypeNumber type = 0;
     bool operator==(const Label&) const = default;
   };
-  using Kind = std::tuple<TypeNumber, bool,
-                          std::uint64_t>;  // type, whether it is a holder's, usable bytes if there is none
+  using Kind = std::tuple<TypeNumber, bool, std::uint64_t>;  // type, whether it is a holder's, usable bytes if there is none
   using Groups = std::map<Kind, Group>;
   // What each of these roots holds; then what several hold, what others hold, and what nothing leads to:
   // first what is in `leaked`, which is in address order. `labels`: of each block, where they are wanted.
@@ -85,9 +84,9 @@ class HeldSums {
   std::span<const RootEdge> edges_;
   std::uint32_t roots_;
   const std::vector<TypeNumber>& types_;
-  std::vector<std::uint64_t> retained_;  // bytes, by vertex
-  std::vector<std::uint16_t> owners_;    // by vertex: place in the list that was asked for
-  std::vector<TypeNumber> inherited_;    // by vertex: of the nearest one that has a type, itself included
+  std::vector<std::uint64_t> retained_;   // bytes, by vertex
+  std::vector<std::uint16_t> owners_;     // by vertex: place in the list that was asked for
+  std::vector<TypeNumber> inherited_;     // by vertex: of the nearest one that has a type, itself included
 };
 
 }  // namespace dwell::memory::reach

@@ -40,7 +40,7 @@ struct HeldThrough {
 // A block that several hold at once, with what hangs on it.
 struct SharedBlock {
   HeldThrough block;
-  std::vector<std::string> by;  // some of those that lead to it
+  std::vector<std::string> by;   // some of those that lead to it
   std::uint64_t all_holders = 0;
 };
 
@@ -62,7 +62,7 @@ struct HolderReport {
   std::uint64_t live_blocks = 0, live_bytes = 0;
   std::vector<Holder> holders;  // the largest first
   std::uint64_t all_holders = 0;
-  Holder several;                   // held by more than one at the same time: no name
+  Holder several;    // held by more than one at the same time: no name
   std::vector<SharedBlock> shared;  // the largest of that
   Holder others;                    // by holders that are not described
   Holder leaked;                    // nothing leads there; only if it is settled

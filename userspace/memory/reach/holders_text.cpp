@@ -31,8 +31,7 @@ std::string what_of(const HeldGroup& group, const Holder& holder) {
   if (group.type.empty()) return group.usable ? "of " + bytes_text(group.usable) : "of other sizes";
   if (!group.held_by_type) return "of " + class_of(group.type);
   std::uint64_t objects = objects_of(holder, group.type);
-  return objects ? fmt::format("held by {} {}", count_text(objects), class_of(group.type))
-                 : "held by " + class_of(group.type);
+  return objects ? fmt::format("held by {} {}", count_text(objects), class_of(group.type)) : "held by " + class_of(group.type);
 }
 
 std::string share_of(std::uint64_t part, std::uint64_t whole) {
@@ -40,8 +39,7 @@ std::string share_of(std::uint64_t part, std::uint64_t whole) {
 }
 
 std::string group_text(const HeldGroup& group, const Holder& holder) {
-  return fmt::format("{} in {} {}", share_of(group.bytes, holder.bytes), counted(group.blocks, "block"),
-                     what_of(group, holder));
+  return fmt::format("{} in {} {}", share_of(group.bytes, holder.bytes), counted(group.blocks, "block"), what_of(group, holder));
 }
 
 class HoldersText {
@@ -99,9 +97,8 @@ class HoldersText {
     out_ += '\n';
     line(Paint::kPlain, fmt::format("{} holds {}", printable(holder.name), bytes_text(holder.bytes)));
     for (const HeldThrough& step : holder.path)
-      line(Paint::kDim,
-           fmt::format("    through {:#x}, {}{}: {}", step.address, bytes_text(step.usable),
-                       step.type.empty() ? "" : " " + class_of(step.type), bytes_text(step.retained)));
+      line(Paint::kDim, fmt::format("    through {:#x}, {}{}: {}", step.address, bytes_text(step.usable),
+                                    step.type.empty() ? "" : " " + class_of(step.type), bytes_text(step.retained)));
     for (std::size_t i = 0; i < std::min(kGroups, holder.groups.size()); ++i)
       line(Paint::kDim, "    " + group_text(holder.groups[i], holder));
   }
@@ -111,16 +108,14 @@ class HoldersText {
     constexpr std::uint64_t kMatters = 20;  // a twentieth of all
     if (report_.several.bytes * kMatters < report_.live_bytes || report_.several.bytes == 0) return;
     out_ += '\n';
-    line(Paint::kPlain,
-         fmt::format("{} are held by several at once. The largest parts", bytes_text(report_.several.bytes)));
+    line(Paint::kPlain, fmt::format("{} are held by several at once. The largest parts", bytes_text(report_.several.bytes)));
     for (std::size_t i = 0; i < std::min(kSharedShown, report_.shared.size()); ++i) {
       const SharedBlock& one = report_.shared[i];
       std::string by;
       for (const std::string& name : one.by) by += (by.empty() ? "" : ", ") + printable(name);
       if (one.all_holders > one.by.size()) by += fmt::format(" and {} more", one.all_holders - one.by.size());
-      line(Paint::kDim, fmt::format("    {} through {:#x}, {}{}, held by {}", bytes_text(one.block.retained),
-                                    one.block.address, bytes_text(one.block.usable),
-                                    one.block.type.empty() ? "" : " " + class_of(one.block.type), by));
+      line(Paint::kDim, fmt::format("    {} through {:#x}, {}{}, held by {}", bytes_text(one.block.retained), one.block.address,
+                                    bytes_text(one.block.usable), one.block.type.empty() ? "" : " " + class_of(one.block.type), by));
     }
   }
 
@@ -144,8 +139,7 @@ Json groups_json(const Holder& holder) {
 }
 
 Json sums_json(const Holder& holder) {
-  return {
-      {"retained_bytes", holder.bytes}, {"retained_blocks", holder.blocks}, {"groups", groups_json(holder)}};
+  return {{"retained_bytes", holder.bytes}, {"retained_blocks", holder.blocks}, {"groups", groups_json(holder)}};
 }
 
 Json step_json(const HeldThrough& step) {

@@ -13,8 +13,8 @@
 namespace dwell::memory::reach {
 namespace {
 
-// Around a thread pointer: variables below it, of as many bytes as the C library always keeps free for
-// libraries that come later; the thread's descriptor from it on.
+// Around a thread pointer: variables below it, of as many bytes as the C library always keeps free for libraries that come
+// later; the thread's descriptor from it on.
 constexpr std::uint64_t kBelowPointer = 1664, kDescriptor = 2304;
 
 bool is_second(RootKind kind) { return kind >= RootKind::kStack; }
@@ -48,15 +48,12 @@ NamedRoots::NamedRoots(const LiveHeap& live, WordScan& scan)
 
 void NamedRoots::find(const Graph& graph, std::vector<bool>& marked) {
   for (const heap::Range& range : live_.root_ranges()) scan_range(range);
-  for_each_shared_word(
-      live_.target().memory.pid(), live_.uses(),
-      [&](std::span<const std::uint64_t> words, std::uint64_t address) { add_words(words, address); });
+  for_each_shared_word(live_.target().memory.pid(), live_.uses(), [&](std::span<const std::uint64_t> words, std::uint64_t address) { add_words(words, address); });
   scan_code();
   for (const RootEdge& edge : edges_) graph.mark(edge.block, marked);
   for (const ThreadRegisters& thread : live_.threads())
     for (std::uint64_t word : thread.words) add({RootKind::kStack, 0, thread.tid}, live_.index().find(word));
-  for (std::uint64_t word : kernel_words(live_.target().memory.pid()))
-    add({RootKind::kKernel}, live_.index().find(word));
+  for (std::uint64_t word : kernel_words(live_.target().memory.pid())) add({RootKind::kKernel}, live_.index().find(word));
   add_pending(graph, marked);
   finish();
 }
@@ -80,15 +77,12 @@ void NamedRoots::hold_late(std::uint64_t from, std::uint32_t block) {
 }
 
 void NamedRoots::scan_range(const heap::Range& range) {
-  scan_.range(range.start, range.end, [&](std::span<const std::uint64_t> words, std::uint64_t address) {
-    add_words(words, address);
-  });
+  scan_.range(range.start, range.end, [&](std::span<const std::uint64_t> words, std::uint64_t address) { add_words(words, address); });
 }
 
 void NamedRoots::add_words(std::span<const std::uint64_t> words, std::uint64_t address) {
   for (std::size_t i = 0; i < words.size(); ++i)
-    if (std::uint32_t block = live_.index().find(words[i]); block != BlockIndex::kNone)
-      add(root_at(address + 8 * i), block);
+    if (std::uint32_t block = live_.index().find(words[i]); block != BlockIndex::kNone) add(root_at(address + 8 * i), block);
 }
 
 void NamedRoots::scan_code() {
@@ -145,8 +139,7 @@ bool NamedRoots::is_of_program(const Root& root) const {
 
 Root NamedRoots::root_at(std::uint64_t address) {
   if (pid_t tid = thread_local_of(address)) return {RootKind::kThreadLocal, 0, tid};
-  if (const ThreadStack* stack = stack_at(address))
-    return {RootKind::kStack, stack->tid ? 0 : stack->range.start, stack->tid};
+  if (const ThreadStack* stack = stack_at(address)) return {RootKind::kStack, stack->tid ? 0 : stack->range.start, stack->tid};
   const Mapping* mapping = mapping_at(address);
   if (mapping && is_module_data(*mapping)) return root_in_module(address);
   return {RootKind::kOtherMemory, mapping ? mapping->start : address};
@@ -162,8 +155,7 @@ Root NamedRoots::root_in_module(std::uint64_t address) {
 }
 
 const ThreadStack* NamedRoots::stack_at(std::uint64_t address) const {
-  auto after = std::ranges::upper_bound(live_.stacks(), address, {},
-                                        [](const ThreadStack& stack) { return stack.range.start; });
+  auto after = std::ranges::upper_bound(live_.stacks(), address, {}, [](const ThreadStack& stack) { return stack.range.start; });
   return after == live_.stacks().begin() || address >= (after - 1)->range.end ? nullptr : &*(after - 1);
 }
 
@@ -190,8 +182,7 @@ std::string NamedRoots::name(const Root& root) {
     case RootKind::kThreadLocal:
       return "thread-local data of " + thread();
     case RootKind::kOtherMemory:
-      return fmt::format("memory at {:#x}{}", root.address,
-                         mapping && !mapping->path.empty() ? " " + mapping->path : "");
+      return fmt::format("memory at {:#x}{}", root.address, mapping && !mapping->path.empty() ? " " + mapping->path : "");
     case RootKind::kGenerated:
       return fmt::format("code at {:#x}", root.address);
     case RootKind::kStack:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// NamedRoots: what holds blocks without being one, by name: global variables, threads, other memory; and
-// which blocks each of them points to.
+// NamedRoots: what holds blocks without being one, by name: global variables, threads, other memory; and which blocks each
+// of them points to.
 #pragma once
 
 #include <sys/types.h>
@@ -39,12 +39,11 @@ class NamedRoots {
  public:
   NamedRoots(const LiveHeap& live, WordScan& scan);
 
-  // What stacks, registers and the kernel hold counts only where nothing else holds it: words that are long
-  // dead lie on stacks. `marked`: what can be reached at all, in the end.
+  // What stacks, registers and the kernel hold counts only where nothing else holds it: words that are long dead lie on
+  // stacks. `marked`: what can be reached at all, in the end.
   void find(const Graph& graph, std::vector<bool>& marked);
 
-  // A word that an earlier look met at an address outside of the heap, and what it leads to now; before
-  // find().
+  // A word that an earlier look met at an address outside of the heap, and what it leads to now; before find().
   void add_late(std::uint64_t from, std::uint64_t word);
 
   // After find(): what was seen at that address before leads to the block. Then finish().

@@ -27,15 +27,14 @@ SettlingLooks::SettlingLooks(const LookLimits& limits, std::string doing, Regist
 bool SettlingLooks::may_look() {
   if (!unsettled_.empty()) return false;
   if (candidates_.looks() == Candidates::kMostLooks)
-    unsettled_ =
-        fmt::format("its pointers move so fast that {} looks found no end of it", candidates_.looks());
+    unsettled_ = fmt::format("its pointers move so fast that {} looks found no end of it", candidates_.looks());
   else if (limits_.most_ns && monotonic_ns() - began_ns_ > limits_.most_ns)
     unsettled_ = fmt::format("{} looks took all the time that there was for it", candidates_.looks());
   return unsettled_.empty();
 }
 
-bool SettlingLooks::mark(const LiveHeap& live, const Graph& graph, const std::vector<std::uint32_t>& roots,
-                         std::vector<bool>& marked, const WordScan& scan, const LateWords& late) {
+bool SettlingLooks::mark(const LiveHeap& live, const Graph& graph, const std::vector<std::uint32_t>& roots, std::vector<bool>& marked,
+                         const WordScan& scan, const LateWords& late) {
   graph.mark(roots, marked);
   candidates_.mark_known(live.index(), graph, marked, late.words());
   if (scan.swapped_pages())
@@ -45,8 +44,7 @@ bool SettlingLooks::mark(const LiveHeap& live, const Graph& graph, const std::ve
   return unsettled_.empty() && candidates_.settled();
 }
 
-std::vector<std::uint32_t> SettlingLooks::find_roots(const LiveHeap& live, WordScan& scan,
-                                                     LateWords& late) const {
+std::vector<std::uint32_t> SettlingLooks::find_roots(const LiveHeap& live, WordScan& scan, LateWords& late) const {
   const BlockIndex& index = live.index();
   std::vector<std::uint32_t> roots = roots_in(live.root_ranges(), index, scan, &late);
   std::vector<std::uint32_t> in_code = roots_in_code(generated_code(live.uses()), index, scan, &late);
@@ -54,9 +52,7 @@ std::vector<std::uint32_t> SettlingLooks::find_roots(const LiveHeap& live, WordS
   for (const ThreadRegisters& thread : live.threads()) add_roots(thread.words, index, roots, &late);
   add_roots(kernel_words(limits_.pid), index, roots, &late);
   for_each_shared_word(limits_.pid, live.uses(),
-                       [&](std::span<const std::uint64_t> words, std::uint64_t address) {
-                         add_roots(words, index, roots, &late, address);
-                       });
+                       [&](std::span<const std::uint64_t> words, std::uint64_t address) { add_roots(words, index, roots, &late, address); });
   late.peek();
   return roots;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// SettlingLooks: looks at the heap of a running process, one after the other, until it is settled which
-// blocks nothing leads to (candidates.h), or cannot be.
+// SettlingLooks: looks at the heap of a running process, one after the other, until it is settled which blocks nothing leads to
+// (candidates.h), or cannot be.
 #pragma once
 
 #include <cstdint>
@@ -67,8 +67,8 @@ class SettlingLooks {
   SettlingLooks(const LookLimits& limits, std::string doing, RegisterReader registers);
   bool may_look();
   // Whether it is settled now.
-  bool mark(const LiveHeap& live, const Graph& graph, const std::vector<std::uint32_t>& roots,
-            std::vector<bool>& marked, const WordScan& scan, const LateWords& late);
+  bool mark(const LiveHeap& live, const Graph& graph, const std::vector<std::uint32_t>& roots, std::vector<bool>& marked, const WordScan& scan,
+            const LateWords& late);
   std::vector<std::uint32_t> find_roots(const LiveHeap& live, WordScan& scan, LateWords& late) const;
 
   LookLimits limits_;

@@ -72,8 +72,7 @@ struct HoldFacts {
 
 class LockReportMaker {
  public:
-  explicit LockReportMaker(const RecordingRef& from)
-      : recording_(*from), texts_(std::make_shared<const FrameTexts>(from)) {}
+  explicit LockReportMaker(const RecordingRef& from) : recording_(*from), texts_(std::make_shared<const FrameTexts>(from)) {}
 
   LockReport make() {
     LockReport report;
@@ -129,9 +128,7 @@ class LockReportMaker {
  private:
   const LockWaits& waits() const { return threads_of(recording_).lock_waits; }
   const CallStack& stack(StackId id) const { return recording_.stacks[static_cast<std::size_t>(id)]; }
-  StackReading reading(const ThreadSite& site) const {
-    return {site.process, texts_->readings_of(stack(site.stack))};
-  }
+  StackReading reading(const ThreadSite& site) const { return {site.process, texts_->readings_of(stack(site.stack))}; }
 
   std::string name_of(const LockPlace& lock) const {
     auto name = waits().names.find(lock);
@@ -182,8 +179,7 @@ class LockReportMaker {
     if (name.empty()) facts.futexes.insert(wait.futex);
     auto [who, first] = facts.holders.try_emplace({wait.end, reading(wait.holder)});
     who->second.end = wait.end;
-    if (first && wait.end == LockWaitEnd::kReleased)
-      describe(wait.holder.stack, who->second.stack, who->second.incomplete);
+    if (first && wait.end == LockWaitEnd::kReleased) describe(wait.holder.stack, who->second.stack, who->second.incomplete);
     add_wait(who->second, figures);
   }
 

@@ -18,6 +18,13 @@ namespace {
 
 constexpr const char* kWhatWaits = "waits for locks";
 
+template <typename Site>
+std::vector<std::pair<Site, dwell_lock_wait_sums>> sums_in(const bpf_map* map) {
+  std::vector<std::pair<Site, dwell_lock_wait_sums>> all;
+  for_each_entry<Site, dwell_lock_wait_sums>(bpf_map__fd(map), [&](const Site& site, const dwell_lock_wait_sums& sums) { all.emplace_back(site, sums); });
+  return all;
+}
+
 }  // namespace
 
 struct LockSums::Impl {
@@ -28,8 +35,7 @@ struct LockSums::Impl {
 
   std::array<bpf_program*, 3> programs() const {
     auto& progs = object->progs;
-    return {by_calls ? progs.on_call : progs.on_futex, progs.on_waking,
-            by_calls ? progs.on_call_end : progs.on_futex_end};
+    return {by_calls ? progs.on_call : progs.on_futex, progs.on_waking, by_calls ? progs.on_call_end : progs.on_futex_end};
   }
 };
 
@@ -45,10 +51,8 @@ Result<LockSums> LockSums::load(const TraceCore& core) {
   if (Result<void> adopted = core.adopt(impl->object->obj); !adopted) return adopted.error();
   impl->by_calls = !kernel_has_trampolines();
   auto& progs = impl->object->progs;
-  for (bpf_program* program : {progs.on_futex, progs.on_futex_end})
-    bpf_program__set_autoload(program, !impl->by_calls);
-  for (bpf_program* program : {progs.on_call, progs.on_call_end})
-    bpf_program__set_autoload(program, impl->by_calls);
+  for (bpf_program* program : {progs.on_futex, progs.on_futex_end}) bpf_program__set_autoload(program, !impl->by_calls);
+  for (bpf_program* program : {progs.on_call, progs.on_call_end}) bpf_program__set_autoload(program, impl->by_calls);
   if (int err = locks__load(impl->object.get())) return load_error(kWhatWaits, -err);
   return LockSums(std::move(impl));
 }
@@ -68,28 +72,18 @@ void LockSums::add_target(pid_t pid) {
 }
 
 std::vector<std::pair<dwell_lock_wait_site, dwell_lock_wait_sums>> LockSums::read() const {
-  std::vector<std::pair<dwell_lock_wait_site, dwell_lock_wait_sums>> all;
-  for_each_entry<dwell_lock_wait_site, dwell_lock_wait_sums>(
-      bpf_map__fd(impl_->object->maps.sites),
-      [&](const auto& site, const auto& sums) { all.emplace_back(site, sums); });
-  return all;
+  return sums_in<dwell_lock_wait_site>(impl_->object->maps.sites);
 }
 
 std::vector<std::pair<dwell_lock_hold_site, dwell_lock_wait_sums>> LockSums::read_holds() const {
-  std::vector<std::pair<dwell_lock_hold_site, dwell_lock_wait_sums>> all;
-  for_each_entry<dwell_lock_hold_site, dwell_lock_wait_sums>(
-      bpf_map__fd(impl_->object->maps.holds),
-      [&](const auto& site, const auto& sums) { all.emplace_back(site, sums); });
-  return all;
+  return sums_in<dwell_lock_hold_site>(impl_->object->maps.holds);
 }
 
 bool LockSums::follows_all_calls() const { return impl_->by_calls; }
 
 std::uint64_t LockSums::skipped_runs() const { return skipped_runs_of(impl_->object->obj); }
 
-std::uint64_t LockSums::run_time_ns() const {
-  return own_run_time_ns(bpf_map__fd(impl_->object->maps.run_times));
-}
+std::uint64_t LockSums::run_time_ns() const { return own_run_time_ns(bpf_map__fd(impl_->object->maps.run_times)); }
 
 void LockSums::detach() { impl_->links.clear(); }
 

@@ -21,14 +21,11 @@ constexpr std::size_t kMostHolders = 6, kMostLockFrames = 64, kMostAddresses = 1
 std::string times_text(std::uint64_t times) { return grouped(static_cast<std::int64_t>(times)); }
 
 // Without the functions of the lock itself, which own_part() leaves where they are no part of the C library.
-std::string place_text(const ReportStack& stack, std::size_t room) {
-  return call_site_line(own_part(stack), room);
-}
+std::string place_text(const ReportStack& stack, std::size_t room) { return call_site_line(own_part(stack), room); }
 
 std::string holder_text(const LockHolder& holder, std::size_t room) {
   if (holder.end == LockWaitEnd::kReleased) return place_text(holder.stack, room);
-  return holder.end == LockWaitEnd::kOutside ? "another process"
-                                             : "not seen: a timeout, a signal, or a release that woke nobody";
+  return holder.end == LockWaitEnd::kOutside ? "another process" : "not seen: a timeout, a signal, or a release that woke nobody";
 }
 
 std::string rows_table(const LockReport& report, std::size_t rows, const TextStyle& style) {
@@ -43,15 +40,8 @@ std::string rows_table(const LockReport& report, std::size_t rows, const TextSty
                {printable(lock_words(row))},
                {place_text(row.stack, room)}});
   }
-  std::string rest = rows < report.rows.size()
-                         ? fmt::format("total, {} not shown", counted(report.rows.size() - rows, "row"))
-                         : "total";
-  table.add({{""},
-             {human_duration(report.all.ns)},
-             {times_text(report.all.times)},
-             {human_duration(report.all.longest_ns)},
-             {""},
-             {rest}});
+  std::string rest = rows < report.rows.size() ? fmt::format("total, {} not shown", counted(report.rows.size() - rows, "row")) : "total";
+  table.add({{""}, {human_duration(report.all.ns)}, {times_text(report.all.times)}, {human_duration(report.all.longest_ns)}, {""}, {rest}});
   return table.write(style);
 }
 
@@ -60,14 +50,9 @@ std::string holders_table(const LockRow& row, const TextStyle& style) {
   std::size_t room = table.last_column_width(style), rows = std::min(kMostHolders, row.holders.size());
   for (std::size_t i = 0; i < rows; ++i) {
     const LockHolder& holder = row.holders[i];
-    table.add({{""},
-               {human_duration(holder.ns)},
-               {times_text(holder.times)},
-               {human_duration(holder.longest_ns)},
-               {holder_text(holder, room)}});
+    table.add({{""}, {human_duration(holder.ns)}, {times_text(holder.times)}, {human_duration(holder.longest_ns)}, {holder_text(holder, room)}});
   }
-  if (std::size_t rest = row.holders.size() - rows)
-    table.add({{""}, {""}, {""}, {""}, {fmt::format("and {} more", rest)}});
+  if (std::size_t rest = row.holders.size() - rows) table.add({{""}, {""}, {""}, {""}, {fmt::format("and {} more", rest)}});
   return table.write(style);
 }
 
@@ -108,16 +93,11 @@ std::string holds_text(const LockReport& report, std::size_t sites, const TextSt
 
 std::string block_text(const LockRow& row, const TextStyle& style) {
   if (!row.block) return "";
-  return style.paragraph(
-      Paint::kPlain,
-      fmt::format("   {} in {} of {} allocated at {}", row.futexes.size() == 1 ? "lies" : "the first lies",
-                  row.block->kind, human_bytes(static_cast<double>(row.block->size)),
-                  call_site_line(own_part(row.block->stack), 0)));
+  return style.paragraph(Paint::kPlain, fmt::format("   {} in {} of {} allocated at {}", row.futexes.size() == 1 ? "lies" : "the first lies",
+                                                    row.block->kind, human_bytes(static_cast<double>(row.block->size)), call_site_line(own_part(row.block->stack), 0)));
 }
 
-Json figures_json_of(const LockFigures& figures) {
-  return {{"ns", figures.ns}, {"waits", figures.times}, {"longest_ns", figures.longest_ns}};
-}
+Json figures_json_of(const LockFigures& figures) { return {{"ns", figures.ns}, {"waits", figures.times}, {"longest_ns", figures.longest_ns}}; }
 
 Json holder_json(const LockHolder& holder) {
   constexpr const char* kEnds[] = {"unknown", "released", "other process"};
@@ -163,21 +143,15 @@ Json hold_json(const LockHoldRow& row) {
 std::string lock_waits_text(const LockReport& report, const SectionStyle& how) {
   const TextStyle& style = how.style;
   std::string out = "\n" + style.paragraph(Paint::kStrong, "Waits for locks, added up over threads");
-  std::string others = report.other.times
-                           ? fmt::format(" {} in futex calls were for no lock (conditions, threads, events).",
-                                         counted(report.other.times, "wait"))
-                           : "";
-  out += style.paragraph(Paint::kPlain,
-                         "Only waits are seen: taking a lock that is free needs no kernel." + others);
+  std::string others = report.other.times ? fmt::format(" {} in futex calls were for no lock (conditions, threads, events).", counted(report.other.times, "wait")) : "";
+  out += style.paragraph(Paint::kPlain, "Only waits are seen: taking a lock that is free needs no kernel." + others);
   if (report.rows.empty()) return out + style.paragraph(Paint::kPlain, "No thread waited for a lock.");
   std::size_t rows = std::min(how.sites, report.rows.size());
   out += rows_table(report, rows, style);
   out += holds_text(report, how.sites, style);
   for (std::size_t i = 0; i < std::min(how.stacks, rows); ++i) {
     const LockRow& row = report.rows[i];
-    out += "\n" + style.paragraph(Paint::kStrong,
-                                  fmt::format("#{}  {} in {} for {}", i + 1, human_duration(row.ns),
-                                              counted(row.times, "wait"), printable(lock_words(row))));
+    out += "\n" + style.paragraph(Paint::kStrong, fmt::format("#{}  {} in {} for {}", i + 1, human_duration(row.ns), counted(row.times, "wait"), printable(lock_words(row))));
     out += block_text(row, style);
     out += stack_lines(row.stack, row.incomplete, kMostLockFrames, style);
     out += holders_table(row, style);
@@ -188,11 +162,8 @@ std::string lock_waits_text(const LockReport& report, const SectionStyle& how) {
 std::vector<std::string> lock_wait_sentences(const LockReport& report) {
   if (report.rows.empty()) return {};
   const LockRow& row = report.rows.front();
-  std::string holder = row.holders.front().end == LockWaitEnd::kReleased
-                           ? fmt::format("; held up most by {}", holder_text(row.holders.front(), 0))
-                           : "";
-  return {fmt::format("Threads waited {} for locks, {}; most of it for {} at {}{}.",
-                      human_duration(report.all.ns), counted(report.all.times, "wait"),
+  std::string holder = row.holders.front().end == LockWaitEnd::kReleased ? fmt::format("; held up most by {}", holder_text(row.holders.front(), 0)) : "";
+  return {fmt::format("Threads waited {} for locks, {}; most of it for {} at {}{}.", human_duration(report.all.ns), counted(report.all.times, "wait"),
                       printable(lock_words(row)), place_text(row.stack, 0), holder)};
 }
 

@@ -13,8 +13,7 @@
 namespace dwell {
 namespace {
 
-constexpr std::size_t kMostNamed =
-    4096;  // locks whose names are looked up, those that were waited for longest
+constexpr std::size_t kMostNamed = 4096;  // locks whose names are looked up, those that were waited for longest
 
 }  // namespace
 
@@ -43,15 +42,12 @@ Result<void> LockTracing::added(ProcessSlot slot, const ProcessFacts& facts) {
 }
 
 void LockTracing::begin(std::uint64_t) {
-  if (Result<void> attached = sums_.attach(); !attached)
-    context_.unseen({monotonic_ns(), "threads", "waits for locks", attached.error().what});
+  if (Result<void> attached = sums_.attach(); !attached) context_.unseen({monotonic_ns(), "threads", "waits for locks", attached.error().what});
 }
 
 void LockTracing::end() { ending_ = true; }
 
-StackId LockTracing::stack_of(std::uint64_t identity) const {
-  return identity ? context_.stacks.find(identity, 0) : StackId::kUnknown;
-}
+StackId LockTracing::stack_of(std::uint64_t identity) const { return identity ? context_.stacks.find(identity, 0) : StackId::kUnknown; }
 
 // At the end, from the processes that are still there: names of variables do not change.
 void LockTracing::name_locks(LockWaits& waits) {

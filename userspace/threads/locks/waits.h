@@ -20,14 +20,13 @@ enum class LockWaitEnd : std::uint8_t {
   kEnds,
 };
 
-// Waits of threads at one place, for one futex, that ended in one way; those that ended while it was
-// recorded.
+// Waits of threads at one place, for one futex, that ended in one way; those that ended while it was recorded.
 struct LockWait {
   ThreadSite site;
   std::uint64_t futex = 0;
   bool relative = false;  // as locks wait, not what waits until a time
   LockWaitEnd end = LockWaitEnd::kUnknown;
-  ThreadSite holder;  // of kReleased: where it was released
+  ThreadSite holder;      // of kReleased: where it was released
   std::uint64_t ns = 0, times = 0, longest_ns = 0;
   bool operator==(const LockWait&) const = default;
 };
