@@ -8,7 +8,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "bpf/go_probes.h"
+#include "bpf/go_stack.h"
 #include "bpf/probe_hits.h"
 #include "bpf/targets.h"
 #include "bpf/thread_stack.h"

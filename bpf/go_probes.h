@@ -18,26 +18,12 @@
 #define DWELL_GO_CFA_OFFSET 8 /* the return address is at rsp wherever such a probe stands */
 
 #ifdef __bpf__
-#include "bpf/pid_namespace.h"
-#include "bpf/unwind.h"
+#include "bpf/vmlinux.h"
 
 /* False: the stack is too small, it will be grown, and the function begun anew. */
 static __always_inline bool dwell_go_entered(struct pt_regs *ctx, __u64 cookie) {
   const __u64 kCarry = 0x01, kZero = 0x40; /* of eflags: jbe looks at both */
   return !(dwell_probe_flags_of(cookie) & DWELL_GO_AT_STACK_CHECK) || !(ctx->flags & (kCarry | kZero));
-}
-
-/* Identity of the stack from the caller of the probed function on. Go code has no unwind tables; every frame
- * but those of leaves has a frame pointer, and that of the outermost one is 0. Global, so that the verifier
- * walks through the unwinder once and not once for each caller. */
-__noinline __u64 dwell_go_stack_at(__u64 pc, __u64 sp, __u64 bp, __u64 process) {
-  struct dwell_stack_start start = {.pc = pc, .sp = sp, .bp = bp};
-  start.flags = DWELL_PC_EXACT | DWELL_PC_HIDDEN;
-  start.cfa_offset = DWELL_GO_CFA_OFFSET;
-  return dwell_stack(NULL, start, (__u8)process, dwell_current_tid());
-}
-static __always_inline __u64 dwell_go_stack(struct pt_regs *ctx, __u8 process) {
-  return dwell_go_stack_at(ctx->ip, ctx->sp, ctx->bp, process);
 }
 #endif
 

@@ -9,6 +9,9 @@
  *     pool_get(8)                          0x7f..60  no: pool_get_from has told of what it returns
  *       pool_get_from(&main, 8)            0x7f..40  yes, at its return
  *         buffer_get()                     0x7f..20  yes: another pair
+ *
+ * A call of a Go function may end on another thread, with its stack at another address: of those nothing is remembered. What they
+ * take is told of where it is known, at their entry or at their return instructions, and who they are is the goroutine.
  */
 #include "bpf/vmlinux.h"
 
@@ -17,6 +20,7 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/call_end.h"
+#include "bpf/go_probes.h"
 #include "bpf/pairs.h"
 #include "bpf/probe_hits.h"
 #include "bpf/targets.h"
@@ -87,18 +91,30 @@ static __always_inline bool take_value(unsigned span, __u64 *value) {
   return *value && *value != ~0ull;
 }
 
-static __always_inline void send_taken(struct thread_state *state, struct taking *call, struct call_end *end, __u64 value) {
+static __always_inline void send_taken_by(__u32 who, struct thread_state *state, struct taking *call, struct call_end *end, __u64 value) {
   if (!room_for(DWELL_LOST_TAKE)) return;
   struct dwell_alloc_record *record = &state->record;
   record->h.type = DWELL_PAIR_TAKEN;
   record->h.process = state->slot;
   record->h.probe = call->probe;
-  record->h.tid = state->tid;
+  record->h.tid = who;
   record->address = value;
   record->size = call->size;
   record->stack = stack_from(end->pc, end->sp, end->bp, (__u64)state->slot << 32 | state->tid, end->hidden);
   record->time_ns = bpf_ktime_get_ns();
   if (bpf_ringbuf_output(&events, record, sizeof(*record), state->wake)) dwell_count_loss(DWELL_LOST_TAKE);
+}
+
+static __always_inline void send_taken(struct thread_state *state, struct taking *call, struct call_end *end, __u64 value) {
+  send_taken_by(state->tid, state, call, end, value);
+}
+
+static __always_inline void send_given(__u32 who, struct thread_state *state, __u16 probe, __u64 value) {
+  struct dwell_free_record record = {
+      .h = {.type = DWELL_PAIR_GIVEN, .process = state->slot, .probe = probe, .tid = who},
+      .time_ns = bpf_ktime_get_ns(),
+      .address = value};
+  if (bpf_ringbuf_output(&events, &record, sizeof(record), state->wake)) dwell_count_loss(DWELL_LOST_GIVE);
 }
 
 /* The innermost call of the pair that is under way knows that this was taken inside it. `depth`: of the calls that are asked. */
@@ -177,11 +193,28 @@ static __always_inline void given(struct pt_regs *ctx, struct thread_state *stat
     now.return_address = read_word(sp);
     state->given = now;
   }
-  struct dwell_free_record record = {
-      .h = {.type = DWELL_PAIR_GIVEN, .process = state->slot, .probe = now.probe, .tid = state->tid},
-      .time_ns = bpf_ktime_get_ns(),
-      .address = now.value};
-  if (bpf_ringbuf_output(&events, &record, sizeof(record), state->wake)) dwell_count_loss(DWELL_LOST_GIVE);
+  send_given(state->tid, state, now.probe, now.value);
+}
+
+/* ---- Go ---- */
+
+/* An argument or a result by the number of its word, from 1; 0: 0. By way of the stack, as register_of(). */
+static __noinline __u64 go_word(struct pt_regs *ctx, unsigned number) {
+  volatile __u64 words[8] = {0, ctx->ax, ctx->bx, ctx->cx, ctx->di, ctx->si, ctx->r8, 0};
+  return words[number & 7];
+}
+
+/* At the entry or at a return instruction: at both, the return address is at sp, rbp is the caller's and r14 the goroutine. */
+static __always_inline void go_probed(struct pt_regs *ctx, struct thread_state *state, __u64 cookie, bool at_entry) {
+  unsigned span = dwell_probe_span_of(cookie);
+  struct taking call = {.span = span, .probe = dwell_probe_index_of(cookie)};
+  __u32 goroutine = ctx->r14 >> 3;
+  __u64 value = go_word(ctx, dwell_pair_argument(span));
+  if (!take_value(span, &value)) return;
+  if (at_entry && dwell_probe_shape_of(cookie) == DWELL_SHAPE_GIVE) return send_given(goroutine, state, call.probe, value);
+  if (at_entry) call.size = go_word(ctx, dwell_pair_size_argument(span));
+  state->end = (struct call_end){.pc = ctx->ip, .sp = ctx->sp + 8, .bp = ctx->bp, .hidden = 1};
+  send_taken_by(goroutine, state, &call, &state->end, value);
 }
 
 /* ---- the end of a call ---- */
@@ -217,6 +250,10 @@ static __always_inline int entered(struct pt_regs *ctx) {
   __u64 cookie = bpf_get_attach_cookie(ctx);
   struct dwell_hits *counted = hits_of(cookie);
   state->wake = look_at_ring(counted ? counted->entries++ : 0);
+  if (dwell_probe_flags_of(cookie) & DWELL_PROBE_GO) {
+    if (dwell_go_entered(ctx, cookie)) go_probed(ctx, state, cookie, true);
+    return 1;
+  }
   __u64 sp = ctx->sp + dwell_probe_cfa_offset_of(cookie) - 8;
   switch (dwell_probe_shape_of(cookie)) {
     case DWELL_SHAPE_GIVE:
@@ -255,6 +292,11 @@ static __always_inline int exited(struct pt_regs *ctx) {
   if (!state) return 0;
   __u64 cookie = bpf_get_attach_cookie(ctx);
   struct dwell_hits *counted = hits_of(cookie);
+  if (dwell_probe_flags_of(cookie) & DWELL_PROBE_GO) {
+    state->wake = look_at_ring(counted ? counted->returns++ : 0);
+    go_probed(ctx, state, cookie, false);
+    return 0;
+  }
   if (counted && dwell_probe_flags_of(cookie) & DWELL_EXIT_AT_BRANCH)
     counted->entries++; /* of the same price */
   else if (counted)

@@ -4,7 +4,8 @@
  * compiled by both sides.
  *
  * A taking is a dwell_alloc_record of type DWELL_PAIR_TAKEN, sent when the resource is the caller's; a giving back a
- * dwell_free_record of type DWELL_PAIR_GIVEN, sent while it still is. `address` is the resource's value, whatever that is.
+ * dwell_free_record of type DWELL_PAIR_GIVEN, sent while it still is. `address` is the resource's value, whatever that is. `tid` is
+ * no thread where a Go function was called, but tells its goroutine from others.
  */
 #ifndef DWELL_BPF_PAIRS_H
 #define DWELL_BPF_PAIRS_H
@@ -29,7 +30,8 @@ enum { /* dwell_header.type; no other tracer's */
  * resource is stored, if the function returns 0. Number: an int, of which a negative one is a failure and 0
  * is none. Size: the argument that says how much is taken, 0: none does. Of a function whose return is looked
  * at, an argument that is not stored is itself the resource, which the caller has if the function returns 0;
- * always: whatever it returns.
+ * always: whatever it returns. Of a Go function, argument and size are words, and at its return instructions the argument is a
+ * word of what it returns.
  */
 #define DWELL_MOST_PAIRS 32
 

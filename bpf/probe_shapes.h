@@ -74,6 +74,7 @@ enum dwell_probe_shape {
 #define DWELL_PROBE_EXITS 0x02   /* its return instructions are probed */
 #define DWELL_PROBE_NESTS 0x04   /* calls another probed function that gives out memory */
 #define DWELL_PROBE_ASKS 0x08    /* hands on the block of an aligned_alloc that it calls for a rounded size */
+#define DWELL_PROBE_GO 0x10      /* of Go's convention of calls (bpf/go_probes.h); at exits too, whose cookie is that of --pair then */
 
 static inline __u64 dwell_probe_cookie(unsigned shape, unsigned index, unsigned cfa_offset, unsigned flags) {
   return (__u64)(shape & 0xff) | (__u64)(index & 0xffff) << 8 | (__u64)(cfa_offset & 0xffff) << 24 |

@@ -13,9 +13,20 @@ namespace {
 
 constexpr std::uint32_t kInlineIndex = 2, kInlineTree = 3;
 constexpr int kMostInlined = 256;
+constexpr std::int64_t kMostNodes = 1 << 20;  // of a function's tree
 
 // What the functions' own tables are counted from, in runtime.moduledata: 1.18 and 1.19; 1.20 to 1.26; 1.27.
 constexpr std::uint64_t kBaseFields[] = {304, 320, 344};
+
+// A node: where the name of the inlined function is, and behind that where it is called, from the function's entry.
+std::size_t node_size(const GoTable& table) { return table.is_since_120() ? 16 : 20; }
+std::size_t name_in_node(const GoTable& table) { return table.is_since_120() ? 4 : 12; }
+
+std::uint32_t number_in_node(std::string_view bytes, std::size_t at) {
+  std::uint32_t value;
+  std::memcpy(&value, bytes.data() + at, sizeof value);
+  return value;
+}
 
 }  // namespace
 
@@ -51,22 +62,23 @@ bool GoInlining::fits(const GoTable& table) const {
   return sound > 0;
 }
 
+// Nodes of the function's tree of inlined calls, by their numbers. Empty if there are none.
+std::string GoInlining::tree_of(const GoTable& table, const GoRecord& record, std::int64_t first, std::int64_t last) const {
+  std::optional<std::uint32_t> tree = table.data_offset(record, kInlineTree);
+  if (!tree || first < 0 || last < first || last > kMostNodes) return {};
+  std::uint64_t size = node_size(table), count = static_cast<std::uint64_t>(last - first) + 1;
+  Result<std::string> bytes = elf_->bytes_at(base_ + *tree + static_cast<std::uint64_t>(first) * size, count * size);
+  return bytes && bytes->size() == count * size ? std::move(*bytes) : std::string();
+}
+
 bool GoInlining::add_inlined(const GoTable& table, const GoRecord& record, std::uint64_t& vaddr,
                              std::vector<GoFunction>& calls) const {
-  std::optional<std::uint32_t> tree = table.data_offset(record, kInlineTree);
-  std::int64_t index = tree ? table.address_value(record, kInlineIndex, vaddr) : -1;
-  if (index < 0 || index > (1 << 20)) return false;
-  std::size_t size = table.is_since_120() ? 16 : 20;
-  Result<std::string> bytes = elf_->bytes_at(base_ + *tree + static_cast<std::uint64_t>(index) * size, size);
-  if (!bytes || bytes->size() != size) return false;
-  auto number = [&](std::size_t at) {
-    std::uint32_t value;
-    std::memcpy(&value, bytes->data() + at, sizeof value);
-    return value;
-  };
+  std::int64_t index = table.address_value(record, kInlineIndex, vaddr);
+  std::string node = tree_of(table, record, index, index);
+  if (node.empty()) return false;
   GoFunction call = table.place(record, vaddr);
-  call.name = table.name_at(number(table.is_since_120() ? 4 : 12));
-  std::uint64_t outer = record.entry + number(table.is_since_120() ? 8 : 16);
+  call.name = table.name_at(number_in_node(node, name_in_node(table)));
+  std::uint64_t outer = record.entry + number_in_node(node, name_in_node(table) + 4);
   if (call.name.empty() || outer >= record.end) return false;
   calls.push_back(call);
   vaddr = outer;
@@ -81,6 +93,18 @@ std::vector<GoFunction> GoInlining::calls_at(const GoTable& table, std::uint64_t
   }
   calls.push_back(table.place(*record, vaddr));
   return calls;
+}
+
+std::unordered_map<std::string_view, std::string_view> GoInlining::inlined(const GoTable& table) const {
+  std::unordered_map<std::string_view, std::string_view> all;
+  for (std::size_t i = 0; !empty() && i < table.size(); ++i) {
+    std::optional<GoRecord> record = table.record(i);
+    if (!record) continue;
+    std::string nodes = tree_of(table, *record, 0, table.highest_value(*record, kInlineIndex));
+    for (std::size_t at = 0; at < nodes.size(); at += node_size(table))
+      all.try_emplace(table.name_at(number_in_node(nodes, at + name_in_node(table))), record->name);
+  }
+  return all;
 }
 
 }  // namespace dwell

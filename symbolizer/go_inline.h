@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "symbolizer/elf_file.h"
@@ -22,8 +24,11 @@ class GoInlining {
   bool empty() const { return !base_; }
   // The calls at this address, innermost first; the last is the function itself. Empty if it is in no function.
   std::vector<GoFunction> calls_at(const GoTable& table, std::uint64_t vaddr) const;
+  // Every function that is inlined anywhere, and one that it is inlined into. Names live as long as the table.
+  std::unordered_map<std::string_view, std::string_view> inlined(const GoTable& table) const;
 
  private:
+  std::string tree_of(const GoTable& table, const GoRecord& record, std::int64_t first, std::int64_t last) const;
   bool fits(const GoTable& table) const;
   bool add_inlined(const GoTable& table, const GoRecord& record, std::uint64_t& vaddr,
                    std::vector<GoFunction>& calls) const;

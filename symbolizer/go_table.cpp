@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "symbolizer/go_table.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "symbolizer/byte_reader.h"
@@ -11,6 +12,7 @@ namespace dwell {
 namespace {
 
 constexpr std::uint32_t kGo116 = 0xfffffffa, kGo118 = 0xfffffff0, kGo120 = 0xfffffff1;
+constexpr std::uint8_t kRootFlag = 1, kAssemblyFlag = 4;
 constexpr int kMostEmpty = 16;
 constexpr std::size_t kMostDepths = std::size_t{1} << 18;  // of one function
 constexpr std::size_t kLongestName = std::size_t{64} << 10;
@@ -130,7 +132,8 @@ std::optional<GoRecord> GoTable::record(std::size_t number) const {
   if (record.name.empty()) return std::nullopt;
   std::uint64_t last = first_field(record) + 4 * (since_120_ ? kLastField + 1 : kLastField);
   record.id = number_at<std::uint8_t>(last);
-  record.is_root = !wide_ && (number_at<std::uint8_t>(last + 1) & 1);
+  record.is_root = !wide_ && (number_at<std::uint8_t>(last + 1) & kRootFlag);
+  record.in_assembly = !wide_ && (number_at<std::uint8_t>(last + 1) & kAssemblyFlag);
   return record;
 }
 
@@ -170,12 +173,23 @@ std::int32_t GoTable::argument_bytes(const GoRecord& record) const {
   return static_cast<std::int32_t>(field(record, kArguments));
 }
 
+std::uint64_t GoTable::address_table(const GoRecord& record, std::uint32_t which) const {
+  if (wide_ || which >= field(record, kTables)) return 0;
+  return number_at<std::uint32_t>(record.offset + record_size() + 4 * std::uint64_t{which});
+}
+
 std::int64_t GoTable::address_value(const GoRecord& record, std::uint32_t which,
                                     std::uint64_t address) const {
-  if (wide_ || which >= field(record, kTables)) return -1;
-  return value_at(number_at<std::uint32_t>(record.offset + record_size() + 4 * std::uint64_t{which}),
-                  record.entry, address)
-      .value_or(-1);
+  return value_at(address_table(record, which), record.entry, address).value_or(-1);
+}
+
+std::int64_t GoTable::highest_value(const GoRecord& record, std::uint32_t which) const {
+  std::int64_t highest = -1;
+  for_each_value(address_table(record, which), record.entry, [&](std::int64_t value, std::uint64_t end) {
+    highest = std::max(highest, value);
+    return end >= record.end;
+  });
+  return highest;
 }
 
 std::optional<std::uint32_t> GoTable::data_offset(const GoRecord& record, std::uint32_t which) const {

@@ -27,6 +27,7 @@ struct GoRecord {
   std::uint64_t offset = 0;  // of the record in the table
   std::uint8_t id = 0;       // which function of the runtime, or of the compiler's making, it is
   bool is_root = false;      // a stack ends here
+  bool in_assembly = false;  // its arguments are on the stack
 };
 
 // Up to `end` the return address lies this many bytes above the stack pointer.
@@ -56,12 +57,14 @@ class GoTable {
   std::int32_t argument_bytes(const GoRecord& record) const;
   // Go 1.18 and later. -1 means none.
   std::int64_t address_value(const GoRecord& record, std::uint32_t which, std::uint64_t address) const;
+  std::int64_t highest_value(const GoRecord& record, std::uint32_t which) const;  // of all of the function
   std::optional<std::uint32_t> data_offset(const GoRecord& record, std::uint32_t which) const;
   // File and line of the code, before inlined calls are taken apart.
   GoFunction place(const GoRecord& record, std::uint64_t address) const;
   std::string_view name_at(std::uint32_t offset) const { return text_at(names_ + offset); }
   // Names by offset, the start line in function records: Go 1.20 and later.
   bool is_since_120() const { return since_120_; }
+  bool is_since_118() const { return !wide_; }
 
  private:
   std::uint64_t entry(std::size_t number) const;
@@ -69,6 +72,7 @@ class GoTable {
   void for_each_value(std::uint64_t table, std::uint64_t start, Visit visit) const;
   std::optional<std::int64_t> value_at(std::uint64_t table, std::uint64_t start, std::uint64_t address) const;
   std::string_view text_at(std::uint64_t offset) const;
+  std::uint64_t address_table(const GoRecord& record, std::uint32_t which) const;  // 0: none
   std::uint64_t first_field(const GoRecord& record) const;
   std::uint32_t field(const GoRecord& record, int which) const;
   std::uint64_t record_size() const { return since_120_ ? 44 : 40; }

@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         last = depth.end;
       }
       for (std::uint32_t which = 0; which < 5; ++which) {
-        table.address_value(*record, which, address);
+        if (table.address_value(*record, which, address) > table.highest_value(*record, which)) std::abort();
         table.data_offset(*record, which);
       }
     }

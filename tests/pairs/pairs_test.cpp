@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/end_to_end/harness.h"
+#include "tests/pairs/sites.h"
 #include "tests/targets/contended.h"
 
 namespace dwell::testing {
@@ -21,45 +22,6 @@ class Pairs : public ::testing::Test {
  protected:
   void SetUp() override { DWELL_NEEDS_BPF(); }
 };
-
-std::vector<std::string> only(const std::vector<std::string>& pairs) {
-  std::vector<std::string> options = {"--only", "pairs"};
-  for (const std::string& pair : pairs) options.insert(options.end(), {"--pair", pair});
-  return options;
-}
-
-json pair_named(const json& report, const std::string& name) {
-  for (const json& pair : report["pairs"]["pairs"])
-    if (pair["name"] == name) return pair;
-  return nullptr;
-}
-
-struct SiteSum {
-  double taken = 0, given = 0, held = 0, held_size = 0;
-  bool leaks = false;
-  bool operator==(const SiteSum&) const = default;
-};
-
-SiteSum taken_by(const json& report, const std::string& pair, const std::string& function) {
-  SiteSum sum;
-  for (const json& site : report["pairs"]["sites"]) {
-    bool there = std::ranges::any_of(site["stack"], [&](const json& frame) { return frame["function"] == function; });
-    if (!there || site["pair"] != pair) continue;
-    sum.taken += site["taken"].get<double>();
-    sum.given += site["given"].get<double>();
-    sum.held += site["held"].get<double>();
-    if (site.contains("held_size")) sum.held_size += site["held_size"].get<double>();
-    sum.leaks |= !site["leak"].is_null();
-    EXPECT_TRUE(site["incomplete"].is_null()) << site;
-  }
-  return sum;
-}
-
-void expect(const SiteSum& sum, double taken, double given) {
-  EXPECT_EQ(sum.taken, taken);
-  EXPECT_EQ(sum.given, given);
-  EXPECT_EQ(sum.held, taken - given);
-}
 
 TEST_F(Pairs, OfCAreCountedExactly) {
   Scenario scenario = record_scenario({target_binary("pairs_target"), "calls"},

@@ -70,6 +70,20 @@ bool name_matches(std::string_view given, std::string_view symbol) {
   return matches(pattern, without_blanks(demangle(symbol, DemangleWidth::kShort)));
 }
 
+bool go_name_matches(std::string_view given, std::string_view function) {
+  std::string pattern, name = without_blanks(function);
+  bool is_pattern = false;
+  char before = 0;
+  for (char c : without_blanks(given)) {
+    bool literal = c == '[' || c == '\\' || (c == '*' && before == '(');
+    is_pattern |= !literal && (c == '*' || c == '?');
+    if (literal) pattern += '\\';
+    pattern += c;
+    before = c;
+  }
+  return is_pattern ? ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0 : without_blanks(given) == name;
+}
+
 std::vector<FoundCopy> copies_in(const ElfFile& elf, const ElfFile* more, const std::vector<const PairFunction*>& wanted) {
   std::map<std::string, FoundCopy> found;
   for (const ElfFile* file : {&elf, more}) {
@@ -77,7 +91,7 @@ std::vector<FoundCopy> copies_in(const ElfFile& elf, const ElfFile* more, const 
     for (const ElfSymbol& symbol : file->symbols()) {
       if (!is_code(symbol) || !is_copy(symbol.name)) continue;
       for (const PairFunction* one : wanted)
-        if (name_matches(one->name, without_clone_suffix(symbol.name))) found[std::string(symbol.name)] = {one, demangle(symbol.name, DemangleWidth::kShort)};
+        if (name_matches(one->name, without_clone_suffix(symbol.name))) found[std::string(symbol.name)] = {one, demangle(symbol.name, DemangleWidth::kShort), ""};
     }
   }
   std::vector<FoundCopy> all;
@@ -97,7 +111,7 @@ std::vector<FoundFunction> functions_in(const ElfFile& elf, const ElfFile* more,
         if (!offset) continue;
         FoundFunction& function = found[{one, symbol.vaddr}];
         function = {one, demangle(symbol.name, DemangleWidth::kShort), symbol.vaddr, std::max(symbol.size, function.size), *offset,
-                    symbol.binding == STB_WEAK, is_mangled(symbol.name)};
+                    symbol.binding == STB_WEAK, is_mangled(symbol.name), false, ""};
       }
     }
   }

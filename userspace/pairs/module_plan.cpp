@@ -18,8 +18,9 @@ dwell_probe_shape shape_of(const PairFunction& function, bool gives) {
   return function.from == ValueFrom::kArgument ? DWELL_SHAPE_TAKE_ARGUMENT : DWELL_SHAPE_TAKE_RESULT;
 }
 
-unsigned span_of(const PairSpec& spec, std::uint16_t pair, const PairFunction& function) {
-  return dwell_pair_span(pair, static_cast<unsigned>(function.argument), function.from == ValueFrom::kStored,
+unsigned span_of(const PairSpec& spec, std::uint16_t pair, const PairFunction& function, bool is_go) {
+  int argument = is_go ? std::max(function.argument, 1) : function.argument;
+  return dwell_pair_span(pair, static_cast<unsigned>(argument), function.from == ValueFrom::kStored,
                          spec.numbers, static_cast<unsigned>(spec.size_argument),
                          function.from == ValueFrom::kRegained);
 }
@@ -38,8 +39,9 @@ Result<PairModule> find_pairs(pid_t pid, const Mapping& mapping, const std::vect
   result.module.inode = mapping.inode;
   Result<std::string> path = path_to_open(pid, mapping);
   if (!path) return path.error();
-  Result<ElfFile> elf = ElfFile::open(*path);
-  if (!elf) return elf.error();
+  Result<ElfFile> opened = ElfFile::open(*path);
+  if (!opened) return opened.error();
+  auto elf = std::make_shared<const ElfFile>(std::move(*opened));
   result.module.open_path = std::move(*path);
   result.unwinds = defines_unwinder(*elf);
   std::vector<const PairFunction*> wanted;
@@ -51,6 +53,7 @@ Result<PairModule> find_pairs(pid_t pid, const Mapping& mapping, const std::vect
   std::optional<ElfFile> more = hidden_symbols(*elf);
   result.found = functions_in(*elf, more ? &*more : nullptr, wanted);
   result.copies = copies_in(*elf, more ? &*more : nullptr, wanted);
+  find_go_functions(elf, wanted, result.found, result.copies);
   return result;
 }
 
@@ -78,14 +81,21 @@ std::vector<PlannedProbe> plan_pairs(PairModule& module, const std::vector<PairS
                                        .size = one.size,
                                        .file_offset = one.file_offset,
                                        .throws = may_unwind || one.unwinds,
-                                       .nests = role.gives && (givers[role.pair] > 1 || specs[role.pair].gives.size() > 1)});
+                                       .nests = role.gives && (givers[role.pair] > 1 || specs[role.pair].gives.size() > 1),
+                                       .go = one.go});
   }
   std::vector<PlannedProbe> probes = plan_module(module.module, calibration, options);
   for (std::size_t i = 0; i < probes.size(); ++i) {
     const PairFunction& wanted = *module.found[i].wanted;
     PairRole role = role_of(specs, wanted);
-    for (ProbeSite::Candidate& candidate : probes[i].site.candidates)
-      candidate.cookie = dwell_probe_with_span(candidate.cookie, span_of(specs[role.pair], role.pair, wanted));
+    bool is_go = module.found[i].go;
+    unsigned span = span_of(specs[role.pair], role.pair, wanted, is_go);
+    for (ProbeSite::Candidate& candidate : probes[i].site.candidates) candidate.cookie = dwell_probe_with_span(candidate.cookie, span);
+    if (is_go)
+      for (ProbeSite::Candidate& exit : probes[i].site.exits) exit.cookie = dwell_probe_with_span(exit.cookie, span);
+    std::string form = refusal_of(specs[role.pair], wanted, role.gives, is_go);
+    for (const std::string& why : {form, module.found[i].refusal})
+      if (!why.empty()) probes[i].refusal = why;
   }
   return probes;
 }

@@ -51,17 +51,30 @@ std::vector<PairToken> tokens_of(std::string_view text) {
   return tokens;
 }
 
+// "example.com/pool.(*Pool).Get", of Go, where a path would begin with a slash or a dot, or have no dot in its last part.
+bool is_go_path(std::string_view token) {
+  if (token.starts_with('/') || token.starts_with('.')) return false;
+  std::size_t slash = token.rfind('/', token.find('('));
+  return slash == token.npos || token.substr(slash).find_first_of(".*?") != token.npos;
+}
+
 bool names_file(std::string_view token) {
-  bool is_operator = token.find("operator/") != token.npos;
-  if (token.find('/') != token.npos && !is_operator) return true;
   std::size_t at = token.rfind(".so");
-  return at != token.npos && (at + 3 == token.size() || token[at + 3] == '.');
+  if (at != token.npos && (at + 3 == token.size() || token[at + 3] == '.')) return true;
+  bool is_operator = token.find("operator/") != token.npos;
+  return token.find('/') != token.npos && !is_operator && !is_go_path(token);
 }
 
 std::optional<int> argument_number(std::string_view text) {
   if (text.starts_with("arg")) text.remove_prefix(3);
   if (text.size() != 1 || text[0] < '1' || text[0] > '0' + kMostArguments) return std::nullopt;
   return text[0] - '0';
+}
+
+// "return2"
+std::optional<int> result_number(std::string_view words) {
+  if (!words.starts_with("return") || words.size() != 7) return std::nullopt;
+  return argument_number(words.substr(6));
 }
 
 // Functions that return 0 when the caller has the lock that is their first argument: from then on it is held,
@@ -120,7 +133,7 @@ PairFunction function_of(std::string text, bool gives, bool& understood) {
     std::size_t open = text.rfind('(');
     if (open != text.npos) words = text.substr(open + 1, text.size() - open - 2);
     std::string_view number = std::string_view(words).substr(words.starts_with('*'));
-    bool is_value = words == "return" || words == "return>=0" || (number.starts_with("arg") && number.size() > 3 && std::isdigit(static_cast<unsigned char>(number[3])));
+    bool is_value = words == "return" || result_number(words) || words == "return>=0" || (number.starts_with("arg") && number.size() > 3 && std::isdigit(static_cast<unsigned char>(number[3])));
     if (is_value)
       text.resize(open);
     else
@@ -131,6 +144,7 @@ PairFunction function_of(std::string text, bool gives, bool& understood) {
   if (words.empty() && takes_a_lock(text) && !gives) words = "arg1,return=0";
   if (words.empty() && gives) words = "arg1";
   if (words == "return>=0") function.from = ValueFrom::kNumber;
+  if (int number = result_number(words).value_or(1); number > 1) function.argument = number;
   if (words.empty() || words.starts_with("return")) {
     understood = !gives;
     return function;
@@ -192,6 +206,16 @@ Result<PairSpec> parse_pair(const std::string& text) {
   if (spec.numbers && std::ranges::any_of(spec.takes, [](const PairFunction& one) { return one.from == ValueFrom::kResult || one.from == ValueFrom::kStored; }))
     return usage(text, "functions that take return ints, (return>=0), or none of them does");
   return spec;
+}
+
+std::string refusal_of(const PairSpec& spec, const PairFunction& function, bool gives, bool is_go) {
+  bool of_result = function.from == ValueFrom::kResult || function.from == ValueFrom::kNumber;
+  if (!is_go) return of_result && function.argument > 1 ? fmt::format("(return{}) is for functions of Go: others return one value", function.argument) : "";
+  if (gives) return "";
+  constexpr const char* kWhy = "a call of a Go function may end on another thread and another stack than it began on, so that its arguments and its end are not seen together";
+  if (function.from == ValueFrom::kArgument) return "";
+  if (!of_result) return fmt::format("{}: say (return), or (arg{}) for the moment when the call begins", kWhy, function.argument);
+  return spec.size_argument ? fmt::format("{}: leave out the size", kWhy) : "";
 }
 
 bool is_meant(std::string_view file, std::string_view path) {

@@ -7,6 +7,7 @@
 //   is the size m=my_lock(arg1,return=0):my_unlock     argument 1 is taken when the function has returned 0
 //   slot=libpool.so:take(return>=0):drop   of one file; an int, where 0 is a resource and a negative one a
 //   failure
+//   conn=main.(*Pool).Get(return2):main.(*Pool).Put(arg2)    of Go: the second word that is returned
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@ namespace dwell::pairs {
 
 // Where the value is that stands for the resource.
 enum class ValueFrom : std::uint8_t {
-  kResult,    // what the function returns; 0 and -1 are failures
+  kResult,    // what the function returns; 0 and -1 are failures. Of Go, `argument`: which word of it
   kNumber,    // the same as an int; negative ones are failures
   kArgument,
   kStored,    // where an argument points to, when the function has returned 0
@@ -33,7 +34,7 @@ struct PairFunction {
   std::string file;  // of the module; "": any
   std::string name;  // as it was given: a C name, or a C++ or Rust name with or without arguments, with * and ?
   ValueFrom from = ValueFrom::kResult;
-  int argument = 0;  // from 1; of kArgument and kStored
+  int argument = 0;  // from 1; of kArgument and kStored; of kResult from 2, 0: the first word
   bool operator==(const PairFunction&) const = default;
 };
 
@@ -47,6 +48,9 @@ struct PairSpec {
 
 // Exit::kUsage, with what is wrong and an example.
 Result<PairSpec> parse_pair(const std::string& text);
+
+// Why a function can't be followed in this form, because it is one of Go, or because it is none. "": it can.
+std::string refusal_of(const PairSpec& spec, const PairFunction& function, bool gives, bool is_go);
 
 // Whether a module's path is meant: "libpool.so" is /usr/lib/libpool.so.1, "./server" and "bin/server" are /srv/bin/server.
 bool is_meant(std::string_view file, std::string_view path);

@@ -79,7 +79,9 @@ PairTracing::Planned& PairTracing::plan(const Process& process, const Mapping& m
   planned.module = std::move(*module);
   for (const FoundCopy& copy : planned.module.copies) {
     found_.insert(copy.wanted);
-    context_.unseen({0, "pairs", fmt::format("{} in {}", copy.name, mapping.path), "a copy of the function that the compiler made with other arguments, or of a part of it"});
+    std::string why = copy.inside.empty() ? "a copy of the function that the compiler made with other arguments, or of a part of it"
+                                          : fmt::format("inlined into its callers, as into {}: //go:noinline helps", copy.inside);
+    context_.unseen({0, "pairs", fmt::format("{} in {}", copy.name, mapping.path), why});
   }
   if (planned.module.found.empty()) return planned;
   PlanOptions how = process.how;
@@ -147,7 +149,8 @@ Result<void> PairTracing::attach(Process& process, const Mapping& mapping, Plann
     }
     probes[i]->candidate = site.candidate;
     process.any_probes = true;
-    cost_.set_probe(probes[i]->index, probes[i]->chosen().trap, probes[i]->exits.empty() ? std::nullopt : std::optional(TrapClass::kStepped));
+    cost_.set_probe(probes[i]->index, probes[i]->placements.empty() ? TrapClass::kStepped : probes[i]->chosen().trap,
+                    probes[i]->exits.empty() ? std::nullopt : std::optional(TrapClass::kStepped));
     if (probes[i]->end == CallEnd::kReturnProbe) return_probes_.insert(probes[i]->index);
   }
   return {};

@@ -56,6 +56,7 @@ struct AllocFunction {
   bool throws = false;  // under one of its names
   bool nests = false;   // calls another of these functions, or one that it imports
   bool asks = false;    // hands on what an aligned_alloc gives it for a rounded size
+  bool go = false;      // follows Go's convention of calls (bpf/go_probes.h)
 };
 
 // A function that was found and needs no probe, and why.

@@ -16,6 +16,7 @@
 #include <map>
 #include <thread>
 
+#include "bpf/probe_shapes.h"
 #include "userspace/base/files.h"
 #include "userspace/base/living_thread.h"
 #include "userspace/base/privileges.h"
@@ -100,6 +101,9 @@ Result<PerfProbe> create_perf_probe(int program, const std::string& path, const 
   probe.link = UniqueFd(link);
   return probe;
 }
+
+// A return instruction of Go code tells of its own function alone, to each pair that names it.
+bool is_of_go(const ProbeSite::Candidate& exit) { return dwell_probe_flags_of(exit.cookie) & DWELL_PROBE_GO; }
 
 bool is_privilege(const Error& error) { return error.exit == Exit::kNotPermitted; }
 
@@ -221,7 +225,7 @@ Result<std::vector<AttachedSite>> ProbeLinks::attach(const std::vector<ProbeSite
 Result<std::vector<AttachedSite>> ProbeLinks::try_attach(const std::vector<ProbeSite>& sites) {
   std::vector<AttachedSite> answers(sites.size());
   for (std::size_t i = 0; i < sites.size(); ++i)
-    if (sites[i].candidates.empty()) answers[i].failure = fmt::format("attach {}: no place to probe", sites[i].name);
+    if (sites[i].candidates.empty() && sites[i].exits.empty()) answers[i].failure = fmt::format("attach {}: no place to probe", sites[i].name);
   Attempt attempt(sites, answers);
 
   auto create = [&](int program, bool session, bool at_return) -> Attempt::Create {
@@ -270,8 +274,9 @@ Result<std::vector<AttachedSite>> ProbeLinks::try_attach(const std::vector<Probe
 // Exits before entries, as returns: a site whose exits are not all probed is not probed at all.
 void ProbeLinks::attach_exits(const std::vector<ProbeSite>& sites, std::vector<AttachedSite>& answers) {
   for (std::size_t i = 0; i < sites.size(); ++i) {
-    if (sites[i].exits.empty() || sites[i].candidates.empty()) continue;
+    if (sites[i].exits.empty()) continue;
     Result<void> attached = attach_exits(sites[i].path, sites[i].exits);
+    if (attached && sites[i].candidates.empty()) answers[i].candidate = 0;
     if (attached) continue;
     answers[i].failure = fmt::format("attach {}: {}", sites[i].name, attached.error().what);
     answers[i].hint = attached.error().hint;
@@ -281,7 +286,7 @@ void ProbeLinks::attach_exits(const std::vector<ProbeSite>& sites, std::vector<A
 Result<void> ProbeLinks::attach_exits(const std::string& path, const std::vector<ProbeSite::Candidate>& places) {
   std::vector<ProbeSite::Candidate> fresh;
   for (const ProbeSite::Candidate& place : places)
-    if (!exits_.count({path, place.file_offset})) fresh.push_back(place);
+    if (!exits_.count({path, place.file_offset}) || is_of_go(place)) fresh.push_back(place);
   std::vector<UniqueFd> links;
   if (method_ == AttachMethod::kPerf) {
     for (const ProbeSite::Candidate& place : fresh) {

@@ -58,13 +58,13 @@ struct ProbeSite {
   std::string path;                   // opens the file
   std::string name;                   // for messages: "malloc in /usr/lib/libc.so.6"
   bool returns = false;
-  std::vector<Candidate> candidates;  // best first; the others are tried if the kernel refuses one
+  std::vector<Candidate> candidates;  // best first; the others are tried if the kernel refuses one; none: exits only
   std::vector<Candidate> exits = {};  // return instructions; all of them are probed, or the site is not
 };
 
 // What became of a site: the index of the candidate in use, or why there is none.
 struct AttachedSite {
-  int candidate = -1;
+  int candidate = -1;  // of a site that has exits only: 0
   std::string failure;
   std::string hint;
 };

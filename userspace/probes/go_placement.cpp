@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "userspace/probes/go_placement.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "userspace/probes/instructions.h"
@@ -9,6 +11,7 @@ namespace dwell {
 namespace {
 
 constexpr int kLongestStackCheck = 12;  // instructions; no stack check has more
+constexpr std::size_t kMostReturns = 96;
 
 // What a call hands over: its arguments, its goroutine, and where its caller's frame is.
 constexpr ZydisRegister kHandedOver[] = {
@@ -31,6 +34,23 @@ bool is_stack_check(const Instruction& instruction) {
 bool is_frame_push(const Instruction& instruction) {
   return instruction.decoded.mnemonic == ZYDIS_MNEMONIC_PUSH && !instruction.visible().empty() &&
          instruction.operands[0].reg.value == ZYDIS_REGISTER_RBP;
+}
+
+// A loop may begin with the first instruction of a function that has no frame and checks no stack.
+bool loops_to_start(const Disassembler& disassembler, const FunctionCode& code) {
+  for (std::uint64_t offset = 0; offset < code.bytes.size();) {
+    std::optional<Instruction> instruction = disassembler.at(code.bytes.subspan(offset), code.vaddr + offset);
+    if (!instruction) return false;
+    if (!is_call(*instruction) && branch_target(*instruction) == code.vaddr) return true;
+    offset += instruction->decoded.length;
+  }
+  return false;
+}
+
+// A jump through a table, to a place in the same function.
+bool is_switch(const Instruction& instruction) {
+  return !instruction.visible().empty() && instruction.operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+         instruction.operands[0].mem.index != ZYDIS_REGISTER_NONE;
 }
 
 }  // namespace
@@ -64,6 +84,27 @@ std::vector<GoPlacement> plan_go_placements(const FunctionCode& code, const Trap
     if (ends || !keeps_what_was_handed_over(*instruction)) break;
     offset += instruction->decoded.length;
   }
+  if (!found.empty() && found.back().offset == 0 && loops_to_start(disassembler, code)) found.pop_back();
+  return found;
+}
+
+GoReturns find_go_returns(const FunctionCode& code) {
+  Disassembler disassembler;
+  GoReturns found;
+  auto refuse = [](std::string why) { return GoReturns{{}, std::move(why)}; };
+  for (std::uint64_t offset = 0; offset < code.bytes.size();) {
+    std::optional<Instruction> instruction = disassembler.at(code.bytes.subspan(offset), code.vaddr + offset);
+    if (!instruction) return refuse(fmt::format("its code at {:#x} could not be read", code.vaddr + offset));
+    if (is_return(*instruction)) found.offsets.push_back(static_cast<std::uint32_t>(offset));
+    if (is_jump(*instruction) || is_conditional_jump(*instruction)) {
+      std::optional<std::uint64_t> target = branch_target(*instruction);
+      if (target ? *target - code.vaddr >= code.bytes.size() : !is_switch(*instruction))
+        return refuse("it ends in a jump to another function");
+    }
+    offset += instruction->decoded.length;
+  }
+  if (found.offsets.empty()) return refuse("it never returns");
+  if (found.offsets.size() > kMostReturns) return refuse("it returns in too many places");
   return found;
 }
 

@@ -30,6 +30,13 @@ struct GoPlacement {
 std::vector<GoPlacement> plan_go_placements(const FunctionCode& code, const TrapAbilities& abilities,
                                             const TrapPrices& prices);
 
+// Every instruction at which a call of the function returns, as offsets from its entry. `code` is all of it.
+struct GoReturns {
+  std::vector<std::uint32_t> offsets;
+  std::string why_not;  // not "": not all could be found, and there are none
+};
+GoReturns find_go_returns(const FunctionCode& code);
+
 // Inside a function: the first branch or call behind its call of `callee`, with nothing in between that
 // branches. What the call returned, or what is handed on, is in rax there. Empty if there is no such call.
 std::vector<GoPlacement> plan_behind_call(const FunctionCode& code, std::uint64_t callee,

@@ -8,7 +8,9 @@
 #include <optional>
 #include <set>
 
+#include "bpf/go_probes.h"
 #include "userspace/probes/exits.h"
+#include "userspace/probes/go_placement.h"
 
 namespace dwell {
 
@@ -23,7 +25,8 @@ constexpr std::uint64_t kPrologue = 128;    // no placement lies deeper
 std::vector<std::uint64_t> entered_inside(const ElfFile& elf, const std::vector<AllocFunction>& functions) {
   std::vector<BranchRange> ranges;
   for (const AllocFunction& function : functions)
-    ranges.push_back({function.vaddr + 1, function.vaddr + std::clamp<std::uint64_t>(function.size, 2, kPrologue)});
+    if (!function.go) ranges.push_back({function.vaddr + 1, function.vaddr + std::clamp<std::uint64_t>(function.size, 2, kPrologue)});
+  if (ranges.empty()) return {};
   std::vector<std::uint64_t> found;
   for (const ElfSegment& segment : elf.segments()) {
     if (!segment.executable || segment.file_size > kMaxText) continue;
@@ -70,7 +73,7 @@ bool is_go_code(const ElfFile& elf, std::uint64_t vaddr) {
 }
 
 unsigned flags_of(const PlannedProbe& probe) {
-  unsigned flags = probe.function.nests ? DWELL_PROBE_NESTS : 0;
+  unsigned flags = (probe.function.nests ? DWELL_PROBE_NESTS : 0) | (probe.function.go ? DWELL_PROBE_GO : 0);
   switch (probe.end) {
     case CallEnd::kReturnProbe:
       return flags | DWELL_PROBE_RETURNS;
@@ -92,7 +95,8 @@ ProbeSite make_site(const AllocModule& module, const PlannedProbe& probe) {
                  .exits = {}};
   for (const Placement& placement : probe.placements) {
     std::uint64_t span = probe.end == CallEnd::kInnerCall ? probe.function.size - placement.offset : 0;
-    std::uint64_t cookie = dwell_probe_cookie(placement.shape, probe.index, placement.cfa_offset, flags_of(probe));
+    unsigned flags = flags_of(probe) | (placement.at_stack_check ? DWELL_GO_AT_STACK_CHECK : 0);
+    std::uint64_t cookie = dwell_probe_cookie(placement.shape, probe.index, placement.cfa_offset, flags);
     site.candidates.push_back({probe.function.file_offset + placement.offset,
                                dwell_probe_with_span(cookie, static_cast<unsigned>(span))});
   }
@@ -103,7 +107,7 @@ ProbeSite make_site(const AllocModule& module, const PlannedProbe& probe) {
 CallEnd end_of(const AllocFunction& function, const PlanOptions& options) {
   if (!wants_return(function.shape)) return CallEnd::kNone;
   if (function.asks) return CallEnd::kInnerCall;
-  return function.throws || !options.returns_allowed ? CallEnd::kExits : CallEnd::kReturnProbe;
+  return function.throws || function.go || !options.returns_allowed ? CallEnd::kExits : CallEnd::kReturnProbe;
 }
 
 // What the functions of one module have in common.
@@ -147,14 +151,38 @@ void plan_exits(ModulePlan& module, const Calibration& calibration, PlannedProbe
                               found.why_not.empty() ? "not all of it is in the file" : found.why_not);
 }
 
+// What it is called with is seen at its entry, what it returns at its return instructions: nothing needs both.
+void plan_go_function(const ElfFile& elf, const Calibration& calibration, const PlanOptions& options, PlannedProbe& probe) {
+  const AllocFunction& function = probe.function;
+  Result<std::string> bytes = elf.bytes_at(function.vaddr, function.size);
+  if (function.size > kMaxFunction || !bytes) {
+    probe.refusal = bytes ? "its code is too large" : bytes.error().what;
+    return;
+  }
+  FunctionCode code{std::as_bytes(std::span(*bytes)), function.vaddr, true};
+  if (probe.end == CallEnd::kExits) {
+    GoReturns returns = find_go_returns(code);
+    if (!returns.why_not.empty()) probe.refusal = "where it returns could not be found: " + returns.why_not;
+    for (std::uint32_t offset : returns.offsets)
+      probe.exits.push_back({function.file_offset + offset,
+                             dwell_probe_cookie(DWELL_SHAPE_NONE, probe.index, DWELL_GO_CFA_OFFSET, DWELL_PROBE_GO)});
+    return;
+  }
+  for (const GoPlacement& place : plan_go_placements(code, calibration.traps(), calibration.prices))
+    if (options.nop5_allowed || place.trap != TrapClass::kNop5)
+      probe.placements.push_back({function.shape, place.offset, DWELL_GO_CFA_OFFSET, place.trap, place.instruction, place.cost_ns, place.at_stack_check});
+  if (probe.placements.empty()) probe.refusal = "no instruction at its entry can be probed";
+}
+
 void plan_function(ModulePlan& module, const Calibration& calibration, const PlanOptions& options,
                    PlannedProbe& probe) {
   const ElfFile& elf = module.elf;
   const AllocFunction& function = probe.function;
+  if (function.go) return plan_go_function(elf, calibration, options, probe);
   bool returns = probe.end == CallEnd::kReturnProbe;
   bool of_pair = function.shape >= DWELL_SHAPE_TAKE_RESULT;
   if ((wants_return(function.shape) || of_pair) && is_go_code(elf, function.vaddr)) {
-    probe.refusal = of_pair ? "Go code has its arguments in other registers, and moves its stacks: --pair follows C, C++ and Rust"
+    probe.refusal = of_pair ? "the program's table of Go functions has no such function, or can't be read"
                             : "a return probe in Go code kills the program, because Go moves its stacks";
     return;
   }

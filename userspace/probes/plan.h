@@ -26,7 +26,7 @@ struct PlannedProbe {
   std::uint16_t index;  // in the cookie and in dwell_header.probe; counts from 1
   AllocFunction function;
   std::string module;   // as the target sees it
-  std::vector<Placement> placements;  // best first; empty: refused, see `refusal`
+  std::vector<Placement> placements;  // best first; empty: refused, see `refusal`, or seen at its exits alone
   std::string refusal;
   CallEnd end = CallEnd::kNone;
   std::vector<ProbeSite::Candidate> exits;  // of CallEnd::kExits

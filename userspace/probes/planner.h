@@ -59,6 +59,7 @@ struct Placement {
   TrapClass trap;
   std::string instruction;   // as disassembled
   double cost_ns;            // expected for each call
+  bool at_stack_check = false;  // of Go: hit for calls that begin anew, too
 };
 
 // All placements that are right, cheapest first (of equal ones, the nearest to the entry). Never empty if

@@ -38,5 +38,18 @@ TEST(PairNames, OfOperatorsAndRust) {
   EXPECT_TRUE(name_matches("pool::Pool::get", "_ZN4pool4Pool3get17h0123456789abcdefE"));
 }
 
+TEST(PairNames, OfGoHaveAStarThatIsNoPattern) {
+  EXPECT_TRUE(go_name_matches("main.(*Pool).Get", "main.(*Pool).Get"));
+  EXPECT_FALSE(go_name_matches("main.(*Pool).Get", "main.(*SparePool).Get"));
+  EXPECT_TRUE(go_name_matches("main.(**Pool).Get", "main.(*SparePool).Get"));
+  EXPECT_TRUE(go_name_matches("main.*.Get", "main.(*Pool).Get"));
+  EXPECT_TRUE(go_name_matches("main.(*Pool).Ge?", "main.(*Pool).Get"));
+  EXPECT_FALSE(go_name_matches("main.(*Pool).Ge?", "main.(*XPool).Get"));
+  EXPECT_TRUE(go_name_matches("main.Take[...]", "main.Take[...]"));
+  EXPECT_TRUE(go_name_matches("main.Take*", "main.Take[go.shape.struct { X int }]"));
+  EXPECT_TRUE(go_name_matches("main.Take[go.shape.struct{X int}]", "main.Take[go.shape.struct { X int }]"));
+  EXPECT_FALSE(go_name_matches("main.Get", "main.Get.func1"));
+}
+
 }  // namespace
 }  // namespace dwell::pairs

@@ -77,6 +77,33 @@ TEST(PairSpec, KnowsNamesOfCxx) {
   EXPECT_EQ(parsed("c=run():stop()").takes[0].name, "run()");
 }
 
+TEST(PairSpec, KnowsNamesOfGo) {
+  PairSpec spec = parsed("c=main.(*Pool).Get,example.com/x/pool.(*Pool).Take(arg2),db/sql.Open(return2):main.(*Pool).Put(arg2),bin/server:put,gopkg.in/y*Drop");
+  EXPECT_THAT(spec.takes, ElementsAre(PairFunction{"", "main.(*Pool).Get"}, PairFunction{"", "example.com/x/pool.(*Pool).Take", ValueFrom::kArgument, 2},
+                                      PairFunction{"", "db/sql.Open", ValueFrom::kResult, 2}));
+  EXPECT_THAT(spec.gives, ElementsAre(PairFunction{"", "main.(*Pool).Put", ValueFrom::kArgument, 2}, PairFunction{"bin/server", "put", ValueFrom::kArgument, 1},
+                                      PairFunction{"", "gopkg.in/y*Drop", ValueFrom::kArgument, 1}));
+  EXPECT_EQ(parsed("c=./bin/server.v2:main.(*Pool).Get:main.Put").takes[0].file, "./bin/server.v2");
+  EXPECT_EQ(parsed("c=main.Get(return1):main.Put").takes[0], (PairFunction{"", "main.Get"}));
+}
+
+TEST(PairSpec, OfGoNeedsNothingOfACallsBeginningAndItsEnd) {
+  auto why_not = [](const std::string& text, bool gives, bool is_go) {
+    PairSpec spec = parsed(text);
+    return refusal_of(spec, gives ? spec.gives[0] : spec.takes[0], gives, is_go);
+  };
+  for (const char* fine : {"c=get:put", "c=get(return>=0):put", "c=get(return2):put(arg3)", "c=get(arg2):put", "c=get(arg2):put:arg3"}) {
+    EXPECT_EQ(why_not(fine, false, true), "") << fine;
+    EXPECT_EQ(why_not(fine, true, true), "") << fine;
+  }
+  for (const char* text : {"c=get(*arg1):put", "c=get(arg1,return=0):put", "c=get(arg1,return):put", "c=get:put:arg1"}) {
+    EXPECT_THAT(why_not(text, false, true), HasSubstr("another thread")) << text;
+    EXPECT_EQ(why_not(text, false, false), "") << text;
+    EXPECT_EQ(why_not(text, true, true), "") << text;
+  }
+  EXPECT_THAT(why_not("c=get(return2):put", false, false), HasSubstr("(return2) is for functions of Go"));
+}
+
 TEST(PairSpec, ThatMakesNoSenseIsRefused) {
   EXPECT_THAT(refused("get:put"), HasSubstr("a name of your own"));
   EXPECT_THAT(refused("a b=get:put"), HasSubstr("a name of your own"));

@@ -24,6 +24,13 @@ CODE(go_takes_apart, "mov 0x8(%rax), %rax\n push %rbp\n ret")
 CODE(go_next_free, "call go_leaf_begin\n cmp %rdx, %rax\n jne 1f\n call go_old_begin\n mov 0x30(%rdx), %rax\n"
                    "call go_leaf_begin\n 1: ret")
 
+CODE(go_spins, "cmpl $0, (%rax)\n je go_spins_begin\n ret")
+CODE(go_grows, "cmp 0x10(%r14), %rsp\n jbe 1f\n push %rbp\n test %rax, %rax\n jne 2f\n pop %rbp\n ret\n"
+               "2: jmp *(%rcx,%rdx,8)\n pop %rbp\n ret\n 1: call go_leaf_begin\n jmp go_grows_begin")
+CODE(go_jumps_away, "test %rax, %rax\n jne 1f\n ret\n 1: jmp .+0x1000")
+CODE(go_jumps_anywhere, "mov (%rdx), %rax\n jmp *%rax")
+CODE(go_never_returns, "push %rbp\n call go_leaf_begin\n ud2")
+
 namespace dwell {
 namespace {
 
@@ -72,6 +79,27 @@ TEST(GoPlacement, NeverStandsBehindWhatChangesAnArgument) {
   std::vector<GoPlacement> found = PLACEMENTS(go_takes_apart);
   ASSERT_EQ(found.size(), 1u);
   EXPECT_EQ(found[0].offset, 0u);
+}
+
+TEST(GoPlacement, NeverStandsWhereALoopComesByAgain) { EXPECT_TRUE(PLACEMENTS(go_spins).empty()); }
+
+GoReturns returns(const std::byte* begin, const std::byte* end) { return find_go_returns({{begin, end}, reinterpret_cast<std::uint64_t>(begin), true}); }
+#define RETURNS(name) returns(name##_begin, name##_end)
+
+TEST(GoReturns, AreAllReturnInstructions) {
+  GoReturns found = RETURNS(go_grows);
+  EXPECT_EQ(found.why_not, "");
+  ASSERT_EQ(found.offsets.size(), 2u);
+  for (std::uint32_t offset : found.offsets) EXPECT_EQ(go_grows_begin[offset], std::byte{0xc3});
+  EXPECT_EQ(RETURNS(go_leaf).offsets.size(), 1u);
+}
+
+TEST(GoReturns, AreNoneWhereACallMayEndElsewhere) {
+  for (const GoReturns& found : {RETURNS(go_jumps_away), RETURNS(go_jumps_anywhere)}) {
+    EXPECT_EQ(found.why_not, "it ends in a jump to another function");
+    EXPECT_TRUE(found.offsets.empty());
+  }
+  EXPECT_EQ(RETURNS(go_never_returns).why_not, "it never returns");
 }
 
 TEST(GoPlacement, KnowsWhatTheFirstInstructionWouldCost) {
