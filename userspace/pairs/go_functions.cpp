@@ -16,7 +16,7 @@ std::uint64_t end_of_code(const GoTable& table, const GoRecord& record) {
 }
 
 std::string why_not(const GoTable& table, const GoRecord& record) {
-  if (!table.is_since_118()) return "it was built with a Go older than 1.18, whose arguments and results are on the stack, or not known to be in registers";
+  if (!table.is_since_118()) return "it was built with a Go older than 1.18: its arguments and results may be on the stack";
   return record.in_assembly ? "it is written in assembly: its arguments and results are on the stack" : "";
 }
 
