@@ -447,6 +447,22 @@ std::optional<std::uint64_t> ElfFile::vaddr_of_offset(std::uint64_t file_offset)
   return other;
 }
 
+std::optional<std::uint64_t> ElfFile::vaddr_of_mapping(std::uint64_t file_offset, bool executable) const {
+  constexpr std::uint64_t kPage = 4096;
+  std::optional<std::uint64_t> best;
+  int best_fit = -1;
+  for (const ElfSegment& segment : impl_->segments) {
+    std::uint64_t first_page = segment.file_offset & ~(kPage - 1);
+    bool behind = file_offset >= segment.file_offset && file_offset - segment.file_offset >= segment.file_size;
+    if (file_offset < first_page || behind || segment.file_size == 0) continue;
+    int fit = 2 * (segment.executable == executable) + (file_offset == first_page);
+    if (fit <= best_fit) continue;
+    best_fit = fit;
+    best = segment.vaddr + (file_offset - segment.file_offset);
+  }
+  return best;
+}
+
 std::optional<std::uint64_t> ElfFile::offset_of_vaddr(std::uint64_t vaddr) const {
   return impl_->offset_of_vaddr(vaddr);
 }

@@ -77,6 +77,9 @@ class ElfFile {
   const std::vector<ElfSymbol>& symbols() const;
 
   std::optional<std::uint64_t> vaddr_of_offset(std::uint64_t file_offset) const;
+  // The same of the beginning of a mapping. Segments are mapped by whole pages, and where linkers pack them (lld, gold, mold) a page of
+  // the file belongs to two: the end of one and the beginning of the next, which lies a page further on in memory.
+  std::optional<std::uint64_t> vaddr_of_mapping(std::uint64_t file_offset, bool executable) const;
   std::optional<std::uint64_t> offset_of_vaddr(std::uint64_t vaddr) const;
 
  private:

@@ -139,13 +139,13 @@ AddressMap parse_perf_map(std::string_view text, std::size_t* skipped) {
 }
 
 Result<RegularFile> open_perf_map(pid_t pid, uid_t owner) {
-  if (file_opener()) return file_opener()({FileKind::kPerfMap, "", "", pid, owner});
+  if (file_opener()) return file_opener()({FileFormat::kPerfMap, "", "", pid, owner});
   PerfMapPlace place = place_of_perf_map(pid, owner);
   return open_owned_regular(place.path, place.owner);
 }
 
 Result<RegularFile> open_kallsyms() {
-  if (file_opener()) return file_opener()({FileKind::kKernelSymbols, "", ""});
+  if (file_opener()) return file_opener()({FileFormat::kKernelSymbols, "", ""});
   RegularFile file;
   file.fd.reset(::open("/proc/kallsyms", O_RDONLY | O_CLOEXEC));
   if (!file.fd.valid()) return system_error("open /proc/kallsyms", errno);

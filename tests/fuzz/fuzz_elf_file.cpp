@@ -16,6 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     Result<std::string> content = elf->bytes_at(segment.vaddr, 64);
     if (content && content->size() != 64) std::abort();
     elf->vaddr_of_offset(segment.file_offset);
+    elf->vaddr_of_mapping(segment.file_offset, segment.executable);
     elf->offset_of_vaddr(segment.vaddr + segment.memory_size);
   }
   elf->needed();

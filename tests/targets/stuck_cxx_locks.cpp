@@ -83,6 +83,19 @@ NOINLINE void* wait_beside_own_gate(void*) {
   return nullptr;
 }
 
+// Each has the prices to read, and waits until the other has them no more.
+NOINLINE void* read_then_write(void*) {
+  std::shared_lock held(prices);
+  pthread_barrier_wait(&come);
+  std::unique_lock wanted(prices);
+  return nullptr;
+}
+void upgrade() {
+  pthread_barrier_init(&come, nullptr, 2);
+  start(read_then_write, nullptr, "one");
+  start(read_then_write, nullptr, "two");
+}
+
 NOINLINE void* hold_prices(void*) {
   std::unique_lock held(prices);
   pthread_barrier_wait(&come);
@@ -129,7 +142,7 @@ void every_kind() {
   start(take_permit, nullptr, "in_atomic");
 }
 
-const scenario scenarios[] = {{"ab_ba", ab_ba, 0, nullptr}, {"atomic_ab_ba", atomic_ab_ba, 0, nullptr}, {"every_kind", every_kind, 0, nullptr},
+const scenario scenarios[] = {{"ab_ba", ab_ba, 0, nullptr}, {"atomic_ab_ba", atomic_ab_ba, 0, nullptr}, {"upgrade", upgrade, 0, nullptr}, {"every_kind", every_kind, 0, nullptr},
                               {"atomic_on_stack", nothing, 0, wait_beside_own_gate}};
 
 }  // namespace

@@ -141,6 +141,56 @@ static void reader_circle(void) {
   start(lock_then_write, NULL, "writer");
 }
 
+/* Each has it to read, and waits until the others have it no more. */
+NOINLINE static void write_what_it_has(pthread_rwlock_t *lock) {
+  pthread_rwlock_wrlock(lock);
+  pthread_rwlock_unlock(lock);
+}
+NOINLINE static void *read_then_write(void *argument) {
+  pthread_rwlock_t *lock = argument;
+  pthread_rwlock_rdlock(lock);
+  pthread_barrier_wait(&come);
+  write_what_it_has(lock);
+  pthread_rwlock_unlock(lock);
+  return argument;
+}
+static void upgrade(void) {
+  pthread_barrier_init(&come, NULL, 2);
+  start(read_then_write, &table, "one");
+  start(read_then_write, &table, "two");
+}
+
+/* One reads, and takes its time; the other has read before, and reads no more, or writes without having read. */
+NOINLINE static void *read_and_stay(void *argument) {
+  pthread_rwlock_rdlock(&table);
+  pthread_barrier_wait(&come);
+  pause();
+  return argument;
+}
+NOINLINE static void *look_then_write(void *argument) {
+  pthread_rwlock_rdlock(&table);
+  int found = argument != NULL;
+  pthread_rwlock_unlock(&table);
+  pthread_barrier_wait(&come);
+  if (!found) pthread_rwlock_wrlock(&table);
+  return argument;
+}
+NOINLINE static void *read_or_write(void *argument) {
+  pthread_barrier_wait(&come);
+  if (argument)
+    pthread_rwlock_rdlock(&table);
+  else
+    pthread_rwlock_wrlock(&table);
+  pthread_rwlock_unlock(&table);
+  return argument;
+}
+static void no_upgrade(void) {
+  pthread_barrier_init(&come, NULL, 3);
+  start(read_and_stay, NULL, "reader");
+  start(look_then_write, NULL, "looked");
+  start(read_or_write, NULL, "either");
+}
+
 /* ---- owners that are no more ---- */
 
 NOINLINE static void *lock_and_end(void *argument) {
@@ -430,6 +480,8 @@ static const struct scenario scenarios[] = {
     {"itself_with_waiters", itself_with_waiters, 0, NULL},
     {"join_circle", join_circle, 0, NULL},
     {"writer_circle", writer_circle, 0, NULL},
+    {"upgrade", upgrade, 0, NULL},
+    {"no_upgrade", no_upgrade, 0, NULL},
     {"reader_circle", reader_circle, 0, NULL},
     {"owner_ended", owner_ended, 0, NULL},
     {"forked_locked", forked_locked, 0, NULL},

@@ -84,14 +84,14 @@ fn lock_then_write(prices: &RwLock<u64>, orders: &Mutex<Account>, barrier: &Barr
     *price
 }
 
-// A reader wants the mutex whose holder wants to write.
-fn reader_writer() -> Vec<Place> {
-    type Body = fn(&RwLock<u64>, &Mutex<Account>, &Barrier, &AtomicBool) -> u64;
+type Body = fn(&RwLock<u64>, &Mutex<Account>, &Barrier, &AtomicBool) -> u64;
+
+fn two_threads(bodies: [(&str, Body); 2]) -> Vec<Place> {
     let prices = Arc::new(RwLock::new(1u64));
     let orders = Arc::new(Mutex::new(Account { balance: 1 }));
     let barrier = Arc::new(Barrier::new(2));
     let mut places = Vec::new();
-    for (name, body) in [("reader", read_then_lock as Body), ("writer", lock_then_write as Body)] {
+    for (name, body) in bodies {
         let (prices, orders, barrier) = (prices.clone(), orders.clone(), barrier.clone());
         let came = Arc::new(AtomicBool::new(false));
         let theirs = came.clone();
@@ -105,6 +105,17 @@ fn reader_writer() -> Vec<Place> {
         places.push(Place { came, task: receive.recv().unwrap() });
     }
     places
+}
+
+// Each reads what both want to write.
+#[inline(never)]
+fn raise(prices: &RwLock<u64>, _: &Mutex<Account>, barrier: &Barrier, came: &AtomicBool) -> u64 {
+    let price = prices.read().unwrap();
+    barrier.wait();
+    came.store(true, Ordering::SeqCst);
+    let mut raised = prices.write().unwrap();
+    *raised += 1;
+    *price + *raised
 }
 
 #[inline(never)]
@@ -136,7 +147,9 @@ fn locks_hard() -> Vec<Place> {
 fn main() {
     let places = match std::env::args().nth(1).as_deref() {
         Some("ab_ba") => ab_ba(),
-        Some("reader_writer") => reader_writer(),
+        // A reader wants the mutex whose holder wants to write.
+        Some("reader_writer") => two_threads([("reader", read_then_lock), ("writer", lock_then_write)]),
+        Some("upgrade") => two_threads([("one", raise), ("two", raise)]),
         Some("locks_hard") => locks_hard(),
         _ => panic!("no such scenario"),
     };

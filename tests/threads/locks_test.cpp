@@ -381,6 +381,49 @@ TEST(Deadlock, OfAtomicsTakenInOppositeOrderIsPossible) {
   EXPECT_THAT(deadlock.dump(), HasSubstr("whose address is in its frame of"));
 }
 
+// Told once they have slept long enough; with the frames whose code locks it to read.
+void expect_upgrade(const std::string& program, const std::string& lock, const std::string& function) {
+  StuckThreads target("upgrade", program);
+  json report, deadlock;
+  ASSERT_TRUE(eventually([&] {
+    report = look_at(target.pid()).report;
+    std::vector<json> found = verdicts_of(report, "deadlock");
+    if (!found.empty()) deadlock = found[0];
+    return !found.empty();
+  })) << report["verdicts"];
+  EXPECT_EQ(deadlock["certainty"], "likely");
+  EXPECT_EQ(deadlock["stuck_for_good"], false);
+  EXPECT_THAT(names_in(report, deadlock), ::testing::UnorderedElementsAre("one", "two"));
+  EXPECT_THAT(deadlock["headline"].get<std::string>(), HasSubstr("wait to write what each of them likely holds to read: " + lock));
+  EXPECT_THAT(deadlock.dump(), HasSubstr("its frame of " + function + " locks it to read"));
+  const json& held = report["locks"][deadlock["locks"][0].get<std::size_t>()];
+  EXPECT_EQ(held["readers"], 2);
+  EXPECT_EQ(held["upgrading"].size(), 2u);
+}
+
+TEST(Upgrade, OfTwoReadersIsALikelyDeadlock) {
+  DWELL_NEEDS_BPF();
+  expect_upgrade("stuck_locks", "rwlock table", "read_then_write");
+}
+
+TEST(Upgrade, OfCxxSharedLocksIsALikelyDeadlock) {
+  DWELL_NEEDS_BPF();
+  expect_upgrade("stuck_cxx_locks", "rwlock (anonymous namespace)::prices", "(anonymous namespace)::read_then_write");
+}
+
+// They wait behind somebody who reads.
+TEST(Upgrade, IsNoneOfThoseWhoReadBeforeOrElsewhere) {
+  DWELL_NEEDS_BPF();
+  StuckThreads target("no_upgrade", "stuck_locks");
+  json report;
+  ASSERT_TRUE(eventually([&] {
+    report = look_at(target.pid()).report;
+    return threads_named(report, "looked")[0]["waiting_ns"].get<std::uint64_t>() > 3'200'000'000;
+  }));
+  EXPECT_TRUE(verdicts_of(report, "deadlock").empty()) << report["verdicts"];
+  for (const json& lock : report["locks"]) EXPECT_TRUE(lock["upgrading"].empty()) << lock;
+}
+
 // Its frames have the address of what lies on its stack, held or not.
 TEST(Locks, ThatLieOnAThreadsOwnStackAreNotHeldByItForThat) {
   DWELL_NEEDS_BPF();

@@ -20,8 +20,8 @@ json deadlock_in(const json& report) {
   return nullptr;
 }
 
-// Looks until the threads have slept long enough to be told.
-void expect_likely_deadlock(const std::string& scenario, const std::vector<std::string>& names, const std::string& frame, const std::string& lock) {
+// Looks until the threads have slept long enough to be told. `evidence`: what is told of the lock, and where.
+void expect_likely_deadlock(const std::string& scenario, const std::vector<std::string>& names, const std::string& evidence, const std::string& lock) {
   DWELL_NEEDS_BPF();
   StuckThreads target(scenario, "stuck_rust_locks");
   json report, verdict;
@@ -34,13 +34,17 @@ void expect_likely_deadlock(const std::string& scenario, const std::vector<std::
   EXPECT_EQ(verdict["stuck_for_good"], false);
   ASSERT_EQ(verdict["threads"].size(), names.size());
   for (const json& thread : verdict["threads"]) EXPECT_THAT(names, ::testing::Contains(report["threads"][thread.get<std::size_t>()]["name"]));
-  EXPECT_THAT(verdict.dump(), HasSubstr("whose address is in its frame of stuck_rust_locks::" + frame));
+  EXPECT_THAT(verdict.dump(), HasSubstr(evidence));
   EXPECT_THAT(verdict.dump(), HasSubstr(lock));
 }
 
-TEST(RustLocks, TakenInOppositeOrderAreALikelyDeadlock) { expect_likely_deadlock("ab_ba", {"one", "two"}, "transfer", "Rust Mutex"); }
+TEST(RustLocks, TakenInOppositeOrderAreALikelyDeadlock) { expect_likely_deadlock("ab_ba", {"one", "two"}, "whose address is in its frame of stuck_rust_locks::transfer", "Rust Mutex"); }
 
-TEST(RustLocks, AReaderAndAWriterAreALikelyDeadlock) { expect_likely_deadlock("reader_writer", {"reader", "writer"}, "lock_then_write", "Rust RwLock"); }
+TEST(RustLocks, AReaderAndAWriterAreALikelyDeadlock) { expect_likely_deadlock("reader_writer", {"reader", "writer"}, "whose address is in its frame of stuck_rust_locks::lock_then_write", "Rust RwLock"); }
+
+TEST(RustLocks, TwoReadersThatWantToWriteAreALikelyDeadlock) {
+  expect_likely_deadlock("upgrade", {"one", "two"}, "its frame of stuck_rust_locks::raise locks it to read on every way to where it waits", "Rust RwLock");
+}
 
 TEST(RustLocks, ThatAreTakenHardAreNone) {
   DWELL_NEEDS_BPF();

@@ -105,7 +105,7 @@ void set_file_opener(FileOpener asked) { opener() = std::move(asked); }
 const FileOpener& file_opener() { return opener(); }
 
 Result<RegularFile> open_regular(const std::string& path, const std::string& root) {
-  if (opener()) return opener()({FileKind::kElf, path, root});
+  if (opener()) return opener()({FileFormat::kElf, path, root});
   Result<FilePointer> pointer = point_at_regular(path, root);
   if (!pointer) return pointer.error();
   return open_pointed(*pointer, path);

@@ -48,9 +48,9 @@ Result<RegularFile> open_owned_regular(const std::string& path, uid_t owner);
 void refuse_to_open(const std::string& path);
 
 // A process that may open nothing asks another one. Set before any thread is started.
-enum class FileKind : std::uint8_t { kElf, kPerfMap, kKernelSymbols };
+enum class FileFormat : std::uint8_t { kElf, kPerfMap, kKernelSymbols };
 struct FileRequest {
-  FileKind kind;
+  FileFormat kind;
   std::string path;   // kElf
   std::string root;   // kElf
   pid_t pid = 0;      // kPerfMap

@@ -22,7 +22,7 @@ namespace dwell {
 namespace {
 
 std::uint64_t load_bias(const ElfFile& elf, const Mapping& mapping) {
-  std::optional<std::uint64_t> vaddr = elf.vaddr_of_offset(mapping.file_offset);
+  std::optional<std::uint64_t> vaddr = elf.vaddr_of_mapping(mapping.file_offset, mapping.executable);
   return vaddr ? mapping.start - *vaddr : 0;
 }
 

@@ -245,7 +245,7 @@ class IndirectResolver {
  public:
   IndirectResolver(pid_t pid, const Mapping& text, const ElfFile& elf)
       : memory_(pid), text_(text), elf_(elf) {
-    std::optional<std::uint64_t> vaddr = elf.vaddr_of_offset(text.file_offset);
+    std::optional<std::uint64_t> vaddr = elf.vaddr_of_mapping(text.file_offset, text.executable);
     if (vaddr) bias_ = text.start - *vaddr;
   }
 

@@ -22,7 +22,7 @@ bool defines(const ElfFile& elf, std::string_view name) {
 
 // Where the kernel put the program's loader; 0: it has none, or the loader was started as the program.
 bool is_at_loaders_base(pid_t pid, const Mapping& text, const ElfFile& elf) {
-  std::optional<std::uint64_t> base = auxiliary_value(pid, AT_BASE), vaddr = elf.vaddr_of_offset(text.file_offset);
+  std::optional<std::uint64_t> base = auxiliary_value(pid, AT_BASE), vaddr = elf.vaddr_of_mapping(text.file_offset, text.executable);
   if (!base || !vaddr) return false;
   if (*base) return text.start - *vaddr == *base;
   std::optional<std::uint64_t> entry = auxiliary_value(pid, AT_ENTRY);

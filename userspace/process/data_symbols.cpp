@@ -45,7 +45,7 @@ const DataSymbols::Module* DataSymbols::module_of(const Mapping& mapping) {
   module->is_library = module->name.find(".so") != std::string::npos;
   module->elf = std::make_shared<const ElfFile>(std::move(*elf));
   // Any piece of the file tells where all of it is.
-  std::optional<std::uint64_t> vaddr = module->elf->vaddr_of_offset(mapping.file_offset);
+  std::optional<std::uint64_t> vaddr = module->elf->vaddr_of_mapping(mapping.file_offset, mapping.executable);
   if (!vaddr) return nullptr;
   module->bias = mapping.start - *vaddr;
   DebugSearch search;

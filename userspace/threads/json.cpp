@@ -88,6 +88,8 @@ Json lock_json(const LockFacts& lock, const BlockSite* block) {
           {"owner", lock.owner ? Json(lock.owner) : Json(nullptr)},
           {"owner_words", or_null(lock.owner_words)},
           {"likely_holders", list(lock.likely, likely_json)},
+          {"readers", lock.readers},
+          {"upgrading", list(lock.upgrading, likely_json)},
           {"block", block ? block_json(*block) : Json(nullptr)}};
 }
 

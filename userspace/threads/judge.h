@@ -44,6 +44,7 @@ class Judge {
   void find_deadlocks();
   void add_deadlock(std::size_t first);
   void find_likely_deadlocks();
+  void find_upgrades();
   std::vector<std::size_t> likely_holders_of(std::size_t thread) const;
   bool find_circle(std::size_t start, std::size_t at, std::vector<std::size_t>& path) const;
   void add_likely_deadlock(const std::vector<std::size_t>& circle);

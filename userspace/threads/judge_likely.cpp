@@ -40,6 +40,32 @@ bool Judge::find_circle(std::size_t start, std::size_t at, std::vector<std::size
   return false;
 }
 
+// Threads that wait to write a lock which they have to read, by their own code: each waits for itself, and for the others.
+void Judge::find_upgrades() {
+  for (std::size_t l = 0; l < report_.locks.size(); ++l) {
+    const LockFacts& lock = report_.locks[l];
+    auto reads = [&](std::size_t thread) { return std::ranges::find(lock.upgrading, facts(thread).tid, &LikelyHolder::tid); };
+    std::vector<std::size_t> threads = waiting_for(l, [&](std::size_t thread) {
+      return needs_another(thread) && !explained_[thread] && waited(thread) >= kSleptNs && reads(thread) != lock.upgrading.end();
+    });
+    if (threads.empty() || !lock.readers) continue;
+    bool one = threads.size() == 1, all_read = threads.size() <= lock.readers;
+    Verdict verdict{.kind = VerdictKind::kDeadlock, .certainty = all_read ? Certainty::kLikely : Certainty::kPossible, .threads = threads};
+    verdict.locks = {static_cast<std::int32_t>(l)};
+    verdict.headline = one ? fmt::format("{} waits to write what it likely holds to read itself: {}", name(threads[0]), lock.words)
+                           : fmt::format("{} wait to write what {} of them likely hold{} to read: {}", count_threads(threads.size()), all_read ? "each" : "some", all_read ? "s" : "", lock.words);
+    for (std::size_t thread : threads) {
+      verdict.evidence.push_back(fmt::format("{}; its {} locks it to read on every way to where it waits, and does not unlock it", waits_words(thread),
+                                             reads(thread)->function.empty() ? "function" : "frame of " + reads(thread)->function));
+      explained_[thread] = true;
+    }
+    std::vector<std::size_t> behind = waiting_for(l, [&](std::size_t thread) { return needs_another(thread) && !explained_[thread]; });
+    for (std::size_t thread : behind) explained_[thread] = true;
+    if (!behind.empty()) verdict.evidence.push_back(fmt::format("{} more wait{} for the same lock", behind.size(), behind.size() == 1 ? "s" : ""));
+    verdicts_.push_back(std::move(verdict));
+  }
+}
+
 // Each circle from its first thread on.
 void Judge::find_likely_deadlocks() {
   for (std::size_t start = 0; start < report_.threads.size(); ++start) {

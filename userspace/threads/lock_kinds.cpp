@@ -51,7 +51,8 @@ std::optional<LockFamily> rust_family(std::string_view name) {
     if (function.starts_with("std::thread::park")) return LockFamily::kRustPark;
     return std::nullopt;
   }
-  if (function.find("RwLock::") != function.npos) return LockFamily::kRustReadWriteLock;
+  if (function.find("RwLock::write") != function.npos) return LockFamily::kRustWriteLock;
+  if (function.find("RwLock::") != function.npos) return LockFamily::kRustReadLock;
   if (function.find("Mutex::lock") != function.npos) return LockFamily::kRustMutex;
   if (function.find("Condvar::") != function.npos) return LockFamily::kRustCondition;
   if (function.find("Parker::park") != function.npos) return LockFamily::kRustPark;

@@ -23,7 +23,8 @@ enum class LockFamily : std::uint8_t {
   kLibraryLock,  // a lock inside the C library that has no owner: of malloc, say
   kAtomicWait,   // std::atomic::wait and what is built on it
   kRustMutex,
-  kRustReadWriteLock,
+  kRustReadLock,   // Rust's RwLock, to read
+  kRustWriteLock,  // Rust's RwLock, to write
   kRustCondition,
   kRustPark,
   kGo,  // the Go runtime, for all of its own

@@ -134,9 +134,22 @@ void read_read_write_lock(LockObject& lock, const MemoryReader& read) {
     lock.names_owner = true;
     lock.owner = object->writer;
   } else if (readers) {
+    lock.readers = readers;
     lock.details =
         fmt::format("held by {} reader{}, which it doesn't name", readers, readers == 1 ? "" : "s");
   }
+}
+
+// std::sys::sync::rwlock::futex::RwLock: readers wait on the word that counts them, writers on the one behind it.
+void read_rust_read_write_lock(LockObject& lock, const MemoryReader& read) {
+  constexpr std::uint32_t kCount = (1u << 30) - 1, kWriteLocked = kCount;
+  lock.kind = WaitKind::kReadWriteLock;
+  lock.kind_words = "Rust RwLock";
+  if (lock.family == LockFamily::kRustWriteLock) lock.address -= sizeof(std::uint32_t);
+  std::uint32_t count = read_value<std::uint32_t>(read, lock.address).value_or(0) & kCount;
+  if (!count || count == kWriteLocked) return;
+  lock.readers = count;
+  lock.details = fmt::format("held by {} reader{}, which it doesn't name", count, count == 1 ? "" : "s");
 }
 
 void read_barrier(LockObject& lock, const MemoryReader& read) {
@@ -217,7 +230,6 @@ constexpr OwnerlessKind kOwnerless[] = {
     {LockFamily::kGuard, WaitKind::kOnce, "initialization of a static variable"},
     {LockFamily::kAtomicWait, WaitKind::kFutex, "atomic, or what is built on it"},
     {LockFamily::kRustMutex, WaitKind::kMutex, "Rust Mutex"},
-    {LockFamily::kRustReadWriteLock, WaitKind::kReadWriteLock, "Rust RwLock"},
     {LockFamily::kRustCondition, WaitKind::kCondition, "Rust Condvar"},
     {LockFamily::kRustPark, WaitKind::kCondition, "Rust thread to be unparked"},
     {LockFamily::kGo, WaitKind::kFutex, kGoRuntimeLock.data()},
@@ -237,6 +249,10 @@ LockObject read_lock(std::uint64_t futex, LockFamily family, std::span<const Thr
     case LockFamily::kReadLock:
     case LockFamily::kWriteLock:
       read_read_write_lock(lock, read);
+      return lock;
+    case LockFamily::kRustReadLock:
+    case LockFamily::kRustWriteLock:
+      read_rust_read_write_lock(lock, read);
       return lock;
     case LockFamily::kBarrier:
       read_barrier(lock, read);

@@ -30,6 +30,7 @@ struct LockObject {
   bool names_owner = false;  // this kind of lock does
   bool shared = false;       // made to be shared between processes
   Tid owner = 0;             // as the process itself numbers its threads; 0: nobody
+  std::uint32_t readers = 0; // that have it; it counts them, and doesn't name them
 };
 
 // `family` is what the waiting thread's functions say.

@@ -54,6 +54,7 @@ LockFacts LockTable::describe(const LockObject& lock) {
   facts.address = lock.address;
   facts.kind = lock.kind;
   facts.shared = lock.shared || data_.is_shared(lock.address);
+  facts.readers = lock.readers;
   if (lock.names_owner) find_owner(lock, facts);
   if (lock.kind == WaitKind::kJoin) {
     auto thread = by_own_tid_.find(lock.owner);

@@ -101,6 +101,9 @@ struct LockFacts {
   Tid owner = 0;            // as we see it; as the process itself sees it where no such thread is left
   std::string owner_words;  // "worker (12)", "thread 12, which has ended"; empty if there is none
   std::vector<LikelyHolder> likely = {};  // of threads that do not wait for it; only where it names no owner
+  std::uint32_t readers = 0;  // that have a reader-writer lock, as it counts them
+  // Threads that wait to write it, and have it to read, by the code of the function in `function`.
+  std::vector<LikelyHolder> upgrading = {};
   bool operator==(const LockFacts&) const = default;
 };
 

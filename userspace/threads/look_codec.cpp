@@ -78,6 +78,23 @@ std::string decode_thread(std::string_view bytes, std::size_t locks, std::size_t
   return "";
 }
 
+void put_holders(std::string& out, const std::vector<LikelyHolder>& holders) {
+  put_uleb(out, holders.size());
+  for (const LikelyHolder& holder : holders) {
+    put_uleb(out, holder.tid);
+    put_text(out, holder.function);
+  }
+}
+
+std::vector<LikelyHolder> get_holders(Cursor& in) {
+  std::vector<LikelyHolder> holders;
+  for (std::size_t left = get_count<LikelyHolder>(in); left > 0 && in.ok(); --left) {
+    Tid tid = static_cast<Tid>(in.uleb());
+    holders.push_back({tid, std::string(get_text(in))});
+  }
+  return holders;
+}
+
 std::string encode_lock(const LockFacts& lock) {
   std::string out;
   put_uleb(out, lock.address);
@@ -87,11 +104,9 @@ std::string encode_lock(const LockFacts& lock) {
   put_uleb(out, lock.owner);
   put_text(out, lock.owner_words);
   put_uleb(out, lock.shared);
-  put_uleb(out, lock.likely.size());
-  for (const LikelyHolder& holder : lock.likely) {
-    put_uleb(out, holder.tid);
-    put_text(out, holder.function);
-  }
+  put_holders(out, lock.likely);
+  put_uleb(out, lock.readers);
+  put_holders(out, lock.upgrading);
   return out;
 }
 
@@ -104,9 +119,10 @@ bool decode_lock(std::string_view bytes, LockFacts& lock) {
   lock.owner = static_cast<Tid>(in.uleb());
   lock.owner_words = get_text(in);
   lock.shared = in.uleb() != 0;
-  for (std::size_t left = in.at_end() ? 0 : get_count<LikelyHolder>(in); left > 0 && in.ok(); --left) {
-    Tid tid = static_cast<Tid>(in.uleb());
-    lock.likely.push_back({tid, std::string(get_text(in))});
+  if (!in.at_end()) lock.likely = get_holders(in);
+  if (!in.at_end()) {
+    lock.readers = static_cast<std::uint32_t>(in.uleb());
+    lock.upgrading = get_holders(in);
   }
   return in.ok();
 }

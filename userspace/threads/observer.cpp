@@ -28,6 +28,7 @@
 #include "userspace/threads/process_chain.h"
 #include "userspace/threads/spins.h"
 #include "userspace/threads/stacks.h"
+#include "userspace/threads/upgrades.h"
 #include "userspace/threads/waits.h"
 
 namespace dwell {
@@ -132,6 +133,7 @@ class ThreadObserver::Impl {
         memory_(pid),
         data_(pid, mappings),
         stacks_(pid, mappings, writer),
+        upgrades_(pid, mappings),
         chain_(pid, writer) {
     call_target_.descriptor = [this](int fd) { return descriptors_->describe(fd); };
     call_target_.watched_by = [this](int fd) { return descriptors_->watched_by(fd); };
@@ -174,6 +176,7 @@ class ThreadObserver::Impl {
   ThreadLook describe(const std::vector<Seen>& sights) {
     ThreadLook look;
     kernel_tids_.clear();
+    waits_to_write_.clear();
     for (const Seen& seen : sights) {
       kernel_tids_[seen.thread->record.tid] = seen.thread->record.kernel_tid;
       look.threads.push_back(facts_of(seen));
@@ -186,6 +189,7 @@ class ThreadObserver::Impl {
     confirm(sights, locks, look);
     look.locks = locks.take();
     find_likely_holders(sights, look);
+    find_upgrades(sights, look);
     look.handled_signals = handled_signals(pid_);
     if (std::string group = frozen_group_of(pid_); !group.empty()) mark_frozen(group, look);
     return look;
@@ -326,8 +330,11 @@ class ThreadObserver::Impl {
     facts.lock = locks.add(wait.futex, family->second);
     facts.wait = locks[facts.lock].kind;
     wait.words = locks[facts.lock].words;
-    if (family->second == LockFamily::kReadLock) wait.words += ", to read";
-    if (family->second == LockFamily::kWriteLock) wait.words += ", to write";
+    bool reads = family->second == LockFamily::kReadLock || family->second == LockFamily::kRustReadLock;
+    bool writes = family->second == LockFamily::kWriteLock || family->second == LockFamily::kRustWriteLock;
+    if (reads) wait.words += ", to read";
+    if (writes) wait.words += ", to write";
+    if (writes) waits_to_write_.insert(facts.tid);
   }
 
   // The locks were read after the threads: what is said of a thread holds if it has not run since.
@@ -355,13 +362,9 @@ class ThreadObserver::Impl {
   // Who has locked something has its address in a frame; who only knows it may have too, so this is no proof.
   void find_likely_holders(const std::vector<Seen>& sights, ThreadLook& look) {
     constexpr std::size_t kMostThreads = 1024;
-    constexpr std::uint64_t kWaitersOfRustRwLock = 4;  // lie behind its beginning
     std::map<std::uint64_t, std::set<std::int32_t>> locks;
-    for (std::size_t i = 0; i < look.locks.size(); ++i) {
-      if (!may_have_holder(look.locks[i])) continue;
-      locks[look.locks[i].address].insert(static_cast<std::int32_t>(i));
-      if (look.locks[i].words.starts_with("Rust RwLock")) locks[look.locks[i].address - kWaitersOfRustRwLock].insert(static_cast<std::int32_t>(i));
-    }
+    for (std::size_t i = 0; i < look.locks.size(); ++i)
+      if (may_have_holder(look.locks[i])) locks[look.locks[i].address].insert(static_cast<std::int32_t>(i));
     if (locks.empty()) return;
     std::vector<std::uint64_t> words;
     for (const auto& [address, indices] : locks) words.push_back(address);
@@ -374,6 +377,24 @@ class ThreadObserver::Impl {
     }
   }
 
+  // Who waits to write what it has to read waits for itself. Of waits that last: their code is looked at.
+  void find_upgrades(const std::vector<Seen>& sights, ThreadLook& look) {
+    constexpr std::uint64_t kLastsNs = 1'000'000'000;
+    constexpr std::size_t kMostThreads = 64;
+    std::size_t left = kMostThreads;
+    for (std::size_t i = 0; i < sights.size() && left > 0; ++i) {
+      const ThreadFacts& facts = look.threads[i];
+      bool lasts = facts.since_ns && sights[i].thread->record.time_ns >= facts.since_ns + kLastsNs;
+      if (!lasts || facts.lock < 0 || !waits_to_write_.contains(facts.tid) || !sights[i].thread->has_registers()) continue;
+      LockFacts& lock = look.locks[static_cast<std::size_t>(facts.lock)];
+      if (!lock.readers) continue;
+      --left;
+      std::vector<RemoteFrame> callers = stacks_.callers_of_lock(*sights[i].thread, sights[i].look->window(*sights[i].thread));
+      if (std::optional<std::size_t> reads = upgrades_.find(callers, lock.address))
+        lock.upgrading.push_back({facts.tid, stacks_.function_of(std::span(callers).subspan(*reads))});
+    }
+  }
+
   pid_t pid_;
   bool thorough_;
   ThreadLooker looker_;
@@ -381,6 +402,8 @@ class ThreadObserver::Impl {
   std::optional<Descriptors> descriptors_;
   DataSymbols data_;
   StackCollector stacks_;
+  UpgradeFinder upgrades_;
+  std::set<Tid> waits_to_write_;
   ProcessChain chain_;
   CallTarget call_target_;
   std::map<Tid, Tid> kernel_tids_;

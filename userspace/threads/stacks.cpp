@@ -6,11 +6,17 @@
 #include <cstring>
 
 #include "userspace/record/symbols.h"
+#include "userspace/threads/lock_kinds.h"
 #include "userspace/worker/parser.h"
 
 namespace dwell {
 namespace {
 
+// Of the C library, or of Rust's: what a program calls, or has inlined the fast way of.
+bool locks_to_write(std::string_view function) {
+  LockFamily family = family_of(std::span(&function, 1), false);
+  return family == LockFamily::kWriteLock || family == LockFamily::kRustWriteLock;
+}
 
 // First from what was read with the registers, then from the stack as it is now, a page at a time.
 class StackReader {
@@ -67,10 +73,23 @@ StackId StackCollector::user_stack(const SeenThread& thread, std::string_view wi
   return intern(stack.frames, stack.end);
 }
 
-// From this frame on, outwards: the first one that the program itself has.
-std::string StackCollector::function_from(const RemoteStack& stack, std::size_t frame) {
-  std::vector<RemoteFrame> rest(stack.frames.begin() + static_cast<std::ptrdiff_t>(frame), stack.frames.end());
-  StackId id = intern(rest, stack.end);
+std::vector<RemoteFrame> StackCollector::callers_of_lock(const SeenThread& thread, std::string_view window) {
+  constexpr std::size_t kNearTheLeaf = 8;
+  std::vector<RemoteFrame> frames = walk(thread, window).frames;
+  std::size_t callers = 0;
+  for (std::size_t i = 0; i < std::min(frames.size(), kNearTheLeaf); ++i) {
+    StackId id = intern(std::span(frames).subspan(i, 1), DWELL_STACK_COMPLETE);
+    names();
+    std::vector<std::string_view> functions = functions_of(id);
+    if (!functions.empty() && locks_to_write(functions.back())) callers = i + 1;
+  }
+  if (!callers) return {};
+  frames.erase(frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(callers));
+  return frames;
+}
+
+std::string StackCollector::function_of(std::span<const RemoteFrame> frames) {
+  StackId id = intern(frames, DWELL_STACK_COMPLETE);
   names();
   std::vector<std::string_view> functions = functions_of(id);
   auto of_library = [](std::string_view function) {
@@ -99,7 +118,7 @@ std::vector<StackCollector::WordInFrame> StackCollector::words_in_frames(const S
     std::uint64_t address = begin + i * sizeof memory[0];
     auto above = std::ranges::find_if(stack.frames, [&](const RemoteFrame& frame) { return frame.sp > address; });
     std::size_t frame = static_cast<std::size_t>(above - stack.frames.begin());
-    found.push_back({memory[i], function_from(stack, frame ? frame - 1 : 0)});
+    found.push_back({memory[i], function_of(std::span(stack.frames).subspan(frame ? frame - 1 : 0))});
   }
   return found;
 }

@@ -30,6 +30,12 @@ class StackCollector {
   StackId user_stack(const SeenThread& thread, std::string_view window);
   StackId kernel_stack(std::span<const std::uint64_t> addresses);
 
+  // The frames of a thread that waits for a reader-writer lock from the one that called the function which locks it, outwards; none
+  // where that is not known.
+  std::vector<RemoteFrame> callers_of_lock(const SeenThread& thread, std::string_view window);
+  // Of a frame, or the first one around it that the program itself has.
+  std::string function_of(std::span<const RemoteFrame> frames);
+
   // Which of these words, sorted, lie in the frames of a thread that sleeps, each with the function of the first such frame that is
   // no part of a lock. Not in memory below its frames, which is dead.
   struct WordInFrame {
@@ -47,7 +53,6 @@ class StackCollector {
 
  private:
   RemoteStack walk(const SeenThread& thread, std::string_view window) const;
-  std::string function_from(const RemoteStack& stack, std::size_t frame);
   StackId intern(std::span<const RemoteFrame> frames, dwell_stack_end end);
 
   ProcessMemory memory_;

@@ -38,6 +38,7 @@ std::vector<Verdict> Judge::judge() {
   find_circles_of_processes();
   find_interrupted_holders();
   find_missing_owners();
+  find_upgrades();
   find_likely_deadlocks();
   mark_those_behind();
   find_stall();
@@ -234,10 +235,16 @@ void Judge::mark_those_behind() {
 
 // ---- nobody left ----
 
+// What is likely is explained, but is not all that is certain of it.
 void Judge::find_stall() {
+  std::vector<bool> in_doubt(report_.threads.size());
+  for (const Verdict& verdict : verdicts_) {
+    if (verdict.stuck_for_good() || !verdict.processes.empty()) continue;
+    for (std::size_t i = 0; i < in_doubt.size(); ++i) in_doubt[i] = in_doubt[i] || std::ranges::count(verdict.locks, facts(i).lock);
+  }
   std::vector<std::size_t> left;
   for (std::size_t i = 0; i < report_.threads.size(); ++i) {
-    if (facts(i).state == ThreadState::kEnded || explained_[i]) continue;
+    if (facts(i).state == ThreadState::kEnded || (explained_[i] && !in_doubt[i])) continue;
     if (!needs_another(i)) {
       somebody_acts_ = true;
       return;

@@ -30,11 +30,11 @@ constexpr std::array kElf = {'\x7f', 'E', 'L', 'F'};
 
 Result<RegularFile> open_for_parser(const FileRequest& request) {
   switch (request.kind) {
-    case FileKind::kPerfMap:
+    case FileFormat::kPerfMap:
       return open_perf_map(request.pid, request.owner);
-    case FileKind::kKernelSymbols:
+    case FileFormat::kKernelSymbols:
       return open_kallsyms();
-    case FileKind::kElf:
+    case FileFormat::kElf:
       break;
   }
   if (!request.path.starts_with('/')) return Error{"open " + request.path + ": not a whole path", ""};

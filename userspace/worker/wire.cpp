@@ -135,8 +135,8 @@ std::optional<FileRequest> decode_file_request(std::string_view bytes) {
   request.root = get_string(in);
   request.pid = static_cast<pid_t>(in.uleb());
   request.owner = static_cast<uid_t>(in.uleb());
-  if (!in.ok() || kind > static_cast<std::uint64_t>(FileKind::kKernelSymbols)) return std::nullopt;
-  request.kind = static_cast<FileKind>(kind);
+  if (!in.ok() || kind > static_cast<std::uint64_t>(FileFormat::kKernelSymbols)) return std::nullopt;
+  request.kind = static_cast<FileFormat>(kind);
   return request;
 }
 

@@ -45,6 +45,38 @@ TEST(ElfFile, FindsOurOwnFunctionsWhereTheyAre) {
   EXPECT_EQ(std::memcmp(code->data(), reinterpret_cast<const void*>(&dwell_elf_test_marker), 8), 0);
 }
 
+// As lld packs segments: code follows read-only data on the same page of the file, a page further on in memory.
+TEST(ElfFile, AMappingOfAPageThatTwoSegmentsShareIsTheOneThatBeginsThere) {
+  struct {
+    Elf64_Ehdr header{};
+    Elf64_Phdr segments[3]{};
+  } file;
+  std::memcpy(file.header.e_ident, ELFMAG, SELFMAG);
+  file.header.e_ident[EI_CLASS] = ELFCLASS64;
+  file.header.e_ident[EI_DATA] = ELFDATA2LSB;
+  file.header.e_ident[EI_VERSION] = EV_CURRENT;
+  file.header.e_type = ET_DYN;
+  file.header.e_machine = EM_X86_64;
+  file.header.e_version = EV_CURRENT;
+  file.header.e_ehsize = sizeof file.header;
+  file.header.e_phoff = offsetof(decltype(file), segments);
+  file.header.e_phentsize = sizeof file.segments[0];
+  file.header.e_phnum = 3;
+  file.segments[0] = {PT_LOAD, PF_R, 0, 0, 0, 0x15800, 0x15800, 0x1000};
+  file.segments[1] = {PT_LOAD, PF_R | PF_X, 0x15800, 0x16800, 0x16800, 0x419a0, 0x419a0, 0x1000};
+  file.segments[2] = {PT_LOAD, PF_R | PF_W, 0x571a0, 0x591a0, 0x591a0, 0x2c10, 0x2e60, 0x1000};
+  std::string bytes(reinterpret_cast<const char*>(&file), sizeof file);
+  bytes.resize(0x59db0);
+  Result<ElfFile> elf = ElfFile::from_bytes(bytes, "packed");
+  ASSERT_TRUE(elf) << elf.error().what;
+  EXPECT_EQ(elf->vaddr_of_mapping(0, false), 0u);
+  EXPECT_EQ(elf->vaddr_of_mapping(0x15000, true), 0x16000u);
+  EXPECT_EQ(elf->vaddr_of_mapping(0x57000, false), 0x59000u);
+  EXPECT_EQ(elf->vaddr_of_mapping(0x58000, false), 0x5a000u) << "a part of a segment that was made read-only";
+  EXPECT_EQ(elf->vaddr_of_mapping(0x20000, true), 0x21000u);
+  EXPECT_FALSE(elf->vaddr_of_mapping(0x60000, true));
+}
+
 TEST(ElfFile, KnowsWhatTheLibraryNeedsAndHowItIsVersioned) {
   Result<ElfFile> elf = ElfFile::open(path_of_libc());
   ASSERT_TRUE(elf) << elf.error().what;
@@ -137,6 +169,7 @@ void ask_everything(const ElfFile& elf) {
   for (const ElfSegment& segment : elf.segments()) {
     (void)elf.bytes_at(segment.vaddr, 64);
     elf.vaddr_of_offset(segment.file_offset);
+    elf.vaddr_of_mapping(segment.file_offset, segment.executable);
   }
   elf.needed();
   elf.has_interpreter();

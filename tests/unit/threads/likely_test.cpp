@@ -89,6 +89,52 @@ TEST(LikelyDeadlock, IsPossibleAtMostOfAtomics) {
   EXPECT_EQ(deadlocks_of(look, kSec).at(0).certainty, Certainty::kPossible);
 }
 
+// Two threads wait to write a lock that they have to read, and a third waits for the same lock.
+ThreadLook upgrading(std::uint32_t readers) {
+  ThreadLook look = crossed(4 * kSec);
+  look.locks.resize(1);
+  look.locks[0].likely.clear();
+  look.locks[0].kind = WaitKind::kReadWriteLock;
+  look.locks[0].words = "rwlock prices";
+  look.locks[0].readers = readers;
+  look.locks[0].upgrading = {{11, "raise"}, {12, ""}};
+  for (std::size_t i : {0, 1, 2}) {
+    look.threads[i].lock = 0;
+    look.threads[i].wait = WaitKind::kReadWriteLock;
+    look.threads[i].since_ns = kNow - 4 * kSec;
+  }
+  ThreadFacts outside = look.threads[2];
+  outside.tid = outside.own_tid = 30;
+  outside.lock = -1;
+  outside.wait = WaitKind::kInput;
+  look.threads.push_back(outside);
+  return look;
+}
+
+TEST(LikelyDeadlock, OfThoseWhoWaitToWriteWhatTheyHaveToRead) {
+  std::vector<Verdict> found = deadlocks_of(upgrading(2));
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].certainty, Certainty::kLikely);
+  EXPECT_EQ(found[0].headline, "2 threads wait to write what each of them likely holds to read: rwlock prices");
+  EXPECT_THAT(found[0].evidence[0], HasSubstr("its frame of raise locks it to read"));
+  EXPECT_EQ(found[0].evidence.back(), "1 more waits for the same lock");
+  EXPECT_EQ(deadlocks_of(upgrading(1)).at(0).certainty, Certainty::kPossible) << "one reads, and may be neither";
+  EXPECT_TRUE(deadlocks_of(upgrading(0)).empty()) << "nobody has it any more";
+}
+
+// What is likely does not hide what is certain.
+TEST(LikelyDeadlock, IsToldBesideThatNobodyIsLeft) {
+  ThreadLook look = upgrading(2);
+  look.threads.pop_back();
+  look.handled_signals = 0;
+  std::vector<Verdict> all = find_verdicts(look, {});
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].kind, VerdictKind::kDeadlock);
+  EXPECT_EQ(all[1].kind, VerdictKind::kStalled);
+  EXPECT_TRUE(all[1].stuck_for_good());
+  EXPECT_EQ(all[1].threads.size(), 3u);
+}
+
 // One of the locks names its owner.
 TEST(LikelyDeadlock, MayLeadThroughALockThatNamesItsOwner) {
   ThreadLook look = crossed(4 * kSec);

@@ -45,10 +45,10 @@ TEST(LockKinds, RustsOwn) {
                     "std::sys::unix::locks::futex_mutex::Mutex::lock_contended"}),
             LockFamily::kRustMutex);
   EXPECT_EQ(family({"std::sys::sync::rwlock::futex::RwLock::write_contended"}),
-            LockFamily::kRustReadWriteLock);
+            LockFamily::kRustWriteLock);
   EXPECT_EQ(family({"std::sys::sync::condvar::futex::Condvar::wait"}), LockFamily::kRustCondition);
   EXPECT_EQ(family({"syscall", "std::sys::pal::unix::futex::futex_wait", "<std::sys::sync::mutex::futex::Mutex>::lock_contended"}), LockFamily::kRustMutex);
-  EXPECT_EQ(family({"<std::sys::sync::rwlock::futex::RwLock>::write_contended"}), LockFamily::kRustReadWriteLock);
+  EXPECT_EQ(family({"<std::sys::sync::rwlock::futex::RwLock>::write_contended"}), LockFamily::kRustWriteLock);
   EXPECT_EQ(family({"<std::sys::sync::condvar::futex::Condvar>::wait_optional_timeout"}), LockFamily::kRustCondition);
   EXPECT_EQ(family({"<std::sys::sync::thread_parking::futex::Parker>::park"}), LockFamily::kRustPark);
 }

@@ -23,6 +23,9 @@ TEST(LookCodec, ReadsBackWhatWasWritten) {
   look.threads[0].busy_ns = look.threads[0].busy_over_ns = 20'000'000;
   look.threads[0].spins = "in the same state";
   look.threads[0].spins_on = "ready";
+  look.locks[0].likely = {{10, "transfer"}};
+  look.locks[0].readers = 2;
+  look.locks[0].upgrading = {{10, "raise"}, {11, ""}};
   EXPECT_EQ(decode(encode_look(look), recording), "");
   ASSERT_EQ(threads_of(recording).looks.size(), 1u);
   EXPECT_EQ(threads_of(recording).looks[0], look);

@@ -90,7 +90,7 @@ TEST(Wire, QuestionsComeAcross) {
   EXPECT_EQ(question.module.owner, ~0u);
   ASSERT_EQ(question.queries.size(), 1u);
   EXPECT_TRUE(question.queries[0].is_return_address);
-  FileRequest request{FileKind::kPerfMap, "", "", 77, 1000};
+  FileRequest request{FileFormat::kPerfMap, "", "", 77, 1000};
   std::optional<FileRequest> asked = decode_file_request(encode_file_request(request));
   ASSERT_TRUE(asked);
   EXPECT_EQ(asked->owner, 1000u);

@@ -17,13 +17,9 @@ constexpr std::size_t kMaxFunction = std::size_t{256} << 10;
 constexpr std::string_view kBuildMagic = "\xff Go buildinf:";
 
 std::optional<std::uint64_t> bias_of(const ElfFile& elf, const Mapping& mapping) {
-  for (const ElfSegment& segment : elf.segments()) {
-    std::uint64_t first_page = segment.file_offset & ~std::uint64_t{4095};
-    if (segment.executable && mapping.executable && mapping.file_offset >= first_page &&
-        mapping.file_offset < segment.file_offset + segment.file_size)
-      return mapping.start - (segment.vaddr - segment.file_offset + mapping.file_offset);
-  }
-  return std::nullopt;
+  if (!mapping.executable) return std::nullopt;
+  std::optional<std::uint64_t> vaddr = elf.vaddr_of_mapping(mapping.file_offset, true);
+  return vaddr ? std::optional(mapping.start - *vaddr) : std::nullopt;
 }
 
 // moduledata begins with the table's address, and what it says of the code is in order.

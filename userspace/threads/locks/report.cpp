@@ -32,7 +32,8 @@ constexpr LockWords kLocks[] = {
     {LockFamily::kLibraryLock, "lock inside the C library", "locks inside the C library"},
     {LockFamily::kAtomicWait, "atomic", "atomics"},
     {LockFamily::kRustMutex, "Rust Mutex", "Rust Mutexes"},
-    {LockFamily::kRustReadWriteLock, "Rust RwLock", "Rust RwLocks"},
+    {LockFamily::kRustReadLock, "Rust RwLock (to read)", "Rust RwLocks (to read)"},
+    {LockFamily::kRustWriteLock, "Rust RwLock (to write)", "Rust RwLocks (to write)"},
     {LockFamily::kUnknown, "futex", "futexes"},
 };
 
