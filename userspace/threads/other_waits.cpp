@@ -119,10 +119,10 @@ std::optional<WaitEnds> ends_of_child_wait(const BlockedCall& call) {
   return ends;
 }
 
-std::optional<LockHolder> lock_holder(std::string_view locks, pid_t pid) {
+std::optional<FileLockHolder> lock_holder(std::string_view locks, pid_t pid) {
   // "7: POSIX  ADVISORY  WRITE 4711 08:01:99 0 EOF", and those that wait for it: "7: -> POSIX  ADVISORY  WRITE 4712 ..."
   std::string_view number;
-  LockHolder holder;
+  FileLockHolder holder;
   for (std::string_view line : split(locks, '\n')) {
     std::vector<std::string_view> words = words_in(line);
     if (words.size() < 6) continue;
@@ -140,7 +140,7 @@ std::optional<WaitEnds> ends_of_file_lock(const BlockedCall& call) {
   bool by_fcntl = call.call == SYS_fcntl && (call.args[1] == F_SETLKW || call.args[1] == kOpenFileWait);
   if (!by_fcntl && call.call != SYS_flock) return std::nullopt;
   Result<std::string> locks = read_file("/proc/locks");
-  std::optional<LockHolder> holder = locks ? lock_holder(*locks, call.pid) : std::nullopt;
+  std::optional<FileLockHolder> holder = locks ? lock_holder(*locks, call.pid) : std::nullopt;
   WaitEnds ends;
   if (!holder || holder->pid <= 0) return ends;
   ends.open = false;

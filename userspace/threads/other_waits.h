@@ -13,10 +13,10 @@ std::optional<WaitEnds> ends_of_system_v(const BlockedCall& call);
 std::optional<WaitEnds> ends_of_shared_object(const BlockedCall& call);
 
 // Pure. Who holds what `pid` waits for, by /proc/locks: 0: nobody that it names; none: it waits for no lock there.
-struct LockHolder {
+struct FileLockHolder {
   pid_t pid = 0;
   bool of_process = false;  // a lock of fcntl(F_SETLK): the process's, not that of an open file
 };
-std::optional<LockHolder> lock_holder(std::string_view locks, pid_t pid);
+std::optional<FileLockHolder> lock_holder(std::string_view locks, pid_t pid);
 
 }  // namespace dwell

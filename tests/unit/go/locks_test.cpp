@@ -12,7 +12,7 @@ ContendedLock lock_held_by(std::uint64_t address, std::uint64_t holder_waits_for
   ContendedLock lock;
   lock.address = address;
   lock.waiters = 1;
-  LockHolder holder;
+  GoLockHolder holder;
   holder.certain = certain;
   holder.waits_for = holder_waits_for;
   lock.holders.push_back(holder);

@@ -77,6 +77,27 @@ TEST(House, NoFolderIncludesOneThatStandsAboveItAndNoSubjectIncludesAnother) {
   EXPECT_GT(arrows, 1000u) << "the sources were not found";
 }
 
+// Two types of one name in one namespace are one to the linker: it takes the destructor of either for both.
+TEST(House, NoTwoHeadersDefineATypeOfTheSameName) {
+  const std::regex line("(?:^|\n)(?:namespace ([\\w:]+) \\{|(?:struct|class|enum class|enum) (\\w+)(?: final)?(?: :[^;{\n]*)? \\{)");
+  std::map<std::string, std::string> where;
+  for (const std::string& path : sources()) {
+    if (!path.ends_with(".h")) continue;
+    Result<std::string> text = read_file(std::string(SOURCE_FOLDER) + "/" + path);
+    ASSERT_TRUE(text) << path;
+    std::string space;
+    for (std::sregex_iterator at(text->begin(), text->end(), line), end; at != end; ++at) {
+      if ((*at)[1].matched) {
+        space = (*at)[1];
+        continue;
+      }
+      auto [known, fresh] = where.try_emplace(space + "::" + (*at)[2].str(), path);
+      EXPECT_TRUE(fresh) << known->first << " is defined in " << known->second << " and in " << path;
+    }
+  }
+  EXPECT_GT(where.size(), 500u) << "the types were not found";
+}
+
 TEST(House, TheRuleItselfTellsRightFromWrong) {
   EXPECT_TRUE(allowed("userspace/memory", "userspace/recording"));
   EXPECT_TRUE(allowed("userspace/memory", "ui"));

@@ -26,7 +26,7 @@ bool waits_for_mutex(const GoroutineGroup& group) {
 std::string lock_at(const std::string& kind, const std::string& place) { return fmt::format("{} at {}", kind, place); }
 
 // "is ready to run at main.go:7 (main.work)", "waits (chan receive) at main.go:7 (main.work), for 41 s or more"
-std::string whereabouts_of(const LockHolder& holder) {
+std::string whereabouts_of(const GoLockHolder& holder) {
   std::string at = holder.at.function.empty() ? "" : " at " + place_text(holder.at);
   if (holder.state == "runnable" || holder.state == "preempted") return "is ready to run" + at;
   if (holder.state == "syscall") return "is in a system call" + at;
@@ -35,20 +35,20 @@ std::string whereabouts_of(const LockHolder& holder) {
   return text;
 }
 
-std::string hold_words(const LockHolder& holder) {
+std::string hold_words(const GoLockHolder& holder) {
   std::string how = holder.use == LockUse::kRead ? " for reading" : "", unlock = holder.use == LockUse::kRead ? "RUnlock" : "Unlock";
   if (holder.deferred) return fmt::format("{}, with a deferred {} at {},", how, unlock, place_text(holder.unlocks));
   if (!holder.locked.function.empty()) return fmt::format("{}, locked at {},", how, place_text(holder.locked));
   return fmt::format("{}, as it goes on to {} at {},", how, unlock, place_text(holder.unlocks));
 }
 
-std::string holder_sentence(const LockHolder& holder, std::string_view what) {
+std::string holder_sentence(const GoLockHolder& holder, std::string_view what) {
   return fmt::format("goroutine {} {}holds {}{} and {}", holder.goroutine, holder.certain ? "" : "very likely ", what, hold_words(holder), whereabouts_of(holder));
 }
 
 std::vector<std::string> holder_sentences(const ContendedLock& lock, std::string_view what) {
   std::vector<std::string> sentences;
-  for (const LockHolder& holder : lock.holders)
+  for (const GoLockHolder& holder : lock.holders)
     if (sentences.size() < kMostHoldersNamed) sentences.push_back(holder_sentence(holder, what));
   if (lock.holders.size() > kMostHoldersNamed)
     sentences.push_back(fmt::format("{} more hold it, too", counted(lock.holders.size() - kMostHoldersNamed, "goroutine")));
@@ -66,14 +66,14 @@ Finding* stuck_finding(GoroutineReport& report) {
 
 void append(std::vector<std::string>& to, std::vector<std::string> more) { to.insert(to.end(), more.begin(), more.end()); }
 
-void add_circle(const LockReport& locks, const LockCircle& circle, GoroutineReport& report) {
+void add_circle(const GoLockReport& locks, const LockCircle& circle, GoroutineReport& report) {
   std::vector<std::string> evidence;
   bool all_told = true;
   for (std::size_t index : circle.locks) {
     const ContendedLock& lock = locks.locks[index];
     all_told = all_told && is_told_stuck(report, lock);
     std::string what = fmt::format("the {} that {} at {}", lock.kind, lock.waiters == 1 ? "is waited for" : count_text(lock.waiters) + " wait for", place_text(lock.waits_at));
-    auto in_circle = [&](const LockHolder& holder) {
+    auto in_circle = [&](const GoLockHolder& holder) {
       return std::ranges::any_of(circle.locks, [&](std::size_t other) { return locks.locks[other].address == holder.waits_for; });
     };
     auto holder = std::ranges::find_if(lock.holders, in_circle);
@@ -90,7 +90,7 @@ void add_circle(const LockReport& locks, const LockCircle& circle, GoroutineRepo
   finding.command = fmt::format("dwell go {}", report.pid);
 }
 
-void add_nobodys(const LockReport& locks, const ContendedLock& lock, GoroutineReport& report) {
+void add_nobodys(const GoLockReport& locks, const ContendedLock& lock, GoroutineReport& report) {
   std::vector<std::string> evidence;
   constexpr std::size_t kMostFunctions = 3;
   const std::vector<GoCall>& may = locks.may_return_locked;
@@ -115,7 +115,7 @@ void add_nobodys(const LockReport& locks, const ContendedLock& lock, GoroutineRe
   finding.command = fmt::format("dwell go {}", report.pid);
 }
 
-void add_pile_ups(const LockReport& locks, bool with_holders_only, GoroutineReport& report) {
+void add_pile_ups(const GoLockReport& locks, bool with_holders_only, GoroutineReport& report) {
   std::map<std::string, std::uint64_t> waiters;  // by line and kind of lock
   for (const GoroutineGroup& group : report.groups)
     if (waits_for_mutex(group) && !group.stuck) waiters[lock_at(group.examples[0].wait.lock->kind, own_place_text(group.calls))] += group.count;
@@ -141,7 +141,7 @@ void add_pile_ups(const LockReport& locks, bool with_holders_only, GoroutineRepo
 
 void add_locks(const GoRuntime& runtime, GoroutineReport& report, FindingsOf what) {
   if (std::ranges::none_of(report.groups, waits_for_mutex)) return;
-  LockReport locks = find_lock_holders(runtime);
+  GoLockReport locks = find_lock_holders(runtime);
   for (const LockCircle& circle : locks.circles) add_circle(locks, circle, report);
   auto in_circle = [&](std::size_t index) {
     return std::ranges::any_of(locks.circles, [&](const LockCircle& circle) { return std::ranges::find(circle.locks, index) != circle.locks.end(); });

@@ -20,8 +20,6 @@ namespace {
 
 constexpr const char* kKinds[] = {"global", "frame", "timers", "finalizers"};
 
-std::string bytes_words(std::uint64_t count) { return human_bytes(static_cast<double>(count)); }
-
 std::string length_text(const GoHolderRow& row) {
   if (row.map_length > row.slice_length) return fmt::format("map {}", count_text(row.map_length));
   return row.slice_length ? fmt::format("slice {}", count_text(row.slice_length)) : "-";
@@ -77,7 +75,7 @@ std::string holders_text(const std::vector<GoHolderRow>& rows, std::uint64_t rea
                          const TextStyle& style) {
   std::string out =
       "\n" + style.paragraph(Paint::kStrong, fmt::format("Who holds the heap: {} that something leads to",
-                                                         bytes_words(reached_bytes)));
+                                                         human_bytes(static_cast<double>(reached_bytes))));
   TextTable table({{"#"}, {"held"}, {"share"}, {"objects", 2}, {"length", 1}, {"by"}});
   std::size_t width = table.last_column_width(style);
   constexpr std::uint64_t kPartShown = 200;  // what holds less is left out
@@ -87,7 +85,7 @@ std::string holders_text(const std::vector<GoHolderRow>& rows, std::uint64_t rea
     std::string by = printable(holder_text(row));
     table.add(
         {{std::to_string(i + 1)},
-         {bytes_words(row.bytes)},
+         {human_bytes(static_cast<double>(row.bytes))},
          {percent(static_cast<double>(row.bytes), static_cast<double>(std::max(reached_bytes, row.bytes)))},
          {grouped(static_cast<std::int64_t>(row.objects))},
          {length_text(row)},

@@ -38,7 +38,7 @@ class HolderSearch {
  public:
   explicit HolderSearch(const GoRuntime& runtime) : runtime_(runtime), codes_(runtime), evidence_(runtime, codes_) {}
 
-  LockReport run() {
+  GoLockReport run() {
     Result<LookFigures> read = read_goroutines(runtime_, [this](const Goroutine& goroutine) { sort(goroutine); });
     if (!read || waiting_.empty()) return {};
     group_waiters();
@@ -46,7 +46,7 @@ class HolderSearch {
     for (const Goroutine& suspect : waiting_suspects_) examine(suspect);
     for (auto& [address, lock] : locks_) settle(lock);
     find_nobodys();
-    LockReport report;
+    GoLockReport report;
     for (auto& [address, lock] : locks_) report.locks.push_back(std::move(lock.found));
     std::ranges::stable_sort(report.locks, std::greater<>(), &ContendedLock::waiters);
     report.circles = circles_among(report.locks);
@@ -145,8 +145,8 @@ class HolderSearch {
     }
   }
 
-  LockHolder holder(const Goroutine& goroutine, const HeldLock& held) {
-    LockHolder result;
+  GoLockHolder holder(const Goroutine& goroutine, const HeldLock& held) {
+    GoLockHolder result;
     result.goroutine = goroutine.id;
     result.use = held.use;
     result.certain = held.certain;
@@ -173,12 +173,12 @@ class HolderSearch {
 
   // Who waited then, waits now: so it did when the holder held.
   void settle(Lock& lock) {
-    std::vector<LockHolder>& holders = lock.found.holders;
+    std::vector<GoLockHolder>& holders = lock.found.holders;
     bool any_waits = std::ranges::any_of(lock.waiters, [&](const Stillness& waiter) { return still_there(waiter); });
     if (!any_waits || (lock.found.kind == "sync.Mutex" && !is_locked(lock.found))) holders.clear();
-    std::size_t exclusive = static_cast<std::size_t>(std::ranges::count_if(holders, [](const LockHolder& h) { return h.use != LockUse::kRead; }));
+    std::size_t exclusive = static_cast<std::size_t>(std::ranges::count_if(holders, [](const GoLockHolder& h) { return h.use != LockUse::kRead; }));
     if (exclusive > 1 || (exclusive == 1 && holders.size() > 1))
-      for (LockHolder& holder : holders) holder.certain = false;  // they contradict each other
+      for (GoLockHolder& holder : holders) holder.certain = false;  // they contradict each other
   }
 
   // Locked, and nobody is on the way to its Unlock. Whoever moves meanwhile might be.
@@ -215,7 +215,7 @@ std::vector<LockCircle> circles_among(const std::vector<ContendedLock>& locks) {
   for (std::size_t i = 0; i < locks.size(); ++i) by_address[locks[i].address] = i;
   // Of several readers each must get out; one that cannot is enough.
   auto next_of = [&](std::size_t lock) -> std::optional<std::pair<std::size_t, bool>> {
-    for (const LockHolder& holder : locks[lock].holders)
+    for (const GoLockHolder& holder : locks[lock].holders)
       if (auto found = by_address.find(holder.waits_for); holder.waits_for && found != by_address.end()) return std::pair(found->second, holder.certain);
     return std::nullopt;
   };
@@ -238,6 +238,6 @@ std::vector<LockCircle> circles_among(const std::vector<ContendedLock>& locks) {
   return circles;
 }
 
-LockReport find_lock_holders(const GoRuntime& runtime) { return HolderSearch(runtime).run(); }
+GoLockReport find_lock_holders(const GoRuntime& runtime) { return HolderSearch(runtime).run(); }
 
 }  // namespace dwell

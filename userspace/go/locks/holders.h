@@ -16,7 +16,7 @@
 
 namespace dwell {
 
-struct LockHolder {
+struct GoLockHolder {
   std::uint64_t goroutine = 0;  // its number
   LockUse use = LockUse::kMutex;
   bool certain = false;         // else nothing else would unlock it, as far as the code can be followed
@@ -35,23 +35,23 @@ struct ContendedLock {
   std::uint64_t waiters = 0;
   std::vector<std::uint64_t> examples;  // numbers of those that wait
   GoCall waits_at;                      // where most of them wait
-  std::vector<LockHolder> holders;      // several: readers, or not certain which
+  std::vector<GoLockHolder> holders;      // several: readers, or not certain which
   bool nobody = false;  // it is locked, those who wait have not run for some time, and no goroutine is in code that would unlock it
 };
 
 // A circle: each lock's holder waits for the next one's, the last for the first.
 struct LockCircle {
-  std::vector<std::size_t> locks;  // by their place in LockReport::locks
+  std::vector<std::size_t> locks;  // by their place in GoLockReport::locks
   bool certain = false;
 };
 
-struct LockReport {
+struct GoLockReport {
   std::vector<ContendedLock> locks;  // most waited for first
   std::vector<LockCircle> circles;
   std::vector<GoCall> may_return_locked;  // where something is nobody's: functions that can return with their lock held
 };
 
-LockReport find_lock_holders(const GoRuntime& runtime);
+GoLockReport find_lock_holders(const GoRuntime& runtime);
 
 // Pure. Circles among locks whose holders are known.
 std::vector<LockCircle> circles_among(const std::vector<ContendedLock>& locks);

@@ -44,7 +44,7 @@ std::size_t first_own(const std::vector<ReportFrame>& stack) {
 }
 
 // Places of the recording whose locations read the same are one row.
-using Key = std::tuple<std::string, ProcessSlot, std::vector<std::uint32_t>>;
+using RowKey = std::tuple<std::string, ProcessSlot, std::vector<std::uint32_t>>;
 
 class Rows {
  public:
@@ -127,7 +127,7 @@ class Rows {
 
   const Recording& recording_;
   std::shared_ptr<const FrameTexts> texts_;
-  std::map<Key, GoParkRow> rows_;
+  std::map<RowKey, GoParkRow> rows_;
   std::map<std::pair<ProcessSlot, std::vector<std::uint32_t>>, double> contended_;
 };
 
