@@ -293,12 +293,16 @@ LockCall lock_call(std::string_view symbol) {
   if (never_returns(symbol) || demangled.starts_with("std::__throw") || has("core::panicking") || has("unwrap_failed")) return {LockStep::kNeverReturns, -1};
   if (name == "std::__addressof" || name == "std::addressof" || name == "std::forward" || name == "std::move") return {LockStep::kReturnsFirst, -1};
   if (name.starts_with("pthread_rwlock_rdlock")) return {LockStep::kLocksToRead, 0};
-  if (name.starts_with("pthread_rwlock_unlock") || name.ends_with("::unlock_shared") || name.ends_with("::unlock")) return {LockStep::kUnlocks, 0};
+  bool of_guard = has("_lock::") || has("Guard");
+  if (name.starts_with("pthread_rwlock_unlock") || (!of_guard && (name.ends_with("::unlock_shared") || name.ends_with("::unlock")))) return {LockStep::kUnlocks, 0};
   if (name.ends_with("::lock_shared")) return {LockStep::kLocksToRead, 0};
   if (name.ends_with("::shared_lock")) return {LockStep::kLocksToRead, 1};
   if (has("RwLock") && (name.ends_with("::read_contended") || (name.ends_with("::read") && has("futex")))) return {LockStep::kLocksToRead, 0};
   if (has("RwLock") && name.ends_with("::read")) return {LockStep::kLocksToRead, 1};  // the guard is made in memory that the first points to
-  if (has("::~shared_lock") || has("::~unique_lock") || has("drop_in_place") || has("wake_writer_or_readers") || has("read_unlock")) return {LockStep::kUnlocks, -1};
+  // A guard's end, and whatever else has a name for it.
+  constexpr std::string_view kEnds[] = {"::~shared_lock", "::~unique_lock", "drop_in_place", "mem::drop", "wake_writer_or_readers", "unlock", "Unlock", "release", "Release"};
+  bool of_other = name.starts_with("pthread_mutex_") || name.starts_with("pthread_spin_") || (name.starts_with("std::") && !has("_lock") && !has("RwLock"));
+  if (!of_other && std::ranges::any_of(kEnds, has)) return {LockStep::kUnlocks, -1};
   return {};
 }
 

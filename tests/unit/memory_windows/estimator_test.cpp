@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // What windows and looks make of simulated programs, of which all is known.
 #include <absl/container/flat_hash_map.h>
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 
 #include "tests/unit/memory_windows/simulated_program.h"
 #include "userspace/memory/windows/due_times.h"
@@ -26,9 +28,10 @@ struct Outcome {
 class Watcher {
  public:
   // `start_ns`: for how long the program has run when windows begin.
-  Watcher(const std::vector<SimulatedSite>& sites, std::uint64_t seed, bool walks, std::uint64_t start_ns, std::uint64_t interval_ns = kInterval)
+  Watcher(const std::vector<SimulatedSite>& sites, std::uint64_t seed, bool walks, std::uint64_t start_ns, std::uint64_t interval_ns = kInterval,
+          std::uint64_t length_ns = kLength)
       : program_(sites, seed), estimator_(start_ns), due_(start_ns, interval_ns, seed + 1), sites_(sites.size()), start_ns_(start_ns),
-        interval_ns_(interval_ns), walks_(walks) {}
+        interval_ns_(interval_ns), length_ns_(length_ns), walks_(walks) {}
 
   void follow_growth() { growth_ = true; }
   Outcome run(std::uint64_t until_ns) {
@@ -53,7 +56,7 @@ class Watcher {
     estimator_.answer(all, now_ns_);
     Outcome outcome;
     outcome.sites.resize(sites_);
-    double share = static_cast<double>(kLength) / static_cast<double>(interval_ns_);
+    double share = static_cast<double>(length_ns_) / static_cast<double>(interval_ns_);
     HeapCount count = counted();
     for (const SiteEstimate& one : estimator_.estimate(now_ns_, 1, share, walks_ ? &count : nullptr).sites) outcome.sites[one.site] = one;
     for (std::uint32_t site = 0; site < sites_; ++site)
@@ -87,22 +90,22 @@ class Watcher {
     ask(older);
     estimator_.answer_open(older, start);
     open_ = true;
-    advance(start + kLength / 2);
+    advance(start + length_ns_ / 2);
     LookBatch middle = estimator_.middle_of_window();
     ask(middle);
     estimator_.answer_middle(middle, now_ns_);
-    advance(start + kLength);
+    advance(start + length_ns_);
     open_ = false;
     LookBatch all = estimator_.close_window();
     ask(all);
-    estimator_.answer_close(all, now_ns_, {kLength, static_cast<double>(interval_ns)});
+    estimator_.answer_close(all, now_ns_, {length_ns_, static_cast<double>(interval_ns)});
   }
 
   SimulatedProgram program_;
   LivenessEstimator estimator_;
   DueTimes due_;
   std::size_t sites_;
-  std::uint64_t start_ns_, interval_ns_, now_ns_ = 0;
+  std::uint64_t start_ns_, interval_ns_, length_ns_, now_ns_ = 0;
   bool walks_, open_ = false;
   bool growth_ = false;  // windows that growth begins
   std::uint64_t next_growth_ns_ = 0;
@@ -314,6 +317,27 @@ TEST(Bursts, ThatGrowthTellsOfAreNamedAndWithinTheirRange) {
   EXPECT_EQ(named, 2 * kSeeds);
   EXPECT_GE(within, 15) << "of 16";
   EXPECT_LE(named_by_chance, 8) << "of 16";
+}
+
+// A quiet service, of which a hundredth of the time is watched, in many short windows or in few long ones: what they would have said.
+// DWELL_SIMULATED_SECONDS=86400 is a day, and prints it.
+TEST(WindowLengths, TellALeakWhetherTheyAreManyOrLong) {
+  const std::vector<SimulatedSite> sites = {{2, 512, Fate::kLeak}, {0.2, 4096, Fate::kLeak}, {200, 96, Fate::kTemporary, 1e6}, {50, 512, Fate::kTemporary, 50e6},
+                                            {2, 640, Fate::kSession, 100e9}, {5, 256, Fate::kCache, 1000}, {0.5, 1024, Fate::kBurst}};
+  const char* wanted = std::getenv("DWELL_SIMULATED_SECONDS");
+  std::uint64_t seconds = wanted ? std::strtoull(wanted, nullptr, 10) : 600;
+  constexpr std::uint64_t kBefore = 10 * kSecond;
+  for (std::uint64_t length_ms : {2, 20, 200, 2000}) {
+    std::uint64_t length_ns = length_ms * kMillisecond;
+    Outcome outcome = Watcher(sites, 7, true, kBefore, 100 * length_ns, length_ns).run(kBefore + seconds * kSecond);
+    const SiteEstimate& leak = outcome.sites[0];
+    EXPECT_TRUE(holds(leak, outcome.truth[0])) << length_ms << " ms: " << leak.low << " to " << leak.high << " of " << outcome.truth[0];
+    EXPECT_LT(outcome.sites[2].bytes, 0.03 * outcome.truth[0]) << length_ms << " ms";
+    if (!wanted) continue;
+    for (std::size_t i = 0; i < sites.size(); ++i)
+      fmt::print("{} ms, site {}: truth {:.0f} KB, told {:.0f} KB ({:.0f} to {:.0f})\n", length_ms, i, outcome.truth[i] / 1024, outcome.sites[i].bytes / 1024,
+                 outcome.sites[i].low / 1024, outcome.sites[i].high / 1024);
+  }
 }
 
 TEST(Growth, BeginsAWindowWhereMemoryGrowsMuchFasterThanItMostlyDoes) {

@@ -202,9 +202,15 @@ TEST(ReadHolds, KnowsTheFunctionsOfEachLibrary) {
   EXPECT_EQ(lock_call("__pthread_rwlock_rdlock").step, LockStep::kLocksToRead);
   EXPECT_EQ(lock_call("pthread_rwlock_tryrdlock").step, LockStep::kNone) << "it may fail";
   EXPECT_EQ(lock_call("pthread_mutex_unlock").step, LockStep::kNone);
+  EXPECT_EQ(lock_call("_ZNSt16_Sp_counted_baseILN9__gnu_cxx12_Lock_policyE2EE10_M_releaseEv").step, LockStep::kNone) << "of a shared_ptr";
   EXPECT_EQ(lock_call("_ZNSt11shared_lockISt12shared_mutexEC1ERS0_").argument, 1);
   EXPECT_EQ(lock_call("_ZNSt12shared_mutex11lock_sharedEv").argument, 0);
   EXPECT_EQ(lock_call("_ZNSt11shared_lockISt12shared_mutexED1Ev").step, LockStep::kUnlocks);
+  EXPECT_EQ(lock_call("_ZNSt12shared_mutex13unlock_sharedEv").argument, 0);
+  for (const char* end : {"_ZNSt11shared_lockISt12shared_mutexE6unlockEv", "_ZN4core3mem4drop17h0123456789abcdefE", "table_read_unlock", "ReleaseTable"}) {
+    EXPECT_EQ(lock_call(end).step, LockStep::kUnlocks) << end;
+    EXPECT_EQ(lock_call(end).argument, -1) << end << ": of which lock is not known";
+  }
   EXPECT_EQ(lock_call("_ZSt20__throw_system_errori").step, LockStep::kNeverReturns);
   EXPECT_EQ(lock_call("_ZN3std3sys4sync6rwlock5futex6RwLock14read_contended17hb2ade715cfbd6048E").argument, 0);
   EXPECT_EQ(lock_call("_ZN3std4sync6poison6rwlock15RwLock$LT$T$GT$4read17h82c6d4fd6c6da801E").argument, 1);
