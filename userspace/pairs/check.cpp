@@ -70,11 +70,10 @@ struct PairChecker {
 
   // In a form that only functions of another language can have.
   Result<void> check_form(const PairSpec& spec, const PairFunction& function, bool gives) const {
-    for (bool is_go : {false, true}) {
-      const auto& found = is_go ? of_go : others;
-      auto one = found.find(&function);
-      if (one == found.end()) continue;
-      std::string why = one->second.refusal.empty() ? refusal_of(spec, function, gives, is_go) : one->second.refusal;
+    for (const auto* found : {&others, &of_go}) {
+      auto one = found->find(&function);
+      if (one == found->end()) continue;
+      std::string why = why_not_followed(spec, one->second, gives);
       if (!why.empty()) return Error{fmt::format("--pair {}: '{}': {}", spec.name, one->second.name, why), "docs/pairs.md tells what can be followed", Exit::kUsage};
     }
     return {};

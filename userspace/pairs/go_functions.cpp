@@ -20,15 +20,19 @@ std::string why_not(const GoTable& table, const GoRecord& record) {
   return record.in_assembly ? "it is written in assembly: its arguments and results are on the stack" : "";
 }
 
+void describe(const GoTable& table, const GoRecord& record, FoundFunction& function) {
+  function.go = true;
+  function.size = end_of_code(table, record) - record.entry;
+  function.refusal = why_not(table, record);
+}
+
 // Go code that the file's symbols name is known by the table; a pattern may have meant other names there.
 void know_symbols(const GoTable& table, std::vector<FoundFunction>& found) {
   std::erase_if(found, [&](FoundFunction& one) {
     std::optional<GoRecord> record = table.record_at(one.vaddr);
     if (!record || record->entry != one.vaddr) return false;
     if (!go_name_matches(one.wanted->name, one.name) && !go_name_matches(one.wanted->name, record->name)) return true;
-    one.go = true;
-    one.size = end_of_code(table, *record) - record->entry;
-    one.refusal = why_not(table, *record);
+    describe(table, *record, one);
     return false;
   });
 }
@@ -41,10 +45,8 @@ void add_function(const ElfFile& elf, const GoTable& table, const GoRecord& reco
   function.wanted = &wanted;
   function.name = record.name;
   function.vaddr = record.entry;
-  function.size = end_of_code(table, record) - record.entry;
   function.file_offset = *offset;
-  function.go = true;
-  function.refusal = why_not(table, record);
+  describe(table, record, function);
 }
 
 }  // namespace

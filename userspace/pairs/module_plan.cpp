@@ -66,6 +66,10 @@ PairRole role_of(const std::vector<PairSpec>& specs, const PairFunction& functio
   return {};
 }
 
+std::string why_not_followed(const PairSpec& spec, const FoundFunction& function, bool gives) {
+  return function.refusal.empty() ? refusal_of(spec, *function.wanted, gives, function.go) : function.refusal;
+}
+
 std::vector<PlannedProbe> plan_pairs(PairModule& module, const std::vector<PairSpec>& specs, bool may_unwind, const Calibration& calibration,
                                      const PlanOptions& options) {
   std::vector<std::size_t> givers(specs.size());
@@ -93,9 +97,7 @@ std::vector<PlannedProbe> plan_pairs(PairModule& module, const std::vector<PairS
     for (ProbeSite::Candidate& candidate : probes[i].site.candidates) candidate.cookie = dwell_probe_with_span(candidate.cookie, span);
     if (is_go)
       for (ProbeSite::Candidate& exit : probes[i].site.exits) exit.cookie = dwell_probe_with_span(exit.cookie, span);
-    std::string form = refusal_of(specs[role.pair], wanted, role.gives, is_go);
-    for (const std::string& why : {form, module.found[i].refusal})
-      if (!why.empty()) probes[i].refusal = why;
+    if (std::string why = why_not_followed(specs[role.pair], module.found[i], role.gives); !why.empty()) probes[i].refusal = why;
   }
   return probes;
 }

@@ -32,6 +32,9 @@ struct PairRole {
 };
 PairRole role_of(const std::vector<PairSpec>& specs, const PairFunction& function);
 
+// Why a function that was found can't be followed: for what it is, or in the form that was asked for. "": it can.
+std::string why_not_followed(const PairSpec& spec, const FoundFunction& function, bool gives);
+
 // In the order of `module.found`. `may_unwind`: exceptions and panics are possible in the process, and no return probe is.
 std::vector<PlannedProbe> plan_pairs(PairModule& module, const std::vector<PairSpec>& specs, bool may_unwind,
                                      const Calibration& calibration, const PlanOptions& options);

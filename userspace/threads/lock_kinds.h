@@ -38,4 +38,8 @@ LockFamily family_of(std::span<const std::string_view> functions, bool relative)
 // pthread_mutex_lock.
 std::string_view public_name(std::string_view function);
 
+// Of a reader-writer lock, of whichever library.
+constexpr bool is_to_read(LockFamily family) { return family == LockFamily::kReadLock || family == LockFamily::kRustReadLock; }
+constexpr bool is_to_write(LockFamily family) { return family == LockFamily::kWriteLock || family == LockFamily::kRustWriteLock; }
+
 }  // namespace dwell

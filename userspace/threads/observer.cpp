@@ -330,11 +330,10 @@ class ThreadObserver::Impl {
     facts.lock = locks.add(wait.futex, family->second);
     facts.wait = locks[facts.lock].kind;
     wait.words = locks[facts.lock].words;
-    bool reads = family->second == LockFamily::kReadLock || family->second == LockFamily::kRustReadLock;
-    bool writes = family->second == LockFamily::kWriteLock || family->second == LockFamily::kRustWriteLock;
-    if (reads) wait.words += ", to read";
-    if (writes) wait.words += ", to write";
-    if (writes) waits_to_write_.insert(facts.tid);
+    if (is_to_read(family->second)) wait.words += ", to read";
+    if (!is_to_write(family->second)) return;
+    wait.words += ", to write";
+    waits_to_write_.insert(facts.tid);
   }
 
   // The locks were read after the threads: what is said of a thread holds if it has not run since.

@@ -313,7 +313,7 @@ std::optional<ReadHold> find_read_hold(std::span<const FrameCode> frames, std::u
     std::optional<State> state = FunctionWalk(frames[i]).at_call();
     wanted = state ? in_caller(wanted, *state) : Value();
     if (!state) continue;
-    auto held = state->held.find(wanted.is_known() ? wanted : itself);
+    auto held = state->held.find(wanted);
     if (held == state->held.end()) held = state->held.find(itself);
     if (held != state->held.end()) return ReadHold{i, held->second};
   }

@@ -12,12 +12,6 @@
 namespace dwell {
 namespace {
 
-// Of the C library, or of Rust's: what a program calls, or has inlined the fast way of.
-bool locks_to_write(std::string_view function) {
-  LockFamily family = family_of(std::span(&function, 1), false);
-  return family == LockFamily::kWriteLock || family == LockFamily::kRustWriteLock;
-}
-
 // First from what was read with the registers, then from the stack as it is now, a page at a time.
 class StackReader {
  public:
@@ -81,7 +75,7 @@ std::vector<RemoteFrame> StackCollector::callers_of_lock(const SeenThread& threa
     StackId id = intern(std::span(frames).subspan(i, 1), DWELL_STACK_COMPLETE);
     names();
     std::vector<std::string_view> functions = functions_of(id);
-    if (!functions.empty() && locks_to_write(functions.back())) callers = i + 1;
+    if (!functions.empty() && is_to_write(family_of(std::span(functions).last(1), false))) callers = i + 1;
   }
   if (!callers) return {};
   frames.erase(frames.begin(), frames.begin() + static_cast<std::ptrdiff_t>(callers));

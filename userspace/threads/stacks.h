@@ -30,8 +30,8 @@ class StackCollector {
   StackId user_stack(const SeenThread& thread, std::string_view window);
   StackId kernel_stack(std::span<const std::uint64_t> addresses);
 
-  // The frames of a thread that waits for a reader-writer lock from the one that called the function which locks it, outwards; none
-  // where that is not known.
+  // The frames of a thread that waits to write a reader-writer lock, from the one that called the function which locks it, outwards;
+  // none where that is not known.
   std::vector<RemoteFrame> callers_of_lock(const SeenThread& thread, std::string_view window);
   // Of a frame, or the first one around it that the program itself has.
   std::string function_of(std::span<const RemoteFrame> frames);

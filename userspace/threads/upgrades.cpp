@@ -29,7 +29,6 @@ struct UpgradeFinder::Module {
     return known == own.end() ? "" : std::string(known->second);
   }
 
-
   ElfFile elf;
   CallTargets targets;
   FunctionRanges ranges;
