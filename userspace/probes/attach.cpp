@@ -31,8 +31,10 @@ constexpr unsigned kUprobeSession = 57;  // BPF_TRACE_UPROBE_SESSION
 constexpr std::uint32_t kMultiReturn = 1;  // BPF_F_UPROBE_MULTI_RETURN
 
 // The kernel takes no second probe on an instruction whose first one has another reference counter.
-std::string why_refused(int error) {
-  return error == EINVAL ? "another tool's probe may stand on the same instruction: end that tool, and try again" : "";
+Error refused(const char* doing, int error) {
+  Error refusal = system_error(doing, error, error == EINVAL ? "another tool's probe may stand on the same instruction: end that tool, and try again" : "");
+  if (error == ESRCH) refusal.exit = Exit::kNoTarget;
+  return refusal;
 }
 
 struct UprobeMultiLink {  // the start of union bpf_attr for BPF_LINK_CREATE
@@ -58,7 +60,7 @@ Result<UniqueFd> create_multi_link(int program, unsigned attach_type, const std:
   request.multi_flags = flags;
   request.pid = static_cast<std::uint32_t>(pid);
   int fd = static_cast<int>(syscall(SYS_bpf, BPF_LINK_CREATE, &request, sizeof request));
-  if (fd < 0) return system_error("create a uprobe_multi link", errno, why_refused(errno));
+  if (fd < 0) return refused("create a uprobe_multi link", errno);
   return UniqueFd(fd);
 }
 
@@ -93,7 +95,7 @@ Result<PerfProbe> create_perf_probe(int program, const std::string& path, const 
   attributes.uprobe_path = reinterpret_cast<std::uint64_t>(path.c_str());
   attributes.probe_offset = place.file_offset;
   int event = static_cast<int>(syscall(SYS_perf_event_open, &attributes, living_thread(pid), -1, -1, PERF_FLAG_FD_CLOEXEC));
-  if (event < 0) return system_error("open a perf uprobe", errno, why_refused(errno));
+  if (event < 0) return refused("open a perf uprobe", errno);
   PerfProbe probe{UniqueFd(event), {}};
   LIBBPF_OPTS(bpf_link_create_opts, options, .perf_event = {.bpf_cookie = place.cookie});
   int link = bpf_link_create(program, event, BPF_PERF_EVENT, &options);
@@ -105,7 +107,8 @@ Result<PerfProbe> create_perf_probe(int program, const std::string& path, const 
 // A return instruction of Go code tells of its own function alone, to each pair that names it.
 bool is_of_go(const ProbeSite::Candidate& exit) { return dwell_probe_flags_of(exit.cookie) & DWELL_PROBE_GO; }
 
-bool is_privilege(const Error& error) { return error.exit == Exit::kNotPermitted; }
+// What is true of all sites alike.
+bool concerns_all(const Error& error) { return error.exit == Exit::kNotPermitted || error.exit == Exit::kNoTarget; }
 
 }  // namespace
 
@@ -156,7 +159,7 @@ class Attempt {
   // A link for all of these sites of one file; if the kernel refuses it, for each half, down to the one that
   // it means, whose next candidate is tried then.
   void attach(const std::vector<std::size_t>& which, const Create& create, std::vector<UniqueFd>& links) {
-    if (which.empty() || privilege_missing_) return;
+    if (which.empty() || for_all_) return;
     std::vector<ProbeSite::Candidate> places;
     for (std::size_t site : which) places.push_back(sites_[site].candidates[static_cast<std::size_t>(next_candidate(site))]);
     Result<UniqueFd> link = create(sites_[which[0]].path, places);
@@ -165,7 +168,7 @@ class Attempt {
       for (std::size_t site : which) answers_[site].candidate = next_candidate(site);
       return;
     }
-    if (is_privilege(link.error())) privilege_missing_ = link.error();
+    if (concerns_all(link.error())) for_all_ = link.error();
     if (which.size() > 1) {
       auto middle = which.begin() + static_cast<std::ptrdiff_t>(which.size() / 2);
       attach({which.begin(), middle}, create, links);
@@ -175,7 +178,7 @@ class Attempt {
     refuse(which[0], link.error(), [&] { attach(which, create, links); });
   }
 
-  const std::optional<Error>& privilege_missing() const { return privilege_missing_; }
+  const std::optional<Error>& for_all() const { return for_all_; }
 
  private:
   int next_candidate(std::size_t site) const { return refused_.count(site) ? refused_.at(site) : 0; }
@@ -193,7 +196,7 @@ class Attempt {
   const std::vector<ProbeSite>& sites_;
   std::vector<AttachedSite>& answers_;
   std::map<std::size_t, int> refused_;
-  std::optional<Error> privilege_missing_;
+  std::optional<Error> for_all_;
 };
 
 // Sites of one file go into one link.
@@ -261,8 +264,9 @@ Result<std::vector<AttachedSite>> ProbeLinks::try_attach(const std::vector<Probe
                create(programs_.entry, false, false), entry_links_);
   }
 
-  if (attempt.privilege_missing()) {
-    Error error = attempt.privilege_missing()->because_of("attach probes");
+  if (attempt.for_all()) {
+    if (attempt.for_all()->exit == Exit::kNoTarget) return Error{fmt::format("probe PID {}: it has ended", pid_), "", Exit::kNoTarget};
+    Error error = attempt.for_all()->because_of("attach probes");
     error.hint = method_ == AttachMethod::kPerf
                      ? privilege_hint({Capability::kBpf, Capability::kPerfmon, Capability::kSysAdmin})
                      : privilege_hint({Capability::kBpf, Capability::kPerfmon});

@@ -81,7 +81,7 @@ class ProbeLinks {
   // One answer for each site, in order. An Error only if no site at all could be attached.
   // Can be called again for modules that arrive later.
   Result<std::vector<AttachedSite>> attach(const std::vector<ProbeSite>& sites);
-  // The same; an Error only if a privilege is missing.
+  // The same; an Error only if a privilege is missing, or the process has ended (Exit::kNoTarget).
   Result<std::vector<AttachedSite>> try_attach(const std::vector<ProbeSite>& sites);
   void detach();
   ProbeLinks likewise(pid_t pid) const { return {method_, programs_, pid}; }  // of the same kind, for another process

@@ -82,6 +82,7 @@ class Recorder {
   void miss(pid_t pid, const std::string& why);
   void note_children(const ProcessFacts& facts);
   Result<void> sync(Process& process);  // to what the process has mapped now
+  void sync_again(Process& process);    // the same of one that may have ended meanwhile, which is no news
   void expect_waits(TargetSlot slot, const std::vector<Mapping>& mappings);
   void load_whole_tables(Process& process, const std::vector<Mapping>& mappings);
   Result<void> require_probes(const ProcessFacts& facts);

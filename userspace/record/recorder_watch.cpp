@@ -195,6 +195,11 @@ void Recorder::handle(const MappingNews& news) {
   }
 }
 
+void Recorder::sync_again(Process& process) {
+  Result<void> synced = sync(process);
+  if (!synced && synced.error().exit != Exit::kNoTarget) note_once(synced.error().what);
+}
+
 void Recorder::look_again() {
   for (auto& process : processes_) {
     std::uint64_t now_ns = monotonic_ns();
@@ -204,7 +209,7 @@ void Recorder::look_again() {
       for (auto& tracer : tracers_) tracer->forget_probes(process->slot);
       process->budget.spent(now_ns, monotonic_ns());
     }
-    if (Result<void> synced = sync(*process); !synced) note_once(synced.error().what);
+    sync_again(*process);
   }
 }
 
@@ -286,7 +291,7 @@ void Recorder::refresh_mappings(ProcessSlot slot, dwell_stack_end end, std::uint
   Process& process = *processes_[slot];
   // Reading maps takes the target's mmap lock: that is done for a fiftieth of the time at most.
   if (monotonic_ns() - process.synced_ns < std::max(kSoonestCureNs, 50 * process.sync_took_ns)) return;
-  if (Result<void> synced = sync(process); !synced) note_once(synced.error().what);
+  sync_again(process);
 }
 
 // Each child is counted once, as whatever became of it. What a process forked that is not recorded is no copy

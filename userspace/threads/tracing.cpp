@@ -179,6 +179,7 @@ Result<void> ThreadTracing::mapped(ProcessSlot slot, const std::vector<Mapping>&
   // Without them threads are seen all the same, only not who was joined.
   Result<std::vector<AttachedSite>> attached = process.links->attach(sites);
   if (!attached) {
+    if (attached.error().exit == Exit::kNoTarget) return attached.error();
     context_.note("which threads are joined can't be told: " + attached.error().what);
     return {};
   }
