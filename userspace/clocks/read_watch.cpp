@@ -10,6 +10,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/time_units.h"
 #include "userspace/process/process.h"
+#include "userspace/probes/toggle_price.h"
 
 namespace dwell {
 namespace {
@@ -69,6 +70,9 @@ void ReadWatch::remove(pid_t pid) {
 
 Result<void> ReadWatch::start() {
   start_ns_ = monotonic_ns();
+  std::size_t places = 0;
+  for (const Process& process : processes_) places = std::max(places, process.sites.size());
+  settings_.toggle_ns = toggle_ns(places, 1, flush_ns());
   windows_ = std::make_unique<ProbeWindows>(settings_, start_ns_, kSeed);
   if (Result<void> opened = open(); !opened) return opened;
   start_ns_ = slice_ns_;
@@ -199,7 +203,7 @@ ReadWatchState ReadWatch::state() const {
   std::vector<dwell_hits> hits = tracer_.hits(prices_.size());
   state.hits = sum_of_entries(hits);
   state.bpf_ns = program_cost_ns(hits);
-  state.trap_ns = trap_cost_ns(hits);
+  state.trap_ns = trap_cost_ns(hits) + (windows_ ? windows_->toggles_ns() : 0);
   state.toggle_ns = toggle_ns_;
   state.failure = failure_;
   return state;

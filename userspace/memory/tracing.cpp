@@ -375,7 +375,7 @@ TracerCost MemoryTracing::cost() {
       if (probe->end == CallEnd::kReturnProbe) hits[probe->index].returns = hits[probe->index].entries;
   }
   cost_.update(hits, counted.runs, counted.ns);
-  return {cost_.probe_hits(), cost_.trap_ns(), cost_.bpf_ns()};
+  return {cost_.probe_hits(), cost_.trap_ns() + (budget_ ? budget_->toggles_ns() : 0), cost_.bpf_ns()};
 }
 
 void MemoryTracing::report_progress(RecordProgress& progress) const {

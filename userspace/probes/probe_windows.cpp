@@ -12,7 +12,7 @@ constexpr std::uint64_t kWait = 5'000'000;
 }  // namespace
 
 ProbeWindows::Step ProbeWindows::next(std::uint64_t now_ns, double cost_ns, double target_ns) {
-  cost_ns += static_cast<double>(windows_ * settings_.toggle_cost_ns);
+  cost_ns += toggles_ns_;
   left_ns_ = std::min(left_ns_ + settings_.share * (target_ns - target_ns_), most_kept_ns()) - (cost_ns - cost_ns_);
   cost_ns_ = cost_ns;
   target_ns_ = target_ns;
@@ -27,6 +27,7 @@ void ProbeWindows::opened(std::uint64_t now_ns) {
   open_ = true;
   opened_ns_ = now_ns;
   quiet_ns_ = 0;
+  toggles_ns_ += toggle_ns(now_ns);
   ++windows_;
 }
 
@@ -36,6 +37,13 @@ void ProbeWindows::closed(std::uint64_t now_ns) {
   watched_ns_ += now_ns - opened_ns_;
   // The debt is paid back, and as much again as keeps the windows from a rhythm of their own.
   saved_ns_ = settings_.share * static_cast<double>(settings_.length_ns) * 10 * (jitter() - 0.5);
+}
+
+// An interrupt for each CPU that runs it.
+double ProbeWindows::toggle_ns(std::uint64_t now_ns) const {
+  constexpr double kFewestBusyCpus = 0.1;
+  double busy_cpus = now_ns > start_ns_ && target_ns_ > 0 ? target_ns_ / static_cast<double>(now_ns - start_ns_) : 1;
+  return settings_.toggle_ns * std::max(busy_cpus, kFewestBusyCpus);
 }
 
 double ProbeWindows::jitter() {

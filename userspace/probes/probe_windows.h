@@ -14,7 +14,7 @@ namespace dwell {
 struct WindowSettings {
   double share = 0.01;                     // of the target's time; 1 and more: always
   std::uint64_t length_ns = 5'000'000;     // of a window, at least
-  std::uint64_t toggle_cost_ns = 100'000;  // what attaching and detaching once costs the target
+  double toggle_ns = 100'000;              // what attaching and detaching once costs a target that keeps one CPU busy
   std::uint64_t credit_ns = 500'000'000;   // of the target's time, to begin with
   std::uint64_t kept_ns = 2'000'000'000;   // of it, at most
 };
@@ -44,9 +44,11 @@ class ProbeWindows {
     return watched_ns_ + (open_ ? now_ns - opened_ns_ : 0);
   }
   std::uint64_t windows() const { return windows_; }
+  double toggles_ns() const { return toggles_ns_; }  // what attaching and detaching has cost the target
 
  private:
   double most_kept_ns() const { return settings_.share * static_cast<double>(settings_.kept_ns); }
+  double toggle_ns(std::uint64_t now_ns) const;
   double jitter();  // 0.5 to 1.5, so that windows keep no step with what the target does
 
   WindowSettings settings_;
@@ -58,6 +60,7 @@ class ProbeWindows {
   double saved_ns_ = 0;         // what must be left before the next one opens
   double left_ns_ = 0;          // earned, and not spent
   double cost_ns_ = 0, target_ns_ = 0;  // as told last
+  double toggles_ns_ = 0;               // what all of them have cost
 };
 
 }  // namespace dwell

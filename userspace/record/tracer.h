@@ -47,7 +47,8 @@ struct TracerContext {
   OverheadShares& overhead;  // who can be made cheaper joins when it is loaded
 };
 
-// Sums since the recording began.
+// Sums since the recording began. Probes that come and go cost the target time besides their hits (probes/toggle_price.h): that
+// is in `trap_ns`.
 struct TracerCost {
   std::uint64_t probe_hits = 0, trap_ns = 0;
   KnownTime bpf_ns = 0;

@@ -139,7 +139,7 @@ struct ChildCounts {
 struct CostSample {
   std::uint64_t time_ns = 0;
   std::uint64_t probe_hits = 0;
-  std::uint64_t trap_ns = 0;        // probe hits x calibrated price
+  std::uint64_t trap_ns = 0;        // probe hits x calibrated price, and what windows' probes cost when they come and go
   std::uint64_t bpf_ns = 0;         // run time of the BPF programs; kTimeNotKnown where the kernel does not count it
   std::uint64_t target_cpu_ns = 0;
   std::uint64_t dwell_cpu_ns = 0;

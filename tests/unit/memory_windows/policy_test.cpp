@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "userspace/memory/windows/due_times.h"
+#include "userspace/memory/windows/kept_probes.h"
 #include "userspace/memory/windows/level_policy.h"
 #include "userspace/memory/windows/overhead_budget.h"
 #include "userspace/memory/windows/thread_work.h"
@@ -291,6 +292,47 @@ TEST(DueTimes, OfSeveralThatAreLateOneIsKept) {
   EXPECT_EQ(due.skip_missed(1000), 9u);
   EXPECT_LT(due.next_ns(), 1000u);
   EXPECT_GE(due.next_ns(), 900u);
+}
+
+TEST(KeptProbes, WhatWindowsDoNotMeetStaysInPlace) {
+  KeptProbes kept;
+  constexpr double kPlace = 100'000, kHit = 3000;
+  constexpr std::uint64_t kLength = kMillisecond, kInterval = 100 * kMillisecond;
+  int windows = 0;
+  std::map<std::uint16_t, std::uint64_t> hits{{1, 40}, {2, 0}, {3, 0}};
+  std::vector<std::uint16_t> fresh;
+  for (; fresh.empty() && windows < 100; ++windows) fresh = kept.window_over(kLength, kInterval, hits, kPlace, kHit);
+  EXPECT_EQ(fresh, (std::vector<std::uint16_t>{2, 3}));
+  // It may be hit 3 times in 9 ms without being seen, which is 33 times in an interval, and costs as much as placing it.
+  EXPECT_EQ(windows, 9);
+  EXPECT_FALSE(kept.contains(1)) << "that one is hit all the time";
+  for (; windows < 1000; ++windows) {
+    EXPECT_TRUE(kept.window_over(kLength, kInterval, {{1, 40}}, kPlace, kHit).empty());
+    EXPECT_TRUE(kept.worth(10, kHit)) << "a hit now and then is no reason";
+  }
+  EXPECT_TRUE(kept.contains(2) && kept.contains(3));
+}
+
+TEST(KeptProbes, OnesThatAreHitAfterAllGoAtOnceAndAreDoubtedMoreEachTime) {
+  KeptProbes kept;
+  constexpr double kPlace = 100'000, kHit = 3000;
+  auto windows_until_kept = [&] {
+    for (int windows = 1;; ++windows)
+      if (!kept.window_over(kMillisecond, 100 * kMillisecond, {{2, 0}}, kPlace, kHit).empty()) return windows;
+  };
+  int first = windows_until_kept();
+  EXPECT_TRUE(kept.worth(600, kHit)) << "less than what twenty windows save";
+  EXPECT_FALSE(kept.worth(100, kHit));
+  EXPECT_TRUE(kept.empty());
+  EXPECT_TRUE(kept.worth(1'000'000, kHit)) << "hits of the exact level concern nobody";
+  EXPECT_EQ(windows_until_kept(), 4 * first);
+}
+
+TEST(KeptProbes, WhereInterruptsAreCheapOnlyWhatIsHardlyEverHitStays) {
+  KeptProbes kept;
+  int windows = 0;
+  while (kept.window_over(kMillisecond, 100 * kMillisecond, {{2, 0}}, 4000, 1500).empty()) ++windows;
+  EXPECT_NEAR(windows, 112, 2);
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "userspace/probes/toggle_price.h"
+
 namespace dwell {
 namespace {
 
@@ -43,6 +45,14 @@ TEST_P(EachMethod, AFilteredChildTellsWhetherProbesKill) {
   ASSERT_TRUE(calibration) << calibration.error().what;
   if (!calibration->abilities.best) GTEST_SKIP();
   EXPECT_NE(try_seccomp(GetParam()), SeccompAnswer::kUnknown);
+}
+
+TEST(TogglePrice, IsThatOfAnInterruptForEachInstructionThatIsWritten) {
+  EXPECT_GT(flush_ns(), 100) << "no machine delivers an interrupt faster";
+  EXPECT_LT(flush_ns(), 1e6);
+  EXPECT_DOUBLE_EQ(toggle_ns(8, 1, 6000), 96'000);
+  EXPECT_DOUBLE_EQ(toggle_ns(8, 4, 6000), 384'000) << "each CPU that runs the process";
+  EXPECT_DOUBLE_EQ(toggle_ns(8, 0, 6000), 9600) << "one that sleeps now is met at work sometimes";
 }
 
 }  // namespace

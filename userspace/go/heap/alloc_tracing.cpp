@@ -21,6 +21,7 @@
 #include "userspace/go/heap/profile.h"
 #include "userspace/go/record/probe_budget.h"
 #include "userspace/process/process_memory.h"
+#include "userspace/probes/toggle_price.h"
 
 namespace dwell {
 namespace {
@@ -167,14 +168,14 @@ void AllocTracing::note_failure(const std::string& text) {
 // ---- windows and looks ----
 
 Result<void> AllocTracing::poll(std::uint64_t now_ns) {
-  bool any = false;
+  std::size_t places = 0;  // of the process that has most
   for (auto& [slot, process] : processes_) {
     (void)find_runtime(slot, process, now_ns);
     if (process.fates && !process.ended) process.fates->look(samples_);
-    any |= !process.sites.empty();
+    places = std::max(places, process.sites.size());
   }
-  if (!any) return {};
-  if (!windows_) windows_.emplace(WindowSettings{.share = part_->share, .length_ns = kGoWindowNs}, now_ns, kAllocSeed);
+  if (!places) return {};
+  if (!windows_) windows_.emplace(WindowSettings{.share = part_->share, .length_ns = kGoWindowNs, .toggle_ns = toggle_ns(places, 1, flush_ns())}, now_ns, kAllocSeed);
   if (!start_ns_) start_ns_ = now_ns;
   windows_->set_share(part_->share);
   ProbeWindows::Step step = windows_->next(now_ns, trap_ns() + bpf_ns(), target_ns(now_ns));
@@ -255,7 +256,7 @@ double AllocTracing::target_ns(std::uint64_t now_ns) const {
 }
 
 TracerCost AllocTracing::cost() {
-  return {all_hits(), to_count(trap_ns()), counted_bpf_ns()};
+  return {all_hits(), to_count(trap_ns() + (windows_ ? windows_->toggles_ns() : 0)), counted_bpf_ns()};
 }
 
 // ---- the recording ----

@@ -12,6 +12,7 @@
 #include "userspace/base/time_units.h"
 #include "userspace/go/codec.h"
 #include "userspace/go/record/probe_budget.h"
+#include "userspace/probes/toggle_price.h"
 
 namespace dwell {
 namespace {
@@ -143,16 +144,19 @@ void ParkTracing::note_failure(const std::string& text) {
 
 // ---- windows ----
 
-bool ParkTracing::anything_to_watch() const {
-  return std::ranges::any_of(processes_, [](const auto& one) { return !one.second.sites.empty(); });
+std::size_t ParkTracing::most_places() const {
+  std::size_t places = 0;
+  for (const auto& [slot, process] : processes_) places = std::max(places, process.sites.size());
+  return places;
 }
 
 Result<void> ParkTracing::poll(std::uint64_t now_ns) {
   for (auto& [slot, process] : processes_) (void)find_runtime(slot, process, now_ns);
-  if (!anything_to_watch()) return {};
+  std::size_t places = most_places();
+  if (!places) return {};
   if (!windows_) {
     start_ns_ = now_ns;
-    windows_.emplace(WindowSettings{.share = part_->share, .length_ns = kGoWindowNs}, now_ns, kParkSeed);
+    windows_.emplace(WindowSettings{.share = part_->share, .length_ns = kGoWindowNs, .toggle_ns = toggle_ns(places, 1, flush_ns())}, now_ns, kParkSeed);
   }
   windows_->set_share(part_->share);
   ProbeWindows::Step step = windows_->next(now_ns, trap_ns() + bpf_ns(), target_ns(now_ns));
@@ -249,7 +253,7 @@ double ParkTracing::target_ns(std::uint64_t now_ns) const {
 }
 
 TracerCost ParkTracing::cost() {
-  return {all_hits(), to_count(trap_ns()), counted_bpf_ns()};
+  return {all_hits(), to_count(trap_ns() + (windows_ ? windows_->toggles_ns() : 0)), counted_bpf_ns()};
 }
 
 // ---- the recording ----

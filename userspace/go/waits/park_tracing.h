@@ -61,7 +61,7 @@ class ParkTracing : public Tracer {
   void attach(Process& process);
   void note_failure(const std::string& text);
 
-  bool anything_to_watch() const;
+  std::size_t most_places() const;  // that a process has; 0: there is nothing to watch
   void open();
   void close();
   void look();

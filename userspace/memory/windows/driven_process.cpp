@@ -9,6 +9,7 @@
 #include "userspace/base/clock.h"
 #include "userspace/base/time_units.h"
 #include "userspace/memory/windows/hit_count.h"
+#include "userspace/probes/toggle_price.h"
 #include "userspace/process/process.h"
 
 namespace dwell::memory::windows {
@@ -22,6 +23,7 @@ constexpr const char* kFromHereOn = "windows keep within the budget, and figures
 constexpr std::uint64_t kTrialNs = 20 * kMillisecond, kTrialHits = 500;
 constexpr std::uint64_t kMostTrialsNs = 1000 * kMillisecond;  // of all processes
 constexpr double kTrialFewHits = 20, kClearlyMore = 2, kFewCpus = 0.2;
+constexpr double kLeastWindowNs = 1000;
 constexpr std::size_t kUnnamedSizes = 8;  // that are told one by one
 
 }  // namespace
@@ -78,8 +80,7 @@ void DrivenProcess::try_price(const std::vector<DrivenSite>& sites) {
   double seconds = static_cast<double>(count.lasted_ns) / 1e9, met = static_cast<double>(count.hits);
   parts_.trials_ns += monotonic_ns() - tried_from_ns;
   double cpus = static_cast<double>(process_cpu_ns(pid_).value_or(cpu_ns) - cpu_ns) / static_cast<double>(monotonic_ns() - begun_ns);
-  LevelPrices prices = level_prices();
-  double cost = met / seconds * (prices.allocation + prices.free), allowed = parts_.settings.part->share * std::max(cpus, kFewCpus) * 1e9;
+  double cost = met / seconds * (parts_.prices.allocation() + parts_.prices.free()), allowed = parts_.settings.part->share * std::max(cpus, kFewCpus) * 1e9;
   too_dear_ = met >= kTrialFewHits && cost > kClearlyMore * allowed;
   if (too_dear_) {
     told_price_ = true;
@@ -108,6 +109,7 @@ Result<std::vector<AttachedSite>> DrivenProcess::attach_now(const std::vector<Dr
 void DrivenProcess::forget_probes() {
   std::lock_guard lock(mutex_);
   sites_.clear();
+  forget_kept();
   links_ = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
 }
 
@@ -121,6 +123,7 @@ void DrivenProcess::ended() {
   if (std::exchange(ended_, true)) return;
   ended_ns_ = monotonic_ns();
   links_->detach();
+  forget_kept();
 }
 
 bool DrivenProcess::has_ended() const {
@@ -249,8 +252,10 @@ std::uint64_t DrivenProcess::allowed_hits(std::uint64_t at_most, double debt_ns)
 }
 
 LevelPrices DrivenProcess::level_prices() const {
-  return {std::max(parts_.prices.allocation(), parts_.prices.per_hit()), parts_.prices.free(), kToggleNs};
+  return {std::max(parts_.prices.allocation(), parts_.prices.per_hit()), parts_.prices.free(), std::max<double>(kLeastWindowNs, static_cast<double>(places_) * place_ns())};
 }
+
+double DrivenProcess::place_ns() const { return toggle_ns(1, budget_.busy_cpus(), flush_ns()); }
 
 // ---- levels ----
 
@@ -275,6 +280,7 @@ std::uint64_t DrivenProcess::step(std::uint64_t now_ns) {
       return now_ns + kExactPollNs;
     }
   }
+  watch_kept();
   look(now_ns);
   survey(now_ns);
   now_ns = monotonic_ns();
@@ -342,7 +348,7 @@ void DrivenProcess::to_windows(std::uint64_t now_ns) {
   if (!std::exchange(told_price_, true) && ++parts_.told <= kFewTold)
     add_note(fmt::format("exact recording takes more than its part of {:g} % of the CPU time that the target uses: {}", 100 * parts_.settings.share, kFromHereOn));
   work_.begin();
-  if (cost_of_a_call_ns_ == 0) cost_of_a_call_ns_ = level_prices().allocation;
+  if (cost_of_a_call_ns_ == 0) cost_of_a_call_ns_ = std::max(parts_.prices.allocation(), parts_.prices.per_hit());
   if (!times_) {
     if (Result<ThreadTimes> times = ThreadTimes::open(pid_))
       times_.emplace(std::move(*times));
@@ -360,6 +366,7 @@ void DrivenProcess::lay_windows(std::uint64_t now_ns) {
 
 void DrivenProcess::to_exact(std::uint64_t now_ns) {
   std::lock_guard lock(mutex_);
+  forget_kept();  // a call is seen by one probe
   parts_.kernel.begin_exact(kernel_slot_, parts_.kernel.hits(kernel_slot_) + allowed_hits(~std::uint64_t{0} / 2));
   if (Result<std::vector<AttachedSite>> attached = attach_now(sites_); !attached) notes_.push_back(attached.error().what);
   changes_.push_back({slot_, Level::kExact, now_ns});

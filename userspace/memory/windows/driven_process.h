@@ -20,6 +20,7 @@
 #include "userspace/memory/windows/growth_trigger.h"
 #include "userspace/memory/windows/heap_survey.h"
 #include "userspace/memory/windows/hit_prices.h"
+#include "userspace/memory/windows/kept_probes.h"
 #include "userspace/memory/windows/kernel_levels.h"
 #include "userspace/memory/windows/level_policy.h"
 #include "userspace/memory/windows/liveness_estimator.h"
@@ -35,7 +36,6 @@
 namespace dwell::memory::windows {
 
 inline constexpr double kMostDebt = 0.25;     // of a second's income
-inline constexpr double kToggleNs = 100'000;  // attaching and detaching once, of the target's time
 
 struct DrivenSite {
   ProbeSite site;
@@ -103,6 +103,10 @@ class DrivenProcess {
   void lay_windows(std::uint64_t now_ns);
   using Why = LivenessEstimator::Why;
   void window(Why why);
+  void watch_kept();
+  void keep_in_place(std::uint64_t length_ns);
+  void forget_kept();
+  double place_ns() const;
   WindowFacts wait_through(Why why, ProbeLinks& links);
   bool met_limit(ProbeLinks& links);
   bool grows(std::uint64_t now_ns);
@@ -132,6 +136,8 @@ class DrivenProcess {
   mutable std::mutex mutex_;  // of what follows; held for short
   std::vector<DrivenSite> sites_;
   std::unique_ptr<ProbeLinks> links_;
+  std::unique_ptr<ProbeLinks> kept_links_;  // on the level of windows: of kept_
+  KeptProbes kept_;
   LevelPolicy policy_;
   bool ended_ = false;
   bool tried_ = false, too_dear_ = false;  // before the first probes: what exact recording would cost; not even to begin with
@@ -165,6 +171,9 @@ class DrivenProcess {
   ThreadWork work_;
   std::map<std::uint16_t, Allocator> allocators_;  // by probe
   std::set<std::uint16_t> breakpoints_;            // probes that begin with one
+  std::map<std::uint16_t, std::uint64_t> placed_;  // probes that the last window placed, and how often it met them
+  std::size_t places_ = 0;                         // instructions of those
+  std::uint64_t hits_before_ = 0;                  // until the end of the last window, or the last look at what kept probes cost
   std::vector<dwell_window_block> events_;  // of the window that is open
   std::vector<std::uint64_t> at_;           // of each of them: Backlog::add()
   std::uint64_t log_read_ = 0;

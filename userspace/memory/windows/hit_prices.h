@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // HitPrices: what a hit costs the target, as it turns out: traps by their calibrated prices, and the run time of the BPF
-// programs as the kernel counts it now and then. Thread safe.
+// programs as the kernel counts it now and then; and the sum of what windows cost besides. Thread safe.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <mutex>
 #include <optional>
@@ -26,12 +27,17 @@ class HitPrices {
   double free() const;
   double uneven() const { return prices_.uneven_ns; }
 
+  // What placing probes for windows has cost all processes.
+  void add_toggles(double ns) { toggles_ns_ += static_cast<std::uint64_t>(ns); }
+  std::uint64_t toggles_ns() const { return toggles_ns_; }
+
  private:
   const MemoryTracer& tracer_;
   TrapPrices prices_;
   bool returns_refused_;
   mutable std::mutex mutex_;
   CostMeter meter_;
+  std::atomic<std::uint64_t> toggles_ns_ = 0;
   std::size_t probes_ = 0;
   std::uint64_t updated_ns_ = 0, hits_ = 0;
   double cost_ns_ = 0, per_hit_ = 0, program_ns_ = 600;

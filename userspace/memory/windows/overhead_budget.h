@@ -29,6 +29,7 @@ class OverheadBudget {
   double left_ns() const { return left_ns_; }  // negative: more was spent than there was
   // What it earns, ns a second, by the CPU time of the last second or so.
   double income_ns() const { return income_ns_; }
+  double busy_cpus() const { return cpu_rate_; }  // of late
 
  private:
   double most_kept_ns() const;

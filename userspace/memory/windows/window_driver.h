@@ -34,6 +34,7 @@ class WindowDriver {
   void stop();
 
   bool real_time() const { return real_time_; }
+  std::uint64_t toggles_ns() const { return prices_.toggles_ns(); }  // what placing probes for windows has cost all processes
 
  private:
   void run();

@@ -30,18 +30,25 @@ constexpr int kRoundsOfLooks = 8;  // in one step
 
 void DrivenProcess::window(Why why) {
   std::vector<ProbeSite> sites;
+  placed_.clear();
+  places_ = 0;
   allocators_.clear();
   breakpoints_.clear();
   {
     std::lock_guard lock(mutex_);
     for (const DrivenSite& site : sites_) {
-      if (site.in_windows) sites.push_back(site.site);
+      if (site.in_windows && !kept_.contains(site.probe)) {
+        sites.push_back(site.site);
+        placed_.emplace(site.probe, 0);
+        places_ += 1 + site.site.exits.size();
+      }
       allocators_[site.probe] = site.allocator == Allocator::kMain ? main_ : site.allocator;
       if (site.trap != TrapClass::kNop5) breakpoints_.insert(site.probe);
     }
   }
   auto links = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
-  if (why == Why::kChance) random_start_.wait(*links);
+  if (why == Why::kChance && !sites.empty()) random_start_.wait(*links);
+  watch_kept();
   std::uint64_t most = kOfExpected * policy_.plan().hits;
   if (why == Why::kGrowth) most = allowed_hits(kMostWindowHits, most_debt_ns());
   parts_.kernel.begin_window(kernel_slot_, std::clamp(most, kFewestWindowHits, kMostWindowHits));
@@ -50,15 +57,49 @@ void DrivenProcess::window(Why why) {
   std::optional<WindowFacts> facts;
   if (attached) facts = wait_through(why, *links);
   parts_.kernel.set_level(kernel_slot_, DWELL_LEVEL_CLOSED);
+  std::uint64_t seen_ns = facts && why == Why::kChance ? facts->length_ns : 0;
   if (facts) {
     if (why == Why::kChance) keep(std::move(*facts));  // others are no sample of what is allocated
     failed_windows_ = 0;
   } else if (++failed_windows_ == kMostFailures) {
     add_note(attached.error().what);
   }
-  cost_ns_ += kToggleNs;
+  double toggles_ns = static_cast<double>(places_) * place_ns();
+  cost_ns_ += toggles_ns;
+  parts_.prices.add_toggles(toggles_ns);
   links.reset();  // here, where nothing holds it up: the process would go on running into them
+  if (seen_ns) keep_in_place(seen_ns);
+  hits_before_ = parts_.kernel.hits(kernel_slot_);
   while (due_->next_ns() <= monotonic_ns()) due_->taken();  // fell due meanwhile: it would come late, and not at random
+}
+
+// What stays in place between windows is worth it as long as it is hardly hit.
+void DrivenProcess::watch_kept() {
+  std::uint64_t hits = parts_.kernel.hits(kernel_slot_), before = std::exchange(hits_before_, hits);
+  std::lock_guard lock(mutex_);
+  if (!kept_.worth(hits - before, parts_.prices.per_hit())) forget_kept();
+}
+
+// Of many processes nobody looks often enough at what it costs them.
+void DrivenProcess::keep_in_place(std::uint64_t length_ns) {
+  if (!watches_growth_) return;
+  for (const dwell_window_block& event : events_)
+    if (auto placed = placed_.find(event.probe); placed != placed_.end()) ++placed->second;
+  std::lock_guard lock(mutex_);
+  if (ended_) return;
+  std::vector<std::uint16_t> rare = kept_.window_over(length_ns, policy_.plan().interval_ns, placed_, place_ns(), parts_.prices.per_hit());
+  std::vector<ProbeSite> sites;
+  for (const DrivenSite& site : sites_)
+    if (std::ranges::find(rare, site.probe) != rare.end()) sites.push_back(site.site);
+  if (sites.empty()) return;
+  if (!kept_links_) kept_links_ = std::make_unique<ProbeLinks>(parts_.settings.method, parts_.settings.programs, pid_);
+  Result<std::vector<AttachedSite>> attached = kept_links_->try_attach(sites);
+  if (!attached || std::ranges::any_of(*attached, [](const AttachedSite& site) { return site.candidate < 0; })) forget_kept();
+}
+
+void DrivenProcess::forget_kept() {
+  kept_.clear();
+  kept_links_.reset();
 }
 
 // Beyond its limit nothing is seen any more, but the process goes on running into the probes: they go at once, whatever is still to
@@ -246,6 +287,7 @@ void DrivenProcess::stop() {
   {
     std::lock_guard lock(mutex_);
     links_->detach();
+    forget_kept();
     if (ended_) return;
   }
   std::lock_guard lock(estimator_mutex_);
