@@ -88,6 +88,23 @@ TEST(Budget, HeavyTrafficIsFollowedByWindowsThatTellTheLeak) {
   EXPECT_LT(watched.report["cost"]["target_cpu_percent"].get<double>(), 2.5);
 }
 
+// Else its probes are in its way until all of them are gone again, and windows wait for seconds until that is paid back.
+TEST(Budget, AProgramThatAllocatesAllTheTimeIsNotRecordedExactlyAtAll) {
+  DWELL_NEEDS_BPF();
+  TemporaryFolder folder;
+  Program target({target_binary("traffic"), "64"});
+  ASSERT_TRUE(target.wait_for_output("ready"));
+  target.write_line("go");
+  ASSERT_TRUE(target.wait_for_output("running"));
+  Recording recording(target.pid(), folder.file("r.dwell"), {"--max-overhead", "2"});
+  ASSERT_TRUE(recording.attached()) << recording.program().errors();
+  std::this_thread::sleep_for(seconds(5));
+  EXPECT_EQ(recording.stop(), 0) << recording.program().errors();
+  nlohmann::json told = report(folder.file("r.dwell"));
+  EXPECT_TRUE(notes_tell(told, "allocations a second: exact recording would take")) << told["notes"];
+  EXPECT_GT(sum(sites_in(told, "make_temporary"), "allocations"), 0) << "windows have begun";
+}
+
 TEST(Budget, TheDoctorTellsBeforehandWhatARecordingWouldCost) {
   DWELL_NEEDS_BPF();
   Program target({target_binary("traffic"), "4"});

@@ -27,14 +27,18 @@ TEST(JemallocHeap, AtRestEqualsTheProgramsOwnListAndItsStatistics) {
 }
 
 #ifdef DWELL_HAS_STATIC_JEMALLOC
-TEST(JemallocHeap, IsReadInAStrippedProgramThatHasItInItself) {
-  HeapBlocks program({target_binary("heap_blocks_jemalloc")}, "rest");
+class InTheProgram : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(InTheProgram, IsReadThoughItIsStripped) {
+  HeapBlocks program({target_binary(GetParam())}, "rest");
   Walked walked = walk_heap(program.pid());
   ASSERT_TRUE(walked.found);
   EXPECT_EQ(walked.name, "jemalloc 5.3");
   EXPECT_EQ(missed(program.truth(), walked), 0u);
   EXPECT_EQ(walked.live_bytes + walked.cached_bytes + kCaches, program.truth().jemalloc_allocated);
 }
+INSTANTIATE_TEST_SUITE_P(JemallocHeap, InTheProgram, ::testing::Values("heap_blocks_jemalloc", "heap_blocks_prefixed"),
+                         [](const auto& program) { return std::string(program.param); });
 #endif
 
 TEST(JemallocHeap, MissesNoBlockThatLivesWhileFourThreadsAllocate) {

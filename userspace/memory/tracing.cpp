@@ -200,10 +200,11 @@ std::vector<MemoryTracing::Wanted> MemoryTracing::needed(Process& process, std::
 }
 
 Result<void> MemoryTracing::attach(ProcessSlot slot, const std::vector<Wanted>& wanted) {
-  for (int step = 0; step < kAttachSteps; ++step) {
+  // Within a budget what exact recording would cost is tried before anything is attached, and the order is kept there.
+  for (int step = 0; step < (budget_ ? 1 : kAttachSteps); ++step) {
     std::vector<Wanted> now;
     for (const Wanted& one : wanted)
-      if (!one.probe->placements.empty() && step_of(*one.probe) == step) now.push_back(one);
+      if (!one.probe->placements.empty() && (budget_ || step_of(*one.probe) == step)) now.push_back(one);
     if (Result<void> attached = attach_step(slot, now); !attached) return attached;
   }
   return {};
@@ -367,7 +368,7 @@ void MemoryTracing::keep_blocks() {
 }
 
 TracerCost MemoryTracing::cost() {
-  RunTime counted = tracer_.run_time();
+  RunTime counted = budget_ ? budget_->prices().run_time() : tracer_.run_time();
   std::vector<dwell_hits> hits = tracer_.hits(context_.next_probe);
   // Only a session's entry can refuse its return.
   if (*context_.calibration.abilities.best != AttachMethod::kSession) {
@@ -375,7 +376,7 @@ TracerCost MemoryTracing::cost() {
       if (probe->end == CallEnd::kReturnProbe) hits[probe->index].returns = hits[probe->index].entries;
   }
   cost_.update(hits, counted.runs, counted.ns);
-  return {cost_.probe_hits(), cost_.trap_ns() + (budget_ ? budget_->toggles_ns() : 0), cost_.bpf_ns()};
+  return {cost_.probe_hits(), cost_.trap_ns() + (budget_ ? budget_->prices().toggles_ns() : 0), cost_.bpf_ns()};
 }
 
 void MemoryTracing::report_progress(RecordProgress& progress) const {

@@ -303,8 +303,8 @@ TEST(KeptProbes, WhatWindowsDoNotMeetStaysInPlace) {
   std::vector<std::uint16_t> fresh;
   for (; fresh.empty() && windows < 100; ++windows) fresh = kept.window_over(kLength, kInterval, hits, kPlace, kHit);
   EXPECT_EQ(fresh, (std::vector<std::uint16_t>{2, 3}));
-  // It may be hit 3 times in 9 ms without being seen, which is 33 times in an interval, and costs as much as placing it.
-  EXPECT_EQ(windows, 9);
+  // As likely as not it is hit less often than 0.7 times in 3 ms: 23 times in an interval, which costs less than placing it.
+  EXPECT_EQ(windows, 3);
   EXPECT_FALSE(kept.contains(1)) << "that one is hit all the time";
   for (; windows < 1000; ++windows) {
     EXPECT_TRUE(kept.window_over(kLength, kInterval, {{1, 40}}, kPlace, kHit).empty());
@@ -332,7 +332,7 @@ TEST(KeptProbes, WhereInterruptsAreCheapOnlyWhatIsHardlyEverHitStays) {
   KeptProbes kept;
   int windows = 0;
   while (kept.window_over(kMillisecond, 100 * kMillisecond, {{2, 0}}, 4000, 1500).empty()) ++windows;
-  EXPECT_NEAR(windows, 112, 2);
+  EXPECT_EQ(windows, 26);
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ class BudgetedMemory {
   Result<void> poll(std::uint64_t now_ns);
   // Of what windows met, as far as is known now: for the live line.
   double retained_bytes() const { return retained_bytes_; }
-  std::uint64_t toggles_ns() const { return driver_.toggles_ns(); }
+  const HitPrices& prices() const { return driver_.prices(); }
   double retained_blocks() const { return retained_blocks_; }
   // After the ledger's own tick, which has told all series.
   Result<void> write_tick(std::uint64_t now_ns);

@@ -345,6 +345,7 @@ void DrivenProcess::to_windows(std::uint64_t now_ns) {
     changes_.push_back({slot_, Level::kWindows, cut});
   }
   old.reset();  // at once, and not behind a process that is busy with these probes
+  (void)flush_ns();  // to measure it takes a moment, and no probe is in place now
   if (!std::exchange(told_price_, true) && ++parts_.told <= kFewTold)
     add_note(fmt::format("exact recording takes more than its part of {:g} % of the CPU time that the target uses: {}", 100 * parts_.settings.share, kFromHereOn));
   work_.begin();

@@ -21,7 +21,7 @@ void HitPrices::update(std::uint64_t now_ns) {
   std::lock_guard lock(mutex_);
   if (now_ns - updated_ns_ < kEvery) return;
   updated_ns_ = now_ns;
-  RunTime counted = tracer_.run_time();
+  RunTime counted = all_runs();
   std::vector<dwell_hits> hits = tracer_.hits(probes_);
   if (!returns_refused_)
     for (dwell_hits& one : hits) one.returns = std::max(one.returns, one.entries);
@@ -33,6 +33,16 @@ void HitPrices::update(std::uint64_t now_ns) {
   per_hit_ = std::max(0.0, cost - cost_ns_) / static_cast<double>(meter_.probe_hits() - hits_);
   hits_ = meter_.probe_hits();
   cost_ns_ = cost;
+}
+
+RunTime HitPrices::all_runs() const {
+  RunTime all = tracer_.run_time();
+  return {all.runs + in_windows_.runs, all.ns + in_windows_.ns};
+}
+
+RunTime HitPrices::run_time() const {
+  std::lock_guard lock(mutex_);
+  return all_runs();
 }
 
 double HitPrices::allocation() const {

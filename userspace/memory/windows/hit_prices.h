@@ -27,16 +27,23 @@ class HitPrices {
   double free() const;
   double uneven() const { return prices_.uneven_ns; }
 
+  // Runs of our programs whose time windows have measured: where there are so few, the kernel's counting meets hardly any.
+  void add_runs(RunTime runs) { std::lock_guard lock(mutex_); in_windows_.runs += runs.runs, in_windows_.ns += runs.ns; }
+  RunTime run_time() const;  // of those, and of those that the kernel has counted
+
   // What placing probes for windows has cost all processes.
   void add_toggles(double ns) { toggles_ns_ += static_cast<std::uint64_t>(ns); }
   std::uint64_t toggles_ns() const { return toggles_ns_; }
 
  private:
+  RunTime all_runs() const;
+
   const MemoryTracer& tracer_;
   TrapPrices prices_;
   bool returns_refused_;
   mutable std::mutex mutex_;
   CostMeter meter_;
+  RunTime in_windows_;
   std::atomic<std::uint64_t> toggles_ns_ = 0;
   std::size_t probes_ = 0;
   std::uint64_t updated_ns_ = 0, hits_ = 0;

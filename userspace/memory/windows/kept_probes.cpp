@@ -6,7 +6,7 @@
 namespace dwell::memory::windows {
 namespace {
 
-constexpr double kMostUnseen = 3;      // hits in as long as none was seen, with a certainty of 95 %
+constexpr double kMostUnseen = 0.7;    // hits in as long as none was seen: as likely more as fewer
 constexpr double kCreditWindows = 20;  // what is saved in so many windows may be lost once
 constexpr double kMoreDoubt = 4;
 

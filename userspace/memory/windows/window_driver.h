@@ -34,7 +34,7 @@ class WindowDriver {
   void stop();
 
   bool real_time() const { return real_time_; }
-  std::uint64_t toggles_ns() const { return prices_.toggles_ns(); }  // what placing probes for windows has cost all processes
+  const HitPrices& prices() const { return prices_; }
 
  private:
   void run();

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "userspace/base/clock.h"
 #include "userspace/memory/windows/driven_process.h"
@@ -17,6 +18,7 @@ constexpr std::uint64_t kFewestWindowHits = 64, kMostWindowHits = DWELL_WINDOW_B
 constexpr std::uint64_t kOfExpected = 6;  // times the hits that a window is expected to have, it may have
 constexpr std::uint64_t kMostFailures = 20;
 constexpr std::size_t kEnoughCalls = 20;  // to measure what the probes cost one
+constexpr double kUndisturbed = 0.95;     // of calls
 constexpr double kWithColdCaches = 1.1;
 constexpr double kFreshCost = 0.3;        // weight of the latest window in that
 constexpr std::uint64_t kLongestStretch = 6;  // of a window, by what probes cost
@@ -64,10 +66,10 @@ void DrivenProcess::window(Why why) {
   } else if (++failed_windows_ == kMostFailures) {
     add_note(attached.error().what);
   }
+  links.reset();  // here, where nothing holds it up: the process would go on running into them
   double toggles_ns = static_cast<double>(places_) * place_ns();
   cost_ns_ += toggles_ns;
   parts_.prices.add_toggles(toggles_ns);
-  links.reset();  // here, where nothing holds it up: the process would go on running into them
   if (seen_ns) keep_in_place(seen_ns);
   hits_before_ = parts_.kernel.hits(kernel_slot_);
   while (due_->next_ns() <= monotonic_ns()) due_->taken();  // fell due meanwhile: it would come late, and not at random
@@ -173,18 +175,24 @@ std::uint64_t DrivenProcess::wait_for_work(std::uint64_t start_ns, std::uint64_t
 // both traps and the call itself, which is short mostly: so the traps are twice the median of that, and what a breakpoint was found to
 // take beyond it on calls of our own. And traps leave caches cold: a program that counts its own work was seen to need so much more for it.
 void DrivenProcess::measure_cost_of_a_call() {
-  std::vector<std::uint32_t> between;
-  double programs = 0, uneven = 0;
+  std::vector<std::uint32_t> between, programs;
+  double uneven = 0;
   for (const dwell_window_block& event : events_) {
     if (event.event != DWELL_WINDOW_ALLOC) continue;
     between.push_back(event.between_ns);
-    programs += event.program_ns;
+    programs.push_back(event.program_ns);
     if (breakpoints_.contains(event.probe)) uneven += parts_.prices.uneven();
   }
+  // A program that another thread came in between, ours above all, seems to have run for milliseconds.
+  std::ranges::sort(programs);
+  programs.resize(static_cast<std::size_t>(kUndisturbed * static_cast<double>(programs.size())));
+  double program_ns = std::accumulate(programs.begin(), programs.end(), 0.0) / static_cast<double>(std::max<std::size_t>(programs.size(), 1));
+  constexpr std::uint64_t kRunsOfACall = 2;
+  parts_.prices.add_runs({kRunsOfACall * between.size(), static_cast<std::uint64_t>(program_ns * static_cast<double>(between.size()))});
   if (between.size() < kEnoughCalls) return;
   auto middle = between.begin() + static_cast<std::ptrdiff_t>(between.size() / 2);
   std::nth_element(between.begin(), middle, between.end());
-  double cost = kWithColdCaches * (2.0 * *middle + (programs + uneven) / static_cast<double>(between.size()));
+  double cost = kWithColdCaches * (2.0 * *middle + program_ns + uneven / static_cast<double>(between.size()));
   cost_of_a_call_ns_ += kFreshCost * (cost - cost_of_a_call_ns_);
 }
 
