@@ -318,7 +318,7 @@ TEST(KeptProbes, OnesThatAreHitAfterAllGoAtOnceAndAreDoubtedMoreEachTime) {
   constexpr double kPlace = 100'000, kHit = 3000;
   auto windows_until_kept = [&] {
     for (int windows = 1;; ++windows)
-      if (!kept.window_over(kMillisecond, 100 * kMillisecond, {{2, 0}}, kPlace, kHit).empty()) return windows;
+      if (!kept.window_over(kMillisecond, 100 * kMillisecond, {{1, 9}, {2, 0}}, kPlace, kHit).empty()) return windows;
   };
   EXPECT_EQ(windows_until_kept(), 3);
   EXPECT_TRUE(kept.worth(600, kHit)) << "less than what twenty windows save";
@@ -331,8 +331,14 @@ TEST(KeptProbes, OnesThatAreHitAfterAllGoAtOnceAndAreDoubtedMoreEachTime) {
 TEST(KeptProbes, WhereInterruptsAreCheapOnlyWhatIsHardlyEverHitStays) {
   KeptProbes kept;
   int windows = 0;
-  while (kept.window_over(kMillisecond, 100 * kMillisecond, {{2, 0}}, 4000, 1500).empty()) ++windows;
+  while (kept.window_over(kMillisecond, 100 * kMillisecond, {{1, 9}, {2, 0}}, 4000, 1500).empty()) ++windows;
   EXPECT_EQ(windows, 26);
+}
+
+TEST(KeptProbes, AWindowInWhichTheProgramDidNotRunTellsNothing) {
+  KeptProbes kept;
+  for (int windows = 0; windows < 1000; ++windows)
+    EXPECT_TRUE(kept.window_over(kMillisecond, 100 * kMillisecond, {{1, 0}, {2, 0}}, 100'000, 3000).empty());
 }
 
 }  // namespace

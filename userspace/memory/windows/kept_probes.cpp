@@ -16,7 +16,9 @@ std::vector<std::uint16_t> KeptProbes::window_over(std::uint64_t length_ns, std:
                                                    const std::map<std::uint16_t, std::uint64_t>& hits, double worth_ns, double hit_ns) {
   double worth_of_all = worth_ns * static_cast<double>(kept_.size());
   saved_ns_ = std::min(saved_ns_ + worth_of_all, kCreditWindows * worth_of_all);
+  // A program that waited for a CPU all the while tells nothing.
   std::vector<std::uint16_t> fresh;
+  if (std::ranges::all_of(hits, [](const auto& one) { return one.second == 0; })) return fresh;
   for (const auto& [probe, count] : hits) {
     if (kept_.contains(probe)) continue;
     std::uint64_t& quiet_ns = quiet_ns_[probe];
