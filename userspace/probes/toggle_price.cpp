@@ -54,7 +54,7 @@ long times_preempted() {
   return used.ru_nivcsw;
 }
 
-// Counts for so long, or until `done`, and returns how long one step took.
+// Counts until `done` has enough of the nanoseconds that have passed. How many those are in the end, and how many `steps` it took.
 template <typename Done>
 double count_until(Done done, std::uint64_t& steps) {
   std::uint64_t begun_ns = monotonic_ns(), now_ns = begun_ns, count = 0;
