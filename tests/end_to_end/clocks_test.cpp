@@ -13,6 +13,7 @@
 #include "tests/end_to_end/harness.h"
 #include "tests/targets/clock_reads.h"
 #include "tests/targets/clock_verdicts.h"
+#include "userspace/base/clock.h"
 
 namespace dwell::testing {
 namespace {
@@ -290,11 +291,7 @@ class SteppedClock {
     }
     return offset;
   }
-  static std::int64_t ns_of(clockid_t clock) {
-    timespec now{};
-    ::clock_gettime(clock, &now);
-    return now.tv_sec * 1'000'000'000 + now.tv_nsec;
-  }
+  static std::int64_t ns_of(clockid_t clock) { return static_cast<std::int64_t>(clock_ns(clock)); }
 
   bool is_ahead_ = false;
   std::int64_t ahead_ns_ = 0;

@@ -70,9 +70,9 @@ void ReadWatch::remove(pid_t pid) {
 
 Result<void> ReadWatch::start() {
   start_ns_ = monotonic_ns();
-  std::size_t places = 0;
-  for (const Process& process : processes_) places = std::max(places, process.sites.size());
-  settings_.toggle_ns = toggle_ns(places, 1, flush_ns());
+  settings_.places = 0;
+  for (const Process& process : processes_) settings_.places = std::max(settings_.places, process.sites.size());
+  settings_.flush_ns = flush_ns();
   windows_ = std::make_unique<ProbeWindows>(settings_, start_ns_, kSeed);
   if (Result<void> opened = open(); !opened) return opened;
   start_ns_ = slice_ns_;

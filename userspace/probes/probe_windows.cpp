@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "userspace/probes/toggle_price.h"
+
 namespace dwell {
 namespace {
 
@@ -27,7 +29,7 @@ void ProbeWindows::opened(std::uint64_t now_ns) {
   open_ = true;
   opened_ns_ = now_ns;
   quiet_ns_ = 0;
-  toggles_ns_ += toggle_ns(now_ns);
+  toggles_ns_ += toggle_ns(settings_.places, busy_cpus(now_ns), settings_.flush_ns);
   ++windows_;
 }
 
@@ -39,11 +41,9 @@ void ProbeWindows::closed(std::uint64_t now_ns) {
   saved_ns_ = settings_.share * static_cast<double>(settings_.length_ns) * 10 * (jitter() - 0.5);
 }
 
-// An interrupt for each CPU that runs it.
-double ProbeWindows::toggle_ns(std::uint64_t now_ns) const {
-  constexpr double kFewestBusyCpus = 0.1;
-  double busy_cpus = now_ns > start_ns_ && target_ns_ > 0 ? target_ns_ / static_cast<double>(now_ns - start_ns_) : 1;
-  return settings_.toggle_ns * std::max(busy_cpus, kFewestBusyCpus);
+// Of the target, since the first window; one until that is known.
+double ProbeWindows::busy_cpus(std::uint64_t now_ns) const {
+  return now_ns > start_ns_ && target_ns_ > 0 ? target_ns_ / static_cast<double>(now_ns - start_ns_) : 1;
 }
 
 double ProbeWindows::jitter() {

@@ -7,6 +7,7 @@
 // target's time earn: who saved for an hour may not spend it in a second.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace dwell {
@@ -14,7 +15,8 @@ namespace dwell {
 struct WindowSettings {
   double share = 0.01;                     // of the target's time; 1 and more: always
   std::uint64_t length_ns = 5'000'000;     // of a window, at least
-  double toggle_ns = 100'000;              // what attaching and detaching once costs a target that keeps one CPU busy
+  std::size_t places = 8;                  // instructions that are probed,
+  double flush_ns = 6000;                  // and what each costs when its probe comes, and when it goes (toggle_price.h)
   std::uint64_t credit_ns = 500'000'000;   // of the target's time, to begin with
   std::uint64_t kept_ns = 2'000'000'000;   // of it, at most
 };
@@ -48,7 +50,7 @@ class ProbeWindows {
 
  private:
   double most_kept_ns() const { return settings_.share * static_cast<double>(settings_.kept_ns); }
-  double toggle_ns(std::uint64_t now_ns) const;
+  double busy_cpus(std::uint64_t now_ns) const;
   double jitter();  // 0.5 to 1.5, so that windows keep no step with what the target does
 
   WindowSettings settings_;

@@ -14,7 +14,8 @@ namespace dwell {
 // page. Takes some 20 ms of both, and 100 on a busy machine. None: the second thread found no CPU of its own.
 std::optional<double> measure_flush_ns();
 
-// Measured when it is first asked for; where that is in vain three times, what is typical without a hypervisor.
+// Measured when it is first asked for; where that is in vain three times, what is typical without a hypervisor. Call it where
+// no probe of a window is in place.
 double flush_ns();
 
 // Placing probes at so many instructions and taking them away once, ns of CPU time of a process that keeps so many CPUs busy.

@@ -175,7 +175,7 @@ Result<void> AllocTracing::poll(std::uint64_t now_ns) {
     places = std::max(places, process.sites.size());
   }
   if (!places) return {};
-  if (!windows_) windows_.emplace(WindowSettings{.share = part_->share, .length_ns = kGoWindowNs, .toggle_ns = toggle_ns(places, 1, flush_ns())}, now_ns, kAllocSeed);
+  if (!windows_) windows_.emplace(WindowSettings{.share = part_->share, .length_ns = kGoWindowNs, .places = places, .flush_ns = flush_ns()}, now_ns, kAllocSeed);
   if (!start_ns_) start_ns_ = now_ns;
   windows_->set_share(part_->share);
   ProbeWindows::Step step = windows_->next(now_ns, trap_ns() + bpf_ns(), target_ns(now_ns));

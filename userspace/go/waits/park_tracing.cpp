@@ -156,7 +156,7 @@ Result<void> ParkTracing::poll(std::uint64_t now_ns) {
   if (!places) return {};
   if (!windows_) {
     start_ns_ = now_ns;
-    windows_.emplace(WindowSettings{.share = part_->share, .length_ns = kGoWindowNs, .toggle_ns = toggle_ns(places, 1, flush_ns())}, now_ns, kParkSeed);
+    windows_.emplace(WindowSettings{.share = part_->share, .length_ns = kGoWindowNs, .places = places, .flush_ns = flush_ns()}, now_ns, kParkSeed);
   }
   windows_->set_share(part_->share);
   ProbeWindows::Step step = windows_->next(now_ns, trap_ns() + bpf_ns(), target_ns(now_ns));

@@ -80,7 +80,7 @@ void DrivenProcess::try_price(const std::vector<DrivenSite>& sites) {
   double seconds = static_cast<double>(count.lasted_ns) / 1e9, met = static_cast<double>(count.hits);
   parts_.trials_ns += monotonic_ns() - tried_from_ns;
   double cpus = static_cast<double>(process_cpu_ns(pid_).value_or(cpu_ns) - cpu_ns) / static_cast<double>(monotonic_ns() - begun_ns);
-  double cost = met / seconds * (parts_.prices.allocation() + parts_.prices.free()), allowed = parts_.settings.part->share * std::max(cpus, kFewCpus) * 1e9;
+  double cost = met / seconds * (allocation_ns() + parts_.prices.free()), allowed = parts_.settings.part->share * std::max(cpus, kFewCpus) * 1e9;
   too_dear_ = met >= kTrialFewHits && cost > kClearlyMore * allowed;
   if (too_dear_) {
     told_price_ = true;
@@ -251,8 +251,10 @@ std::uint64_t DrivenProcess::allowed_hits(std::uint64_t at_most, double debt_ns)
   return std::min<std::uint64_t>(at_most, static_cast<std::uint64_t>(affordable));
 }
 
+double DrivenProcess::allocation_ns() const { return std::max(parts_.prices.allocation(), parts_.prices.per_hit()); }
+
 LevelPrices DrivenProcess::level_prices() const {
-  return {std::max(parts_.prices.allocation(), parts_.prices.per_hit()), parts_.prices.free(), std::max<double>(kLeastWindowNs, static_cast<double>(places_) * place_ns())};
+  return {allocation_ns(), parts_.prices.free(), std::max<double>(kLeastWindowNs, static_cast<double>(places_) * place_ns())};
 }
 
 double DrivenProcess::place_ns() const { return toggle_ns(1, budget_.busy_cpus(), flush_ns()); }
@@ -349,7 +351,7 @@ void DrivenProcess::to_windows(std::uint64_t now_ns) {
   if (!std::exchange(told_price_, true) && ++parts_.told <= kFewTold)
     add_note(fmt::format("exact recording takes more than its part of {:g} % of the CPU time that the target uses: {}", 100 * parts_.settings.share, kFromHereOn));
   work_.begin();
-  if (cost_of_a_call_ns_ == 0) cost_of_a_call_ns_ = std::max(parts_.prices.allocation(), parts_.prices.per_hit());
+  if (cost_of_a_call_ns_ == 0) cost_of_a_call_ns_ = allocation_ns();
   if (!times_) {
     if (Result<ThreadTimes> times = ThreadTimes::open(pid_))
       times_.emplace(std::move(*times));

@@ -124,6 +124,7 @@ class DrivenProcess {
   void add_note(const std::string& text);
   std::vector<std::uint32_t> same_sites(const std::function<std::uint32_t(const SiteKey&)>& series_of) const;
   std::vector<UnnamedRow> unnamed_rows(const HeapCount& count, const std::vector<double>& unknown) const;
+  double allocation_ns() const;
   LevelPrices level_prices() const;
   Result<std::vector<AttachedSite>> attach_now(const std::vector<DrivenSite>& sites);
   void try_price(const std::vector<DrivenSite>& sites);
